@@ -1,0 +1,1 @@
+//! The audience language: parsed once, evaluated over facts.

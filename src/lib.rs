@@ -1,0 +1,7 @@
+//! Sortition: experiments at the CDN edge.
+//!
+//! The modules stand in the order of a request's life, and each uses only those above it.
+
+pub mod bucket;
+pub mod condition;
+pub mod stats;

@@ -1,0 +1,1 @@
+//! Aggregates → estimates, intervals, probabilities, data-quality gates. Pure numbers.

@@ -1,0 +1,2 @@
+#![cfg(test)]
+//! The native tests: one binary, one module a subject.
