@@ -1,1 +1,121 @@
 //! (salt, unit) → a bucket of 0..10,000, and every other hash of the project. No other module hashes.
+//!
+//! Assignment uses SipHash-2-4 (Aumasson and Bernstein, 2012) because it is keyed: buckets under two salts are
+//! independent, nobody can craft ids that fall into one bucket without knowing the salt, and it is as fast as the
+//! unkeyed hashes on inputs as short as an id. `fixtures/buckets.json` pins its results for all time.
+
+use core::hash::Hasher;
+use siphasher::{sip::SipHasher24, sip128};
+
+/// How many buckets a salt divides its units into: one is a hundredth of a per cent.
+pub const BUCKETS: u16 = 10_000;
+
+/// A bucket below [`BUCKETS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bucket(u16);
+
+impl Bucket {
+    /// The bucket's number, 0..10,000.
+    #[must_use]
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+/// A salt, prepared: the hash key that its text stands for.
+///
+/// ```
+/// use sortition_engine::bucket::Salt;
+/// let salt = Salt::new("acme-shop/hero/1/variant");
+/// assert_eq!(salt.bucket("7c1f8a52-8a0e-4b6c-9d3e-1f2a3b4c5d6e"), salt.bucket("7c1f8a52-8a0e-4b6c-9d3e-1f2a3b4c5d6e"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Salt {
+    key: [u8; 16],
+}
+
+impl Salt {
+    /// Derives the key: SipHash-2-4-128 of the text under the zero key, as its 16 little-endian bytes.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self { key: digest(&[0; 16], text.as_bytes()) }
+    }
+
+    /// The bucket of a unit: SipHash-2-4-64 under the salt's key, scaled from 0..2⁶⁴ to 0..10,000 by
+    /// multiplication (Lemire, 2019), which keeps the buckets even to one part in 10¹⁵.
+    #[must_use]
+    pub fn bucket(&self, unit: &str) -> Bucket {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(unit.as_bytes());
+        let scaled = (u128::from(hasher.finish()) * u128::from(BUCKETS)) >> 64;
+        // why: a 64-bit number times 10,000, shifted by 64, is below 10,000
+        Bucket(u16::try_from(scaled).unwrap_or(BUCKETS - 1))
+    }
+}
+
+fn digest(key: &[u8; 16], bytes: &[u8]) -> [u8; 16] {
+    let mut hasher = sip128::SipHasher24::new_with_key(key);
+    hasher.write(bytes);
+    sip128::Hasher128::finish128(&hasher).as_bytes()
+}
+
+/// A deterministic 128-bit id of a sequence of texts, as 32 hexadecimal digits.
+///
+/// Each part is hashed with its length before it, so that `["ab", "c"]` and `["a", "bc"]` differ.
+#[must_use]
+pub fn event_id(parts: &[&str]) -> String {
+    let mut hasher = sip128::SipHasher24::new_with_key(&[0; 16]);
+    for part in parts {
+        hasher.write(&(part.len() as u64).to_le_bytes());
+        hasher.write(part.as_bytes());
+    }
+    hex(&sip128::Hasher128::finish128(&hasher).as_bytes())
+}
+
+/// A short fingerprint of a text, 24 bits as four characters of the URL-safe base64 alphabet: enough to notice that
+/// a browser changed hands, or that a cached page belongs to another set of variants; never an identity.
+#[must_use]
+pub fn fingerprint(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bytes = digest(&[0; 16], text.as_bytes());
+    let [a, b, c, ..] = bytes;
+    let bits = u32::from_le_bytes([a, b, c, 0]);
+    (0..4)
+        .filter_map(|i| ALPHABET.get(((bits >> (6 * i)) & 63) as usize))
+        .map(|&character| char::from(character))
+        .collect()
+}
+
+/// Bytes as lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| DIGITS.get(usize::from(digit))).collect()
+}
+
+/// HMAC-SHA256 (RFC 2104): what signs cookies and preview links and checks what servers send.
+pub mod signature {
+    use hmac::{Hmac, Mac};
+    use sha2::Sha256;
+
+    fn mac(key: &[u8], message: &[&[u8]]) -> Option<Hmac<Sha256>> {
+        // why: HMAC takes keys of every length; the error exists for other algorithms
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).ok()?;
+        for part in message {
+            mac.update(part);
+        }
+        Some(mac)
+    }
+
+    /// The 32 bytes of the tag over the concatenated parts of a message.
+    #[must_use]
+    pub fn sign(key: &[u8], message: &[&[u8]]) -> [u8; 32] {
+        mac(key, message).map_or([0; 32], |mac| mac.finalize().into_bytes().into())
+    }
+
+    /// Whether `tag` is the message's, or its first bytes where it is at least 16 long; compared in constant time.
+    #[must_use]
+    pub fn verify(key: &[u8], message: &[&[u8]], tag: &[u8]) -> bool {
+        tag.len() >= 16 && mac(key, message).is_some_and(|mac| mac.verify_truncated_left(tag).is_ok())
+    }
+}

@@ -1,0 +1,351 @@
+//! An experiment, as it is written.
+
+use super::{Id, Page, Percent, Slots, Timestamp, Variant};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// An experiment, or a flag of another kind: who is eligible, how they are split, and what each variant does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Its id, unique in the document; salts, headers, cookies and events carry it.
+    pub id: Id,
+    /// What it is; only an experiment exposes.
+    #[serde(default)]
+    pub kind: Kind,
+    /// A name for people.
+    #[serde(default)]
+    pub name: String,
+    /// What is expected to change, and why.
+    #[serde(default)]
+    pub hypothesis: String,
+    /// Who answers for it.
+    #[serde(default)]
+    pub owner: String,
+    /// How much harm it could do: `low`, `medium` or `high`.
+    #[serde(default)]
+    pub risk: Risk,
+    /// Experiments that must be in the document for this one to make sense.
+    #[serde(default)]
+    pub depends_on: Vec<Id>,
+    /// Where it is in its life.
+    #[serde(default)]
+    pub status: Status,
+    /// Before this it is scheduled.
+    #[serde(default)]
+    pub starts_at: Option<Timestamp>,
+    /// From this on it is ready for review: control for everybody.
+    #[serde(default)]
+    pub ends_at: Option<Timestamp>,
+    /// Who is assigned.
+    #[serde(default)]
+    pub unit: UnitKind,
+    /// Who is assigned where the unit is not known: a visitor until login.
+    #[serde(default)]
+    pub else_unit: Option<UnitKind>,
+    /// Raise it to start over: new split, new data.
+    #[serde(default = "one")]
+    pub iteration: u32,
+    /// The hash that assigns.
+    #[serde(default)]
+    pub hash: Hash,
+    /// The share of eligible units that takes part, in per cent with two decimals.
+    #[serde(default = "Percent::all")]
+    pub traffic: Percent,
+    /// Traffic over time: from each step's `at` on, its traffic.
+    #[serde(default)]
+    pub ramp: Vec<RampStep>,
+    /// The layer whose slots it owns.
+    #[serde(default)]
+    pub layer: Option<Id>,
+    /// The half-open range of the layer's 10,000 slots that it owns.
+    #[serde(default)]
+    pub slots: Option<Slots>,
+    /// Who wins a conflict: the highest, and of equals the first of the document.
+    #[serde(default)]
+    pub priority: i32,
+    /// Surfaces that it owns: of experiments that share one only the highest priority acts.
+    #[serde(default)]
+    pub conflicts: Vec<String>,
+    /// The pages it is on; none: every page.
+    #[serde(default)]
+    pub pages: Vec<Page>,
+    /// The pages it is not on, whatever `pages` says.
+    #[serde(default)]
+    pub except_pages: Vec<Page>,
+    /// The hosts it is on, `*` for any run of characters; none: every host.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// The methods it is on; none: every method.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// Who is eligible: the name of an audience, or a condition.
+    #[serde(default)]
+    pub audience: Option<Audience>,
+    /// Variants of other experiments that a unit must have.
+    #[serde(default)]
+    pub requires: Vec<Requirement>,
+    /// Who is given a variant without being assigned to it: forced, never exposed.
+    #[serde(default)]
+    pub overrides: Vec<Override>,
+    /// Changes for an environment, merged in by `push --env`.
+    #[serde(default)]
+    pub env: BTreeMap<String, serde_json::Value>,
+    /// Whether a unit keeps the variant it has.
+    #[serde(default = "yes")]
+    pub sticky: bool,
+    /// How often the treatment is shown.
+    #[serde(default)]
+    pub display: Display,
+    /// What counts as having met the variant.
+    #[serde(default)]
+    pub expose: Expose,
+    /// The variant that everybody eligible gets from now on, without exposures.
+    #[serde(default)]
+    pub winner: Option<Id>,
+    /// What crawlers get under the policy `baseline`; absent: the control.
+    #[serde(default)]
+    pub baseline: Option<Id>,
+    /// What is measured.
+    #[serde(default)]
+    pub metrics: Option<Metrics>,
+    /// How it is read.
+    #[serde(default)]
+    pub analysis: Option<Analysis>,
+    /// Who takes it back, and when.
+    #[serde(default)]
+    pub rollback: Option<Rollback>,
+    /// What of the page's search appearance it may change.
+    #[serde(default)]
+    pub seo: Seo,
+    /// The variants; the first is the control.
+    pub variants: Vec<Variant>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $word:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$each])* $word),+ }
+    };
+}
+
+words! {
+    /// What a flag is for.
+    Kind {
+        /// A comparison of variants: the only kind that exposes.
+        #[default] Experiment,
+        /// A feature on its way to everybody.
+        Release,
+        /// A switch for operations.
+        Ops,
+        /// A feature for some.
+        Permission,
+    }
+}
+words! {
+    /// How much harm an experiment could do.
+    Risk {
+        /// A headline.
+        #[default] Low,
+        /// A form.
+        Medium,
+        /// A checkout.
+        High,
+    }
+}
+words! {
+    /// Where an experiment is in its life.
+    Status {
+        /// Being written: shown in previews only.
+        #[default] Draft,
+        /// On.
+        Running,
+        /// Off for now; who was assigned keeps the variant for later.
+        Paused,
+        /// Over.
+        Completed,
+    }
+}
+words! {
+    /// Who is assigned.
+    UnitKind {
+        /// A browser, by the visitor cookie.
+        #[default] Visitor,
+        /// A person who is logged in.
+        User,
+        /// A browser session.
+        Session,
+    }
+}
+words! {
+    /// The hash that assigns.
+    Hash {
+        /// SipHash-2-4.
+        #[default] Siphash,
+    }
+}
+words! {
+    /// How often the treatment is shown to a unit.
+    Display {
+        /// On every page view.
+        #[default] Always,
+        /// On the first page view only.
+        Once,
+        /// On the first page view of a browser session.
+        OncePerVisit,
+    }
+}
+words! {
+    /// What counts as having met the variant.
+    Expose {
+        /// The page was delivered.
+        #[default] Page,
+        /// An element that some variant changes was on the page.
+        Selector,
+        /// The origin said so, in `Sortition-Expose`.
+        Origin,
+    }
+}
+
+/// From a time on, a traffic.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RampStep {
+    /// From when.
+    pub at: Timestamp,
+    /// In per cent, two decimals.
+    pub traffic: Percent,
+}
+
+/// The name of an audience, or a condition.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(untagged, expecting = "expected the name of an audience, or a condition such as {\"country\": \"US\"}")]
+pub enum Audience {
+    /// The name of one of the document's audiences.
+    Named(Id),
+    /// A condition.
+    Condition(serde_json::Map<String, serde_json::Value>),
+}
+
+/// A variant of another experiment that a unit must have.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Requirement {
+    /// The other experiment.
+    pub experiment: Id,
+    /// Its variant.
+    pub variant: Id,
+}
+
+/// Who is given a variant without being assigned to it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// Who.
+    pub audience: Audience,
+    /// Which variant.
+    pub variant: Id,
+}
+
+/// What an experiment is read by.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// The metric that decides.
+    #[serde(default)]
+    pub primary: Option<Id>,
+    /// Metrics that explain.
+    #[serde(default)]
+    pub secondary: Vec<Id>,
+    /// Metrics that must not get worse.
+    #[serde(default)]
+    pub guardrails: Vec<Guardrail>,
+}
+
+/// A metric that must not get worse.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Guardrail {
+    /// The metric.
+    pub metric: Id,
+    /// The worst relative lift that is tolerated, such as -0.02, where more is better.
+    #[serde(default)]
+    pub min_relative: Option<f64>,
+    /// The highest relative lift that is tolerated, such as 0.02, where less is better.
+    #[serde(default)]
+    pub max_relative: Option<f64>,
+}
+
+/// How an experiment is read.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Analysis {
+    /// The kind of inference.
+    pub method: Method,
+    /// The confidence of intervals, between 0.5 and 1.
+    pub confidence: f64,
+    /// The power that the sample is planned for, between 0 and 1.
+    pub power: f64,
+    /// The smallest relative effect worth finding, such as 0.02; absent: not planned.
+    pub mde: Option<f64>,
+}
+
+impl Default for Analysis {
+    fn default() -> Self {
+        Self { method: Method::Sequential, confidence: 0.95, power: 0.8, mde: None }
+    }
+}
+
+words! {
+    /// The kind of inference.
+    Method {
+        /// Always-valid intervals: may be looked at every day.
+        #[default] Sequential,
+        /// One look, at the planned end.
+        Fixed,
+        /// A posterior.
+        Bayesian,
+    }
+}
+
+/// Who takes an experiment back, and when.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Rollback {
+    /// Who.
+    pub owner: String,
+    /// When, in words or as a list of `guardrail`, `srm`, `errors`.
+    pub when: String,
+}
+
+/// What of the page's search appearance an experiment may change.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Seo {
+    /// Protected elements that its rewrites may touch: `title`, `canonical`, `alternate`, `robots`, `description`,
+    /// `structured-data`, `h1`.
+    pub allow: Vec<String>,
+    /// Whether `h1` is protected too.
+    pub protect_h1: bool,
+}
