@@ -86,6 +86,14 @@ pub fn fingerprint(text: &str) -> String {
         .collect()
 }
 
+/// What tells the validators of one set of variants from those of another: 64 bits as 16 hexadecimal digits.
+#[must_use]
+pub fn validator(parts: &[&str]) -> String {
+    let mut id = event_id(parts);
+    id.truncate(16);
+    id
+}
+
 /// Bytes as lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

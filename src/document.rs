@@ -4,12 +4,14 @@
 //! meaning (a percentage of 120, an id with a blank), and [`check`] tells whether its parts fit together. Only a
 //! checked document can be compiled into a plan.
 
+mod check;
 mod experiment;
 mod page;
 mod parse;
 mod scalar;
 mod variant;
 
+pub use check::check;
 pub use experiment::{
     Analysis, Audience, Display, Experiment, Expose, Guardrail, Hash, Kind, Method, Metrics, Override, RampStep,
     Requirement, Risk, Rollback, Seo, Status, UnitKind,

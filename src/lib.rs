@@ -1,8 +1,21 @@
 //! Sortition: experiments at the CDN edge.
 //!
-//! The modules stand in the order of a request's life, and each uses only those above it.
+//! The modules stand in the order of a request's life, and each uses only those above it: read the list from top to
+//! bottom and you have read the story.
 
 pub mod bucket;
+pub mod nearest;
+pub mod url;
 pub mod condition;
 pub mod document;
+pub mod plan;
+pub mod visitor;
+pub mod facts;
+pub mod arrive;
+pub mod decide;
+pub mod execution;
+pub mod events;
+pub mod ledger;
 pub mod stats;
+#[cfg(target_arch = "wasm32")]
+mod edge;

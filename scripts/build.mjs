@@ -1,0 +1,73 @@
+// Rust → wasm → bindings → one module: build/index.js and build/index_bg.wasm.
+//
+// These are the steps of worker-build, done directly: it would be another tool to compile, it drops LTO for a crate that
+// is also a library (the wasm is 14 % larger), and it wraps the handlers in a class that is instantiated per request,
+// which alone costs what a whole pass-through may.
+
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
+import { at, installed, packages, run, target, wasmBindgen, wasmTarget } from "./setup.mjs";
+
+// Named, so that wasm-opt uses no encoding that workerd does not read yet.
+const WASM_FEATURES = [
+  "mutable-globals",
+  "sign-ext",
+  "nontrapping-float-to-int",
+  "bulk-memory",
+  "multivalue",
+  "reference-types",
+  "exception-handling",
+];
+
+const SOURCES = ["scripts/build.mjs", "src/edge/entry.js", "src/edge/rewrite.js", "src/edge/request.js"];
+
+/** Builds the worker into `out`; `features` are cargo's, for builds that are only tested. */
+export function build({ out = at("build"), features = [] } = {}) {
+  packages();
+  wasmTarget();
+  const bindgen = wasmBindgen();
+  const cargo = ["rustc", "--release", "--lib", "--crate-type", "cdylib", "--target", "wasm32-unknown-unknown"];
+  run("cargo", features.length ? [...cargo, "--features", features.join(",")] : cargo);
+  const wasm = join(target, "wasm32-unknown-unknown", "release", "sortition_engine.wasm");
+
+  const hash = createHash("sha256").update(readFileSync(wasm));
+  for (const source of SOURCES) hash.update(readFileSync(at(source)));
+  const stamp = hash.digest("hex");
+  const stampFile = `${out}.stamp`;
+  if (existsSync(join(out, "index.js")) && existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return out;
+
+  const work = join(target, ["bindings", ...features].join("-"));
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
+  // why: a trap ends the instance; with these two the next call starts a fresh one
+  const recovery = ["--experimental-reset-state-function", "--force-enable-abort-handler"];
+  run(bindgen, [wasm, "--target", "module", "--no-typescript", "--out-name", "index", "--out-dir", work, ...recovery]);
+  const bound = join(work, "index_bg.wasm");
+  const flags = ["-O3", "--strip-debug", "--strip-producers", ...WASM_FEATURES.map((name) => `--enable-${name}`)];
+  run(installed("wasm-opt"), [...flags, bound, "-o", bound]);
+
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  run(installed("esbuild"), [
+    at("src/edge/entry.js"),
+    "--bundle",
+    "--format=esm",
+    "--target=es2022",
+    "--external:./index_bg.wasm",
+    `--alias:sortition-core=${resolve(work, "index.js")}`,
+    `--outfile=${join(out, "index.js")}`,
+    "--log-level=warning",
+  ]);
+  cpSync(bound, join(out, "index_bg.wasm"));
+  writeFileSync(stampFile, stamp);
+  const compressed = (name) => gzipSync(readFileSync(join(out, name)), { level: 9 }).length;
+  const kib = (bytes) => Math.round(bytes / 1024);
+  console.log(
+    `${out}: ${kib(statSync(bound).size)} KiB of wasm, ${kib(compressed("index_bg.wasm") + compressed("index.js"))} KiB compressed with its JavaScript`,
+  );
+  return out;
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) build();

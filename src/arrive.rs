@@ -1,0 +1,96 @@
+//! Request → who sent it. The one place that knows which header means what about a visitor.
+
+use crate::document::{Consent, Display, UnitKind};
+use crate::facts::{Request, Source};
+use crate::plan::{Experiment, Plan};
+use crate::visitor::assignments::{self, Assignments};
+use crate::visitor::cookies;
+use crate::visitor::crawler::Crawlers;
+use crate::visitor::{SESSION_COOKIE, Visitor, VisitorId};
+
+/// Who sent a request.
+#[derive(Clone, Debug)]
+pub enum Arrival {
+    /// A crawler.
+    Crawler,
+    /// A person who has not consented.
+    NoConsent,
+    /// A person.
+    Person(Box<Visitor>),
+}
+
+/// The longest user id of a shop that is taken, in bytes.
+const MAX_USER: usize = 128;
+
+/// Recognises who sent a request, for the live experiments of its page. `entropy` gives 16 random bytes, and is only
+/// asked for an id that the request did not bring along.
+pub fn arrive<S: Source>(
+    plan: &Plan,
+    crawlers: &Crawlers,
+    on_page: &[usize],
+    request: &Request<'_, S>,
+    secret: Option<&[u8]>,
+    mut entropy: impl FnMut() -> [u8; 16],
+) -> Arrival {
+    if is_crawler(crawlers, request) {
+        return Arrival::Crawler;
+    }
+    if plan.consent.as_ref().is_some_and(|consent| !has_consented(consent, request)) {
+        return Arrival::NoConsent;
+    }
+    let brought = brought_id(plan, request, secret);
+    let returning = brought.is_some();
+    let id = brought.unwrap_or_else(|| VisitorId::from_random(entropy()));
+    let experiments = || on_page.iter().filter_map(|&index| plan.experiments.get(index));
+    let session = experiments().any(needs_session).then(|| {
+        let brought = cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
+        let returning = brought.is_some();
+        (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
+    });
+    let user = experiments().any(|e| e.unit == UnitKind::User).then(|| user_of(plan, request)).flatten();
+    let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, Assignments::parse);
+    Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments }))
+}
+
+fn needs_session(e: &Experiment) -> bool {
+    e.unit == UnitKind::Session || e.else_unit == Some(UnitKind::Session) || e.display == Display::OncePerVisit
+}
+
+/// Cloudflare's word where the request carries it (bot management, or the category of verified bots), else the user
+/// agent.
+fn is_crawler<S: Source>(crawlers: &Crawlers, request: &Request<'_, S>) -> bool {
+    crawlers.matches(request.user_agent())
+        || request.property("verifiedBot").is_some_and(|verified| verified == "true")
+}
+
+fn has_consented<S: Source>(consent: &Consent, request: &Request<'_, S>) -> bool {
+    if consent.honor_gpc && request.header("sec-gpc").is_some_and(|value| value.trim() == "1") {
+        return false;
+    }
+    cookies::values(request.cookie_header(), &consent.cookie).any(|value| consent.granted.iter().any(|yes| yes == value))
+}
+
+/// The id of the first of our cookies that holds one: a browser may send several, of other paths or domains.
+fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<VisitorId> {
+    let mut values = cookies::values(request.cookie_header(), &plan.visitor.cookie);
+    match (plan.visitor.signed, secret) {
+        (true, Some(secret)) => values.find_map(|value| VisitorId::accept_signed(value, secret)),
+        // why: without the secret nothing could be checked, and a new id on every request would be worse than one that
+        // is not signed
+        _ => values.find_map(VisitorId::accept),
+    }
+}
+
+fn user_of<S: Source>(plan: &Plan, request: &Request<'_, S>) -> Option<String> {
+    let header = plan.visitor.user_header.as_deref().and_then(|name| request.header(&name.to_ascii_lowercase()));
+    let cookie = || plan.visitor.user_cookie.as_deref().and_then(|name| request.cookie(name)).map(str::to_owned);
+    // why: an e-mail address is no opaque key, and must not reach an event
+    header.or_else(cookie).filter(|user| !user.is_empty() && user.len() <= MAX_USER && !user.contains('@'))
+}
+
+/// Whether the browser only prepares for a visit that may never happen: prefetch and prerender.
+pub fn is_prefetch<S: Source>(request: &Request<'_, S>) -> bool {
+    ["sec-purpose", "purpose"]
+        .iter()
+        .any(|name| request.header(name).is_some_and(|value| value.contains("prefetch") || value.contains("prerender")))
+}

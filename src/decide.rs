@@ -1,0 +1,418 @@
+//! Plan + facts + visitor + now → decisions, each with its reason. Pure and total.
+//!
+//! An experiment is taken through the rules of [`Reason`] in their order, and the first that applies decides. Two things
+//! look beyond one experiment: `requires` asks for the variant that another gives this unit, wherever that one's pages
+//! are, and conflicts are settled after every experiment of the page has its assignment.
+
+use crate::bucket::Bucket;
+use crate::condition::{Attributes, FactKey};
+use crate::document::{CrawlerPolicy, Status, UnitKind};
+use crate::plan::{Experiment, Plan};
+use crate::visitor::assignments::Assignments;
+use std::cell::RefCell;
+
+/// The rule that decided, in the order in which the rules are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The request is not on its pages.
+    Page,
+    /// The kill switch is on.
+    Killed,
+    /// It is being written.
+    Draft,
+    /// It starts later.
+    Scheduled,
+    /// It is off for now.
+    Paused,
+    /// It is past its end.
+    Ended,
+    /// It is over.
+    Completed,
+    /// A crawler asks.
+    Crawler,
+    /// Nobody consented.
+    NoConsent,
+    /// A preview or an override says so.
+    Forced,
+    /// There is a winner.
+    Winner,
+    /// A required variant of another experiment is missing.
+    Requires,
+    /// The unit is not in the audience, or there is no unit of the kind.
+    Audience,
+    /// The unit is in the holdout.
+    Holdout,
+    /// The unit's slot of the layer belongs to another.
+    Layer,
+    /// An experiment of higher priority owns the surface.
+    Conflict,
+    /// The unit keeps the variant it has.
+    Sticky,
+    /// The unit is not in the traffic.
+    Traffic,
+    /// The unit was split.
+    Split,
+}
+
+impl Reason {
+    /// Every reason, in the order of evaluation.
+    pub const ALL: [Self; 19] = [
+        Self::Page,
+        Self::Killed,
+        Self::Draft,
+        Self::Scheduled,
+        Self::Paused,
+        Self::Ended,
+        Self::Completed,
+        Self::Crawler,
+        Self::NoConsent,
+        Self::Forced,
+        Self::Winner,
+        Self::Requires,
+        Self::Audience,
+        Self::Holdout,
+        Self::Layer,
+        Self::Conflict,
+        Self::Sticky,
+        Self::Traffic,
+        Self::Split,
+    ];
+
+    /// The word that headers, events and the tool have for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Killed => "killed",
+            Self::Draft => "draft",
+            Self::Scheduled => "scheduled",
+            Self::Paused => "paused",
+            Self::Ended => "ended",
+            Self::Completed => "completed",
+            Self::Crawler => "crawler",
+            Self::NoConsent => "no_consent",
+            Self::Forced => "forced",
+            Self::Winner => "winner",
+            Self::Requires => "requires",
+            Self::Audience => "audience",
+            Self::Holdout => "holdout",
+            Self::Layer => "layer",
+            Self::Conflict => "conflict",
+            Self::Sticky => "sticky",
+            Self::Traffic => "traffic",
+            Self::Split => "split",
+        }
+    }
+
+    /// Whether the experiment acts for this unit: it gave it a variant, and the client may know.
+    #[must_use]
+    pub fn acts(self) -> bool {
+        matches!(self, Self::Forced | Self::Winner | Self::Sticky | Self::Split)
+    }
+
+    /// Whether the origin is told, although the experiment does not act.
+    #[must_use]
+    pub fn tells_origin(self) -> bool {
+        matches!(self, Self::Killed | Self::Crawler | Self::NoConsent)
+    }
+
+    /// Whether it was asked who the unit is: then the answer depends on the visitor.
+    #[must_use]
+    pub fn depends_on_visitor(self) -> bool {
+        self >= Self::Crawler && self != Self::Winner
+    }
+}
+
+/// What one experiment does for one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Its position in the plan.
+    pub experiment: usize,
+    /// The rule that decided.
+    pub reason: Reason,
+    /// The variant, by index: where the experiment acts, or where the origin is told.
+    pub variant: Option<usize>,
+    /// The numbers behind the reason.
+    pub evidence: Evidence,
+}
+
+/// The numbers that a decision looked at: those that were not reached are absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Who was assigned.
+    pub unit: Option<UnitKind>,
+    /// The holdout's bucket.
+    pub holdout: Option<Bucket>,
+    /// The layer's slot.
+    pub slot: Option<Bucket>,
+    /// The traffic's bucket.
+    pub traffic: Option<Bucket>,
+    /// The split's bucket.
+    pub split: Option<Bucket>,
+    /// The experiment of higher priority that owns the surface, or whose required variant is missing.
+    pub other: Option<usize>,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub enum Asker<'a> {
+    /// A crawler; the text is what the policy `mirror` hashes: host and path of the page.
+    Crawler(&'a str),
+    /// A person who has not consented.
+    NoConsent,
+    /// A person.
+    Person(Person<'a>),
+}
+
+/// A person, by the ids under which they may be assigned.
+#[derive(Clone, Copy, Debug)]
+pub struct Person<'a> {
+    /// The visitor id.
+    pub visitor: &'a str,
+    /// The shop's user id, of a person who is logged in.
+    pub user: Option<&'a str>,
+    /// The id of the browser session.
+    pub session: Option<&'a str>,
+    /// What they were assigned before.
+    pub assignments: &'a Assignments,
+    /// Variants that a preview asks for: (experiment, variant), by index.
+    pub preview: &'a [(usize, usize)],
+}
+
+impl<'a> Person<'a> {
+    fn unit(&self, kind: UnitKind) -> Option<&'a str> {
+        match kind {
+            UnitKind::Visitor => Some(self.visitor),
+            UnitKind::User => self.user,
+            UnitKind::Session => self.session,
+        }
+    }
+
+    /// The fingerprint of the user or session that an assignment belongs to; none: the visitor.
+    #[must_use]
+    pub fn owner(&self, kind: UnitKind) -> Option<String> {
+        if kind == UnitKind::Visitor { None } else { self.unit(kind).map(crate::bucket::fingerprint) }
+    }
+}
+
+/// Decides for the experiments that are on the page (as [`Plan::on_page`] gives them, in the document's order) and
+/// returns as many decisions, in the same order.
+pub fn decide(
+    plan: &Plan,
+    on_page: &[usize],
+    facts: &impl Attributes<FactKey>,
+    asker: Asker<'_>,
+    now: i64,
+) -> Vec<Decision> {
+    let engine = Engine { plan, facts, asker, now, required: RefCell::default() };
+    let mut decisions: Vec<Decision> = on_page.iter().map(|&index| engine.assign(index, 0)).collect();
+    settle_conflicts(plan, &mut decisions);
+    withdraw_dependents(plan, &mut decisions);
+    decisions
+}
+
+/// How deep requirements may nest. A checked document has no cycles; the bound makes it certain.
+const MAX_REQUIRES: usize = 32;
+
+struct Engine<'a, F> {
+    plan: &'a Plan,
+    facts: &'a F,
+    asker: Asker<'a>,
+    now: i64,
+    /// Assignments of experiments that others require, so that a shared one is decided once.
+    required: RefCell<Vec<Decision>>,
+}
+
+impl<F: Attributes<FactKey>> Engine<'_, F> {
+    /// The rules of one experiment up to the split, without conflicts.
+    fn assign(&self, index: usize, depth: usize) -> Decision {
+        let mut evidence = Evidence::default();
+        let (reason, variant) = match self.plan.experiments.get(index) {
+            Some(experiment) => self.rules(index, experiment, depth, &mut evidence),
+            None => (Reason::Page, None),
+        };
+        Decision { experiment: index, reason, variant, evidence }
+    }
+
+    fn rules(&self, index: usize, e: &Experiment, depth: usize, evidence: &mut Evidence) -> (Reason, Option<usize>) {
+        if e.killed {
+            return (Reason::Killed, Some(0));
+        }
+        let preview = match &self.asker {
+            Asker::Person(person) => person.preview.iter().find(|(experiment, _)| *experiment == index),
+            _ => None,
+        };
+        let previewed = preview.is_some() && matches!(self.state(e), Some(Reason::Draft | Reason::Scheduled));
+        if let Some(reason) = self.state(e).filter(|_| !previewed) {
+            return (reason, None);
+        }
+        let person = match &self.asker {
+            Asker::Crawler(page) => return (Reason::Crawler, Some(self.crawler_variant(e, page))),
+            Asker::NoConsent => return (Reason::NoConsent, Some(0)),
+            Asker::Person(person) => person,
+        };
+        if let Some((_, variant)) = preview {
+            return (Reason::Forced, Some(*variant));
+        }
+        if let Some((_, variant)) = e.overrides.iter().find(|(audience, _)| audience.matches(self.facts)) {
+            return (Reason::Forced, Some(*variant));
+        }
+        if let Some(winner) = e.winner {
+            return (Reason::Winner, Some(winner));
+        }
+        if let Some(missing) = e.requires.iter().find(|required| !self.has(**required, depth)) {
+            evidence.other = Some(missing.0);
+            return (Reason::Requires, None);
+        }
+        if e.audience.as_ref().is_some_and(|audience| !audience.matches(self.facts)) {
+            return (Reason::Audience, None);
+        }
+        let unit = person.unit(e.unit).map(|unit| (e.unit, unit));
+        let unit = unit.or_else(|| e.else_unit.and_then(|kind| Some((kind, person.unit(kind)?))));
+        // why: without a unit of its kind nobody can be in the experiment, which is what an audience says
+        let Some((kind, unit)) = unit else { return (Reason::Audience, None) };
+        evidence.unit = Some(kind);
+        self.split(e, person, kind, unit, evidence)
+    }
+
+    /// Status and schedule: the reason why it is not on, if so.
+    fn state(&self, e: &Experiment) -> Option<Reason> {
+        match e.status {
+            Status::Draft => Some(Reason::Draft),
+            Status::Paused => Some(Reason::Paused),
+            Status::Completed => Some(Reason::Completed),
+            Status::Running if e.starts_at.is_some_and(|start| self.now < start) => Some(Reason::Scheduled),
+            Status::Running if e.ends_at.is_some_and(|end| end <= self.now) => Some(Reason::Ended),
+            Status::Running => None,
+        }
+    }
+
+    fn split(
+        &self,
+        e: &Experiment,
+        person: &Person<'_>,
+        kind: UnitKind,
+        unit: &str,
+        evidence: &mut Evidence,
+    ) -> (Reason, Option<usize>) {
+        let (bucket, held_out) = self.plan.holdout.admits(unit);
+        evidence.holdout = Some(bucket);
+        if held_out {
+            return (Reason::Holdout, None);
+        }
+        if let Some((salt, slots)) = &e.layer {
+            let slot = salt.bucket(unit);
+            evidence.slot = Some(slot);
+            if !slots.contains(slot.get()) {
+                return (Reason::Layer, None);
+            }
+        }
+        if let Some(variant) = kept(e, person, kind) {
+            return (Reason::Sticky, Some(variant));
+        }
+        let bucket = e.traffic_salt.bucket(unit);
+        evidence.traffic = Some(bucket);
+        if bucket.get() >= e.traffic_at(self.now) {
+            return (Reason::Traffic, None);
+        }
+        let bucket = e.variant_salt.bucket(unit);
+        evidence.split = Some(bucket);
+        (Reason::Split, Some(e.split(bucket)))
+    }
+
+    /// Whether the unit has this variant of another experiment, which need not be on this page.
+    fn has(&self, (parent, variant): (usize, usize), depth: usize) -> bool {
+        if depth >= MAX_REQUIRES {
+            return false;
+        }
+        let known = self.required.borrow().iter().find(|decision| decision.experiment == parent).copied();
+        let decision = known.unwrap_or_else(|| {
+            let decision = self.assign(parent, depth + 1);
+            self.required.borrow_mut().push(decision);
+            decision
+        });
+        decision.reason.acts() && decision.variant == Some(variant)
+    }
+
+    fn crawler_variant(&self, e: &Experiment, page: &str) -> usize {
+        match self.plan.crawler_policy {
+            CrawlerPolicy::Control => 0,
+            CrawlerPolicy::Baseline => e.baseline,
+            CrawlerPolicy::Mirror => e.split(e.variant_salt.bucket(page)),
+        }
+    }
+}
+
+/// The variant that the unit was given before, where it still exists and is still the unit's.
+fn kept(e: &Experiment, person: &Person<'_>, kind: UnitKind) -> Option<usize> {
+    if !e.sticky {
+        return None;
+    }
+    let entry = person.assignments.of(&e.id).filter(|entry| entry.iteration == e.iteration)?;
+    // why: a shared device. What a visitor was given follows them into their login, and what a user was given stays on
+    // the device after logout, so that nobody changes variant in a checkout; but never into another user's login, and
+    // an assignment of a session ends with it.
+    let owner = match kind {
+        UnitKind::Visitor if e.unit == UnitKind::Visitor => None,
+        _ => entry.owner.as_deref(),
+    };
+    let belongs = match (owner, person.owner(kind)) {
+        (None, _) => kind != UnitKind::Session,
+        (Some(_), None) => true,
+        (Some(owner), Some(now)) => owner == now,
+    };
+    if belongs { e.variant(&entry.variant) } else { None }
+}
+
+/// Of experiments that share a conflict key only the one of highest priority acts; of equals the first. What is forced
+/// owns its surfaces before all others, because somebody wants to see it.
+fn settle_conflicts(plan: &Plan, decisions: &mut [Decision]) {
+    let keys = |decision: &Decision| plan.experiments.get(decision.experiment).map_or(&[][..], |e| &e.conflicts);
+    if !decisions.iter().any(|decision| !keys(decision).is_empty()) {
+        return;
+    }
+    let mut order: Vec<usize> = (0..decisions.len()).collect();
+    order.sort_by_key(|&position| {
+        decisions.get(position).map(|decision| {
+            let priority = plan.experiments.get(decision.experiment).map_or(0, |e| e.priority);
+            (decision.reason != Reason::Forced, core::cmp::Reverse(priority), position)
+        })
+    });
+    let mut owned: Vec<(u32, usize)> = Vec::new();
+    for position in order {
+        let Some(decision) = decisions.get_mut(position).filter(|decision| decision.reason.acts()) else { continue };
+        let rival = owned.iter().find(|(key, _)| keys(decision).contains(key)).map(|(_, owner)| *owner);
+        match rival {
+            Some(owner) if decision.reason != Reason::Forced => {
+                decision.reason = Reason::Conflict;
+                decision.variant = None;
+                decision.evidence.other = Some(owner);
+            }
+            _ => owned.extend(keys(decision).iter().map(|&key| (key, decision.experiment))),
+        }
+    }
+}
+
+/// An experiment that lost its surface acts for nobody, so those that require it do not either. What had already lost to
+/// one of those stays out: the outcome must not depend on who is asked first.
+fn withdraw_dependents(plan: &Plan, decisions: &mut [Decision]) {
+    loop {
+        let lost: Vec<usize> = decisions
+            .iter()
+            .filter(|decision| matches!(decision.reason, Reason::Conflict | Reason::Requires))
+            .map(|decision| decision.experiment)
+            .collect();
+        let dependent = decisions.iter_mut().find_map(|decision| {
+            if !matches!(decision.reason, Reason::Sticky | Reason::Split) {
+                return None;
+            }
+            let e = plan.experiments.get(decision.experiment)?;
+            let parent = e.requires.iter().map(|(parent, _)| *parent).find(|parent| lost.contains(parent))?;
+            Some((decision, parent))
+        });
+        let Some((decision, parent)) = dependent else { return };
+        decision.reason = Reason::Requires;
+        decision.variant = None;
+        decision.evidence.other = Some(parent);
+    }
+}

@@ -1,0 +1,66 @@
+//! What an isolate remembers: the plan, how it came by it, and counters. Nothing of a request.
+
+use crate::plan::Plan;
+use crate::visitor::crawler::Crawlers;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// A plan and what is worked out once for it.
+pub(super) struct Loaded {
+    pub(super) plan: Plan,
+    pub(super) crawlers: Crawlers,
+}
+
+/// The isolate's memory.
+#[derive(Default)]
+pub(super) struct Isolate {
+    /// The last good plan; none: everything passes through.
+    pub(super) loaded: Option<Rc<Loaded>>,
+    /// How many plans there were: what JavaScript keeps per plan is thrown away when it rises.
+    pub(super) generation: u32,
+    /// The text that the plan came from, as a hash, so that an unchanged document is not compiled again.
+    pub(super) content: Option<String>,
+    /// When KV last answered, in milliseconds since 1970.
+    pub(super) confirmed_at: Option<f64>,
+    /// When the next refresh is due; none: nothing was ever asked for.
+    pub(super) due_at: Option<f64>,
+    /// How many refreshes failed in a row.
+    pub(super) failures: u32,
+    /// What is wrong with the document, the kill key or KV.
+    pub(super) error: Option<String>,
+    /// The signing secret.
+    pub(super) secret: Option<Vec<u8>>,
+    /// Whether there is a queue for events.
+    pub(super) has_queue: bool,
+    /// The isolate's random id, made with its first message.
+    pub(super) source: Option<String>,
+    /// How many messages it sent.
+    pub(super) messages: u64,
+    /// What it served.
+    pub(super) counts: Counts,
+}
+
+/// What an isolate served.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    /// Requests of crawlers on pages with experiments.
+    pub(super) crawlers: u64,
+    /// Requests of people on pages with experiments.
+    pub(super) visits: u64,
+    /// Exposures put into messages.
+    pub(super) exposures: u64,
+}
+
+thread_local! {
+    static ISOLATE: RefCell<Isolate> = RefCell::default();
+}
+
+/// Works on the isolate's memory. Never across an await, and never nested.
+pub(super) fn with<T>(work: impl FnOnce(&mut Isolate) -> T) -> Option<T> {
+    ISOLATE.with(|isolate| isolate.try_borrow_mut().ok().map(|mut isolate| work(&mut isolate)))
+}
+
+/// The last good plan.
+pub(super) fn loaded() -> Option<Rc<Loaded>> {
+    with(|isolate| isolate.loaded.clone()).flatten()
+}

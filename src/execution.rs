@@ -1,0 +1,32 @@
+//! Decisions → what to do, as data: headers to change, steps to rewrite by, cookies, cache and validator rules. Pure.
+//!
+//! [`Intent`] is complete before the origin is asked. [`Intent::for_origin`] says what the origin is sent, and
+//! [`Intent::reply`] what becomes of its answer: every header that the client sees differently is changed there.
+
+mod caching;
+mod intent;
+mod reply;
+mod sticky;
+
+pub use intent::{Intent, Treatment};
+pub use reply::{Answer, Reply};
+
+/// One change to a list of headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderChange {
+    /// Replaces all values of the name.
+    Set(&'static str, String),
+    /// Replaces all values of a name that the document gives.
+    SetNamed(Box<str>, Box<str>),
+    /// Adds a value.
+    Append(&'static str, String),
+    /// Removes all values of the name.
+    Remove(&'static str),
+}
+
+/// The request and response header that lists the variants.
+pub const VARIANTS: &str = "Sortition-Variants";
+/// The request header that carries the visitor id.
+pub const VISITOR: &str = "Sortition-Visitor";
+/// The response header by which the origin says what it rendered.
+pub const EXPOSE: &str = "Sortition-Expose";

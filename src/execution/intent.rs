@@ -1,0 +1,238 @@
+//! What to do for one request, complete before the origin is asked.
+
+use super::{HeaderChange, VARIANTS, VISITOR, caching, sticky};
+use crate::arrive::Arrival;
+use crate::bucket;
+use crate::decide::{Asker, Decision, Person, Reason, decide};
+use crate::document::{Bridge, Display, Kind, Status};
+use crate::facts::{Facts, Identity, Request, Source};
+use crate::plan::{Experiment, Plan, Variant};
+use crate::visitor::Visitor;
+use crate::visitor::assignments::Assignments;
+
+/// What to do for one request.
+#[derive(Debug)]
+pub struct Intent {
+    /// What was decided, in the document's order.
+    pub decisions: Vec<Decision>,
+    /// Who sent the request.
+    pub arrival: Arrival,
+    /// Whether the browser only prepares for a visit that may never happen.
+    pub prefetch: bool,
+    /// The request's method.
+    pub method: Box<str>,
+    /// The request's URL.
+    pub url: Box<str>,
+    /// When the request was decided, in milliseconds since 1970.
+    pub now: i64,
+    /// The variants as the origin is told them: an RFC 9651 dictionary; empty: it is told nothing.
+    pub told_origin: String,
+    /// The variants as the client is told them.
+    pub told_client: String,
+    /// Whether another visitor might get another answer.
+    pub depends_on_visitor: bool,
+    /// What tells this answer's validators from those of other variants; `None` where the answer is the origin's own.
+    pub(super) validator: Option<String>,
+    /// What the visitor is assigned from now on, before anything of this request is exposed.
+    pub(super) assignments: Assignments,
+}
+
+/// A variant that is carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Treatment<'a> {
+    /// The experiment's position in the plan.
+    pub experiment: usize,
+    /// The variant's position in the experiment.
+    pub variant_index: usize,
+    /// The variant.
+    pub variant: &'a Variant,
+}
+
+impl Intent {
+    /// Decides for a request and works out what follows.
+    pub fn new<S: Source>(
+        plan: &Plan,
+        on_page: &[usize],
+        request: &Request<'_, S>,
+        arrival: Arrival,
+        preview: &[(usize, usize)],
+        now: i64,
+    ) -> Self {
+        let page = format!("{}{}", request.url.host_name(), request.url.path);
+        let nobody = Identity::default();
+        let (identity, asker) = match &arrival {
+            Arrival::Crawler => (nobody, Asker::Crawler(&page)),
+            Arrival::NoConsent => (nobody, Asker::NoConsent),
+            Arrival::Person(visitor) => (identity(visitor), Asker::Person(person(visitor, preview))),
+        };
+        let decisions = decide(plan, on_page, &Facts { request, identity }, asker, now);
+        let told_origin = list(plan, &decisions, |reason| reason.acts() || reason.tells_origin());
+        let told_client = list(plan, &decisions, Reason::acts);
+        let assignments = match &arrival {
+            Arrival::Person(visitor) => sticky::assigned(plan, &decisions, visitor, now),
+            _ => Assignments::default(),
+        };
+        let mut intent = Self {
+            depends_on_visitor: decisions.iter().any(|decision| decision.reason.depends_on_visitor()),
+            decisions,
+            prefetch: crate::arrive::is_prefetch(request),
+            method: request.method.into(),
+            url: request.url.whole.into(),
+            now,
+            told_origin,
+            told_client,
+            validator: None,
+            assignments,
+            arrival,
+        };
+        if intent.depends_on_visitor || intent.treatments(plan).next().is_some() {
+            intent.validator = Some(bucket::validator(&[&plan.revision, &intent.told_origin]));
+        }
+        intent
+    }
+
+    /// The person who sent the request, if it was one.
+    #[must_use]
+    pub fn visitor(&self) -> Option<&Visitor> {
+        match &self.arrival {
+            Arrival::Person(visitor) => Some(visitor),
+            _ => None,
+        }
+    }
+
+    /// The variants to carry out, those of higher priority first, so that a later one builds on what they left.
+    pub fn treatments<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = Treatment<'a>> {
+        let mut treatments: Vec<(i32, Treatment<'a>)> = self
+            .decisions
+            .iter()
+            .filter(|decision| decision.reason.acts() || decision.reason == Reason::Crawler)
+            .filter_map(|decision| {
+                let e = plan.experiments.get(decision.experiment)?;
+                let variant_index = decision.variant?;
+                let treatment =
+                    Treatment { experiment: decision.experiment, variant_index, variant: e.variants.get(variant_index)? };
+                (treatment.variant.acts() && self.is_displayed(e)).then_some((e.priority, treatment))
+            })
+            .collect();
+        treatments.sort_by_key(|(priority, _)| core::cmp::Reverse(*priority));
+        treatments.into_iter().map(|(_, treatment)| treatment)
+    }
+
+    /// Whether this page view is one on which the experiment shows its treatment.
+    pub(super) fn is_displayed(&self, e: &Experiment) -> bool {
+        let Some(visitor) = self.visitor() else { return true };
+        let entry = visitor.assignments.of(&e.id).filter(|entry| entry.iteration == e.iteration);
+        let shown = entry.and_then(|entry| entry.displayed.as_deref());
+        match e.display {
+            Display::Always => true,
+            Display::Once => shown.is_none(),
+            Display::OncePerVisit => shown.is_none_or(|session| Some(session) != session_mark(visitor).as_deref()),
+        }
+    }
+
+    /// Whether some step changes the HTML, if it can be rewritten.
+    #[must_use]
+    pub fn rewrites(&self, plan: &Plan) -> bool {
+        &*self.method == "GET"
+            && (self.treatments(plan).any(|treatment| !treatment.variant.rewrite.is_empty()) || self.bridge(plan).is_some())
+    }
+
+    /// Whether the answer might expose the visitor to something for the first time.
+    #[must_use]
+    pub fn may_expose(&self, plan: &Plan) -> bool {
+        !self.prefetch
+            && sticky::decided(plan, &self.decisions).any(|(_, e, variant)| {
+                e.kind == Kind::Experiment
+                    && !self.assignments.of(&e.id).is_some_and(|entry| entry.exposed && *entry.variant == *variant)
+            })
+    }
+
+    /// The decision as the page's scripts are told it, as JSON text: `{"variants":{…},"payload":{…}}`.
+    #[must_use]
+    pub fn bridge(&self, plan: &Plan) -> Option<String> {
+        if plan.bridge == Bridge::None || self.told_client.is_empty() || self.visitor().is_none() {
+            return None;
+        }
+        let (mut variants, mut payloads) = (String::new(), String::new());
+        for decision in self.decisions.iter().filter(|decision| decision.reason.acts()) {
+            let Some(e) = plan.experiments.get(decision.experiment) else { continue };
+            let Some(variant) = decision.variant.and_then(|index| e.variants.get(index)) else { continue };
+            let comma = if variants.is_empty() { "" } else { "," };
+            // why: ids have no character that JSON would escape
+            variants.push_str(&format!("{comma}\"{}\":\"{}\"", e.id, variant.id));
+            if let Some(payload) = &variant.payload {
+                let comma = if payloads.is_empty() { "" } else { "," };
+                payloads.push_str(&format!("{comma}\"{}\":{payload}", e.id));
+            }
+        }
+        Some(format!("{{\"variants\":{{{variants}}},\"payload\":{{{payloads}}}}}"))
+    }
+
+    /// How the request to the origin differs from the one that came.
+    pub fn for_origin<S: Source>(&self, plan: &Plan, request: &Request<'_, S>) -> Vec<HeaderChange> {
+        let mut changes = Vec::with_capacity(4);
+        if plan.headers.to_origin {
+            if !self.told_origin.is_empty() {
+                changes.push(HeaderChange::Set(VARIANTS, self.told_origin.clone()));
+            }
+            if let Some(visitor) = self.visitor().filter(|_| self.depends_on_visitor) {
+                changes.push(HeaderChange::Set(VISITOR, visitor.id.to_string()));
+            }
+        }
+        if matches!(&*self.method, "GET" | "HEAD") {
+            if let Some(validator) = &self.validator {
+                caching::unscope_request(validator, request, &mut changes);
+            }
+            if self.rewrites(plan) {
+                caching::ask_for_whole_readable_page(request, &mut changes);
+            }
+        }
+        changes
+    }
+}
+
+impl Variant {
+    /// Whether it does anything that the control would not.
+    fn acts(&self) -> bool {
+        !self.rewrite.is_empty()
+            || self.redirect.is_some()
+            || self.origin.is_some()
+            || !self.response_headers.is_empty()
+    }
+}
+
+fn identity(visitor: &Visitor) -> Identity<'_> {
+    Identity { visitor: visitor.id.as_str(), user: visitor.user.as_deref(), returning: visitor.returning }
+}
+
+fn person<'a>(visitor: &'a Visitor, preview: &'a [(usize, usize)]) -> Person<'a> {
+    Person {
+        visitor: visitor.id.as_str(),
+        user: visitor.user.as_deref(),
+        session: visitor.session.as_ref().map(|(id, _)| id.as_str()),
+        assignments: &visitor.assignments,
+        preview,
+    }
+}
+
+/// The fingerprint of the browser session.
+pub(super) fn session_mark(visitor: &Visitor) -> Option<String> {
+    visitor.session.as_ref().map(|(id, _)| bucket::fingerprint(id.as_str()))
+}
+
+fn list(plan: &Plan, decisions: &[Decision], told: impl Fn(Reason) -> bool) -> String {
+    let mut text = String::new();
+    for decision in decisions.iter().filter(|decision| told(decision.reason)) {
+        let Some(e) = plan.experiments.get(decision.experiment) else { continue };
+        // why: a kill of everything also reaches what was never on, and the origin has no business with that
+        if decision.reason == Reason::Killed && e.status != Status::Running {
+            continue;
+        }
+        let Some(variant) = decision.variant.and_then(|index| e.variants.get(index)) else { continue };
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(&variant.header_member);
+    }
+    text
+}

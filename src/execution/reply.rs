@@ -1,0 +1,187 @@
+//! What becomes of the origin's answer: the one place that changes headers of a response.
+
+use super::{EXPOSE, HeaderChange, Intent, VARIANTS, caching, sticky};
+use crate::document::{Expose, Kind};
+use crate::plan::{Experiment, Plan};
+use crate::url::Url;
+use crate::visitor::assignments::{self, Assignments};
+use crate::visitor::cookies::Jar;
+use crate::visitor::{SESSION_COOKIE, Visitor};
+
+/// The head of the origin's answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answer<'a> {
+    /// The status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: Option<&'a str>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<&'a str>,
+    /// `Cache-Control`.
+    pub cache_control: Option<&'a str>,
+    /// `ETag`.
+    pub etag: Option<&'a str>,
+    /// `Sortition-Expose`: the experiments that the origin really rendered.
+    pub expose: Option<&'a str>,
+}
+
+/// What to do with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// Changes to its headers.
+    pub changes: Vec<HeaderChange>,
+    /// Whether its body goes through the rewriter.
+    pub rewrite: bool,
+    /// The decisions that the visitor was exposed to by this answer, by position among the intent's.
+    pub exposed: Vec<usize>,
+    /// The decisions that are exposed when an element of theirs is met, by position.
+    pub watched: Vec<usize>,
+}
+
+impl Answer<'_> {
+    fn is_html(&self) -> bool {
+        let media_type = self.content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
+        media_type.eq_ignore_ascii_case("text/html")
+    }
+
+    fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Whether the rewriter can work on it, in answer to a GET.
+    fn is_rewritable(&self) -> bool {
+        self.status == 200 && self.is_html() && self.content_encoding.unwrap_or("").split(',').all(caching::is_readable)
+    }
+}
+
+impl Intent {
+    /// What to do with the origin's answer. `secret` signs the visitor cookie where the document asks for it.
+    #[must_use]
+    pub fn reply(&self, plan: &Plan, answer: &Answer<'_>, secret: Option<&[u8]>) -> Reply {
+        let mut reply = Reply::default();
+        let rewritable = &*self.method == "GET" && answer.is_rewritable();
+        reply.rewrite = rewritable && self.rewrites(plan);
+        if let Some(visitor) = self.visitor().filter(|_| self.depends_on_visitor) {
+            let mut assignments = self.assignments.clone();
+            self.expose(plan, answer, rewritable, visitor, &mut assignments, &mut reply);
+            self.set_cookies(plan, visitor, &assignments, secret, &mut reply.changes);
+        }
+        self.change_headers(plan, answer, &mut reply);
+        reply
+    }
+
+    fn expose(
+        &self,
+        plan: &Plan,
+        answer: &Answer<'_>,
+        rewritable: bool,
+        visitor: &Visitor,
+        assignments: &mut Assignments,
+        reply: &mut Reply,
+    ) {
+        for (position, decision) in self.decisions.iter().enumerate() {
+            let Some((_, e, variant)) = sticky::decided(plan, std::slice::from_ref(decision)).next() else { continue };
+            if !self.is_met(e, answer, rewritable) {
+                continue;
+            }
+            let exposed_before = assignments.of(&e.id).is_some_and(|entry| entry.exposed && *entry.variant == *variant);
+            let exposes = e.kind == Kind::Experiment && !exposed_before;
+            let watched = e.expose == Expose::Selector;
+            if exposes && watched {
+                reply.watched.push(position);
+            } else if exposes {
+                reply.exposed.push(position);
+            }
+            let displayed = self.is_displayed(e);
+            sticky::mark(assignments, e, visitor, exposes && !watched, displayed, self.now);
+        }
+    }
+
+    /// Whether the visitor meets the experiment in this answer. The same for control and treatment, so that the groups
+    /// stay comparable: a treatment that only a rewritable page shows is met on rewritable pages only.
+    fn is_met(&self, e: &Experiment, answer: &Answer<'_>, rewritable: bool) -> bool {
+        if self.prefetch || &*self.method == "HEAD" || !answer.is_success() {
+            return false;
+        }
+        match e.expose {
+            Expose::Origin => answer.expose.is_some_and(|list| names(list, &e.id)),
+            Expose::Selector => rewritable,
+            Expose::Page if e.rewrites => rewritable,
+            Expose::Page => answer.is_html() || e.scope.is_named(),
+        }
+    }
+
+    fn set_cookies(
+        &self,
+        plan: &Plan,
+        visitor: &Visitor,
+        assignments: &Assignments,
+        secret: Option<&[u8]>,
+        changes: &mut Vec<HeaderChange>,
+    ) {
+        let settings = &plan.visitor;
+        let jar = Jar { settings, url: Url::split(&self.url) };
+        let mut set = |cookie| changes.push(HeaderChange::Append("Set-Cookie", cookie));
+        if !visitor.returning {
+            let value = match secret.filter(|_| settings.signed) {
+                Some(secret) => visitor.id.signed(secret),
+                None => visitor.id.to_string(),
+            };
+            set(jar.lasting(&settings.cookie, &value, settings.http_only));
+        }
+        if let Some((session, false)) = &visitor.session {
+            set(jar.until_closed(SESSION_COOKIE, session.as_str()));
+        }
+        if *assignments != visitor.assignments {
+            let value = assignments.encode(|entry| plan.experiment(&entry.experiment).is_some());
+            set(jar.lasting(assignments::COOKIE, &value, true));
+        }
+    }
+
+    fn change_headers(&self, plan: &Plan, answer: &Answer<'_>, reply: &mut Reply) {
+        let changes = &mut reply.changes;
+        if plan.headers.to_client && !self.told_client.is_empty() {
+            changes.push(HeaderChange::Set(VARIANTS, self.told_client.clone()));
+        }
+        if answer.expose.is_some() {
+            changes.push(HeaderChange::Remove(EXPOSE));
+        }
+        for treatment in self.treatments(plan) {
+            for (name, value) in &treatment.variant.response_headers {
+                changes.push(HeaderChange::SetNamed(name.clone(), value.clone()));
+            }
+        }
+        if let Some(validator) = &self.validator {
+            match answer.etag.and_then(|tag| caching::scope(tag, validator)) {
+                Some(tag) => changes.push(HeaderChange::Set("ETag", tag)),
+                None if answer.etag.is_some() => changes.push(HeaderChange::Remove("ETag")),
+                None => {}
+            }
+            changes.push(HeaderChange::Remove("Last-Modified"));
+        }
+        if self.depends_on_visitor {
+            if let Some(value) = caching::private(answer.cache_control) {
+                changes.push(HeaderChange::Set("Cache-Control", value));
+            }
+            // why: these override Cache-Control in the caches they are meant for
+            for name in ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"] {
+                changes.push(HeaderChange::Remove(name));
+            }
+        }
+        if reply.rewrite {
+            for name in ["Content-Length", "Accept-Ranges", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest"] {
+                changes.push(HeaderChange::Remove(name));
+            }
+        } else if &*self.method == "HEAD" && self.treatments(plan).any(|t| !t.variant.rewrite.is_empty()) {
+            changes.push(HeaderChange::Remove("Content-Length"));
+        }
+    }
+}
+
+/// Whether an RFC 9651 list of tokens or strings names an experiment.
+fn names(list: &str, id: &str) -> bool {
+    list.split(',').any(|member| {
+        let item = member.split(';').next().unwrap_or("").trim();
+        item.trim_matches('"') == id || item.strip_prefix('*') == Some(id)
+    })
+}

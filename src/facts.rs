@@ -1,0 +1,145 @@
+//! A request as plain data, read lazily: an experiment that does not ask for the country does not pay for it.
+
+use crate::condition::{Attributes, Fact, FactKey};
+use crate::url::Url;
+use crate::visitor::agent::{Agent, ClientHints};
+use crate::visitor::cookies;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+/// Where a request's headers and Cloudflare's properties come from. In the worker every call leaves wasm, so each
+/// fact is asked for once at most and only where something needs it.
+pub trait Source {
+    /// The value of a request header, several of one name joined by `, `; the name is in lower case.
+    fn header(&self, name: &str) -> Option<String>;
+    /// A property of Cloudflare's `request.cf`, as text: `country`, `asn`, `isEUCountry`, …
+    fn property(&self, name: &str) -> Option<String>;
+}
+
+/// A request.
+pub struct Request<'a, S> {
+    /// The method, in upper case.
+    pub method: &'a str,
+    /// The URL that the client asked for.
+    pub url: Url<'a>,
+    source: &'a S,
+    cookie: OnceCell<String>,
+    user_agent: OnceCell<String>,
+}
+
+impl<'a, S: Source> Request<'a, S> {
+    /// A request whose headers and properties `source` knows.
+    pub fn new(method: &'a str, url: Url<'a>, source: &'a S) -> Self {
+        Self { method, url, source, cookie: OnceCell::new(), user_agent: OnceCell::new() }
+    }
+
+    /// A header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.source.header(name)
+    }
+
+    /// The `Cookie` header; empty where there is none.
+    #[must_use]
+    pub fn cookie_header(&self) -> &str {
+        self.cookie.get_or_init(|| self.source.header("cookie").unwrap_or_default())
+    }
+
+    /// The first value of a cookie.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        cookies::values(self.cookie_header(), name).next()
+    }
+
+    /// The `User-Agent` header; empty where there is none.
+    #[must_use]
+    pub fn user_agent(&self) -> &str {
+        self.user_agent.get_or_init(|| self.source.header("user-agent").unwrap_or_default())
+    }
+
+    /// A property of Cloudflare's `request.cf`.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<String> {
+        self.source.property(name)
+    }
+
+    /// Device, system and browser.
+    #[must_use]
+    pub fn agent(&self) -> Agent<'_> {
+        Agent::read(self.user_agent(), ClientHints::default())
+    }
+
+    /// The host of the page that linked here.
+    #[must_use]
+    pub fn referrer_host(&self) -> Option<String> {
+        self.header("referer").map(|referrer| Url::split(&referrer).host_name().to_owned())
+    }
+}
+
+/// Who asks, as conditions see it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Identity<'a> {
+    /// The visitor id.
+    pub visitor: &'a str,
+    /// The shop's user id of a person who is logged in.
+    pub user: Option<&'a str>,
+    /// Whether the visitor brought the id along, rather than being given one just now.
+    pub returning: bool,
+}
+
+/// A request and who sent it: what conditions are evaluated over.
+pub struct Facts<'a, S> {
+    /// The request.
+    pub request: &'a Request<'a, S>,
+    /// Who sent it.
+    pub identity: Identity<'a>,
+}
+
+impl<S: Source> Attributes<FactKey> for Facts<'_, S> {
+    fn get(&self, key: &FactKey) -> Fact<'_> {
+        let request = self.request;
+        let property = |name| owned(request.property(name));
+        match key {
+            FactKey::VisitorId => Fact::text(self.identity.visitor),
+            FactKey::UserId => self.identity.user.map_or(Fact::Absent, Fact::text),
+            FactKey::VisitorType => Fact::text(if self.identity.returning { "returning" } else { "new" }),
+            FactKey::Url => Fact::text(request.url.whole),
+            FactKey::Host => Fact::text(request.url.host_name()),
+            FactKey::Path => Fact::text(request.url.path),
+            FactKey::Method => Fact::text(request.method),
+            FactKey::Query(name) => owned(request.url.parameter(name)),
+            FactKey::Utm(name) => owned(request.url.parameter(&format!("utm_{name}"))),
+            FactKey::Cookie(name) => request.cookie(name).map_or(Fact::Absent, Fact::text),
+            FactKey::Header(name) => owned(request.header(name)),
+            FactKey::Referrer => owned(request.header("referer")),
+            FactKey::ReferrerHost => owned(request.referrer_host()),
+            FactKey::Language => owned(request.header("accept-language").and_then(|value| first_language(&value))),
+            FactKey::Device => Fact::text(request.agent().device.as_str()),
+            FactKey::Os => Fact::text(request.agent().os.as_str()),
+            FactKey::Browser => Fact::text(request.agent().browser.as_str()),
+            FactKey::BrowserVersion => Fact::text(request.agent().browser_version),
+            FactKey::Country => property("country"),
+            FactKey::Region => property("region"),
+            FactKey::RegionCode => property("regionCode"),
+            FactKey::City => property("city"),
+            FactKey::Continent => property("continent"),
+            FactKey::PostalCode => property("postalCode"),
+            FactKey::Timezone => property("timezone"),
+            FactKey::Colo => property("colo"),
+            // why: Cloudflare sends "1" for members of the European Union and nothing for the others
+            FactKey::IsEu => Fact::Bool(request.property("isEUCountry").is_some_and(|value| value == "1")),
+            FactKey::Asn => request.property("asn").and_then(|asn| asn.parse().ok()).map_or(Fact::Absent, Fact::Number),
+        }
+    }
+}
+
+fn owned(value: Option<String>) -> Fact<'static> {
+    value.map_or(Fact::Absent, |value| Fact::Text(Cow::Owned(value)))
+}
+
+/// The first language of an `Accept-Language` header, in lower case: `de-ch` of `de-CH, en;q=0.8`. Browsers send them in
+/// the order of preference, so weights need no reading.
+fn first_language(header: &str) -> Option<String> {
+    let tag = header.split([',', ';']).next()?.trim();
+    (!tag.is_empty() && tag != "*").then(|| tag.to_ascii_lowercase())
+}

@@ -1,0 +1,236 @@
+//! The document compiled for the request path: page index, bucket ranges, parsed conditions, prepared header text.
+//!
+//! The only way to a plan is through a checked document, so nothing that uses one can fail.
+
+mod compile;
+mod index;
+mod kill;
+mod page;
+
+pub use kill::Kill;
+pub use page::{PageRule, Pattern};
+
+use crate::bucket::{Bucket, Salt};
+use crate::condition::{Condition, FactKey};
+use crate::document::{
+    Bridge, Consent, CrawlerPolicy, Display, Expose, HeaderSettings, Kind, OriginChange, Preview, Redirect, RewriteStep,
+    Slots, Status, UnitKind, VisitorSettings,
+};
+use crate::url::Url;
+use index::PageIndex;
+
+/// A document, compiled.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The project, as events carry it.
+    pub project: Box<str>,
+    /// The revision, as events and `/health` carry it; where the document has none, a fingerprint of its content.
+    pub revision: Box<str>,
+    /// The experiments, in the document's order.
+    pub experiments: Vec<Experiment>,
+    /// How visitors are recognised.
+    pub visitor: VisitorSettings,
+    /// Whose consent is needed.
+    pub consent: Option<Consent>,
+    /// What crawlers get.
+    pub crawler_policy: CrawlerPolicy,
+    /// User agents that the document counts among the crawlers, and those it does not.
+    pub crawler_also: Vec<String>,
+    /// See [`Plan::crawler_also`].
+    pub crawler_except: Vec<String>,
+    /// Who is told the variants in headers.
+    pub headers: HeaderSettings,
+    /// How the decision is handed to the page.
+    pub bridge: Bridge,
+    /// Who may preview.
+    pub preview: Preview,
+    /// The units that no experiment touches.
+    pub holdout: Gate,
+    index: PageIndex,
+    killed_by_document: bool,
+}
+
+/// The units below a bound: those whose bucket under the salt is smaller.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate {
+    /// The salt.
+    pub salt: Salt,
+    /// The bound, 0..=10,000.
+    pub below: u16,
+}
+
+impl Gate {
+    /// The unit's bucket, and whether it is below the bound.
+    #[must_use]
+    pub fn admits(&self, unit: &str) -> (Bucket, bool) {
+        let bucket = self.salt.bucket(unit);
+        (bucket, bucket.get() < self.below)
+    }
+}
+
+/// An experiment, compiled.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// Its id.
+    pub id: Box<str>,
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is in its life.
+    pub status: Status,
+    /// Whether the kill switch is on, for it or for everything.
+    pub killed: bool,
+    /// When it starts, in milliseconds since 1970.
+    pub starts_at: Option<i64>,
+    /// When it ends.
+    pub ends_at: Option<i64>,
+    /// Who is assigned.
+    pub unit: UnitKind,
+    /// Who is assigned where the unit is not known.
+    pub else_unit: Option<UnitKind>,
+    /// Which start-over it is.
+    pub iteration: u32,
+    /// The salt of traffic.
+    pub traffic_salt: Salt,
+    /// The salt of the split.
+    pub variant_salt: Salt,
+    /// Traffic in buckets, before the first ramp step.
+    pub traffic: u16,
+    /// From each time (milliseconds since 1970) on, a traffic in buckets; in order of time.
+    pub ramp: Vec<(i64, u16)>,
+    /// Its layer's salt, and the slots that it owns.
+    pub layer: Option<(Salt, Slots)>,
+    /// Who wins a conflict.
+    pub priority: i32,
+    /// The surfaces that it owns, as numbers that equal texts share.
+    pub conflicts: Vec<u32>,
+    /// The pages that it is on.
+    pub scope: Scope,
+    /// Who is eligible.
+    pub audience: Option<Condition<FactKey>>,
+    /// Experiments and the variants of theirs that a unit must have, by index.
+    pub requires: Vec<(usize, usize)>,
+    /// Who is given which variant.
+    pub overrides: Vec<(Condition<FactKey>, usize)>,
+    /// Whether a unit keeps its variant.
+    pub sticky: bool,
+    /// How often the treatment is shown.
+    pub display: Display,
+    /// What counts as having met the variant.
+    pub expose: Expose,
+    /// The variant that everybody eligible gets.
+    pub winner: Option<usize>,
+    /// What crawlers get under the policy `baseline`.
+    pub baseline: usize,
+    /// Whether some variant changes HTML: then only a page that can be rewritten exposes, for every variant alike.
+    pub rewrites: bool,
+    /// The variants; the first is the control.
+    pub variants: Vec<Variant>,
+}
+
+/// Which requests an experiment is on.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// Page rules; none: every page.
+    pub pages: Vec<PageRule>,
+    /// Page rules that take pages away.
+    pub except: Vec<PageRule>,
+    /// Hosts; none: every host.
+    pub hosts: Vec<Pattern>,
+    /// Methods; none: every method.
+    pub methods: Vec<Box<str>>,
+}
+
+impl Scope {
+    /// Whether a request is in the scope.
+    #[must_use]
+    pub fn contains(&self, method: &str, url: &Url<'_>) -> bool {
+        (self.hosts.is_empty() || self.hosts.iter().any(|host| host.matches(url.host_name()) || host.matches(url.host)))
+            && (self.methods.is_empty() || self.methods.iter().any(|m| &**m == method))
+            && (self.pages.is_empty() || self.pages.iter().any(|rule| rule.matches(url)))
+            && !self.except.iter().any(|rule| rule.matches(url))
+    }
+
+    /// Whether the scope names its pages or methods, rather than taking in everything: then an answer that is no HTML
+    /// page was meant too.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        !self.methods.is_empty() || (!self.pages.is_empty() && !self.pages.iter().any(PageRule::is_everything))
+    }
+}
+
+/// A variant, compiled.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Its id.
+    pub id: Box<str>,
+    /// The first variant bucket that is not its own; its range starts at the bound of the variant before it.
+    pub below: u16,
+    /// What headers say of it: `hero=bold`.
+    pub header_member: Box<str>,
+    /// Changes to the HTML.
+    pub rewrite: Vec<RewriteStep>,
+    /// Another page to send the visitor to.
+    pub redirect: Option<Redirect>,
+    /// Another place to fetch the page from.
+    pub origin: Option<OriginChange>,
+    /// Headers set on the answer.
+    pub response_headers: Vec<(Box<str>, Box<str>)>,
+    /// Data for scripts of the page, as JSON text.
+    pub payload: Option<Box<str>>,
+}
+
+impl Experiment {
+    /// The traffic at a time, in buckets.
+    #[must_use]
+    pub fn traffic_at(&self, now: i64) -> u16 {
+        self.ramp.iter().rev().find(|(at, _)| *at <= now).map_or(self.traffic, |(_, traffic)| *traffic)
+    }
+
+    /// Whether it does anything for anybody at a time: it is running, or it is killed and says so to the origin.
+    #[must_use]
+    pub fn is_live(&self, now: i64) -> bool {
+        self.killed
+            || (self.status == Status::Running
+                && self.starts_at.is_none_or(|start| start <= now)
+                && self.ends_at.is_none_or(|end| now < end))
+    }
+
+    /// The variant with this id.
+    #[must_use]
+    pub fn variant(&self, id: &str) -> Option<usize> {
+        self.variants.iter().position(|variant| &*variant.id == id)
+    }
+
+    /// The variant whose range holds the bucket.
+    #[must_use]
+    pub fn split(&self, bucket: Bucket) -> usize {
+        self.variants.iter().position(|variant| bucket.get() < variant.below).unwrap_or(0)
+    }
+}
+
+impl Plan {
+    /// The experiments that are on this request's page, in the document's order, whatever their state.
+    #[must_use]
+    pub fn on_page(&self, method: &str, url: &Url<'_>) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.index.candidates(url, &mut found);
+        found.retain(|&index| self.experiments.get(index).is_some_and(|e| e.scope.contains(method, url)));
+        found
+    }
+
+    /// Whether a live experiment is on this request's page. Allocates only where the index holds candidates.
+    #[must_use]
+    pub fn applies(&self, method: &str, url: &Url<'_>, now: i64) -> bool {
+        let mut found = Vec::new();
+        self.index.candidates(url, &mut found);
+        found.iter().any(|&index| {
+            self.experiments.get(index).is_some_and(|e| e.is_live(now) && e.scope.contains(method, url))
+        })
+    }
+
+    /// The position of the experiment with this id.
+    #[must_use]
+    pub fn experiment(&self, id: &str) -> Option<usize> {
+        self.experiments.iter().position(|experiment| &*experiment.id == id)
+    }
+}

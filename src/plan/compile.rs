@@ -1,0 +1,204 @@
+//! Document → plan.
+
+use super::{Experiment, Gate, Kill, PageIndex, PageRule, Pattern, Plan, Scope, Variant};
+use crate::bucket::{self, BUCKETS, Salt};
+use crate::condition::{Condition, FactKey, Groups};
+use crate::document::{self, Audience, Document, Problem, Severity};
+use std::collections::HashMap;
+
+impl Plan {
+    /// Compiles a document after checking it.
+    ///
+    /// # Errors
+    ///
+    /// Every problem that makes the document refused.
+    pub fn compile(document: &Document) -> Result<Self, Vec<Problem>> {
+        let problems: Vec<Problem> =
+            document::check(document).into_iter().filter(|problem| problem.severity == Severity::Error).collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let salt = document.salt.as_deref().unwrap_or(&document.project);
+        let mut groups = Groups::default();
+        for (name, members) in &document.groups {
+            groups.insert(name, members);
+        }
+        let index_of: HashMap<&str, usize> =
+            document.experiments.iter().enumerate().map(|(index, experiment)| (experiment.id.as_str(), index)).collect();
+        let compiler = Compiler { document, salt, groups, index_of, conflicts: HashMap::new() };
+        let experiments = compiler.experiments()?;
+        let mut plan = Self {
+            project: document.project.as_str().into(),
+            revision: document.revision.as_deref().map_or_else(|| content_revision(document), Into::into),
+            index: PageIndex::new(&experiments),
+            experiments,
+            visitor: document.visitor.clone(),
+            consent: document.consent.clone(),
+            crawler_policy: document.crawlers.policy,
+            crawler_also: document.crawlers.also.clone(),
+            crawler_except: document.crawlers.except.clone(),
+            headers: document.headers,
+            bridge: document.bridge,
+            preview: document.preview,
+            holdout: Gate { salt: Salt::new(&format!("{salt}/holdout")), below: document.holdout.percent.buckets() },
+            killed_by_document: document.kill,
+        };
+        plan.apply(&Kill::default());
+        Ok(plan)
+    }
+}
+
+/// A name for a document that was not pushed, so that a change to it is still seen by caches.
+fn content_revision(document: &Document) -> Box<str> {
+    let text = serde_json::to_string(document).unwrap_or_default();
+    format!("unpushed-{}", bucket::fingerprint(&text)).into()
+}
+
+struct Compiler<'a> {
+    document: &'a Document,
+    salt: &'a str,
+    groups: Groups,
+    index_of: HashMap<&'a str, usize>,
+    conflicts: HashMap<&'a str, u32>,
+}
+
+impl<'a> Compiler<'a> {
+    fn experiments(mut self) -> Result<Vec<Experiment>, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let document = self.document;
+        let mut experiments = Vec::with_capacity(document.experiments.len());
+        for (index, experiment) in document.experiments.iter().enumerate() {
+            match self.experiment(experiment) {
+                Ok(experiment) => experiments.push(experiment),
+                Err(message) => problems.push(Problem::error(format!("experiments[{index}]"), message)),
+            }
+        }
+        if problems.is_empty() { Ok(experiments) } else { Err(problems) }
+    }
+
+    fn experiment(&mut self, e: &'a document::Experiment) -> Result<Experiment, String> {
+        let salt = |purpose: &str| Salt::new(&format!("{}/{}/{}/{purpose}", self.salt, e.id, e.iteration));
+        let variant = |id: &document::Id| e.variants.iter().position(|variant| variant.id == *id);
+        let layer = match (&e.layer, e.slots) {
+            (Some(layer), Some(slots)) => Some((Salt::new(&format!("{}/layer/{layer}", self.salt)), slots)),
+            _ => None,
+        };
+        let requires = e
+            .requires
+            .iter()
+            .map(|requirement| {
+                let parent = *self.index_of.get(requirement.experiment.as_str())?;
+                let variants = &self.document.experiments.get(parent)?.variants;
+                Some((parent, variants.iter().position(|variant| variant.id == requirement.variant)?))
+            })
+            .collect::<Option<Vec<_>>>()
+            .ok_or("requires a variant that does not exist")?;
+        let overrides = e
+            .overrides
+            .iter()
+            .map(|o| Ok((self.condition(&o.audience)?, variant(&o.variant).ok_or("overrides with an unknown variant")?)))
+            .collect::<Result<Vec<_>, String>>()?;
+        let audience = e.audience.as_ref().map(|audience| self.condition(audience)).transpose()?;
+        let (traffic_salt, variant_salt) = (salt("traffic"), salt("variant"));
+        let conflicts = e.conflicts.iter().map(|key| self.conflict(key)).collect();
+        Ok(Experiment {
+            id: e.id.as_str().into(),
+            kind: e.kind,
+            status: e.status,
+            killed: false,
+            starts_at: e.starts_at.map(document::Timestamp::millis),
+            ends_at: e.ends_at.map(document::Timestamp::millis),
+            unit: e.unit,
+            else_unit: e.else_unit,
+            iteration: e.iteration,
+            traffic_salt,
+            variant_salt,
+            traffic: e.traffic.buckets(),
+            ramp: e.ramp.iter().map(|step| (step.at.millis(), step.traffic.buckets())).collect(),
+            layer,
+            priority: e.priority,
+            conflicts,
+            scope: Scope {
+                pages: e.pages.iter().map(PageRule::compile).collect(),
+                except: e.except_pages.iter().map(PageRule::compile).collect(),
+                hosts: e.hosts.iter().map(|host| Pattern::glob(&host.to_ascii_lowercase())).collect(),
+                methods: e.methods.iter().map(|method| method.to_ascii_uppercase().into()).collect(),
+            },
+            audience,
+            requires,
+            overrides,
+            sticky: e.sticky,
+            display: e.display,
+            expose: e.expose,
+            winner: e.winner.as_ref().and_then(variant),
+            baseline: e.baseline.as_ref().and_then(variant).unwrap_or(0),
+            rewrites: e.variants.iter().any(|variant| !variant.rewrite.is_empty()),
+            variants: variants(e),
+        })
+    }
+
+    fn condition(&self, audience: &Audience) -> Result<Condition<FactKey>, String> {
+        let owned;
+        let condition = match audience {
+            Audience::Named(name) => {
+                self.document.audiences.get(name).ok_or_else(|| format!("the audience `{name}` does not exist"))?
+            }
+            Audience::Condition(condition) => {
+                owned = serde_json::Value::Object(condition.clone());
+                &owned
+            }
+        };
+        Condition::parse(condition, &self.groups, FactKey::parse).map_err(|problems| {
+            problems.first().map_or_else(String::new, |problem| format!("{}: {}", problem.path, problem.message))
+        })
+    }
+
+    fn conflict(&mut self, key: &'a str) -> u32 {
+        let next = u32::try_from(self.conflicts.len()).unwrap_or(u32::MAX);
+        *self.conflicts.entry(key).or_insert(next)
+    }
+}
+
+fn variants(e: &document::Experiment) -> Vec<Variant> {
+    let sum: f64 = e.variants.iter().map(|variant| variant.weight.get()).sum();
+    let mut cumulative = 0.0;
+    let last = e.variants.iter().rposition(|variant| variant.weight.get() > 0.0);
+    e.variants
+        .iter()
+        .enumerate()
+        .map(|(index, variant)| {
+            cumulative += variant.weight.get();
+            Variant {
+                id: variant.id.as_str().into(),
+                below: if last.is_some_and(|last| index >= last) { BUCKETS } else { bound(cumulative / sum) },
+                header_member: member(&e.id, &variant.id).into(),
+                rewrite: variant.rewrite.clone(),
+                redirect: variant.redirect.clone(),
+                origin: variant.origin.clone(),
+                response_headers: variant
+                    .response_headers
+                    .iter()
+                    .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+                    .collect(),
+                payload: variant.payload.as_ref().map(|payload| payload.to_string().into()),
+            }
+        })
+        .collect()
+}
+
+/// The first bucket beyond a cumulative share: bucket b is within it where b / 10,000 < share. The tolerance keeps
+/// 0.333 from taking one bucket more because its product with 10,000 is 3330.0000000000005.
+fn bound(share: f64) -> u16 {
+    let buckets = (share * f64::from(BUCKETS) - 1e-6).ceil();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    if buckets >= f64::from(BUCKETS) { BUCKETS } else { buckets.max(0.0) as u16 }
+}
+
+/// A member of the RFC 9651 dictionary: keys start with a letter or `*`, tokens too, so an id that starts with a digit
+/// gets a `*` as a key and quotes as a value.
+fn member(experiment: &document::Id, variant: &document::Id) -> String {
+    let digit = |id: &document::Id| id.as_str().starts_with(|first: char| first.is_ascii_digit());
+    let star = if digit(experiment) { "*" } else { "" };
+    let quote = if digit(variant) { "\"" } else { "" };
+    format!("{star}{experiment}={quote}{variant}{quote}")
+}

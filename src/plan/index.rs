@@ -1,0 +1,109 @@
+//! The page index: from a URL to the few experiments whose page rules might fit.
+//!
+//! What makes ten thousand experiments cost as much as one: a rule is filed under the text that every URL fitting it
+//! must start with, and looking a URL up asks once per length of such texts.
+
+use super::{Experiment, PageRule, Pattern};
+use crate::document::PageSubject;
+use crate::url::Url;
+use std::collections::HashMap;
+
+/// Literal prefixes are cut to one of these lengths, so that a lookup asks at most so often.
+const LENGTHS: [usize; 10] = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48];
+
+/// From a host and path to experiments, by index.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PageIndex {
+    any_host: Paths,
+    hosts: HashMap<Box<str>, Paths>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Paths {
+    exact: HashMap<Box<str>, Vec<usize>>,
+    prefixes: HashMap<Box<str>, Vec<usize>>,
+    lengths: Vec<usize>,
+    everywhere: Vec<usize>,
+}
+
+impl PageIndex {
+    pub(super) fn new(experiments: &[Experiment]) -> Self {
+        let mut index = Self::default();
+        for (number, experiment) in experiments.iter().enumerate() {
+            let scope = &experiment.scope;
+            let hosts: Option<Vec<&str>> = scope.hosts.iter().map(literal).collect();
+            match hosts {
+                Some(hosts) if !hosts.is_empty() => {
+                    for host in hosts {
+                        index.hosts.entry(host.into()).or_default().file(number, &scope.pages);
+                    }
+                }
+                _ => index.any_host.file(number, &scope.pages),
+            }
+        }
+        index
+    }
+
+    /// Appends every experiment that might be on the page, in ascending order and once.
+    pub(super) fn candidates(&self, url: &Url<'_>, found: &mut Vec<usize>) {
+        self.any_host.look_up(url.path, found);
+        if !self.hosts.is_empty() {
+            for host in [Some(url.host), (url.host_name() != url.host).then(|| url.host_name())].into_iter().flatten() {
+                if let Some(paths) = self.hosts.get(host) {
+                    paths.look_up(url.path, found);
+                }
+            }
+        }
+        if !found.is_sorted_by(|a, b| a < b) {
+            found.sort_unstable();
+            found.dedup();
+        }
+    }
+}
+
+fn literal(pattern: &Pattern) -> Option<&str> {
+    if let Pattern::Exact(host) = pattern { Some(host) } else { None }
+}
+
+impl Paths {
+    fn file(&mut self, number: usize, pages: &[PageRule]) {
+        if pages.is_empty() || pages.iter().any(|rule| rule.subject != PageSubject::Path) {
+            self.everywhere.push(number);
+            return;
+        }
+        for rule in pages {
+            let list = match &rule.pattern {
+                Pattern::Exact(path) => self.exact.entry(path.clone()).or_default(),
+                pattern => {
+                    let prefix = pattern.literal_prefix();
+                    let cut = LENGTHS.iter().rev().find_map(|&length| prefix.get(..length));
+                    match cut {
+                        Some(prefix) => {
+                            if let Err(at) = self.lengths.binary_search(&prefix.len()) {
+                                self.lengths.insert(at, prefix.len());
+                            }
+                            self.prefixes.entry(prefix.into()).or_default()
+                        }
+                        None => &mut self.everywhere,
+                    }
+                }
+            };
+            if list.last() != Some(&number) {
+                list.push(number);
+            }
+        }
+    }
+
+    fn look_up(&self, path: &str, found: &mut Vec<usize>) {
+        found.extend_from_slice(&self.everywhere);
+        if let Some(list) = self.exact.get(path) {
+            found.extend_from_slice(list);
+        }
+        for &length in &self.lengths {
+            let Some(prefix) = path.get(..length) else { break };
+            if let Some(list) = self.prefixes.get(prefix) {
+                found.extend_from_slice(list);
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The kill switch: a small KV value that gives the control to everybody without touching the document.
+
+use super::Plan;
+use crate::document::Id;
+use serde::Deserialize;
+
+/// What the KV key `kill` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kill {
+    /// Every experiment.
+    #[serde(default)]
+    pub all: bool,
+    /// These experiments.
+    #[serde(default)]
+    pub experiments: Vec<Id>,
+}
+
+impl Kill {
+    /// Reads the value of the key.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it. Whoever wrote it wanted something stopped, and the control is never wrong: use
+    /// [`Kill::everything`] in its place.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| {
+            format!("the KV key `kill` is neither {{\"all\": true}} nor {{\"experiments\": [\"id\"]}}: {error}; everything is killed until it is")
+        })
+    }
+
+    /// Every experiment.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { all: true, experiments: Vec::new() }
+    }
+}
+
+impl Kill {
+    fn names(&self, experiment: &str) -> bool {
+        self.experiments.iter().any(|id| id.as_str() == experiment)
+    }
+}
+
+impl Plan {
+    /// Turns the kill switch of each experiment as the key says.
+    pub fn apply(&mut self, kill: &Kill) {
+        let all = kill.all || self.killed_by_document;
+        for experiment in &mut self.experiments {
+            experiment.killed = all || kill.names(&experiment.id);
+        }
+    }
+
+    /// Whether applying the key would change anything.
+    #[must_use]
+    pub fn differs(&self, kill: &Kill) -> bool {
+        let all = kill.all || self.killed_by_document;
+        self.experiments.iter().any(|experiment| experiment.killed != (all || kill.names(&experiment.id)))
+    }
+}

@@ -1,0 +1,81 @@
+//! A URL as its parts. The runtime has parsed and normalised it already, so this only splits.
+
+/// The parts of an absolute URL, as they stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Url<'a> {
+    /// All of it, without the fragment.
+    pub whole: &'a str,
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// Host name and port: `shop.example`, `127.0.0.1:8787`.
+    pub host: &'a str,
+    /// From the first `/` on, without the query; `/` where there is none.
+    pub path: &'a str,
+    /// Without the `?`; empty where there is none.
+    pub query: &'a str,
+}
+
+impl<'a> Url<'a> {
+    /// Splits a URL. Total: what is missing is empty.
+    #[must_use]
+    pub fn split(url: &'a str) -> Self {
+        let whole = url.split_once('#').map_or(url, |(before, _)| before);
+        let (scheme, rest) = whole.split_once("://").unwrap_or(("", whole));
+        let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) =
+            before_query.find('/').and_then(|at| before_query.split_at_checked(at)).unwrap_or((before_query, "/"));
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        Self { whole, scheme, host, path, query }
+    }
+
+    /// The host without its port.
+    #[must_use]
+    pub fn host_name(&self) -> &'a str {
+        match self.host.rsplit_once(':') {
+            // why: the colons of an IPv6 address stand inside brackets
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => self.host,
+        }
+    }
+
+    /// Whether the browser counts this as its own machine, where cookies need no `Secure`.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let name = self.host_name();
+        name == "localhost" || name.ends_with(".localhost") || name.starts_with("127.") || name == "[::1]"
+    }
+
+    /// The first value of a query parameter, decoded: `+` and `%20` are blanks, invalid escapes stay as they are.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.query.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key) == name).then(|| decode(value))
+        })
+    }
+}
+
+/// Decodes a part of a query. Escapes that are none stay as they are; bytes that are no UTF-8 become U+FFFD.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        rest = tail;
+        bytes.push(match (first, tail) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => {
+                    rest = after;
+                    high << 4 | low
+                }
+                _ => b'%',
+            },
+            (byte, _) => byte,
+        });
+    }
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}

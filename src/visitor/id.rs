@@ -1,0 +1,67 @@
+//! The visitor id: made once, kept for a year, never derived from anything.
+
+use crate::bucket::signature;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::fmt;
+
+/// The id of a visitor or a session: 8 to 128 characters of `A-Za-z0-9._~-`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct VisitorId(Box<str>);
+
+/// How many bytes of the HMAC a signed id carries: 128 bits.
+const TAG_BYTES: usize = 16;
+
+impl VisitorId {
+    /// An id that somebody sent, where it can be one.
+    #[must_use]
+    pub fn accept(text: &str) -> Option<Self> {
+        let fits = (8..=128).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-'));
+        fits.then(|| Self(text.into()))
+    }
+
+    /// An id with a tag under the secret, as [`VisitorId::signed`] writes it; a wrong tag is no id.
+    #[must_use]
+    pub fn accept_signed(text: &str, secret: &[u8]) -> Option<Self> {
+        let (id, tag) = text.rsplit_once('.')?;
+        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+        signature::verify(secret, &[id.as_bytes()], &tag).then(|| Self::accept(id))?
+    }
+
+    /// A random UUIDv4 (RFC 9562) from 16 random bytes.
+    #[must_use]
+    pub fn from_random(mut bytes: [u8; 16]) -> Self {
+        let [.., version, _, variant, _, _, _, _, _, _, _] = &mut bytes;
+        *version = *version & 0x0f | 0x40;
+        *variant = *variant & 0x3f | 0x80;
+        let digits = crate::bucket::hex(&bytes);
+        let mut text = String::with_capacity(36);
+        for (position, digit) in digits.chars().enumerate() {
+            if matches!(position, 8 | 12 | 16 | 20) {
+                text.push('-');
+            }
+            text.push(digit);
+        }
+        Self(text.into())
+    }
+
+    /// The id with its tag, as the cookie carries it where the document says `signed`.
+    #[must_use]
+    pub fn signed(&self, secret: &[u8]) -> String {
+        let tag = signature::sign(secret, &[self.0.as_bytes()]);
+        let tag = tag.get(..TAG_BYTES).unwrap_or(&tag);
+        format!("{}.{}", self.0, URL_SAFE_NO_PAD.encode(tag))
+    }
+
+    /// The id's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for VisitorId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
