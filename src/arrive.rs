@@ -59,15 +59,15 @@ fn needs_session(e: &Experiment) -> bool {
 /// Cloudflare's word where the request carries it (bot management, or the category of verified bots), else the user
 /// agent.
 fn is_crawler<S: Source>(crawlers: &Crawlers, request: &Request<'_, S>) -> bool {
-    crawlers.matches(request.user_agent())
-        || request.property("verifiedBot").is_some_and(|verified| verified == "true")
+    crawlers.matches(request.user_agent()) || request.property("verifiedBot").is_some_and(|verified| verified == "true")
 }
 
 fn has_consented<S: Source>(consent: &Consent, request: &Request<'_, S>) -> bool {
     if consent.honor_gpc && request.header("sec-gpc").is_some_and(|value| value.trim() == "1") {
         return false;
     }
-    cookies::values(request.cookie_header(), &consent.cookie).any(|value| consent.granted.iter().any(|yes| yes == value))
+    cookies::values(request.cookie_header(), &consent.cookie)
+        .any(|value| consent.granted.iter().any(|yes| yes == value))
 }
 
 /// The id of the first of our cookies that holds one: a browser may send several, of other paths or domains.

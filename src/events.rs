@@ -116,7 +116,8 @@ impl Message {
     ///
     /// Why it cannot be taken into the record: no JSON of this form, another version, too many events.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let message: Self = serde_json::from_str(text).map_err(|error| format!("not a message of schema {SCHEMA}: {error}"))?;
+        let message: Self =
+            serde_json::from_str(text).map_err(|error| format!("not a message of schema {SCHEMA}: {error}"))?;
         if message.schema != SCHEMA {
             return Err(format!("schema {} is not known here (this build knows {SCHEMA})", message.schema));
         }
@@ -138,9 +139,7 @@ pub fn page_view<S: Source>(intent: &Intent, request: &Request<'_, S>) -> PageVi
         device: Some(request.agent().device.as_str().to_owned()),
         browser: Some(request.agent().browser.as_str().to_owned()),
         referrer_host: request.referrer_host(),
-        visitor_type: intent
-            .visitor()
-            .map(|visitor| if visitor.returning { "returning" } else { "new" }.to_owned()),
+        visitor_type: intent.visitor().map(|visitor| if visitor.returning { "returning" } else { "new" }.to_owned()),
     }
 }
 

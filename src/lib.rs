@@ -3,7 +3,6 @@
 //! The modules stand in the order of a request's life, and each uses only those above it: read the list from top to
 //! bottom and you have read the story.
 
-pub mod nearest;
 pub mod bucket;
 pub mod nearest;
 pub mod url;

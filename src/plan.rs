@@ -13,8 +13,8 @@ pub use page::{PageRule, Pattern};
 use crate::bucket::{Bucket, Salt};
 use crate::condition::{Condition, FactKey};
 use crate::document::{
-    Bridge, Consent, CrawlerPolicy, Display, Expose, HeaderSettings, Kind, OriginChange, Preview, Redirect, RewriteStep,
-    Slots, Status, UnitKind, VisitorSettings,
+    Bridge, Consent, CrawlerPolicy, Display, Expose, HeaderSettings, Kind, OriginChange, Preview, Redirect,
+    RewriteStep, Slots, Status, UnitKind, VisitorSettings,
 };
 use crate::url::Url;
 use index::PageIndex;
@@ -223,9 +223,9 @@ impl Plan {
     pub fn applies(&self, method: &str, url: &Url<'_>, now: i64) -> bool {
         let mut found = Vec::new();
         self.index.candidates(url, &mut found);
-        found.iter().any(|&index| {
-            self.experiments.get(index).is_some_and(|e| e.is_live(now) && e.scope.contains(method, url))
-        })
+        found
+            .iter()
+            .any(|&index| self.experiments.get(index).is_some_and(|e| e.is_live(now) && e.scope.contains(method, url)))
     }
 
     /// The position of the experiment with this id.

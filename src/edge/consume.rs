@@ -45,7 +45,8 @@ async fn bury(delivery: &RawMessage, reason: &str, env: &Env) {
         let letter = js_sys::Object::new();
         js_sys::Reflect::set(&letter, &"reason".into(), &reason.into())?;
         js_sys::Reflect::set(&letter, &"body".into(), &delivery.body())?;
-        let letter = worker::RawMessageBuilder::new(letter.into()).build_with_content_type(worker::QueueContentType::Json);
+        let letter =
+            worker::RawMessageBuilder::new(letter.into()).build_with_content_type(worker::QueueContentType::Json);
         env.queue("DEAD_LETTERS")?.send_raw(letter).await
     };
     match buried.await {

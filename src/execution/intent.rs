@@ -109,8 +109,11 @@ impl Intent {
             .filter_map(|decision| {
                 let e = plan.experiments.get(decision.experiment)?;
                 let variant_index = decision.variant?;
-                let treatment =
-                    Treatment { experiment: decision.experiment, variant_index, variant: e.variants.get(variant_index)? };
+                let treatment = Treatment {
+                    experiment: decision.experiment,
+                    variant_index,
+                    variant: e.variants.get(variant_index)?,
+                };
                 (treatment.variant.acts() && self.is_displayed(e)).then_some((e.priority, treatment))
             })
             .collect();
@@ -134,7 +137,8 @@ impl Intent {
     #[must_use]
     pub fn rewrites(&self, plan: &Plan) -> bool {
         &*self.method == "GET"
-            && (self.treatments(plan).any(|treatment| !treatment.variant.rewrite.is_empty()) || self.bridge(plan).is_some())
+            && (self.treatments(plan).any(|treatment| !treatment.variant.rewrite.is_empty())
+                || self.bridge(plan).is_some())
     }
 
     /// Whether the answer might expose the visitor to something for the first time.

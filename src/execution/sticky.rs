@@ -34,7 +34,14 @@ pub(super) fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, n
 }
 
 /// Marks a decision's entry as exposed, displayed, or both.
-pub(super) fn mark(assignments: &mut Assignments, e: &Experiment, visitor: &Visitor, exposed: bool, displayed: bool, now: i64) {
+pub(super) fn mark(
+    assignments: &mut Assignments,
+    e: &Experiment,
+    visitor: &Visitor,
+    exposed: bool,
+    displayed: bool,
+    now: i64,
+) {
     let Some(old) = assignments.of(&e.id) else { return };
     let mut entry = old.clone();
     entry.exposed |= exposed;
@@ -56,10 +63,12 @@ pub(super) fn decided<'a>(
     plan: &'a Plan,
     decisions: &'a [Decision],
 ) -> impl Iterator<Item = (&'a Decision, &'a Experiment, &'a str)> {
-    decisions.iter().filter(|decision| matches!(decision.reason, Reason::Sticky | Reason::Split)).filter_map(|decision| {
-        let e = plan.experiments.get(decision.experiment)?;
-        Some((decision, e, &*e.variants.get(decision.variant?)?.id))
-    })
+    decisions.iter().filter(|decision| matches!(decision.reason, Reason::Sticky | Reason::Split)).filter_map(
+        |decision| {
+            let e = plan.experiments.get(decision.experiment)?;
+            Some((decision, e, &*e.variants.get(decision.variant?)?.id))
+        },
+    )
 }
 
 fn owner(visitor: &Visitor, decision: &Decision) -> Option<Box<str>> {

@@ -23,8 +23,12 @@ impl Plan {
         for (name, members) in &document.groups {
             groups.insert(name, members);
         }
-        let index_of: HashMap<&str, usize> =
-            document.experiments.iter().enumerate().map(|(index, experiment)| (experiment.id.as_str(), index)).collect();
+        let index_of: HashMap<&str, usize> = document
+            .experiments
+            .iter()
+            .enumerate()
+            .map(|(index, experiment)| (experiment.id.as_str(), index))
+            .collect();
         let compiler = Compiler { document, salt, groups, index_of, conflicts: HashMap::new() };
         let experiments = compiler.experiments()?;
         let mut plan = Self {
@@ -96,7 +100,9 @@ impl<'a> Compiler<'a> {
         let overrides = e
             .overrides
             .iter()
-            .map(|o| Ok((self.condition(&o.audience)?, variant(&o.variant).ok_or("overrides with an unknown variant")?)))
+            .map(|o| {
+                Ok((self.condition(&o.audience)?, variant(&o.variant).ok_or("overrides with an unknown variant")?))
+            })
             .collect::<Result<Vec<_>, String>>()?;
         let audience = e.audience.as_ref().map(|audience| self.condition(audience)).transpose()?;
         let (traffic_salt, variant_salt) = (salt("traffic"), salt("variant"));

@@ -90,9 +90,7 @@ impl Assignments {
         let mut dropped = vec![false; texts.len()];
         if length > MAX_BYTES {
             let mut order: Vec<usize> = (0..texts.len()).collect();
-            order.sort_by_key(|&index| {
-                self.entries.get(index).map(|entry| (is_current(entry), entry.day, index))
-            });
+            order.sort_by_key(|&index| self.entries.get(index).map(|entry| (is_current(entry), entry.day, index)));
             for index in order {
                 if length <= MAX_BYTES {
                     break;

@@ -63,9 +63,8 @@ impl Crawlers {
     /// Takes the document's substrings of user agents. Case does not matter; an empty one would be in every agent and is
     /// ignored.
     pub fn new(also: &[String], except: &[String]) -> Self {
-        let prepare = |list: &[String]| {
-            list.iter().filter(|text| !text.is_empty()).map(|text| text.as_bytes().into()).collect()
-        };
+        let prepare =
+            |list: &[String]| list.iter().filter(|text| !text.is_empty()).map(|text| text.as_bytes().into()).collect();
         Self { also: prepare(also), except: prepare(except) }
     }
 
