@@ -44,6 +44,9 @@ export function build({ out = at("build"), features = [] } = {}) {
   // why: a trap ends the instance; with these two the next call starts a fresh one
   const recovery = ["--experimental-reset-state-function", "--force-enable-abort-handler"];
   run(bindgen, [wasm, "--target", "module", "--no-typescript", "--out-name", "index", "--out-dir", work, ...recovery]);
+  const glue = join(work, "index.js");
+  // why: Workers import a compiled module by its file, and have no source phase imports
+  writeFileSync(glue, readFileSync(glue, "utf8").replace("import source wasmModule", "import wasmModule"));
   const bound = join(work, "index_bg.wasm");
   const flags = ["-O3", "--strip-debug", "--strip-producers", ...WASM_FEATURES.map((name) => `--enable-${name}`)];
   run(installed("wasm-opt"), [...flags, bound, "-o", bound]);
@@ -56,7 +59,7 @@ export function build({ out = at("build"), features = [] } = {}) {
     "--format=esm",
     "--target=es2022",
     "--external:./index_bg.wasm",
-    `--alias:sortition-core=${resolve(work, "index.js")}`,
+    `--alias:sortition-core=${resolve(glue)}`,
     `--outfile=${join(out, "index.js")}`,
     "--log-level=warning",
   ]);

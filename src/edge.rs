@@ -6,6 +6,9 @@
 //! origin's response; a panic in a promise of ours would never settle. It also saves the asynchronous machinery
 //! of both worlds: a worker that does nothing costs half as much that way.
 
+// why: wasm_bindgen exports what is `pub`, and nothing here is reachable from Rust
+#![allow(unreachable_pub)]
+
 mod config;
 mod consume;
 mod endpoint;
