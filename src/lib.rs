@@ -4,4 +4,5 @@
 
 pub mod bucket;
 pub mod condition;
+pub mod visitor;
 pub mod stats;
