@@ -3,3 +3,5 @@
 
 mod condition;
 mod nearest;
+mod visitor_agent;
+mod visitor_crawler;
