@@ -1,2 +1,4 @@
 #![cfg(test)]
 //! The native tests: one binary, one module a subject.
+mod stats;
+mod stats_simulation;
