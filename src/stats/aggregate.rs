@@ -78,19 +78,7 @@ pub struct RatioCovariate {
 impl Aggregate {
     fn empty(metric: Metric) -> Self {
         let zero = Number::ZERO;
-        Self {
-            metric,
-            n: zero,
-            y: zero,
-            yy: zero,
-            d: zero,
-            dd: zero,
-            yd: zero,
-            x: zero,
-            xx: zero,
-            yx: zero,
-            dx: zero,
-        }
+        Self { metric, n: zero, y: zero, yy: zero, d: zero, dd: zero, yd: zero, x: zero, xx: zero, yx: zero, dx: zero }
     }
 
     /// `n` units of which `converted` converted.
@@ -254,15 +242,10 @@ impl Aggregate {
 
     /// Delta-method sum of squares of a ratio, `sum (m - R d)²`, which sums of products give without rounding.
     pub(crate) fn ratio_residuals(&self) -> Result<f64, Refusal> {
-        if let (Some(m), Some(mm), Some(d), Some(dd), Some(md)) = (
-            self.y.to_integer(),
-            self.yy.to_integer(),
-            self.d.to_integer(),
-            self.dd.to_integer(),
-            self.yd.to_integer(),
-        ) {
-            let exact =
-                ExactSum::ZERO.add_product(&[mm, d, d]).add_product(&[-2, m, d, md]).add_product(&[dd, m, m]);
+        if let (Some(m), Some(mm), Some(d), Some(dd), Some(md)) =
+            (self.y.to_integer(), self.yy.to_integer(), self.d.to_integer(), self.dd.to_integer(), self.yd.to_integer())
+        {
+            let exact = ExactSum::ZERO.add_product(&[mm, d, d]).add_product(&[-2, m, d, md]).add_product(&[dd, m, m]);
             if exact.is_negative() {
                 return Err(Refusal::InvalidInput);
             }

@@ -16,6 +16,8 @@ pub struct Moments {
     pub centred_mean: f64,
     /// Variance of one unit (of a ratio by the delta method), with CUPED where there is a covariate.
     pub variance: f64,
+    /// Variance of one unit without CUPED.
+    pub raw_variance: f64,
 }
 
 impl Moments {
@@ -29,16 +31,20 @@ impl Moments {
         let y = aggregate.y.to_f64();
         let (mean, variance) = match aggregate.metric {
             Metric::Proportion => (y / n, (y / n) * ((n - y) / n)),
-            Metric::Mean | Metric::MeanCuped => {
-                (y / n, aggregate.deviations(aggregate.y, aggregate.yy)? / (n - 1.0))
-            }
+            Metric::Mean | Metric::MeanCuped => (y / n, aggregate.deviations(aggregate.y, aggregate.yy)? / (n - 1.0)),
             Metric::Ratio | Metric::RatioCuped => {
                 let d = aggregate.d.to_f64();
                 (y / d, aggregate.ratio_residuals()? / (n - 1.0) / (d / n) / (d / n))
             }
         };
         let (mean, variance) = (finite(mean)?, finite(variance)?);
-        Ok(Self { n, raw_mean: mean, mean, centred_mean: mean, variance })
+        Ok(Self { n, raw_mean: mean, mean, centred_mean: mean, variance, raw_variance: variance })
+    }
+
+    /// Share of the variance that CUPED removed, 0 without a covariate. It may be slightly negative in one arm, as
+    /// the coefficient is that of both arms.
+    pub fn variance_reduction(&self) -> f64 {
+        if self.raw_variance > 0.0 { 1.0 - self.variance / self.raw_variance } else { 0.0 }
     }
 
     /// Squared standard error of the mean.

@@ -47,7 +47,7 @@ pub fn fieller(comparison: &Comparison, alpha: Level, method: Method) -> Result<
     // Lifts count from |baseline|; below a negative baseline the quotient falls when the treatment improves.
     let mirrored = baseline < 0.0;
     let lift = finite((b.centred_mean - baseline) / baseline.abs())?;
-    if !(g < 1.0) {
+    if g.is_nan() || g >= 1.0 {
         return Ok(RelativeLift { lift, interval: None });
     }
     let rest = 1.0 - g;

@@ -1,9 +1,10 @@
 //! Guardrails: is the treatment not worse than a margin?
 
 use super::bayes::Direction;
-use super::comparison::{Comparison, Effect, Estimate};
+use super::comparison::{Comparison, Effect, Estimate, Interval};
 use super::level::Level;
 use super::refusal::{Refusal, finite};
+use super::sequential::{Tuning, sequential};
 use super::special::{t_isf, t_sf};
 
 /// How much worse the treatment may be, in the effect's unit; above 0.
@@ -84,4 +85,44 @@ pub fn noninferiority(
         Verdict::Inconclusive
     };
     Ok(NonInferiority { estimate, p, bound, verdict })
+}
+
+/// A guardrail under watch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GuardrailWatch {
+    /// The effect.
+    pub estimate: Estimate,
+    /// Its always-valid interval of coverage `1 - alpha`.
+    pub interval: Interval,
+    /// The verdict, right at any look.
+    pub verdict: Verdict,
+}
+
+/// A guardrail that is looked at again and again and may end an experiment: [`noninferiority()`] with the two-sided
+/// always-valid interval in the place of the one-sided bound, which is conservative.
+///
+/// # Errors
+/// Those of [`Comparison::estimate`].
+pub fn watch_guardrail(
+    comparison: &Comparison,
+    effect: Effect,
+    margin: Margin,
+    direction: Direction,
+    alpha: Level,
+    tuning: Tuning,
+) -> Result<GuardrailWatch, Refusal> {
+    let test = sequential(comparison, effect, alpha, tuning)?;
+    let Interval { low, high } = test.interval;
+    let (worst, best) = match direction {
+        Direction::HigherIsBetter => (low, high),
+        Direction::LowerIsBetter => (-high, -low),
+    };
+    let verdict = if worst > -margin.0 {
+        Verdict::Pass
+    } else if best < 0.0 {
+        Verdict::Harm
+    } else {
+        Verdict::Inconclusive
+    };
+    Ok(GuardrailWatch { estimate: test.estimate, interval: test.interval, verdict })
 }

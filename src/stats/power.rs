@@ -130,7 +130,7 @@ pub fn sample_size(
         .fold(0.0, f64::max);
     let arm = |weight: &f64| (total_raw * (weight / control) / all - 1e-9).ceil().max(1.0);
     // Beyond 2^53 the count itself is no longer exact, and no site has that many visitors.
-    if !(total_raw < 9.0e15) || !all.is_finite() {
+    if total_raw.is_nan() || total_raw >= 9.0e15 || !all.is_finite() {
         return Err(PlanError::Effect);
     }
     let per_arm: Vec<u64> = weights.iter().map(|weight| arm(weight) as u64).collect();

@@ -23,8 +23,7 @@ pub enum CapOver {
 /// The cap: the nearest-rank quantile (SQL's `PERCENTILE_DISC`) of the values of all arms together. Zero where no
 /// value counts. The rank is computed in integers, since `0.07 * 100` is 7.000000000000001 in floats.
 pub fn cap(values: impl IntoIterator<Item = i128>, quantile: BasisPoints, over: CapOver) -> i128 {
-    let mut counted: Vec<i128> =
-        values.into_iter().filter(|value| over == CapOver::AllUnits || *value != 0).collect();
+    let mut counted: Vec<i128> = values.into_iter().filter(|value| over == CapOver::AllUnits || *value != 0).collect();
     let rank = (counted.len() as u128 * u128::from(quantile.0)).div_ceil(10_000);
     let index = usize::try_from(rank).unwrap_or(usize::MAX).saturating_sub(1);
     if index >= counted.len() {

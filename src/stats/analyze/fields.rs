@@ -4,9 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::stats::{
-    Aggregate, Comparison, Direction, Effect, Level, Metric, Number, RatioCovariate, Refusal, Tuning,
-};
+use crate::stats::{Aggregate, Comparison, Direction, Effect, Level, Metric, Number, RatioCovariate, Refusal, Tuning};
 
 /// Longest list in an input; each operation may ask for less.
 pub(super) const MAX_LIST: usize = 2_000_000;
@@ -95,7 +93,9 @@ impl<'a> Fields<'a> {
                 .enumerate()
                 .map(|(column, value)| self.float(value, &format!("{name}[{index}][{column}]")))
                 .collect(),
-            _ => Err(self.error(&format!("{name}[{index}]"), &format!("must be a list of at most {most_each} numbers"))),
+            _ => {
+                Err(self.error(&format!("{name}[{index}]"), &format!("must be a list of at most {most_each} numbers")))
+            }
         })
         .collect()
     }
@@ -193,8 +193,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn direction(&self) -> Result<Direction, FieldError> {
-        let choices =
-            [("higher_is_better", Direction::HigherIsBetter), ("lower_is_better", Direction::LowerIsBetter)];
+        let choices = [("higher_is_better", Direction::HigherIsBetter), ("lower_is_better", Direction::LowerIsBetter)];
         self.choice("direction", &choices)
     }
 

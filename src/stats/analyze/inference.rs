@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::answer::{Answer, number};
 use super::fields::{Arms, FieldError, Fields, MAX_LIST};
-use crate::stats::{self, BayesRule, BetaPrior, Direction, Effect, Level, Margin, Method, Moments, NormalPrior, Prior, Shard};
+use crate::stats::{
+    self, BayesRule, BetaPrior, Direction, Effect, Level, Margin, Method, Moments, NormalPrior, Prior, Shard,
+};
 
 pub(super) fn moments(inputs: &Fields<'_>) -> Result<Value, FieldError> {
     let aggregate = inputs.aggregate("agg", inputs.metric()?)?;
@@ -33,7 +35,9 @@ pub(super) fn moments_runs(inputs: &Fields<'_>) -> Result<Value, FieldError> {
     let moments = stats::merge_runs(&runs);
     let answer = Answer::with_status(&moments, &["mean", "var"]);
     Ok(match moments {
-        Ok(moments) => answer.number("n", moments.n).number("mean", moments.mean).number("var", moments.variance).done(),
+        Ok(moments) => {
+            answer.number("n", moments.n).number("mean", moments.mean).number("var", moments.variance).done()
+        }
         Err(_) => answer.done(),
     })
 }
@@ -76,8 +80,7 @@ fn count(value: f64) -> Value {
 
 /// Adds the raw means and CUPED's coefficient, which are shown with every status.
 fn with_arms(answer: Answer, arms: &Arms) -> Answer {
-    let answer =
-        answer.optional("mean_a", arms.control.raw_mean()).optional("mean_b", arms.treatment.raw_mean());
+    let answer = answer.optional("mean_a", arms.control.raw_mean()).optional("mean_b", arms.treatment.raw_mean());
     match &arms.comparison {
         Ok(comparison) => {
             let answer = answer
@@ -126,8 +129,7 @@ pub(super) fn sequential(inputs: &Fields<'_>) -> Result<Value, FieldError> {
 
 pub(super) fn bayes(inputs: &Fields<'_>) -> Result<Value, FieldError> {
     let (arms, effect) = (inputs.arms()?, inputs.effect()?);
-    let direction =
-        if inputs.flag("inverse")? { Direction::LowerIsBetter } else { Direction::HigherIsBetter };
+    let direction = if inputs.flag("inverse")? { Direction::LowerIsBetter } else { Direction::HigherIsBetter };
     let rule = BayesRule {
         prior: prior(inputs)?,
         alpha: inputs.alpha()?,
@@ -201,8 +203,7 @@ fn beta_prior(inputs: &Fields<'_>) -> Result<BetaPrior, FieldError> {
 pub(super) fn fieller(inputs: &Fields<'_>) -> Result<Value, FieldError> {
     let (arms, alpha) = (inputs.arms()?, inputs.alpha()?);
     let tuning = inputs.tuning()?;
-    let method =
-        inputs.choice("method", &[("welch", Method::Welch), ("sequential", Method::Sequential(tuning))])?;
+    let method = inputs.choice("method", &[("welch", Method::Welch), ("sequential", Method::Sequential(tuning))])?;
     let lift = arms.comparison.and_then(|comparison| stats::fieller(&comparison, alpha, method));
     let answer = with_arms(Answer::with_status(&lift, &["est", "ci"]), &arms);
     Ok(match lift {
@@ -218,13 +219,11 @@ pub(super) fn fieller(inputs: &Fields<'_>) -> Result<Value, FieldError> {
 }
 
 pub(super) fn noninf(inputs: &Fields<'_>) -> Result<Value, FieldError> {
-    let (arms, effect, alpha, direction) =
-        (inputs.arms()?, inputs.effect()?, inputs.alpha()?, inputs.direction()?);
+    let (arms, effect, alpha, direction) = (inputs.arms()?, inputs.effect()?, inputs.alpha()?, inputs.direction()?);
     let margin = Margin::new(inputs.number("margin")?)
         .ok_or_else(|| inputs.error("margin", "must be above 0, in the unit of the effect"))?;
-    let test = arms
-        .comparison
-        .and_then(|comparison| stats::noninferiority(&comparison, effect, margin, direction, alpha));
+    let test =
+        arms.comparison.and_then(|comparison| stats::noninferiority(&comparison, effect, margin, direction, alpha));
     let answer = with_arms(Answer::with_status(&test, &["est", "se", "df", "p", "bound", "verdict"]), &arms);
     Ok(match test {
         Ok(test) => answer

@@ -36,8 +36,8 @@ fn power(inputs: &Fields<'_>) -> Result<Level, FieldError> {
 
 pub(super) fn power_n(inputs: &Fields<'_>) -> Result<Value, FieldError> {
     let weights = if inputs.has("weights") { inputs.numbers("weights", MAX_ARMS)? } else { vec![1.0, 1.0] };
-    let bonferroni = inputs.has("correction")
-        && inputs.choice("correction", &[("none", false), ("bonferroni", true)])?;
+    let bonferroni =
+        inputs.has("correction") && inputs.choice("correction", &[("none", false), ("bonferroni", true)])?;
     let treatments = if bonferroni { weights.len().saturating_sub(1) } else { 1 };
     let alpha = inputs.alpha()?.shared_among(treatments);
     let size = stats::sample_size(baseline(inputs)?, inputs.number("mde")?, alpha, power(inputs)?, &weights)
@@ -107,6 +107,6 @@ pub(super) fn specfn(inputs: &Fields<'_>) -> Result<Value, FieldError> {
 
 /// NaN unless `df` is a whole number from 1 to 1e9.
 fn chi2_sf(x: f64, df: f64) -> f64 {
-    let whole = df >= 1.0 && df <= 1e9 && df.trunc() == df;
+    let whole = (1.0..=1e9).contains(&df) && df.trunc() == df;
     if whole { special::chi2_sf(x, df as u32) } else { f64::NAN }
 }

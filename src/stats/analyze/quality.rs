@@ -17,12 +17,9 @@ pub(super) fn srm(inputs: &Fields<'_>) -> Result<Value, FieldError> {
     let test = stats::srm(&counts, &weights, inputs.level_or("threshold", Level::ONE_IN_A_THOUSAND)?);
     let answer = Answer::with_status(&test, &["chi2", "df", "p", "flag"]);
     Ok(match test {
-        Ok(test) => answer
-            .optional("chi2", test.chi2)
-            .set("df", test.df)
-            .optional("p", test.p)
-            .set("flag", test.flagged)
-            .done(),
+        Ok(test) => {
+            answer.optional("chi2", test.chi2).set("df", test.df).optional("p", test.p).set("flag", test.flagged).done()
+        }
         Err(_) => answer.done(),
     })
 }

@@ -67,8 +67,11 @@ pub fn chi2_sf(x: f64, df: u32) -> f64 {
         return 0.0;
     }
     let h = 0.5 * x;
-    let (shift, terms) = if df % 2 == 0 { (0.0, df / 2) } else { (0.5, (df - 1) / 2) };
-    let base = if df % 2 == 0 { 0.0 } else { libm::erfc(x.sqrt() * FRAC_1_SQRT_2) };
+    let (shift, terms, base) = if df.is_multiple_of(2) {
+        (0.0, df / 2, 0.0)
+    } else {
+        (0.5, (df - 1) / 2, libm::erfc(x.sqrt() * FRAC_1_SQRT_2))
+    };
     if terms == 0 {
         return base;
     }
@@ -138,7 +141,7 @@ pub fn hypergeometric_sf(at_least: f64, successes: f64, failures: f64, draws: f6
             x * (failures - draws + x) / ((successes - x + 1.0) * (draws - x + 1.0))
         };
         term *= ratio;
-        if !(term > total * 1e-19) {
+        if term.is_nan() || term <= total * 1e-19 {
             let total = total.min(1.0);
             return Some(if upward { total } else { 1.0 - total });
         }

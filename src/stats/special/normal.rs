@@ -36,12 +36,12 @@ pub fn norm_isf(q: f64) -> f64 {
     if q == 0.0 {
         return f64::INFINITY;
     }
-    if !(q > 0.0) {
+    if q.is_nan() || q < 0.0 {
         return f64::NAN;
     }
     let t = (-2.0 * libm::log(q)).sqrt();
-    let mut x = t
-        - (2.515_517 + t * (0.802_853 + t * 0.010_328)) / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)));
+    let mut x =
+        t - (2.515_517 + t * (0.802_853 + t * 0.010_328)) / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)));
     for _ in 0..4 {
         let density = norm_pdf(x);
         if density < f64::MIN_POSITIVE {

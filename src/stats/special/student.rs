@@ -3,8 +3,9 @@
 use super::gamma::ln_gamma_half_step;
 use super::normal::{norm_isf, norm_sf};
 
-/// From here on the tail probability is Hill's expansion, below it the continued fraction.
-const HILL_FROM: f64 = 200.0;
+/// From here on the tail probability is Hill's expansion, below it the continued fraction. Against 40 digits, over
+/// tails down to 1e-300: from 200 the expansion is off by up to 8e-8, from 5,000 by up to 3e-11.
+const HILL_FROM: f64 = 5_000.0;
 /// From here on (and up to `EXPANSION_Z`) the quantile is a series in `1 / df`, below it a root of the tail.
 const EXPANSION_FROM: f64 = 1000.0;
 /// The series is in powers of `z^2 / df`, so it holds only for a moderate normal quantile.
@@ -12,7 +13,7 @@ const EXPANSION_Z: f64 = 6.0;
 
 /// `P(T > t)` for `df > 0` degrees of freedom; small values keep their relative accuracy. NaN for other `df`.
 pub fn t_sf(t: f64, df: f64) -> f64 {
-    if t.is_nan() || !(df > 0.0) {
+    if t.is_nan() || df.is_nan() || df <= 0.0 {
         return f64::NAN;
     }
     if df.is_infinite() {
@@ -38,7 +39,7 @@ pub fn t_ppf(p: f64, df: f64) -> f64 {
 
 /// The upper quantile: `t_sf(t_isf(q, df), df) = q`. Infinite at 0 and 1, NaN outside or for `df <= 0`.
 pub fn t_isf(q: f64, df: f64) -> f64 {
-    if !(df > 0.0) || !(0.0..=1.0).contains(&q) {
+    if df.is_nan() || df <= 0.0 || !(0.0..=1.0).contains(&q) {
         return f64::NAN;
     }
     if q > 0.5 {
