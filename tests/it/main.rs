@@ -5,3 +5,5 @@ mod condition;
 mod nearest;
 mod visitor_agent;
 mod visitor_crawler;
+mod stats;
+mod stats_simulation;
