@@ -28,9 +28,9 @@ export function build({ out = at("build"), features = [] } = {}) {
   packages();
   wasmTarget();
   const bindgen = wasmBindgen();
-  const cargo = ["rustc", "--release", "--lib", "--crate-type", "cdylib", "--target", "wasm32-unknown-unknown"];
+  const cargo = ["rustc", "--profile", "worker", "--lib", "--crate-type", "cdylib", "--target", "wasm32-unknown-unknown"];
   run("cargo", features.length ? [...cargo, "--features", features.join(",")] : cargo);
-  const wasm = join(target, "wasm32-unknown-unknown", "release", "sortition_engine.wasm");
+  const wasm = join(target, "wasm32-unknown-unknown", "worker", "sortition_engine.wasm");
 
   const hash = createHash("sha256").update(readFileSync(wasm));
   for (const source of SOURCES) hash.update(readFileSync(at(source)));
