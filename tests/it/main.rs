@@ -1,2 +1,5 @@
 #![cfg(test)]
 //! The native tests: one binary, one module a subject.
+
+mod condition;
+mod nearest;
