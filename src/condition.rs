@@ -19,6 +19,7 @@
 mod display;
 mod eval;
 mod fact;
+mod fact_key;
 mod groups;
 mod operator;
 mod parse;
@@ -28,6 +29,7 @@ mod tree;
 mod version;
 
 pub use fact::{Attributes, Fact};
+pub use fact_key::FactKey;
 pub use groups::Groups;
 pub use parse::Problem;
 

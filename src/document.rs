@@ -4,19 +4,31 @@
 //! meaning (a percentage of 120, an id with a blank), and [`check`] tells whether its parts fit together. Only a
 //! checked document can be compiled into a plan.
 
+mod check;
+#[cfg(not(target_arch = "wasm32"))]
+mod env;
 mod experiment;
 mod page;
 mod parse;
 mod scalar;
+#[cfg(not(target_arch = "wasm32"))]
+mod schema;
 mod variant;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub use check::{Checked, check_text};
+pub use check::{check, warnings};
+#[cfg(not(target_arch = "wasm32"))]
+pub use env::merge_env;
 pub use experiment::{
-    Analysis, Audience, Display, Experiment, Expose, Guardrail, Hash, Kind, Method, Metrics, Override, RampStep,
-    Requirement, Risk, Rollback, Seo, Status, UnitKind,
+    Analysis, Audience, Display, Experiment, Expose, Guardrail, Hash, Kind, Method, Metrics, Override, Protected,
+    RampStep, Requirement, Risk, Rollback, Seo, Status, UnitKind,
 };
 pub use page::{Page, PageMatch, PageSubject};
 pub use parse::{MAX_BYTES, Problem, Severity};
 pub use scalar::{Id, Percent, Slots, Timestamp, Weight};
+#[cfg(not(target_arch = "wasm32"))]
+pub use schema::schema;
 pub use variant::{Action, OriginChange, Redirect, RewriteStep, Variant};
 
 use serde::{Deserialize, Serialize};

@@ -3,3 +3,7 @@
 
 mod condition;
 mod nearest;
+mod check;
+mod documentation;
+mod fact_key;
+mod schema;

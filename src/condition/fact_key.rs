@@ -1,0 +1,166 @@
+//! The facts of a request that a document's conditions may ask for.
+
+use std::fmt;
+
+use crate::nearest::nearest;
+
+macro_rules! facts {
+    ($($(#[$doc:meta])* $fact:ident = $name:literal,)+) => {
+        /// A fact of a request, as a document's conditions name it. Facts that a request does not have are absent.
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum FactKey {
+            $($(#[$doc])* $fact,)+
+            /// `query.<name>`: the first value of a parameter of the URL's query, decoded.
+            Query(Box<str>),
+            /// `utm.<name>`: the first value of the query's parameter `utm_<name>`, such as `utm.source`.
+            Utm(Box<str>),
+            /// `cookie.<name>`: the value of a cookie.
+            Cookie(Box<str>),
+            /// `header.<name>`: the value of a request header; the name is kept in lower case.
+            Header(Box<str>),
+        }
+
+        impl FactKey {
+            /// The facts that have no parameter, with their names.
+            const PLAIN: &[(&'static str, Self)] = &[$(($name, Self::$fact),)+];
+        }
+    };
+}
+
+facts! {
+    /// The visitor's id, of the visitor cookie.
+    VisitorId = "visitor_id",
+    /// The shop's id of a person who is logged in.
+    UserId = "user_id",
+    /// `new` on a visit that brought no visitor cookie, else `returning`.
+    VisitorType = "visitor_type",
+    /// The whole URL, with its query.
+    Url = "url",
+    /// The URL's host, in lower case, without the port.
+    Host = "host",
+    /// The URL's path, from the first `/` on, without the query.
+    Path = "path",
+    /// The whole URL of the page that linked here.
+    Referrer = "referrer",
+    /// Its host, in lower case.
+    ReferrerHost = "referrer_host",
+    /// The country, as two upper-case letters of ISO 3166-1: `US`.
+    Country = "country",
+    /// The name of the first-level region: `Texas`.
+    Region = "region",
+    /// Its code of ISO 3166-2 without the country: `TX`.
+    RegionCode = "region_code",
+    /// The name of the city.
+    City = "city",
+    /// The continent, as two upper-case letters: `EU`.
+    Continent = "continent",
+    /// The postal code, a text.
+    PostalCode = "postal_code",
+    /// The time zone's name of the IANA database: `America/Chicago`.
+    Timezone = "timezone",
+    /// Whether the country is in the European Union.
+    IsEu = "is_eu",
+    /// The number of the autonomous system that the request came from.
+    Asn = "asn",
+    /// The code of the Cloudflare data centre that answers: `DFW`.
+    Colo = "colo",
+    /// The first language of `Accept-Language`: `en-US`.
+    Language = "language",
+    /// `mobile`, `tablet` or `desktop`.
+    Device = "device",
+    /// The operating system's name.
+    Os = "os",
+    /// The browser's name.
+    Browser = "browser",
+    /// The browser's version, to compare with `$vgte` and its kin.
+    BrowserVersion = "browser_version",
+    /// The request's method, in upper case.
+    Method = "method",
+}
+
+/// A family's name, and what makes a fact of a name in it.
+type Family = (&'static str, fn(Box<str>) -> FactKey);
+
+/// The families of facts, which take a name after the dot.
+const FAMILIES: [Family; 4] =
+    [("query", FactKey::Query), ("utm", FactKey::Utm), ("cookie", FactKey::Cookie), ("header", FactKey::Header)];
+
+impl FactKey {
+    /// The fact of a name.
+    ///
+    /// ```
+    /// use sortition_engine::condition::FactKey;
+    ///
+    /// assert_eq!(FactKey::parse("header.Accept"), Ok(FactKey::Header("accept".into())));
+    /// assert_eq!(FactKey::parse("contry").unwrap_err(), "there is no fact `contry`; did you mean `country`?");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Why there is none of that name, and what to write.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        if let Some((_, fact)) = Self::PLAIN.iter().find(|(plain, _)| *plain == name) {
+            return Ok(fact.clone());
+        }
+        let (family, parameter) = name.split_once('.').unwrap_or((name, ""));
+        if let Some((_, make)) = FAMILIES.iter().find(|(known, _)| *known == family) {
+            return match (family, parameter) {
+                (_, "") => Err(format!("`{family}` needs a name after a dot, such as `{family}.{}`", example(family))),
+                ("utm", _) => match parameter.strip_prefix("utm_") {
+                    Some(rest) => Err(format!("`{name}` repeats its prefix; write `utm.{rest}`")),
+                    None => Ok(make(parameter.into())),
+                },
+                ("header" | "cookie", _) if !is_token(parameter) => {
+                    Err(format!("`{parameter}` cannot be the name of a {family}; use letters, digits, `_` and `-`"))
+                }
+                ("header", _) => Ok(make(parameter.to_ascii_lowercase().into())),
+                _ => Ok(make(parameter.into())),
+            };
+        }
+        let known = Self::PLAIN.iter().map(|(plain, _)| *plain);
+        Err(match nearest(family, known.chain(FAMILIES.iter().map(|(family, _)| *family))) {
+            Some(near) if FAMILIES.iter().any(|(family, _)| *family == near) => {
+                let parameter = if parameter.is_empty() { example(near) } else { parameter };
+                format!("there is no fact `{name}`; did you mean `{near}.{parameter}`?")
+            }
+            Some(near) => format!("there is no fact `{name}`; did you mean `{near}`?"),
+            None => {
+                format!("there is no fact `{name}`; write `cookie.{name}`, `query.{name}`, or one of the list of facts")
+            }
+        })
+    }
+}
+
+impl fmt::Display for FactKey {
+    /// The name, as [`FactKey::parse`] reads it.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Query(name) => write!(out, "query.{name}"),
+            Self::Utm(name) => write!(out, "utm.{name}"),
+            Self::Cookie(name) => write!(out, "cookie.{name}"),
+            Self::Header(name) => write!(out, "header.{name}"),
+            plain => out.write_str(Self::PLAIN.iter().find(|(_, fact)| fact == plain).map_or("", |(name, _)| name)),
+        }
+    }
+}
+
+impl std::str::FromStr for FactKey {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::parse(name)
+    }
+}
+
+fn example(family: &str) -> &'static str {
+    match family {
+        "utm" => "source",
+        "header" => "accept",
+        "cookie" => "plan",
+        _ => "page",
+    }
+}
+
+/// A token of RFC 9110, section 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
