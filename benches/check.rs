@@ -1,5 +1,7 @@
 //! What checking a document costs: in the worker before each plan, and in the operator's tool.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
+
 use std::hint::black_box;
 
 use divan::Bencher;
@@ -23,7 +25,7 @@ fn document(experiments: usize) -> String {
                           "rewrite": [{"select": format!(".block-{n} > .title"), "do": "set_text", "value": "Hello"},
                                       {"select": "#buy", "do": "add_class", "value": "big"}]}]
         });
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             experiment["audience"] = json!({"country": {"$in": ["US", "CA"]}, "device": "mobile"});
         }
         if n % 4 == 1 {
