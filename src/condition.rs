@@ -5,6 +5,7 @@
 //! The conversions between types are those of GrowthBook's JavaScript SDK, from which its other SDKs are derived
 //! (<https://docs.growthbook.io/lib/build-your-own>), with one exception, in which those SDKs differ among themselves: a fact
 //! that is absent equals no text and no number and matches no regex, where JavaScript compares the word `null` or a zero.
+//! Regexes are those of `regex-lite`: no look-around, and `$regexi` folds ASCII letters only.
 //!
 //! ```
 //! use serde_json::json;

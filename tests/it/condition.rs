@@ -188,6 +188,17 @@ fn an_absent_fact_equals_nothing_and_matches_no_regex() {
     }
 }
 
+/// As in GrowthBook's JavaScript SDK 1.8; older ones skipped every element that is false in an `if`.
+#[test]
+fn of_elements_only_null_never_counts() {
+    for element in [json!(0), json!(""), json!(false)] {
+        check(json!({"x": {"$elemMatch": {"$eq": element}}}), json!({"x": [null, element]}), true);
+    }
+    check(json!({"x": {"$elemMatch": {"$eq": null}}}), json!({"x": [null]}), false);
+    check(json!({"x": {"$elemMatch": {"name": null}}}), json!({"x": [null]}), false);
+    check(json!({"x": {"$elemMatch": {"name": null}}}), json!({"x": [null, {}]}), true);
+}
+
 #[test]
 fn paths_lead_into_objects_and_lists() {
     let attributes = json!({"a": {"b": [{"c": 1}, {"c": 2}], "": "empty"}, "a.b": "dotted"});

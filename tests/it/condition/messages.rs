@@ -209,6 +209,9 @@ fn all_problems_are_found_at_once() {
     );
 }
 
+/// Puts a condition into a larger one.
+type Wrap = fn(Value) -> Value;
+
 fn nested(levels: usize, wrap: impl Fn(Value) -> Value) -> Value {
     (0..levels).fold(json!({"country": "US"}), |inner, _| wrap(inner))
 }
@@ -216,7 +219,7 @@ fn nested(levels: usize, wrap: impl Fn(Value) -> Value) -> Value {
 #[test]
 fn depth_bombs_are_refused() {
     // As deep as JSON text can be: serde_json reads no more than 128 levels.
-    let bombs: [(&str, fn(Value) -> Value); 5] = [
+    let bombs: [(&str, Wrap); 5] = [
         ("$not", |inner| json!({"$not": inner})),
         ("$and", |inner| json!({"$and": [inner]})),
         ("value $not", |inner| json!({"country": {"$not": inner}})),
@@ -253,8 +256,5 @@ fn size_is_bounded_and_said_once() {
         &json!({"country": {"$in": half}, "device": {"$nin": half}, "tags": {"$ini": [1]}, "version": {"$in": [1]}}),
     );
     let expected = format!("more than {MAX_VALUES} values in the lists of one condition: use a smaller list");
-    assert_eq!(
-        found,
-        [("version.$in".to_owned(), expected.clone())].map(|_| ("tags.$ini".to_owned(), expected.clone()))
-    );
+    assert_eq!(found, [("tags.$ini".to_owned(), expected)]);
 }
