@@ -92,31 +92,31 @@ fn can_both_act(document: &Document, one: usize, other: usize) -> bool {
     one != other && (layer(one).is_none() || layer(one) != layer(other))
 }
 
-/// Finds the experiments on a page. Those that list plain paths alone are found by path, so that a thousand redirects
-/// are not each compared with a thousand experiments.
+/// Finds the experiments on a page. Those that list globs on the path alone are found by the folder that each glob names
+/// before its first wildcard, so that a thousand redirects are not each compared with a thousand experiments.
 struct Lookup<'a> {
     reaches: &'a BTreeMap<usize, Reach>,
-    by_path: BTreeMap<&'a str, Vec<usize>>,
+    by_folder: BTreeMap<&'a str, Vec<usize>>,
     others: Vec<usize>,
 }
 
 impl<'a> Lookup<'a> {
     fn new(document: &'a Document, reaches: &'a BTreeMap<usize, Reach>) -> Self {
-        let mut lookup = Self { reaches, by_path: BTreeMap::new(), others: Vec::new() };
+        let mut lookup = Self { reaches, by_folder: BTreeMap::new(), others: Vec::new() };
         for &place in reaches.keys() {
             let Some(experiment) = document.experiments.get(place) else { continue };
-            let plain: Option<Vec<&str>> = experiment
+            let folders: Option<Vec<&str>> = experiment
                 .pages
                 .iter()
                 .map(|page| match page {
-                    Page::Glob(glob) if !glob.contains(['*', '?']) => Some(glob.as_str()),
-                    _ => None,
+                    Page::Glob(glob) => Some(folder(glob.split(['*', '?']).next().unwrap_or_default())),
+                    Page::Rule(_) => None,
                 })
                 .collect();
-            match plain {
-                Some(paths) if !paths.is_empty() => {
-                    for path in paths {
-                        lookup.by_path.entry(path).or_default().push(place);
+            match folders {
+                Some(folders) if !folders.is_empty() => {
+                    for folder in folders {
+                        lookup.by_folder.entry(folder).or_default().push(place);
                     }
                 }
                 _ => lookup.others.push(place),
@@ -126,8 +126,9 @@ impl<'a> Lookup<'a> {
     }
 
     fn experiments_at(&self, to: &Destination) -> Vec<usize> {
-        let plain = self.by_path.get(to.path.as_str()).into_iter().flatten();
-        let mut found: Vec<usize> = plain
+        let parents = to.path.match_indices('/').map(|(at, _)| to.path.get(..=at).unwrap_or_default());
+        let by_folder = parents.chain([""]).filter_map(|folder| self.by_folder.get(folder)).flatten();
+        let mut found: Vec<usize> = by_folder
             .chain(&self.others)
             .copied()
             .filter(|place| self.reaches.get(place).is_some_and(|reach| reach.holds(to)))
@@ -136,4 +137,9 @@ impl<'a> Lookup<'a> {
         found.dedup();
         found
     }
+}
+
+/// The text up to its last slash.
+fn folder(path: &str) -> &str {
+    path.rfind('/').and_then(|at| path.get(..=at)).unwrap_or("")
 }
