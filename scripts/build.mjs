@@ -28,7 +28,7 @@ const SOURCES = ["scripts/build.mjs", "src/edge/entry.js", "src/edge/rewrite.js"
  * different features need different profiles: in one folder each would overwrite the other's wasm, and be built anew
  * every time.
  */
-export function build({ out = at("build"), features = [], profile = "release" } = {}) {
+export function build({ out = at("build"), features = [], profile = "worker" } = {}) {
   packages();
   wasmTarget();
   const bindgen = wasmBindgen();

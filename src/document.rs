@@ -66,6 +66,9 @@ pub struct Document {
     /// Who may look at a variant without being assigned to it.
     #[serde(default)]
     pub preview: Preview,
+    /// Other hosts that a redirect may lead to; the page's own host is always allowed.
+    #[serde(default)]
+    pub redirect_hosts: Vec<String>,
     /// The share of units that no experiment touches.
     #[serde(default)]
     pub holdout: Holdout,

@@ -57,6 +57,21 @@ impl<'a> Url<'a> {
     }
 }
 
+impl Url<'_> {
+    /// Path and query without a parameter.
+    #[must_use]
+    pub fn without(&self, name: &str) -> String {
+        let kept = self
+            .query
+            .split('&')
+            .filter(|pair| !pair.is_empty() && decode(pair.split('=').next().unwrap_or("")) != name);
+        let kept: Vec<&str> = kept.collect();
+        // why: a path that starts with two slashes would lead to another host
+        let path = format!("/{}", self.path.trim_start_matches('/'));
+        if kept.is_empty() { path } else { format!("{path}?{}", kept.join("&")) }
+    }
+}
+
 /// Decodes a part of a query. Escapes that are none stay as they are; bytes that are no UTF-8 become U+FFFD.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
