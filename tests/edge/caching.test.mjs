@@ -68,6 +68,12 @@ describe("Cache-Control", () => {
     }
   });
 
+  test("the origin's Vary stays, whatever is added to it", async () => {
+    world.origin.serve("/", { headers: ["Content-Type", "text/html", "Vary", "Accept-Encoding, X-Shop"] });
+    const vary = (await world.ask("/")).headers.vary.split(",").map((name) => name.trim().toLowerCase());
+    for (const name of ["accept-encoding", "x-shop"]) assert.ok(vary.includes(name), vary.join());
+  });
+
   test("what no experiment touches stays as the origin said", async () => {
     world.origin.serve("/other", { headers: ["Content-Type", "text/html", "Cache-Control", "public, s-maxage=600", "CDN-Cache-Control", "max-age=5", "ETag", '"v1"'] });
     const answer = await world.ask("/other", { cookie: cookies.bold });
