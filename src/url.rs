@@ -42,7 +42,9 @@ impl<'a> Url<'a> {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let name = self.host_name();
-        name == "localhost" || name.ends_with(".localhost") || name.starts_with("127.") || name == "[::1]"
+        // why: `127.0.0.1.example` is somebody's domain; the runtime writes every IPv4 address as four decimals
+        let ipv4 = name.starts_with("127.") && name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        name == "localhost" || name.ends_with(".localhost") || ipv4 || name == "[::1]"
     }
 
     /// The first value of a query parameter, decoded: `+` and `%20` are blanks, invalid escapes stay as they are.
