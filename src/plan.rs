@@ -195,6 +195,12 @@ impl Experiment {
                 && self.ends_at.is_none_or(|end| now < end))
     }
 
+    /// Whether it is past its end or was declared over.
+    #[must_use]
+    pub fn is_over(&self, now: i64) -> bool {
+        self.status == Status::Completed || self.ends_at.is_some_and(|end| end <= now)
+    }
+
     /// The variant with this id.
     #[must_use]
     pub fn variant(&self, id: &str) -> Option<usize> {
@@ -226,6 +232,22 @@ impl Plan {
         found
             .iter()
             .any(|&index| self.experiments.get(index).is_some_and(|e| e.is_live(now) && e.scope.contains(method, url)))
+    }
+
+    /// These experiments and then all that they require, directly or not, wherever those are.
+    #[must_use]
+    pub fn with_required(&self, on_page: &[usize]) -> Vec<usize> {
+        let mut all = on_page.to_vec();
+        let mut next = 0;
+        while let Some(experiment) = all.get(next).map(|&index| self.experiments.get(index)) {
+            next += 1;
+            for (parent, _) in experiment.map_or(&[][..], |experiment| &experiment.requires) {
+                if !all.contains(parent) {
+                    all.push(*parent);
+                }
+            }
+        }
+        all
     }
 
     /// The position of the experiment with this id.

@@ -42,7 +42,9 @@ impl<'a> Url<'a> {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let name = self.host_name();
-        name == "localhost" || name.ends_with(".localhost") || name.starts_with("127.") || name == "[::1]"
+        // why: `127.shop.example` is a name that anybody can register
+        let is_v4 = || name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+        name == "localhost" || name.ends_with(".localhost") || name == "[::1]" || is_v4()
     }
 
     /// The first value of a query parameter, decoded: `+` and `%20` are blanks, invalid escapes stay as they are.

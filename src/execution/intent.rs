@@ -86,7 +86,8 @@ impl Intent {
             arrival,
         };
         if intent.depends_on_visitor || intent.treatments(plan).next().is_some() {
-            intent.validator = Some(bucket::validator(&[&plan.revision, &intent.told_origin]));
+            let shown = intent.shown(plan);
+            intent.validator = Some(bucket::validator(&[&plan.revision, &intent.told_origin, &shown]));
         }
         intent
     }
@@ -119,6 +120,17 @@ impl Intent {
             .collect();
         treatments.sort_by_key(|(priority, _)| core::cmp::Reverse(*priority));
         treatments.into_iter().map(|(_, treatment)| treatment)
+    }
+
+    /// Which treatments that are not displayed always are displayed on this page view: with and without one a page is
+    /// another.
+    fn shown(&self, plan: &Plan) -> String {
+        self.treatments(plan)
+            .filter(|treatment| {
+                plan.experiments.get(treatment.experiment).is_some_and(|e| e.display != Display::Always)
+            })
+            .map(|treatment| format!("{} ", treatment.variant.header_member))
+            .collect()
     }
 
     /// Whether this page view is one on which the experiment shows its treatment.
