@@ -1,4 +1,4 @@
-//! The laws of assignment, each over at least 100,000 random visitors (always the same ones).
+//! The laws of assignment, over 100,000 random visitors each (always the same ones), and a million for the split.
 
 use crate::support::{
     Browser, HOME, NoFacts, Random, at, compile, compile_text, decide_for, decide_one, decide_one_at, running, shop,
@@ -43,9 +43,9 @@ fn number(count: usize) -> f64 {
 
 #[test]
 fn raising_traffic_only_adds_units() {
-    let steps = [0.0, 0.01, 1.0, 5.0, 12.5, 50.0, 99.99, 100.0];
+    let steps = [0.0, 0.01, 5.0, 12.5, 99.99, 100.0];
     let plans: Vec<Plan> = steps.iter().map(|traffic| one(json!({"traffic": traffic}))).collect();
-    let mut inside = [0_usize; 8];
+    let mut inside = [0_usize; 6];
     for id in visitors(1) {
         let mut before: Option<usize> = None;
         for (plan, count) in plans.iter().zip(&mut inside) {
@@ -448,6 +448,18 @@ fn the_kill_key_is_read_strictly_and_turned_back() {
     assert!(killed.experiments[0].killed, "the key does not undo what the document says");
 }
 
+/// With the cookie that the first decision leaves, written and read again.
+#[test]
+fn the_first_decision_equals_the_second() {
+    let plan = one(with(three([1.0, 2.0, 3.0]), json!({"traffic": 50})));
+    for id in visitors(13) {
+        let first = decide_for(&plan, &[0], visitor(&id))[0];
+        let cookie = remembered(&plan, first).encode(|_| true);
+        let second = decide_for(&plan, &[0], returning(&id, &Assignments::parse(&cookie)))[0];
+        assert_eq!(first.variant, second.variant, "{id}: {cookie}");
+    }
+}
+
 /// From the first request on, made without any cookie, to the next with those that it was given: the same variants, the
 /// same id, and nothing more to set.
 #[test]
@@ -457,7 +469,7 @@ fn the_first_visit_equals_the_second() {
         json!({"holdout": {"percent": 3}}),
     ));
     let mut random = Random(13);
-    for _ in 0..VISITORS {
+    for _ in 0..5_000 {
         let mut browser = Browser::new(random.next());
         let (first, reply) = browser.visit(&plan, HOME);
         let cookies = browser.cookies.clone();

@@ -3,7 +3,6 @@
 
 use serde_json::{Value, json};
 use sortition_engine::arrive::arrive;
-use sortition_engine::bucket::hex;
 use sortition_engine::condition::{Attributes, Fact, FactKey};
 use sortition_engine::decide::{Asker, Decision, Person, Reason, decide};
 use sortition_engine::document::{Document, Timestamp};
@@ -253,8 +252,10 @@ impl Random {
 
     /// 32 random hexadecimal digits in the groups of a UUID.
     pub(crate) fn uuid(&mut self) -> String {
-        let digits = hex(&self.bytes());
-        [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+        let (high, low) = (self.next(), self.next());
+        let (a, b, c) = (high >> 32, high >> 16 & 0xffff, high & 0xffff);
+        let (d, e) = (low >> 48, low & 0xffff_ffff_ffff);
+        format!("{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
     }
 
     pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
