@@ -203,7 +203,10 @@ impl Intent {
             for name in ["Content-Length", "Accept-Ranges", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest"] {
                 changes.push(HeaderChange::Remove(name));
             }
-        } else if &*self.method == "HEAD" && answer.is_html() && self.treatments(plan).any(|t| !t.variant.rewrite.is_empty()) {
+        } else if &*self.method == "HEAD"
+            && answer.is_html()
+            && self.treatments(plan).any(|t| !t.variant.rewrite.is_empty())
+        {
             changes.push(HeaderChange::Remove("Content-Length"));
         }
     }
