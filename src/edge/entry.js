@@ -95,7 +95,7 @@ async function page(request, env, ctx) {
     elsewhere = undefined;
   }
   const response = elsewhere
-    ? await fromElsewhere(elsewhere, visit, outgoing, stripped(request), env)
+    ? await fromElsewhere(elsewhere, visit, outgoing, env)
     : await toOrigin(outgoing, env);
   // why: a WebSocket's answer cannot be made anew
   if (!visit || response.webSocket || response.status === 101) return response;
@@ -152,10 +152,10 @@ function finish(visit, steps, response, env, ctx) {
  * The answer of a variant's own origin, or the control origin's where that one fails: it does not connect, takes too
  * long, or answers with a 5xx. A body that is too long to keep can be sent only once, so it goes to the control origin.
  */
-async function fromElsewhere(elsewhere, visit, outgoing, original, env) {
+async function fromElsewhere(elsewhere, visit, outgoing, env) {
   const [experiment, base, prefix, timeout, trust] = elsewhere;
   const circuit = base + prefix;
-  const body = await keptBody(original);
+  const body = await keptBody(outgoing);
   const tried = body !== undefined && core.origin_admits(circuit, Date.now());
   if (tried) {
     const abort = new AbortController();
@@ -176,7 +176,7 @@ async function fromElsewhere(elsewhere, visit, outgoing, original, env) {
   }
   core.origin_settled(circuit, false, tried, Date.now());
   visit.withdraw(Number(experiment));
-  const retry = body === undefined ? original : new Request(original, { body });
+  const retry = body === undefined ? outgoing : new Request(outgoing, { body });
   return toOrigin(changed(retry, visit.script().split("\x1f"), 2), env);
 }
 

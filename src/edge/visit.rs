@@ -144,9 +144,11 @@ impl Visit {
     pub fn withdraw(&mut self, experiment: usize) {
         self.intent.withdraw(&self.loaded.plan, experiment);
         self.for_origin.retain(|change| !matches!(change, HeaderChange::Set(name, _) if *name == VARIANTS));
-        if !self.intent.told_origin.is_empty() && self.loaded.plan.headers.to_origin {
-            self.for_origin.push(HeaderChange::Set(VARIANTS, self.intent.told_origin.clone()));
-        }
+        self.for_origin.push(if self.intent.told_origin.is_empty() || !self.loaded.plan.headers.to_origin {
+            HeaderChange::Remove(VARIANTS)
+        } else {
+            HeaderChange::Set(VARIANTS, self.intent.told_origin.clone())
+        });
     }
 
     /// What the page's scripts are told, as JSON, after `a` where an attribute carries it and `s` where a script does.
