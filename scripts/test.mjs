@@ -71,7 +71,9 @@ function heading(part) {
   console.log(`\n— ${part} —`);
 }
 
-const sum = (numbers) => numbers.reduce((sum, number) => sum + Number(number), 0);
+function sum(numbers) {
+  return numbers.reduce((total, number) => total + Number(number), 0);
+}
 
 /** Runs a program, its output shown as it comes and kept. */
 function shown(command, args) {
