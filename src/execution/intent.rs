@@ -91,10 +91,6 @@ impl Intent {
             arrival,
         };
         intent.retell(plan);
-        if intent.depends_on_visitor || intent.treatments(plan).next().is_some() {
-            let shown = intent.shown(plan);
-            intent.validator = Some(bucket::validator(&[&plan.revision, &intent.told_origin, &shown]));
-        }
         intent
     }
 
@@ -103,7 +99,8 @@ impl Intent {
         self.told_origin = list(plan, &self.decisions, |reason| reason.acts() || reason.tells_origin());
         self.told_client = list(plan, &self.decisions, Reason::acts);
         let changed = self.depends_on_visitor || self.treatments(plan).next().is_some();
-        self.validator = changed.then(|| bucket::validator(&[&plan.revision, &self.told_origin]));
+        let shown = self.shown(plan);
+        self.validator = changed.then(|| bucket::validator(&[&plan.revision, &self.told_origin, &shown]));
     }
 
     /// Whether the page is shown by a preview.

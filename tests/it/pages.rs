@@ -1,11 +1,11 @@
 //! Page rules against a slow matcher, and the page index against asking every experiment.
 
 use crate::assignments::cases;
-use crate::support::{compile, running, shop};
+use crate::support::{compile, running, shop, try_compile};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sortition_engine::document::Page;
-use sortition_engine::plan::{PageRule, Pattern};
+use sortition_engine::plan::{PageRule, Pattern, Presence};
 use sortition_engine::url::Url;
 
 /// A glob by its definition.
@@ -57,8 +57,9 @@ fn rule() -> impl Strategy<Value = Value> {
     prop_oneof![
         2 => glob.prop_map(Value::from),
         2 => (path(), prop::sample::select(vec!["", "*", "?", "/*", "*/"])).prop_map(|(path, end)| json!(format!("{path}{end}"))),
-        3 => (kind, of, prop_oneof![Just(String::new()), "[ab/]{1,4}", path()]).prop_map(|(kind, of, text)| json!({kind: text, "of": of})),
+        3 => (kind, of, prop_oneof!["[ab/]{1,4}", path()]).prop_map(|(kind, of, text)| json!({kind: text, "of": of})),
     ]
+    .prop_filter("a rule that the check takes", |rule| try_compile(&shop(&[running("rule", json!({"pages": [rule]}))])).is_some())
 }
 
 fn url() -> impl Strategy<Value = String> {
@@ -139,7 +140,7 @@ proptest! {
                 })
                 .collect();
             prop_assert_eq!(plan.on_page(method, &url), expected.clone(), "{}", url.whole);
-            prop_assert_eq!(plan.applies(method, &url, crate::support::now()), !expected.is_empty());
+            prop_assert_eq!(plan.presence(method, &url, crate::support::now()) == Presence::Live, !expected.is_empty());
         }
     }
 }
@@ -183,6 +184,6 @@ fn what_is_not_live_does_not_apply() {
         (json!({"hosts": ["SHOP.example"]}), true),
     ] {
         let plan = compile(&shop(&[running("hero", more.clone())]));
-        assert_eq!(plan.applies("GET", &url, crate::support::now()), expected, "{more}");
+        assert_eq!(plan.presence("GET", &url, crate::support::now()) == Presence::Live, expected, "{more}");
     }
 }

@@ -2,16 +2,17 @@
 //! random numbers that are the same on every run.
 
 use serde_json::{Value, json};
-use sortition_engine::arrive::arrive;
+use sortition_engine::arrive::{PreviewRequest, arrive};
 use sortition_engine::condition::{Attributes, Fact, FactKey};
 use sortition_engine::decide::{Asker, Decision, Person, Reason, decide};
-use sortition_engine::document::{Document, Timestamp};
+use sortition_engine::document::{Document, Id, Timestamp};
 use sortition_engine::execution::{Answer, HeaderChange, Intent, Reply};
 use sortition_engine::facts::{Request, Source};
 use sortition_engine::plan::Plan;
 use sortition_engine::url::Url;
 use sortition_engine::visitor::assignments::Assignments;
 use sortition_engine::visitor::crawler::Crawlers;
+use sortition_engine::visitor::preview::Token;
 use std::collections::BTreeMap;
 
 /// A browser of today, so that nobody takes the request for a crawler's.
@@ -134,14 +135,14 @@ pub(crate) struct Page<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: &'a str,
     pub(crate) sent: &'a Sent,
-    pub(crate) preview: &'a [(usize, usize)],
+    pub(crate) preview: PreviewRequest,
     pub(crate) secret: Option<&'a [u8]>,
     pub(crate) now: i64,
 }
 
 impl<'a> Page<'a> {
     pub(crate) fn new(plan: &'a Plan, url: &'a str, sent: &'a Sent) -> Self {
-        Self { plan, method: "GET", url, sent, preview: &[], secret: None, now: now() }
+        Self { plan, method: "GET", url, sent, preview: PreviewRequest::None, secret: None, now: now() }
     }
 
     pub(crate) fn request(&self) -> Request<'a, Sent> {
@@ -154,8 +155,15 @@ impl<'a> Page<'a> {
         let on_page = plan.on_page(self.method, &request.url);
         let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
         let arrival = arrive(plan, &crawlers, &on_page, &request, self.secret, entropy);
-        Intent::new(plan, &on_page, &request, arrival, self.preview, self.now)
+        Intent::new(plan, &on_page, &request, arrival, self.preview.clone(), self.now)
     }
+}
+
+/// A preview of variants, by ids.
+pub(crate) fn previewing(choices: &[(&str, &str)]) -> PreviewRequest {
+    let id = |text: &str| Id::new(text).unwrap();
+    let choices = choices.iter().map(|(experiment, variant)| (id(experiment), id(variant))).collect();
+    PreviewRequest::Active(Token { choices, expires_at: None })
 }
 
 /// The answer that most pages give.
@@ -263,4 +271,9 @@ impl Random {
             list.swap(last, self.below(last + 1));
         }
     }
+}
+
+/// A plan, where the document is one.
+pub(crate) fn try_compile(document: &Value) -> Option<Plan> {
+    Plan::compile(&Document::parse(&document.to_string()).ok()?).ok()
 }

@@ -16,6 +16,14 @@ pub(super) fn has_control(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 
+/// A pattern of host names without the port that it may end in.
+pub(super) fn without_port(pattern: &str) -> &str {
+    match pattern.rsplit_once(':') {
+        Some((host, port)) if port == "*" || port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => pattern,
+    }
+}
+
 /// What is wrong with a pattern of host names, if anything.
 pub(super) fn host_problem(pattern: &str) -> Option<String> {
     let advice = if pattern.is_empty() {
@@ -23,12 +31,7 @@ pub(super) fn host_problem(pattern: &str) -> Option<String> {
     } else if pattern.contains("://") || pattern.contains('/') {
         let host = pattern.split("://").last().and_then(|rest| rest.split('/').next()).unwrap_or_default();
         format!("{pattern:?} is more than a host: write {host:?}; paths belong in `pages`")
-    } else if pattern.contains(':') {
-        let host = pattern.split(':').next().unwrap_or_default();
-        format!("{pattern:?} names a port, which is not compared: write {host:?}")
-    } else if pattern.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        format!("{pattern:?} never matches, hosts are compared in lower case: write {:?}", pattern.to_lowercase())
-    } else if !pattern.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_*".contains(&byte)) {
+    } else if !without_port(pattern).bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_*".contains(&byte)) {
         format!("{pattern:?} is not a host: use letters, digits, dots, hyphens, and `*` for any run of characters")
     } else {
         return None;

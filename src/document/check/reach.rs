@@ -1,6 +1,7 @@
 //! Where an experiment is: whether a URL is one of its pages, and whether two experiments may meet on a page.
 
 use super::http::Destination;
+use super::http::without_port;
 use crate::document::{Experiment, Page, PageMatch, PageSubject};
 use regex_lite::Regex;
 
@@ -163,12 +164,13 @@ pub(super) struct Reach {
 
 impl Reach {
     pub(super) fn of(experiment: &Experiment) -> Self {
+        let hosts: Vec<String> = experiment.hosts.iter().map(|host| without_port(host).to_ascii_lowercase()).collect();
         Self {
-            hosts: experiment.hosts.iter().map(|host| Pattern::glob(host)).collect(),
-            some_host: experiment.hosts.iter().find(|host| !host.contains('*')).cloned().unwrap_or_default(),
+            hosts: hosts.iter().map(|host| Pattern::glob(host)).collect(),
+            some_host: hosts.iter().find(|host| !host.contains('*')).cloned().unwrap_or_default(),
             pages: experiment.pages.iter().map(Rule::new).collect(),
             except: experiment.except_pages.iter().map(Rule::new).collect(),
-            methods: experiment.methods.clone(),
+            methods: experiment.methods.iter().map(|method| method.to_ascii_uppercase()).collect(),
         }
     }
 
