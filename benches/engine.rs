@@ -3,12 +3,12 @@
 
 use divan::{AllocProfiler, Bencher};
 use serde_json::{Value, json};
-use sortition_engine::arrive::arrive;
+use sortition_engine::arrive::{PreviewRequest, arrive};
 use sortition_engine::bucket::Salt;
 use sortition_engine::document::Document;
 use sortition_engine::execution::{Answer, Intent};
 use sortition_engine::facts::{Request, Source};
-use sortition_engine::plan::Plan;
+use sortition_engine::plan::{Plan, Presence};
 use sortition_engine::url::Url;
 use sortition_engine::visitor::assignments::Assignments;
 use sortition_engine::visitor::cookies;
@@ -75,7 +75,7 @@ fn whole_request(plan: &Plan, url: &str) -> usize {
     let request = Request::new("GET", Url::split(url), &Sent);
     let on_page = plan.on_page("GET", &request.url);
     let arrival = arrive(plan, &crawlers, &on_page, &request, None, || [7; 16]);
-    let intent = Intent::new(plan, &on_page, &request, arrival, &[], NOW);
+    let intent = Intent::new(plan, &on_page, &request, arrival, PreviewRequest::None, NOW);
     let answer = Answer { status: 200, content_type: Some("text/html"), ..Answer::default() };
     intent.for_origin(plan, &request).len() + intent.reply(plan, &answer, None).changes.len()
 }
@@ -108,8 +108,8 @@ fn request_with_one_applying_and_1000_on_other_hosts(bencher: Bencher) {
 fn nothing_applies_of(bencher: Bencher, experiments: usize) {
     let plan = compile(&document(experiments, &json!({})));
     let url = "https://shop.example/about/us?page=2";
-    assert!(!plan.applies("GET", &Url::split(url), NOW));
-    bencher.bench(|| black_box(&plan).applies("GET", &Url::split(black_box(url)), NOW));
+    assert_eq!(plan.presence("GET", &Url::split(url), NOW), Presence::Nothing);
+    bencher.bench(|| black_box(&plan).presence("GET", &Url::split(black_box(url)), NOW));
 }
 
 /// JSON text → document → plan. `max alloc` over the number of experiments is the memory that one needs at most.

@@ -16,3 +16,7 @@ mod stats_simulation;
 mod support;
 mod visitor_agent;
 mod visitor_crawler;
+mod check;
+mod documentation;
+mod fact_key;
+mod schema;

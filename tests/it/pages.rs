@@ -5,7 +5,7 @@ use crate::support::{compile, running, shop};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sortition_engine::document::Page;
-use sortition_engine::plan::{PageRule, Pattern};
+use sortition_engine::plan::{PageRule, Pattern, Presence};
 use sortition_engine::url::Url;
 
 /// A glob by its definition.
@@ -139,7 +139,7 @@ proptest! {
                 })
                 .collect();
             prop_assert_eq!(plan.on_page(method, &url), expected.clone(), "{}", url.whole);
-            prop_assert_eq!(plan.applies(method, &url, crate::support::now()), !expected.is_empty());
+            prop_assert_eq!(plan.presence(method, &url, crate::support::now()) == Presence::Live, !expected.is_empty());
         }
     }
 }
@@ -183,6 +183,7 @@ fn what_is_not_live_does_not_apply() {
         (json!({"hosts": ["SHOP.example"]}), true),
     ] {
         let plan = compile(&shop(&[running("hero", more.clone())]));
-        assert_eq!(plan.applies("GET", &url, crate::support::now()), expected, "{more}");
+        let presence = plan.presence("GET", &url, crate::support::now());
+        assert_eq!(presence == Presence::Live, expected, "{more}");
     }
 }

@@ -2,16 +2,17 @@
 //! random numbers that are the same on every run.
 
 use serde_json::{Value, json};
-use sortition_engine::arrive::arrive;
+use sortition_engine::arrive::{PreviewRequest, arrive};
 use sortition_engine::condition::{Attributes, Fact, FactKey};
 use sortition_engine::decide::{Asker, Decision, Person, Reason, decide};
-use sortition_engine::document::{Document, Timestamp};
+use sortition_engine::document::{Document, Id, Timestamp};
 use sortition_engine::execution::{Answer, HeaderChange, Intent, Reply};
 use sortition_engine::facts::{Request, Source};
 use sortition_engine::plan::Plan;
 use sortition_engine::url::Url;
 use sortition_engine::visitor::assignments::Assignments;
 use sortition_engine::visitor::crawler::Crawlers;
+use sortition_engine::visitor::preview::Token;
 use std::collections::BTreeMap;
 
 /// A browser of today, so that nobody takes the request for a crawler's.
@@ -148,13 +149,26 @@ impl<'a> Page<'a> {
         Request::new(self.method, Url::split(self.url), self.sent)
     }
 
+    fn preview(&self) -> PreviewRequest {
+        let id = |text: &str| Id::new(text).unwrap();
+        let choice = |&(experiment, variant): &(usize, usize)| {
+            let e = &self.plan.experiments[experiment];
+            (id(&e.id), id(&e.variants[variant].id))
+        };
+        let choices: Vec<(Id, Id)> = self.preview.iter().map(choice).collect();
+        if choices.is_empty() {
+            return PreviewRequest::None;
+        }
+        PreviewRequest::Active(Token { choices, expires_at: None })
+    }
+
     /// Decides, with random bytes for ids that the request did not bring.
     pub(crate) fn intent(&self, entropy: impl FnMut() -> [u8; 16]) -> Intent {
         let (plan, request) = (self.plan, self.request());
         let on_page = plan.on_page(self.method, &request.url);
         let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
         let arrival = arrive(plan, &crawlers, &on_page, &request, self.secret, entropy);
-        Intent::new(plan, &on_page, &request, arrival, self.preview, self.now)
+        Intent::new(plan, &on_page, &request, arrival, self.preview(), self.now)
     }
 }
 
