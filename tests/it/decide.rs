@@ -1,8 +1,8 @@
 //! Which rule decides: every reason, and of every two rules that apply the earlier one.
 
 use crate::support::{
-    Browser, CHROME, GOOGLEBOT, HOME, Page, Sent, at, compile, decide_one, outcome, previewing, running, shop,
-    variants, visitor, with,
+    Browser, CHROME, GOOGLEBOT, HOME, Page, Sent, at, compile, decide_one, outcome, running, shop, variants, visitor,
+    with,
 };
 use serde_json::{Value, json};
 use sortition_engine::bucket::Salt;
@@ -172,15 +172,14 @@ fn a_preview_shows_what_is_not_on_yet_and_nothing_that_is_over() {
     for (more, expected) in cases {
         let plan = compile(&shop(&[running("hero", more.clone())]));
         let sent = Sent::by(CHROME);
-        let intent =
-            Page { preview: previewing(&[("hero", "bold")]), ..Page::new(&plan, HOME, &sent) }.intent(|| [7; 16]);
+        let intent = Page { preview: &[(0, 1)], ..Page::new(&plan, HOME, &sent) }.intent(|| [7; 16]);
         let variant = (expected == Reason::Forced).then(|| "bold".to_owned());
         assert_eq!(outcome(&plan, &intent, "hero"), (expected, variant), "{more}");
     }
     let mut plan = compile(&shop(&[running("hero", json!({}))]));
     plan.apply(&Kill::everything());
     let sent = Sent::by(CHROME);
-    let intent = Page { preview: previewing(&[("hero", "bold")]), ..Page::new(&plan, HOME, &sent) }.intent(|| [7; 16]);
+    let intent = Page { preview: &[(0, 1)], ..Page::new(&plan, HOME, &sent) }.intent(|| [7; 16]);
     assert_eq!(outcome(&plan, &intent, "hero").0, Reason::Killed, "nothing shows what is killed");
 }
 

@@ -184,6 +184,7 @@ fn what_is_not_live_does_not_apply() {
         (json!({"hosts": ["SHOP.example"]}), true),
     ] {
         let plan = compile(&shop(&[running("hero", more.clone())]));
-        assert_eq!(plan.presence("GET", &url, crate::support::now()) == Presence::Live, expected, "{more}");
+        let presence = plan.presence("GET", &url, crate::support::now());
+        assert_eq!(presence == Presence::Live, expected, "{more}");
     }
 }

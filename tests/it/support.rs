@@ -135,18 +135,31 @@ pub(crate) struct Page<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: &'a str,
     pub(crate) sent: &'a Sent,
-    pub(crate) preview: PreviewRequest,
+    pub(crate) preview: &'a [(usize, usize)],
     pub(crate) secret: Option<&'a [u8]>,
     pub(crate) now: i64,
 }
 
 impl<'a> Page<'a> {
     pub(crate) fn new(plan: &'a Plan, url: &'a str, sent: &'a Sent) -> Self {
-        Self { plan, method: "GET", url, sent, preview: PreviewRequest::None, secret: None, now: now() }
+        Self { plan, method: "GET", url, sent, preview: &[], secret: None, now: now() }
     }
 
     pub(crate) fn request(&self) -> Request<'a, Sent> {
         Request::new(self.method, Url::split(self.url), self.sent)
+    }
+
+    fn preview(&self) -> PreviewRequest {
+        let id = |text: &str| Id::new(text).unwrap();
+        let choice = |&(experiment, variant): &(usize, usize)| {
+            let e = &self.plan.experiments[experiment];
+            (id(&e.id), id(&e.variants[variant].id))
+        };
+        let choices: Vec<(Id, Id)> = self.preview.iter().map(choice).collect();
+        if choices.is_empty() {
+            return PreviewRequest::None;
+        }
+        PreviewRequest::Active(Token { choices, expires_at: None })
     }
 
     /// Decides, with random bytes for ids that the request did not bring.
@@ -155,15 +168,8 @@ impl<'a> Page<'a> {
         let on_page = plan.on_page(self.method, &request.url);
         let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
         let arrival = arrive(plan, &crawlers, &on_page, &request, self.secret, entropy);
-        Intent::new(plan, &on_page, &request, arrival, self.preview.clone(), self.now)
+        Intent::new(plan, &on_page, &request, arrival, self.preview(), self.now)
     }
-}
-
-/// A preview of variants, by ids.
-pub(crate) fn previewing(choices: &[(&str, &str)]) -> PreviewRequest {
-    let id = |text: &str| Id::new(text).unwrap();
-    let choices = choices.iter().map(|(experiment, variant)| (id(experiment), id(variant))).collect();
-    PreviewRequest::Active(Token { choices, expires_at: None })
 }
 
 /// The answer that most pages give.
