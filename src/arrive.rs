@@ -42,13 +42,16 @@ pub fn arrive<S: Source>(
     let brought = brought_id(plan, request, secret);
     let returning = brought.is_some();
     let id = brought.unwrap_or_else(|| VisitorId::from_random(entropy()));
-    let experiments = || on_page.iter().filter_map(|&index| plan.experiments.get(index));
-    let session = experiments().any(needs_session).then(|| {
+    // why: what an experiment of this page requires is decided here too, for units of its own kind
+    let asked = plan.with_required(on_page);
+    let needs_session = asked.iter().filter_map(|&index| plan.experiments.get(index)).any(needs_session);
+    let session = needs_session.then(|| {
         let brought = cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
         let returning = brought.is_some();
         (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
     });
-    let user = experiments().any(|e| e.unit == UnitKind::User).then(|| user_of(plan, request)).flatten();
+    // why: not only experiments of users need to know; conditions may ask for `user_id`, and events carry it
+    let user = user_of(plan, request);
     let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, Assignments::parse);
     Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments }))
 }

@@ -137,9 +137,9 @@ fn owned(value: Option<String>) -> Fact<'static> {
     value.map_or(Fact::Absent, |value| Fact::Text(Cow::Owned(value)))
 }
 
-/// The first language of an `Accept-Language` header, in lower case: `de-ch` of `de-CH, en;q=0.8`. Browsers send them in
+/// The first language of an `Accept-Language` header, as browsers spell it: `de-CH` of `de-CH, en;q=0.8`. They send them in
 /// the order of preference, so weights need no reading.
 fn first_language(header: &str) -> Option<String> {
     let tag = header.split([',', ';']).next()?.trim();
-    (!tag.is_empty() && tag != "*").then(|| tag.to_ascii_lowercase())
+    (!tag.is_empty() && tag != "*").then(|| tag.to_owned())
 }

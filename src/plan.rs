@@ -213,6 +213,12 @@ impl Experiment {
                 && self.ends_at.is_none_or(|end| now < end))
     }
 
+    /// Whether it is past its end or was declared over.
+    #[must_use]
+    pub fn is_over(&self, now: i64) -> bool {
+        self.status == Status::Completed || self.ends_at.is_some_and(|end| end <= now)
+    }
+
     /// The variant with this id.
     #[must_use]
     pub fn variant(&self, id: &str) -> Option<usize> {
@@ -260,6 +266,22 @@ impl Plan {
     pub fn canonical_of(&self, url: &Url<'_>, now: i64) -> Option<&str> {
         let (experiment, original) = self.canonical.get(url.path)?;
         self.experiments.get(*experiment).filter(|e| e.is_live(now)).map(|_| &**original)
+    }
+
+    /// These experiments and then all that they require, directly or not, wherever those are.
+    #[must_use]
+    pub fn with_required(&self, on_page: &[usize]) -> Vec<usize> {
+        let mut all = on_page.to_vec();
+        let mut next = 0;
+        while let Some(experiment) = all.get(next).map(|&index| self.experiments.get(index)) {
+            next += 1;
+            for (parent, _) in experiment.map_or(&[][..], |experiment| &experiment.requires) {
+                if !all.contains(parent) {
+                    all.push(*parent);
+                }
+            }
+        }
+        all
     }
 
     /// The position of the experiment with this id.

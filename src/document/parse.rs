@@ -1,6 +1,8 @@
 //! Text → document, and what is wrong where it is none.
 
 use super::{Document, VERSION};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::fmt;
 
 /// The largest document, in bytes: what a KV value holds.
@@ -80,30 +82,47 @@ fn wrong_version(version: u32) -> Problem {
     Problem::error("version", format!("version {version} is not known here (this build knows {VERSION}): {advice}"))
 }
 
+/// The parts of a document that are read again on their own, as text.
+#[derive(Deserialize)]
+struct Parts<'a> {
+    #[serde(default)]
+    version: Option<u64>,
+    #[serde(borrow, default)]
+    experiments: Option<Vec<&'a RawValue>>,
+}
+
+/// The parts of an experiment that are read again on their own, as text.
+#[derive(Deserialize)]
+struct Inner<'a> {
+    #[serde(borrow, default)]
+    variants: Option<Vec<&'a RawValue>>,
+}
+
 /// Finds the place of an error of serde, which knows lines but no paths: each part of the document is read again on
-/// its own. Only ever done for a document that is refused.
+/// its own. Only ever done for a document that is refused. The parts are kept as text rather than as values, because
+/// reading the types from values too would make the wasm a tenth larger.
 fn locate(text: &str, error: &serde_json::Error) -> Problem {
-    let Ok(serde_json::Value::Object(mut fields)) = serde_json::from_str(text) else {
-        return Problem::error("", format!("not a JSON object: {error}"));
+    let Ok(parts) = serde_json::from_str::<Parts<'_>>(text) else {
+        return Problem::error("", error.to_string());
     };
     // why: a newer version may have fields this build does not know; its number is the better answer
-    if let Some(version) = fields.get("version").and_then(serde_json::Value::as_u64)
-        && version > u64::from(VERSION)
-    {
+    if let Some(version) = parts.version.filter(|version| *version > u64::from(VERSION)) {
         return wrong_version(u32::try_from(version).unwrap_or(u32::MAX));
     }
-    if let Some(serde_json::Value::Array(experiments)) = fields.get_mut("experiments") {
-        for (index, experiment) in std::mem::take(experiments).into_iter().enumerate() {
-            let variants =
-                experiment.get("variants").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
-            if let Err(inner) = serde_json::from_value::<super::Experiment>(experiment) {
-                let variant = variants.into_iter().enumerate().find_map(|(v, variant)| {
-                    let inner = serde_json::from_value::<super::Variant>(variant).err()?;
-                    Some(Problem::error(format!("experiments[{index}].variants[{v}]"), inner.to_string()))
-                });
-                return variant.unwrap_or_else(|| Problem::error(format!("experiments[{index}]"), inner.to_string()));
-            }
-        }
+    for (index, experiment) in parts.experiments.unwrap_or_default().into_iter().enumerate() {
+        let Err(inner) = serde_json::from_str::<super::Experiment>(experiment.get()) else { continue };
+        let variants = serde_json::from_str::<Inner<'_>>(experiment.get()).ok().and_then(|inner| inner.variants);
+        let variant = variants.unwrap_or_default().into_iter().enumerate().find_map(|(place, variant)| {
+            let inner = serde_json::from_str::<super::Variant>(variant.get()).err()?;
+            Some(Problem::error(format!("experiments[{index}].variants[{place}]"), without_line(&inner)))
+        });
+        return variant.unwrap_or_else(|| Problem::error(format!("experiments[{index}]"), without_line(&inner)));
     }
     Problem::error("", error.to_string())
+}
+
+/// An error without its line, which would count from the start of the part.
+fn without_line(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
 }

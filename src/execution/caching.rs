@@ -11,7 +11,7 @@ const WEAK: &str = "--wk-";
 /// variants and this revision, none otherwise. Dates go always, since they cannot tell variants apart.
 pub(super) fn unscope_request<S: Source>(validator: &str, request: &Request<'_, S>, changes: &mut Vec<HeaderChange>) {
     if let Some(tags) = request.header("if-none-match") {
-        let own: Vec<String> = tags.split(',').filter_map(|tag| unscope(tag.trim(), validator)).collect();
+        let own: Vec<String> = members(&tags).filter_map(|tag| unscope(tag, validator)).collect();
         changes.push(if own.is_empty() {
             HeaderChange::Remove("If-None-Match")
         } else {
@@ -65,11 +65,22 @@ fn unscope(tag: &str, validator: &str) -> Option<String> {
     }
 }
 
+/// The members of a list in a header. Commas between quotes are part of a member: `"a,b"` is one entity tag, and
+/// `no-cache="a, b"` one directive.
+fn members(list: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let is_end = move |character: char| {
+        quoted ^= character == '"';
+        character == ',' && !quoted
+    };
+    list.split(is_end).map(str::trim)
+}
+
 /// The `Cache-Control` of an answer that depends on the visitor: the origin's, with everything that lets shared caches
 /// keep it taken out and `private` put in; `None` where it is that strict already.
 pub(super) fn private(cache_control: Option<&str>) -> Option<String> {
     let directives: Vec<&str> =
-        cache_control.unwrap_or("").split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect();
+        members(cache_control.unwrap_or("")).filter(|directive| !directive.is_empty()).collect();
     let is = |directive: &&str, name: &str| directive.eq_ignore_ascii_case(name);
     if directives.iter().any(|directive| is(directive, "no-store") || is(directive, "private")) {
         return None;

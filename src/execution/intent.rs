@@ -91,6 +91,10 @@ impl Intent {
             arrival,
         };
         intent.retell(plan);
+        if intent.depends_on_visitor || intent.treatments(plan).next().is_some() {
+            let shown = intent.shown(plan);
+            intent.validator = Some(bucket::validator(&[&plan.revision, &intent.told_origin, &shown]));
+        }
         intent
     }
 
@@ -136,6 +140,17 @@ impl Intent {
             .collect();
         treatments.sort_by_key(|(priority, _)| core::cmp::Reverse(*priority));
         treatments.into_iter().map(|(_, treatment)| treatment)
+    }
+
+    /// Which treatments that are not displayed always are displayed on this page view: with and without one a page is
+    /// another.
+    fn shown(&self, plan: &Plan) -> String {
+        self.treatments(plan)
+            .filter(|treatment| {
+                plan.experiments.get(treatment.experiment).is_some_and(|e| e.display != Display::Always)
+            })
+            .map(|treatment| format!("{} ", treatment.variant.header_member))
+            .collect()
     }
 
     /// Whether this page view is one on which the experiment shows its treatment.

@@ -140,7 +140,10 @@ impl Intent {
             set(jar.until_closed(SESSION_COOKIE, session.as_str()));
         }
         if *assignments != visitor.assignments {
-            let value = assignments.encode(|entry| plan.experiment(&entry.experiment).is_some());
+            let value = assignments.encode(|entry| {
+                let e = plan.experiment(&entry.experiment).and_then(|index| plan.experiments.get(index));
+                e.is_some_and(|e| e.iteration == entry.iteration && !e.is_over(self.now))
+            });
             set(jar.lasting(assignments::COOKIE, &value, true));
         }
     }

@@ -1,11 +1,19 @@
 #![cfg(test)]
 //! The native tests: one binary, one module a subject.
 
+mod architecture;
+mod assignments;
 mod bucket;
+mod caching;
 mod condition;
+mod decide;
+mod hostile;
+mod laws;
 mod nearest;
+mod pages;
 mod stats;
 mod stats_simulation;
+mod support;
 mod visitor_agent;
 mod visitor_crawler;
 mod check;

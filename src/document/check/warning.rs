@@ -3,6 +3,7 @@
 mod reading;
 mod surface;
 
+use super::http::Destination;
 use crate::document::{Bridge, Document, Experiment, Expose, Kind, Problem, Risk, Status, Timestamp, UnitKind};
 
 /// From how far away on an end looks like none.
@@ -28,6 +29,7 @@ pub(super) fn check(document: &Document, now: Timestamp, problems: &mut Vec<Prob
         times(experiment, now, &mut report);
         effects(document, experiment, &mut report);
         names(experiment, &mut report);
+        destinations(document, experiment, &mut report);
         reading::check(document, experiment, now, &mut report);
     }
     surface::check(document, problems);
@@ -74,6 +76,24 @@ fn times(experiment: &Experiment, now: Timestamp, report: &mut impl FnMut(&str, 
     for (index, step) in experiment.ramp.iter().enumerate() {
         if experiment.ends_at.is_some_and(|ends| step.at >= ends) {
             report(&format!("ramp[{index}].at"), format!("{} is not before `ends_at`: it never counts", step.at));
+        }
+    }
+}
+
+/// A redirect to another site is only carried out where the document allows the host, so that a typo cannot send shoppers
+/// away.
+fn destinations(document: &Document, experiment: &Experiment, report: &mut impl FnMut(&str, String)) {
+    for (index, variant) in experiment.variants.iter().enumerate() {
+        let to = variant.redirect.as_ref().and_then(|redirect| Destination::parse(&redirect.to).ok());
+        let Some(host) = to.and_then(|to| to.host) else { continue };
+        let known = document.redirect_hosts.iter().chain(&experiment.hosts);
+        if !known.into_iter().any(|known| known.eq_ignore_ascii_case(&host)) {
+            report(
+                &format!("variants[{index}].redirect.to"),
+                format!(
+                    "only pages of {host} itself redirect there: add {host:?} to `redirect_hosts` if others should"
+                ),
+            );
         }
     }
 }

@@ -1,0 +1,327 @@
+//! Caches, validators and cookies: what leaves, to the letter.
+
+use crate::assignments::cases;
+use crate::support::{CHROME, GOOGLEBOT, HOME, Page, Sent, compile, html, removes, running, shop, values, with};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use sortition_engine::execution::{Answer, Intent};
+use sortition_engine::plan::Plan;
+use sortition_engine::visitor::VisitorId;
+
+const ENTROPY: [u8; 16] = [7; 16];
+
+fn hero(more: Value) -> Plan {
+    compile(&shop(&[running("hero", more)]))
+}
+
+fn intent(plan: &Plan, sent: &Sent) -> Intent {
+    Page::new(plan, HOME, sent).intent(|| ENTROPY)
+}
+
+/// The `Cache-Control` that an answer leaves with, where it is changed.
+fn left_with(plan: &Plan, sent: &Sent, cache_control: Option<&str>) -> Option<String> {
+    let reply = intent(plan, sent).reply(plan, &Answer { cache_control, ..html() }, None);
+    let set = values(&reply.changes, "Cache-Control");
+    assert!(set.len() <= 1);
+    set.first().map(|value| (*value).to_owned())
+}
+
+#[test]
+fn what_depends_on_the_visitor_is_private() {
+    let plan = hero(json!({}));
+    let sent = Sent::by(CHROME);
+    for (before, after) in [
+        (None, Some("private")),
+        (Some(""), Some("private")),
+        (Some("public"), Some("private")),
+        (Some("public, max-age=60"), Some("private, max-age=60")),
+        (Some("PUBLIC,S-MaxAge=60 , max-age=5"), Some("private, max-age=5")),
+        (Some("s-maxage=600, stale-while-revalidate=5"), Some("private, stale-while-revalidate=5")),
+        (Some("max-age=60, must-revalidate"), Some("private, max-age=60, must-revalidate")),
+        (Some("proxy-revalidate"), Some("private")),
+        (Some("no-cache"), Some("private, no-cache")),
+        (Some("no-cache=\"a, public\", public"), Some("private, no-cache=\"a, public\"")),
+        (Some("private=\"set-cookie\""), Some("private")),
+        (Some("private=\"set-cookie, x-a\", max-age=1"), Some("private, max-age=1")),
+        (Some("immutable, public, max-age=31536000"), Some("private, immutable, max-age=31536000")),
+        (Some(",, max-age=1,"), Some("private, max-age=1")),
+        (Some("private"), None),
+        (Some("Private, max-age=60"), None),
+        (Some("no-store"), None),
+        (Some("public, no-store"), None),
+    ] {
+        assert_eq!(left_with(&plan, &sent, before).as_deref(), after, "{before:?}");
+    }
+}
+
+/// Headers that override `Cache-Control` in some cache go too; and what crawlers get depends on who asks as well.
+#[test]
+fn no_other_header_makes_it_public() {
+    let plan = hero(json!({}));
+    for agent in [CHROME, GOOGLEBOT] {
+        let reply = intent(&plan, &Sent::by(agent)).reply(&plan, &html(), None);
+        for name in ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"] {
+            assert!(removes(&reply.changes, name), "{name}");
+        }
+        assert_eq!(values(&reply.changes, "Cache-Control"), ["private"]);
+    }
+}
+
+/// What is the same for everybody is left as it is: killed, over, not begun.
+#[test]
+fn what_is_the_same_for_everybody_stays_as_it_is() {
+    for more in [json!({"status": "paused"}), json!({"status": "draft"}), json!({"ends_at": "2026-11-01T00:00:00Z"})] {
+        let plan = hero(more.clone());
+        let reply = intent(&plan, &Sent::by(CHROME)).reply(&plan, &Answer { etag: Some("\"x\""), ..html() }, None);
+        assert_eq!(reply.changes, [], "{more}");
+    }
+    let killed = compile(&with(shop(&[running("hero", json!({}))]), json!({"kill": true})));
+    let sent = Sent::by(CHROME).header("if-none-match", "\"x\"");
+    let intent = intent(&killed, &sent);
+    assert_eq!(intent.reply(&killed, &Answer { etag: Some("\"x\""), ..html() }, None).changes, []);
+    let page = Page::new(&killed, HOME, &sent);
+    let changes = intent.for_origin(&killed, &page.request());
+    assert_eq!(values(&changes, "Sortition-Variants"), ["hero=control"], "the origin alone is told");
+    assert_eq!(changes.len(), 1);
+}
+
+/// The tag that the browser keeps of an answer with this one.
+fn scoped(plan: &Plan, sent: &Sent, etag: &str) -> Option<String> {
+    let reply = intent(plan, sent).reply(plan, &Answer { etag: Some(etag), ..html() }, None);
+    let tag = values(&reply.changes, "ETag").first().map(|tag| (*tag).to_owned());
+    assert!(tag.is_some() || removes(&reply.changes, "ETag"));
+    tag
+}
+
+/// The condition that the origin is sent for that of the browser; `None`: it is taken away.
+fn asked(plan: &Plan, sent: &Sent, condition: &str) -> Option<String> {
+    let sent = sent.clone().header("if-none-match", condition);
+    let page = Page::new(plan, HOME, &sent);
+    let changes = intent(plan, &sent).for_origin(plan, &page.request());
+    let tag = values(&changes, "If-None-Match").first().map(|tag| (*tag).to_owned());
+    assert!(tag.is_some() || removes(&changes, "If-None-Match"), "never passed on as it came");
+    tag
+}
+
+/// Two visitors of different variants.
+fn people(plan: &Plan) -> [Sent; 2] {
+    let mut found: [Option<Sent>; 2] = [None, None];
+    for n in 0..100 {
+        let sent = Sent::by(CHROME).header("cookie", &format!("sortition_id=visitor-{n}"));
+        let variant = intent(plan, &sent).decisions[0].variant.unwrap();
+        found[variant].get_or_insert(sent);
+    }
+    found.map(Option::unwrap)
+}
+
+#[test]
+fn validators_tell_variants_and_revisions_apart() {
+    let plan = hero(json!({}));
+    let next = compile(&with(shop(&[running("hero", json!({}))]), json!({"revision": "2"})));
+    let [control, bold] = people(&plan);
+    for tag in ["\"a\"", "W/\"a\"", "\"\"", "\"a,b\"", "\"--st-\"", "\"é\""] {
+        let kept = scoped(&plan, &control, tag).unwrap();
+        assert!(kept.starts_with("W/\""), "{kept}: the bytes differ with the visitor");
+        assert_ne!(Some(&kept), scoped(&plan, &bold, tag).as_ref());
+        assert_eq!(asked(&plan, &control, &kept).as_deref(), Some(tag), "the origin's own comes back");
+        assert_eq!(asked(&plan, &bold, &kept), None, "of another variant: none");
+        assert_eq!(asked(&next, &control, &kept), None, "of another revision: none");
+        assert_eq!(asked(&plan, &control, tag), None, "of the time before the experiment: none");
+        let other = scoped(&plan, &bold, tag).unwrap();
+        let several = format!("\"x\", {other} ,{kept}, W/\"y\"");
+        assert_eq!(asked(&plan, &control, &several).as_deref(), Some(tag));
+        let strong = kept.trim_start_matches("W/");
+        assert_eq!(asked(&plan, &control, strong).as_deref(), Some(tag), "a proxy that drops the mark of weakness");
+    }
+    let both = [scoped(&plan, &control, "\"a\"").unwrap(), scoped(&plan, &control, "W/\"b\"").unwrap()].join(", ");
+    assert_eq!(asked(&plan, &control, &both).as_deref(), Some("\"a\", W/\"b\""));
+    for hostile in ["*", "", "\"", "W/", "a", "\"a", ",,,", "W/\"", "\"\"\""] {
+        assert_eq!(asked(&plan, &control, hostile), None, "{hostile}");
+    }
+    for broken in ["a", "\"a", "", "W/a", "w/\"a\""] {
+        assert_eq!(scoped(&plan, &control, broken), None, "{broken}: no tag is better than one that lies");
+    }
+}
+
+#[test]
+fn dates_and_ranges_cannot_tell_variants_apart() {
+    let steps = json!([{"id": "bold", "weight": 1, "rewrite": [{"select": "h2", "do": "remove"}]}]);
+    let plan = hero(json!({"variants": steps}));
+    let sent = Sent::by(CHROME)
+        .header("if-modified-since", "Sat, 21 Nov 2026 12:00:00 GMT")
+        .header("range", "bytes=0-9")
+        .header("if-range", "\"a\"")
+        .header("accept-encoding", "gzip, deflate, br;q=0.5, zstd");
+    let page = Page::new(&plan, HOME, &sent);
+    let intent = intent(&plan, &sent);
+    let changes = intent.for_origin(&plan, &page.request());
+    for name in ["If-Modified-Since", "Range", "If-Range"] {
+        assert!(removes(&changes, name), "{name}");
+    }
+    assert_eq!(values(&changes, "Accept-Encoding"), ["gzip, br;q=0.5"]);
+    let reply = intent.reply(&plan, &html(), None);
+    assert!(reply.rewrite);
+    for name in ["Last-Modified", "Content-Length", "Accept-Ranges", "Digest", "Content-Digest"] {
+        assert!(removes(&reply.changes, name), "{name}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(500), ..ProptestConfig::default() })]
+
+    /// RFC 9110's entity tags, and several of them.
+    #[test]
+    fn tags_come_back(tags in prop::collection::vec("(W/)?\"[!#-~]{0,12}\"", 1..5)) {
+        let plan = hero(json!({}));
+        let sent = Sent::by(CHROME).header("cookie", "sortition_id=visitor-1");
+        let kept: Vec<String> = tags.iter().map(|tag| scoped(&plan, &sent, tag).unwrap()).collect();
+        prop_assert_eq!(asked(&plan, &sent, &kept.join(", ")), Some(tags.join(", ")));
+    }
+
+    /// Whatever the origin says: what leaves is private or not stored, and no directive for shared caches is left.
+    #[test]
+    fn nothing_shared_is_left(directives in prop::collection::vec(
+        prop::sample::select(vec!["public", "PUBLIC", "s-maxage=5", "max-age=5", "no-cache", "no-cache=\"a\"", "private", "private=\"a, b\"",
+            "no-store", "must-revalidate", "proxy-revalidate", "x=\"public\"", "", "s-maxage = 5", "\""]), 0..6)) {
+        let header = directives.join(", ");
+        let left = left_with(&hero(json!({})), &Sent::by(CHROME), Some(&header)).unwrap_or(header);
+        let words: Vec<String> = left.split(',').map(|word| word.trim().to_ascii_lowercase()).collect();
+        prop_assert!(words.iter().any(|word| word == "private" || word == "no-store"), "{}", left);
+    }
+}
+
+fn attributes(cookie: &str) -> Vec<&str> {
+    let mut attributes: Vec<&str> = cookie.split("; ").skip(1).collect();
+    attributes.sort_unstable();
+    attributes
+}
+
+fn set_by(settings: Value, url: &str, sent: &Sent, secret: Option<&[u8]>) -> Vec<String> {
+    let document = shop(&[running("hero", json!({})), running("visit", json!({"unit": "session"}))]);
+    let plan = compile(&with(document, json!({"visitor": settings})));
+    let page = Page { secret, ..Page::new(&plan, url, sent) };
+    let reply = page.intent(|| ENTROPY).reply(&plan, &html(), secret);
+    values(&reply.changes, "Set-Cookie").into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn cookies_are_set_to_the_letter() {
+    let sent = Sent::by(CHROME);
+    let year = "Max-Age=31536000";
+    let https = HOME;
+    let local = "http://127.0.0.1:8787/";
+    for (settings, url, id, kept) in [
+        (
+            json!({}),
+            https,
+            vec![year, "Path=/", "SameSite=Lax", "Secure"],
+            vec!["HttpOnly", year, "Path=/", "SameSite=Lax", "Secure"],
+        ),
+        (json!({}), local, vec![year, "Path=/", "SameSite=Lax"], vec!["HttpOnly", year, "Path=/", "SameSite=Lax"]),
+        (
+            json!({}),
+            "http://shop.example/",
+            vec![year, "Path=/", "SameSite=Lax", "Secure"],
+            vec!["HttpOnly", year, "Path=/", "SameSite=Lax", "Secure"],
+        ),
+        (
+            json!({}),
+            "https://127.0.0.1/",
+            vec![year, "Path=/", "SameSite=Lax", "Secure"],
+            vec!["HttpOnly", year, "Path=/", "SameSite=Lax", "Secure"],
+        ),
+        (
+            json!({"domain": "shop.example", "http_only": true, "max_age_days": 30}),
+            https,
+            vec!["Domain=shop.example", "HttpOnly", "Max-Age=2592000", "Path=/", "SameSite=Lax", "Secure"],
+            vec!["Domain=shop.example", "HttpOnly", "Max-Age=2592000", "Path=/", "SameSite=Lax", "Secure"],
+        ),
+    ] {
+        let cookies = set_by(settings.clone(), url, &sent, None);
+        let named = |name: &str| cookies.iter().find(|cookie| cookie.starts_with(&format!("{name}="))).unwrap();
+        assert_eq!(cookies.len(), 3);
+        assert_eq!(attributes(named("sortition_id")), id, "{settings} {url}");
+        assert_eq!(attributes(named("sortition_as")), kept, "{settings} {url}");
+        let session: Vec<&str> = kept.iter().copied().filter(|attribute| !attribute.starts_with("Max-Age")).collect();
+        assert_eq!(attributes(named("sortition_session")), session, "{settings} {url}");
+        let value = named("sortition_id").split(';').next().unwrap();
+        assert_eq!(value, "sortition_id=07070707-0707-4707-8707-070707070707", "a UUID of version 4");
+    }
+}
+
+#[test]
+fn another_cookie_may_hold_the_id() {
+    let cookies = set_by(json!({"cookie": "vid"}), HOME, &Sent::by(CHROME), None);
+    assert!(cookies.iter().any(|cookie| cookie.starts_with("vid=07070707-")));
+    let sent = Sent::by(CHROME).header("cookie", "vid=12345678");
+    assert!(!set_by(json!({"cookie": "vid"}), HOME, &sent, None).iter().any(|cookie| cookie.starts_with("vid=")));
+}
+
+#[test]
+fn an_id_is_taken_where_it_can_be_one() {
+    let long = "x".repeat(128);
+    let longer = "x".repeat(129);
+    for (value, taken) in [
+        ("12345678", true),
+        ("a.B_c~d-9", true),
+        (&*long, true),
+        ("1234567", false),
+        (&*longer, false),
+        ("12345678!", false),
+        ("12345 678", false),
+        ("1234567é", false),
+        ("12345678%20", false),
+        ("", false),
+    ] {
+        assert_eq!(VisitorId::accept(value).is_some(), taken, "{value}");
+        let sent = Sent::by(CHROME).header("cookie", &format!("sortition_id={value}"));
+        let replaced = set_by(json!({}), HOME, &sent, None).iter().any(|cookie| cookie.starts_with("sortition_id="));
+        assert_eq!(replaced, !taken, "{value}");
+    }
+    let sent = Sent::by(CHROME).header("cookie", "sortition_id=bad; sortition_id=good-one-1");
+    let plan = hero(json!({}));
+    assert_eq!(intent(&plan, &sent).visitor().unwrap().id.as_str(), "good-one-1", "the first that can be one");
+}
+
+#[test]
+fn a_signed_id_cannot_be_chosen() {
+    let secret: &[u8] = b"secret";
+    let signed = |sent: &Sent| {
+        let cookies = set_by(json!({"signed": true}), HOME, sent, Some(secret));
+        cookies.into_iter().find(|cookie| cookie.starts_with("sortition_id="))
+    };
+    let cookie = signed(&Sent::by(CHROME)).unwrap();
+    let value = cookie.split(';').next().unwrap().strip_prefix("sortition_id=").unwrap().to_owned();
+    let (id, tag) = value.rsplit_once('.').unwrap();
+    assert_eq!((id.len(), tag.len()), (36, 22), "a UUID, and 128 bits in base64");
+    let mut flipped = value.clone().into_bytes();
+    flipped[0] ^= 1;
+    let flipped = String::from_utf8(flipped).unwrap();
+    for (value, accepted) in [
+        (&*value, true),
+        (id, false),
+        (&*flipped, false),
+        (&value[..value.len() - 2], false),
+        ("chosen-by-me", false),
+        ("chosen-by-me.", false),
+        ("chosen-by-me.AAAAAAAAAAAAAAAAAAAAAA", false),
+    ] {
+        let sent = Sent::by(CHROME).header("cookie", &format!("sortition_id={value}"));
+        assert_eq!(signed(&sent).is_none(), accepted, "{value}");
+    }
+    assert!(VisitorId::accept_signed(&value, b"another").is_none());
+    assert_eq!(VisitorId::accept_signed(&value, secret).unwrap().as_str(), id);
+}
+
+/// Prefetches are assigned, with the cookies that make it last, and not exposed.
+#[test]
+fn a_prefetch_is_assigned_and_not_exposed() {
+    let plan = hero(json!({}));
+    for (name, value) in [("sec-purpose", "prefetch"), ("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch")] {
+        let sent = Sent::by(CHROME).header(name, value);
+        let reply = intent(&plan, &sent).reply(&plan, &html(), None);
+        assert!(reply.exposed.is_empty());
+        assert_eq!(values(&reply.changes, "Set-Cookie").len(), 2);
+        assert!(!values(&reply.changes, "Set-Cookie")[1].contains('*'), "not marked as exposed");
+    }
+}
