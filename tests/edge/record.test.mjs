@@ -197,4 +197,23 @@ describe("the consumer", () => {
     await stored("nasty-visitor", 1);
     assert.equal((await exposuresOf("nasty-visitor"))[0].experiment_id, nasty);
   });
+
+  test("a record that fails is asked again, and nothing is lost", async () => {
+    // why: with its table gone D1 refuses the whole batch, as it does when it is overloaded
+    await platform.env.LEDGER.exec("ALTER TABLE exposures RENAME TO exposures_away");
+    await platform.env.EVENTS.send(message("retried-visitor"), { contentType: "json" });
+    await until(() => /messages are retried/.test(platform.log()), "the consumer to notice");
+    await platform.env.LEDGER.exec("ALTER TABLE exposures_away RENAME TO exposures");
+    await stored("retried-visitor", 1);
+  });
+});
+
+describe("the schedule", () => {
+  test("brings back to the queue what it once refused", async () => {
+    const text = JSON.stringify(message("spilled-visitor"));
+    await platform.env.ARCHIVE.put("spill/source-of-spilled-visitor-0.json", text);
+    await platform.worker.scheduled({ cron: "*/5 * * * *" });
+    await stored("spilled-visitor", 1);
+    assert.deepEqual((await platform.env.ARCHIVE.list({ prefix: "spill/" })).objects, []);
+  });
 });
