@@ -45,9 +45,6 @@ impl<'a> Url<'a> {
         // why: `127.0.0.1.example` is somebody's domain; the runtime writes every IPv4 address as four decimals
         let ipv4 = name.starts_with("127.") && name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         name == "localhost" || name.ends_with(".localhost") || ipv4 || name == "[::1]"
-        // why: `127.shop.example` is a name that anybody can register
-        let is_v4 = || name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback());
-        name == "localhost" || name.ends_with(".localhost") || name == "[::1]" || is_v4()
     }
 
     /// The first value of a query parameter, decoded: `+` and `%20` are blanks, invalid escapes stay as they are.
