@@ -19,7 +19,12 @@ const wanted = (part) => chosen.length === 0 || chosen.includes(part);
 
 packages();
 wasmTarget();
-const environment = { ...process.env, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false", FORCE_COLOR: "0" };
+const environment = {
+  ...process.env,
+  WRANGLER_SEND_METRICS: "false",
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  FORCE_COLOR: "0",
+};
 if (wanted("browser")) {
   environment.CHROMIUM = systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
 }
@@ -40,12 +45,7 @@ async function cargo() {
   // why: without --no-fail-fast the binaries behind one that fails are not counted
   const { code, text } = await shown("cargo", ["test", "--no-fail-fast"]);
   const results = [...text.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed/gm)];
-  count(
-    sum(results.map(([, passed]) => passed)),
-    sum(results.map(([, , failed]) => failed)),
-    code,
-    "cargo test",
-  );
+  count(sum(results.map(([, passed]) => passed)), sum(results.map(([, , failed]) => failed)), code, "cargo test");
 }
 
 async function node(part) {

@@ -12,7 +12,9 @@ import { startHarness } from "../edge/harness.mjs";
 
 const DOCUMENT = JSON.parse(readFileSync(at("fixtures/demo/experiments.json"), "utf8"));
 const HERO = DOCUMENT.experiments.find((experiment) => experiment.id === "hero");
-const HEADLINE = HERO.variants.find((variant) => variant.id === "bold").rewrite.find((step) => step.select === "#hero-title").value;
+const HEADLINE = HERO.variants
+  .find((variant) => variant.id === "bold")
+  .rewrite.find((step) => step.select === "#hero-title").value;
 
 let shop;
 let platform;
@@ -21,7 +23,8 @@ let original;
 before(async () => {
   shop = await startShop({ port: 0 });
   platform = await startHarness({ origin: shop.url, document: DOCUMENT });
-  const executablePath = process.env.CHROMIUM ?? systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
+  const executablePath =
+    process.env.CHROMIUM ?? systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
   browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
   original = (await ask(new URL(shop.url), "/")).text.match(/<h1 id="hero-title">([^<]*)</)[1];
   mkdirSync(at("target", "screenshots"), { recursive: true });
@@ -77,7 +80,8 @@ for (const variant of ["control", "bold"]) {
       assert.equal(await headline(page), expected);
       assert.deepEqual(await page.evaluate(() => window.headlines), [expected]);
     }
-    const ours = (cookies) => cookies.filter(({ name }) => name.startsWith("sortition_")).map(({ name, value }) => `${name}=${value}`);
+    const ours = (cookies) =>
+      cookies.filter(({ name }) => name.startsWith("sortition_")).map(({ name, value }) => `${name}=${value}`);
     assert.deepEqual(ours(await context.cookies()), ours(before), "no cookie was made anew");
     await context.close();
   });
@@ -110,7 +114,11 @@ test("the treated call to action leads where the document says", async () => {
 
 test("without scripts the page is the same", async () => {
   const { context, page } = await visitorOf("bold");
-  const plain = await browser.newContext({ userAgent: BROWSER, javaScriptEnabled: false, storageState: await context.storageState() });
+  const plain = await browser.newContext({
+    userAgent: BROWSER,
+    javaScriptEnabled: false,
+    storageState: await context.storageState(),
+  });
   const bare = await plain.newPage();
   await bare.goto(String(platform.url));
   assert.equal(await headline(bare), await headline(page));
@@ -121,17 +129,27 @@ test("without scripts the page is the same", async () => {
 test("what the browser met is in the record", async () => {
   const { context } = await visitorOf("bold");
   const { value } = (await context.cookies()).find(({ name }) => name === "sortition_id");
-  const row = () => platform.env.LEDGER.prepare("SELECT variant, device, browser FROM exposures WHERE anonymous_id = ?").bind(value).first();
+  const row = () =>
+    platform.env.LEDGER.prepare("SELECT variant, device, browser FROM exposures WHERE anonymous_id = ?")
+      .bind(value)
+      .first();
   await until(row, "the exposure in D1");
   assert.deepEqual(await row(), { variant: "bold", device: "desktop", browser: "chrome" });
   await context.close();
 });
 
 test("on a phone nothing runs out of the screen", async () => {
-  const context = await browser.newContext({ userAgent: BROWSER, viewport: { width: 390, height: 844 }, isMobile: true, deviceScaleFactor: 2 });
+  const context = await browser.newContext({
+    userAgent: BROWSER,
+    viewport: { width: 390, height: 844 },
+    isMobile: true,
+    deviceScaleFactor: 2,
+  });
   const page = await context.newPage();
   await page.goto(String(platform.url), { waitUntil: "load" });
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  const overflow = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
   assert.ok(overflow <= 0, `${overflow} pixels too wide`);
   await page.screenshot({ path: join(at("target", "screenshots"), "home-phone.png") });
   await context.close();

@@ -19,10 +19,11 @@ before(async () => {
 });
 after(() => world.close());
 
-const saltsLike = (shape) => [...new Set(VECTORS.map(([salt]) => salt))].flatMap((salt) => {
-  const match = salt.match(shape);
-  return match ? [match] : [];
-});
+const saltsLike = (shape) =>
+  [...new Set(VECTORS.map(([salt]) => salt))].flatMap((salt) => {
+    const match = salt.match(shape);
+    return match ? [match] : [];
+  });
 const vectorsOf = (salt) => VECTORS.filter(([other]) => other === salt);
 
 /** What the worker tells the client about a visitor, by visitor, a few at a time. */
@@ -30,7 +31,11 @@ async function variantsOf(vectors) {
   const told = [];
   for (let from = 0; from < vectors.length; from += 25) {
     const some = vectors.slice(from, from + 25);
-    told.push(...(await Promise.all(some.map(([, unit]) => world.ask("/", { method: "HEAD", cookie: `sortition_id=${unit}` })))));
+    told.push(
+      ...(await Promise.all(
+        some.map(([, unit]) => world.ask("/", { method: "HEAD", cookie: `sortition_id=${unit}` })),
+      )),
+    );
   }
   return told.map((answer) => answer.headers["sortition-variants"]);
 }
@@ -42,16 +47,23 @@ for (const [name, salt, id, iteration, purpose] of saltsLike(OF_AN_EXPERIMENT)) 
   if (purpose === "variant") {
     test(`${name}: of 10,000 equal variants each visitor has the one of their bucket`, async () => {
       const variants = Array.from({ length: 10_000 }, (_, bucket) => ({ id: `v${bucket}`, weight: 1 }));
-      await world.publish(documentOf([running({ id, iteration: Number(iteration), variants })], { project: "p", salt }));
+      await world.publish(
+        documentOf([running({ id, iteration: Number(iteration), variants })], { project: "p", salt }),
+      );
       const vectors = vectorsOf(name);
-      assert.deepEqual(await variantsOf(vectors), vectors.map(([, , bucket]) => `${id}=v${bucket}`));
+      assert.deepEqual(
+        await variantsOf(vectors),
+        vectors.map(([, , bucket]) => `${id}=v${bucket}`),
+      );
       checked += vectors.length;
     });
   } else {
     for (const traffic of [0, 12.34, 50, 99.99, 100]) {
       test(`${name}: ${traffic} % of traffic are the buckets below ${Math.round(traffic * 100)}`, async () => {
         const variants = [{ id: "only", weight: 1 }];
-        await world.publish(documentOf([running({ id, iteration: Number(iteration), traffic, variants })], { project: "p", salt }));
+        await world.publish(
+          documentOf([running({ id, iteration: Number(iteration), traffic, variants })], { project: "p", salt }),
+        );
         const vectors = vectorsOf(name);
         const expected = vectors.map(([, , bucket]) => (bucket < Math.round(traffic * 100) ? `${id}=only` : undefined));
         assert.deepEqual(await variantsOf(vectors), expected);
@@ -67,7 +79,10 @@ for (const [name, salt, layer] of saltsLike(OF_A_LAYER)) {
     );
     await world.publish(documentOf(experiments, { project: "p", salt, layers: { [layer]: {} } }));
     const vectors = vectorsOf(name);
-    assert.deepEqual(await variantsOf(vectors), vectors.map(([, , bucket]) => `e${Math.floor(bucket / 100)}=only`));
+    assert.deepEqual(
+      await variantsOf(vectors),
+      vectors.map(([, , bucket]) => `e${Math.floor(bucket / 100)}=only`),
+    );
     checked += vectors.length;
   });
 }
@@ -77,7 +92,10 @@ for (const [name, salt] of saltsLike(OF_A_HOLDOUT)) {
     const variants = [{ id: "only", weight: 1 }];
     await world.publish(documentOf([running({ id: "e", variants })], { project: "p", salt, holdout: { percent: 25 } }));
     const vectors = vectorsOf(name);
-    assert.deepEqual(await variantsOf(vectors), vectors.map(([, , bucket]) => (bucket < 2500 ? undefined : "e=only")));
+    assert.deepEqual(
+      await variantsOf(vectors),
+      vectors.map(([, , bucket]) => (bucket < 2500 ? undefined : "e=only")),
+    );
     checked += vectors.length;
   });
 }
@@ -90,5 +108,8 @@ test("the project is the salt where the document names none", async () => {
   const variants = Array.from({ length: 100 }, (_, i) => ({ id: `v${i}`, weight: 1 }));
   await world.publish(documentOf([running({ id: "hero", variants })], { project: "acme-shop" }));
   const vectors = vectorsOf("acme-shop/hero/1/variant");
-  assert.deepEqual(await variantsOf(vectors), vectors.map(([, , bucket]) => `hero=v${Math.floor(bucket / 100)}`));
+  assert.deepEqual(
+    await variantsOf(vectors),
+    vectors.map(([, , bucket]) => `hero=v${Math.floor(bucket / 100)}`),
+  );
 });

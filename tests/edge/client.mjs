@@ -22,32 +22,35 @@ export function ask(url, path, { method = "GET", headers = {}, body, host, cooki
       sent.push("Content-Length", String(Buffer.byteLength(body)));
     }
     const started = performance.now();
-    const request = http.request({ host: url.hostname, port: url.port, path, method, headers: sent, agent: false }, async (response) => {
-      const chunks = [];
-      const times = [];
-      try {
-        for await (const chunk of response) {
-          chunks.push(chunk);
-          times.push(performance.now() - started);
+    const request = http.request(
+      { host: url.hostname, port: url.port, path, method, headers: sent, agent: false, maxHeaderSize: 64 * 1024 },
+      async (response) => {
+        const chunks = [];
+        const times = [];
+        try {
+          for await (const chunk of response) {
+            chunks.push(chunk);
+            times.push(performance.now() - started);
+          }
+        } catch (error) {
+          return reject(Object.assign(error, { status: response.statusCode, received: Buffer.concat(chunks) }));
         }
-      } catch (error) {
-        return reject(Object.assign(error, { status: response.statusCode, received: Buffer.concat(chunks) }));
-      }
-      const bytes = Buffer.concat(chunks);
-      const fields = [];
-      for (let i = 0; i < response.rawHeaders.length; i += 2) {
-        fields.push([response.rawHeaders[i].toLowerCase(), response.rawHeaders[i + 1]]);
-      }
-      resolve({
-        status: response.statusCode,
-        headers: response.headers,
-        fields,
-        setCookies: response.headers["set-cookie"] ?? [],
-        bytes,
-        text: bytes.toString("utf8"),
-        times,
-      });
-    });
+        const bytes = Buffer.concat(chunks);
+        const fields = [];
+        for (let i = 0; i < response.rawHeaders.length; i += 2) {
+          fields.push([response.rawHeaders[i].toLowerCase(), response.rawHeaders[i + 1]]);
+        }
+        resolve({
+          status: response.statusCode,
+          headers: response.headers,
+          fields,
+          setCookies: response.headers["set-cookie"] ?? [],
+          bytes,
+          text: bytes.toString("utf8"),
+          times,
+        });
+      },
+    );
     request.on("error", reject);
     if (body === undefined || typeof body.pipe !== "function") request.end(body);
     else body.pipe(request);
@@ -96,7 +99,8 @@ export async function until(question, what, milliseconds = 15_000) {
   for (;;) {
     const answer = await question();
     if (answer) return answer;
-    if (Date.now() > deadline) throw new Error(`waited ${milliseconds} ms in vain for ${typeof what === "function" ? what() : what}`);
+    if (Date.now() > deadline)
+      throw new Error(`waited ${milliseconds} ms in vain for ${typeof what === "function" ? what() : what}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

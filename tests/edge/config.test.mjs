@@ -12,9 +12,19 @@ const BROKEN = {
   "no JSON": ["{ not json", /document/],
   "a JSON list": ["[]", /document/],
   "an unknown field": [{ ...HERO, experimnets: [] }, /experimnets/],
-  "an unknown field of an experiment": [documentOf([experiment(), experiment({ id: "b", trafic: 5 })]), /experiments\[1\].*trafic/],
+  "an unknown field of an experiment": [
+    documentOf([experiment(), experiment({ id: "b", trafic: 5 })]),
+    /experiments\[1\].*trafic/,
+  ],
   "an unknown field of a variant": [
-    documentOf([experiment({ variants: [{ id: "control", weight: 1 }, { id: "b", wieght: 1 }] })]),
+    documentOf([
+      experiment({
+        variants: [
+          { id: "control", weight: 1 },
+          { id: "b", wieght: 1 },
+        ],
+      }),
+    ]),
     /experiments\[0\]\.variants\[1\].*wieght/,
   ],
   "a missing field": [documentOf([{ id: "hero" }]), /experiments\[0\].*variants/],
@@ -151,8 +161,14 @@ describe("the kill key", () => {
       // why: `price` sets the same headline, so the page is the control's only where both are killed
       assert.equal(answer.text.includes("Hello"), toClient !== undefined);
       const exposed = (await world.sent()).flatMap((message) => message.events.map((event) => event.experiment_id));
-      assert.ok(exposed.every((id) => !expected.includes(id)), `exposed: ${exposed}`);
-      assert.equal(/not json|"yes"|"experiment"/.test(kill), (await world.health()).config_error?.includes("kill") ?? false);
+      assert.ok(
+        exposed.every((id) => !expected.includes(id)),
+        `exposed: ${exposed}`,
+      );
+      assert.equal(
+        /not json|"yes"|"experiment"/.test(kill),
+        (await world.health()).config_error?.includes("kill") ?? false,
+      );
     });
   }
 

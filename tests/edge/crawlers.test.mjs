@@ -45,9 +45,12 @@ describe("policy control", () => {
   });
 
   test("the same bytes and headers on every visit and for every crawler, whatever cookies it brings", async () => {
-    world.origin.serve("/", { headers: ["Content-Type", "text/html", "ETag", '"v1"', "Cache-Control", "public, max-age=60"] });
+    world.origin.serve("/", {
+      headers: ["Content-Type", "text/html", "ETag", '"v1"', "Cache-Control", "public, max-age=60"],
+    });
     const answers = [];
-    for (const agent of [...CRAWLERS, ...CRAWLERS]) answers.push(await world.ask("/", { headers: { "User-Agent": agent } }));
+    for (const agent of [...CRAWLERS, ...CRAWLERS])
+      answers.push(await world.ask("/", { headers: { "User-Agent": agent } }));
     const cookie = "sortition_id=abcdefgh-1234; sortition_as=1~hero.1.bold.g16*; sortition_session=abcdefgh-5678";
     answers.push(await world.ask("/", { headers: { "User-Agent": CRAWLERS[0] }, cookie }));
     for (const answer of answers) assert.deepEqual(whole(answer), whole(answers[0]));
@@ -62,7 +65,10 @@ describe("policy control", () => {
     assert.equal(health.visits - before.visits, 1);
   });
 
-  const VERIFIED = [{ verifiedBotCategory: "Search Engine Crawler" }, { botManagement: { verifiedBot: true, score: 1 } }];
+  const VERIFIED = [
+    { verifiedBotCategory: "Search Engine Crawler" },
+    { botManagement: { verifiedBot: true, score: 1 } },
+  ];
   for (const cf of VERIFIED) {
     test(`Cloudflare's word counts: ${JSON.stringify(cf)}`, async () => {
       const answer = await world.ask("/", { headers: { "User-Agent": BROWSER }, cf });
@@ -93,7 +99,11 @@ describe("other policies", () => {
   const agent = { headers: { "User-Agent": CRAWLERS[0] } };
 
   test("baseline: the experiment's baseline, still without cookies and events", async () => {
-    await world.publish({ ...DOCUMENT, experiments: [treatment(HELLO, { baseline: "bold" })], crawlers: { policy: "baseline" } });
+    await world.publish({
+      ...DOCUMENT,
+      experiments: [treatment(HELLO, { baseline: "bold" })],
+      crawlers: { policy: "baseline" },
+    });
     const answer = await world.ask("/", agent);
     assert.match(answer.text, /Hello/);
     assert.deepEqual(answer.setCookies, []);
@@ -107,7 +117,11 @@ describe("other policies", () => {
       { id: "control", weight: 1 },
       { id: "bold", weight: 1, rewrite: HELLO },
     ];
-    await world.publish({ ...DOCUMENT, experiments: [experiment({ pages: ["/m/*"], variants: halves })], crawlers: { policy: "mirror" } });
+    await world.publish({
+      ...DOCUMENT,
+      experiments: [experiment({ pages: ["/m/*"], variants: halves })],
+      crawlers: { policy: "mirror" },
+    });
     const seen = new Set();
     for (let page = 0; page < 12; page++) {
       const answers = [];

@@ -5,13 +5,24 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { BROWSER, documentOf, experiment, Jar, startWorld, treatment, until } from "./world.mjs";
 
 const HELLO = [{ select: "h1", do: "set_text", value: "Hello" }];
-const CONTROL_ONLY = experiment({ id: "plain", pages: ["/c"], variants: [{ id: "control", weight: 1 }, { id: "b", weight: 0, rewrite: HELLO }] });
+const CONTROL_ONLY = experiment({
+  id: "plain",
+  pages: ["/c"],
+  variants: [
+    { id: "control", weight: 1 },
+    { id: "b", weight: 0, rewrite: HELLO },
+  ],
+});
 const DOCUMENT = documentOf([
   treatment(HELLO),
   treatment(HELLO, { id: "price", pages: ["/", "/p/*"] }),
   treatment([], { id: "header", pages: ["/api/*"] }),
   treatment(HELLO, { id: "release", kind: "release", pages: ["/release"] }),
-  treatment([], { id: "forced", pages: ["/forced"], overrides: [{ audience: { "cookie.staff": "1" }, variant: "control" }] }),
+  treatment([], {
+    id: "forced",
+    pages: ["/forced"],
+    overrides: [{ audience: { "cookie.staff": "1" }, variant: "control" }],
+  }),
   treatment(HELLO, { id: "won", pages: ["/won"], winner: "bold" }),
   treatment([], { id: "by-origin", pages: ["/o"], expose: "origin" }),
   CONTROL_ONLY,
@@ -77,12 +88,14 @@ describe("the message", () => {
         },
         versions: {},
       });
-      for (const secret of ["jane", "secret", "203.0.113.9", BROWSER]) assert.ok(!JSON.stringify(event).includes(secret), secret);
+      for (const secret of ["jane", "secret", "203.0.113.9", BROWSER])
+        assert.ok(!JSON.stringify(event).includes(secret), secret);
     }
   });
 
   test("ids are of the unit: the same for the same visitor, another for another", async () => {
-    for (const id of ["visitor-one", "visitor-one", "visitor-two"]) await world.ask("/p/1", { cookie: `sortition_id=${id}` });
+    for (const id of ["visitor-one", "visitor-one", "visitor-two"])
+      await world.ask("/p/1", { cookie: `sortition_id=${id}` });
     await until(() => sent().length === 3, "three messages");
     const [first, again, other] = events().map((event) => event.id);
     assert.equal(first, again);
@@ -92,8 +105,13 @@ describe("the message", () => {
   test("numbers count up from isolate's start", async () => {
     for (let i = 0; i < 4; i++) await world.ask("/p/1");
     await until(() => sent().length === 4, "four messages");
-    const numbers = sent().map((message) => message.seq).sort((a, b) => a - b);
-    assert.deepEqual(numbers.map((n) => n - numbers[0]), [0, 1, 2, 3]);
+    const numbers = sent()
+      .map((message) => message.seq)
+      .sort((a, b) => a - b);
+    assert.deepEqual(
+      numbers.map((n) => n - numbers[0]),
+      [0, 1, 2, 3],
+    );
     assert.equal(new Set(sent().map((message) => message.source)).size, 1);
     assert.equal((await world.health()).messages, numbers[3] + 1);
   });

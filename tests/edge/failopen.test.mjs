@@ -26,8 +26,22 @@ function assertOrigins(answer) {
 describe("KV", () => {
   const CASES = [
     ["the binding is missing", { without: ["CONFIG"] }, () => {}, /CONFIG/],
-    ["it throws", {}, (world) => { world.platform.behaviour.kv = "fail"; }, /KV did not give/],
-    ["it does not answer", {}, (world) => { world.platform.behaviour.kv = "hang"; }, undefined],
+    [
+      "it throws",
+      {},
+      (world) => {
+        world.platform.behaviour.kv = "fail";
+      },
+      /KV did not give/,
+    ],
+    [
+      "it does not answer",
+      {},
+      (world) => {
+        world.platform.behaviour.kv = "hang";
+      },
+      undefined,
+    ],
   ];
   for (const [what, options, fault, error] of CASES) {
     test(`${what}: pages pass through from the first request on`, async (t) => {
@@ -89,7 +103,10 @@ describe("the queue", () => {
     const [[key, text]] = world.platform.objects;
     const message = JSON.parse(text);
     assert.equal(key, `spill/${message.source}-${message.seq}.json`);
-    assert.deepEqual(message.events.map((event) => event.variant), ["bold"]);
+    assert.deepEqual(
+      message.events.map((event) => event.variant),
+      ["bold"],
+    );
   });
 
   test("it refuses once: the message arrives", async (t) => {
@@ -187,7 +204,10 @@ describe("a panic of the wasm", () => {
   async function works() {
     await world.settled((health) => health.status === "ok");
     const path = "/works";
-    world.setKey("config", { ...documentOf([...DOCUMENT.experiments, treatment(HELLO, { id: "works", pages: [path] })]), revision: "works" });
+    world.setKey("config", {
+      ...documentOf([...DOCUMENT.experiments, treatment(HELLO, { id: "works", pages: [path] })]),
+      revision: "works",
+    });
     await world.settled((health) => health.config_revision === "works");
     const jar = new Jar();
     const first = jar.take(await world.ask(path));

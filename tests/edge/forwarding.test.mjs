@@ -52,13 +52,20 @@ const pairs = (list) => list.flatMap((value, i) => (i % 2 ? [] : [[value, list[i
 
 describe("a request reaches the origin as it came, once", () => {
   const HEADERS = [
-    "Accept", "text/html;q=0.9, */*;q=0.1",
-    "Accept-Language", "de-CH",
-    "Cookie", "a=1; b=\"2\"; c",
-    "Referer", "https://elsewhere.example/x?y=1",
-    "User-Agent", BROWSER,
-    "X-Odd", "tabs\tand  blanks",
-    "Authorization", "Basic Zm9vOmJhcg==",
+    "Accept",
+    "text/html;q=0.9, */*;q=0.1",
+    "Accept-Language",
+    "de-CH",
+    "Cookie",
+    'a=1; b="2"; c',
+    "Referer",
+    "https://elsewhere.example/x?y=1",
+    "User-Agent",
+    BROWSER,
+    "X-Odd",
+    "tabs\tand  blanks",
+    "Authorization",
+    "Basic Zm9vOmJhcg==",
   ];
   for (const path of BOTH) {
     for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]) {
@@ -66,23 +73,40 @@ describe("a request reaches the origin as it came, once", () => {
         serve({ headers: ["Content-Type", "application/json"], body: "{}" });
         const body = ["POST", "PUT", "PATCH"].includes(method) ? '{"n":1}' : undefined;
         const target = `${path}?q=1&q=2&empty=&plus=a+b&escaped=%2f%C3%BC`;
-        await world.ask(target, { method, headers: [...HEADERS, ...(body ? ["Content-Type", "application/json"] : [])], body });
+        await world.ask(target, {
+          method,
+          headers: [...HEADERS, ...(body ? ["Content-Type", "application/json"] : [])],
+          body,
+        });
         assert.equal(world.origin.requests.length, 1);
         const [request] = world.origin.requests;
         await request.whole;
         assert.equal(request.method, method);
         assert.equal(request.url, target);
         assert.equal(request.body.toString(), body ?? "");
-        const arrived = endToEnd(request.fields).filter(([name]) => !["host", "content-length", "content-type"].includes(name));
-        const [told, rest] = [arrived.filter(([name]) => name.startsWith("sortition-")), arrived.filter(([name]) => !name.startsWith("sortition-"))];
+        const arrived = endToEnd(request.fields).filter(
+          ([name]) => !["host", "content-length", "content-type"].includes(name),
+        );
+        const [told, rest] = [
+          arrived.filter(([name]) => name.startsWith("sortition-")),
+          arrived.filter(([name]) => !name.startsWith("sortition-")),
+        ];
         assert.deepEqual(rest, endToEnd(pairs(HEADERS)));
-        assert.deepEqual(told.map(([name]) => name), path === TREATED ? ["sortition-variants", "sortition-visitor"] : []);
+        assert.deepEqual(
+          told.map(([name]) => name),
+          path === TREATED ? ["sortition-variants", "sortition-visitor"] : [],
+        );
       });
     }
 
     test(`${path}: Sortition-* headers from outside are dropped`, async () => {
       serve({});
-      const headers = { "Sortition-Variants": "hero=forged", "sortition-visitor": "forged-visitor", "SORTITION-ANYTHING": "x", "X-Sortition": "stays" };
+      const headers = {
+        "Sortition-Variants": "hero=forged",
+        "sortition-visitor": "forged-visitor",
+        "SORTITION-ANYTHING": "x",
+        "X-Sortition": "stays",
+      };
       await world.ask(path, { headers });
       const [request] = world.origin.requests;
       assert.equal(request.headers["x-sortition"], "stays");
@@ -95,7 +119,14 @@ describe("a request reaches the origin as it came, once", () => {
     test(`${path}: a body is streamed`, async () => {
       serve(thanks);
       const answer = new Promise((resolve, reject) => {
-        const options = { host: world.url.hostname, port: world.url.port, path, method: "POST", agent: false, headers: { "User-Agent": BROWSER } };
+        const options = {
+          host: world.url.hostname,
+          port: world.url.port,
+          path,
+          method: "POST",
+          agent: false,
+          headers: { "User-Agent": BROWSER },
+        };
         const request = http.request(options, async (response) => {
           let text = "";
           for await (const chunk of response) text += chunk;
@@ -126,7 +157,16 @@ describe("a request reaches the origin as it came, once", () => {
     });
   }
 
-  for (const path of ["/u/a%zz", "/u/%", "/u/%ff%fe", "/u//double//slash", "/u/%C3%A4;v=1,2", "/u/?", "/u/page?x=%zz&y=%ff", "/t/%zz%"]) {
+  for (const path of [
+    "/u/a%zz",
+    "/u/%",
+    "/u/%ff%fe",
+    "/u//double//slash",
+    "/u/%C3%A4;v=1,2",
+    "/u/?",
+    "/u/page?x=%zz&y=%ff",
+    "/t/%zz%",
+  ]) {
     test(`the path ${path}`, async () => {
       const answer = await world.ask(path);
       assert.equal(answer.status, 200);
@@ -158,10 +198,22 @@ describe("an answer leaves as the origin sent it", () => {
 
   const ANSWERS = {
     "several cookies": {
-      headers: ["Content-Type", "application/json", "Set-Cookie", "a=1; Path=/", "Set-Cookie", "b=2; Expires=Wed, 09 Jun 2027 10:18:14 GMT", "Set-Cookie", "a=3"],
+      headers: [
+        "Content-Type",
+        "application/json",
+        "Set-Cookie",
+        "a=1; Path=/",
+        "Set-Cookie",
+        "b=2; Expires=Wed, 09 Jun 2027 10:18:14 GMT",
+        "Set-Cookie",
+        "a=3",
+      ],
       body: "{}",
     },
-    "repeated headers": { headers: ["Content-Type", "text/plain", "Link", "</a>; rel=preload", "Link", "</b>; rel=preload", "X-Empty", ""], body: "x" },
+    "repeated headers": {
+      headers: ["Content-Type", "text/plain", "Link", "</a>; rel=preload", "Link", "</b>; rel=preload", "X-Empty", ""],
+      body: "x",
+    },
     "a 302": { status: 302, headers: ["Location", "/elsewhere?x=1", "Content-Type", "text/plain"], body: "moved" },
     "a 301 to another host": { status: 301, headers: ["Location", "https://other.example/"], body: "" },
     "a 307": { status: 307, headers: ["Location", "/login"], body: "" },
@@ -169,14 +221,40 @@ describe("an answer leaves as the origin sent it", () => {
     "a 404 page": { status: 404, headers: ["Content-Type", HTML], body: "<h1>Not here</h1>" },
     "a 410": { status: 410, headers: ["Content-Type", "text/plain"], body: "gone" },
     "a 500 page": { status: 500, headers: ["Content-Type", HTML], body: "<h1>Broken</h1>" },
-    "a 503 with Retry-After": { status: 503, headers: ["Content-Type", HTML, "Retry-After", "120"], body: "<h1>Back soon</h1>" },
+    "a 503 with Retry-After": {
+      status: 503,
+      headers: ["Content-Type", HTML, "Retry-After", "120"],
+      body: "<h1>Back soon</h1>",
+    },
     "an unusual status": { status: 299, headers: ["Content-Type", "text/plain"], body: "odd" },
-    gzip: { headers: ["Content-Type", "application/json", "Content-Encoding", "gzip", "Content-Length", gzipped.length], body: gzipped },
-    brotli: { headers: ["Content-Type", "text/css", "Content-Encoding", "br", "Content-Length", brotli.length], body: brotli },
-    "a picture": { headers: ["Content-Type", "image/png", "Content-Length", binary.length, "Accept-Ranges", "bytes"], body: binary },
+    gzip: {
+      headers: ["Content-Type", "application/json", "Content-Encoding", "gzip", "Content-Length", gzipped.length],
+      body: gzipped,
+    },
+    brotli: {
+      headers: ["Content-Type", "text/css", "Content-Encoding", "br", "Content-Length", brotli.length],
+      body: brotli,
+    },
+    "a picture": {
+      headers: ["Content-Type", "image/png", "Content-Length", binary.length, "Accept-Ranges", "bytes"],
+      body: binary,
+    },
     "an empty body": { headers: ["Content-Type", "text/plain", "Content-Length", "0"], body: "" },
     "policies and validators": {
-      headers: ["Content-Type", "text/plain", "Cache-Control", "public, max-age=60, s-maxage=600", "ETag", '"abc"', "Last-Modified", "Wed, 18 Nov 2026 10:00:00 GMT", "Vary", "Accept-Encoding", "Content-Security-Policy", "default-src 'self'"],
+      headers: [
+        "Content-Type",
+        "text/plain",
+        "Cache-Control",
+        "public, max-age=60, s-maxage=600",
+        "ETag",
+        '"abc"',
+        "Last-Modified",
+        "Wed, 18 Nov 2026 10:00:00 GMT",
+        "Vary",
+        "Accept-Encoding",
+        "Content-Security-Policy",
+        "default-src 'self'",
+      ],
       body: "x",
     },
   };
@@ -192,7 +270,8 @@ describe("an answer leaves as the origin sent it", () => {
         const sent = endToEnd(pairs(answer.headers.map(String)));
         // why: with no length in the answer a hop may add one, for it knows where the body ends
         const ignored = sent.some(([name]) => name === "content-length") ? [] : ["content-length"];
-        const wanted = (fields) => fields.filter(([name]) => !ignored.includes(name) && (path === UNTOUCHED || !ADDED.includes(name)));
+        const wanted = (fields) =>
+          fields.filter(([name]) => !ignored.includes(name) && (path === UNTOUCHED || !ADDED.includes(name)));
         assert.deepEqual(wanted(endToEnd(got.fields)), wanted(sent));
         const cookies = sent.filter(([name]) => name === "set-cookie").map(([, value]) => value);
         const theirs = got.setCookies.filter((line) => !line.startsWith("sortition_"));
@@ -251,7 +330,10 @@ describe("an answer leaves as the origin sent it", () => {
     assert.equal(got.headers.etag, '"v1"');
     assert.equal(got.headers["cache-control"], "public, max-age=5");
     assert.equal(got.bytes.length, 0);
-    assert.equal((await world.ask(UNTOUCHED, { headers: { "If-Modified-Since": "Wed, 18 Nov 2026 10:00:00 GMT" } })).status, 200);
+    assert.equal(
+      (await world.ask(UNTOUCHED, { headers: { "If-Modified-Since": "Wed, 18 Nov 2026 10:00:00 GMT" } })).status,
+      200,
+    );
     assert.equal(world.origin.requests[1].headers["if-modified-since"], "Wed, 18 Nov 2026 10:00:00 GMT");
   });
 
@@ -279,7 +361,10 @@ describe("an answer leaves as the origin sent it", () => {
     const page = "<!doctype html><html><body><h1>Welcome</h1></body></html>";
     world.origin.on(TREATED, (request, response) => {
       const range = request.headers.range;
-      response.writeHead(range ? 206 : 200, { "Content-Type": HTML, ...(range ? { "Content-Range": `bytes 0-9/${page.length}` } : {}) });
+      response.writeHead(range ? 206 : 200, {
+        "Content-Type": HTML,
+        ...(range ? { "Content-Range": `bytes 0-9/${page.length}` } : {}),
+      });
       response.end(range ? page.slice(0, 10) : page);
     });
     const got = await world.ask(TREATED, { headers: { Range: "bytes=0-9" } });
@@ -300,7 +385,11 @@ describe("streams", () => {
     for (const response of open.splice(0)) response.destroy();
   });
 
-  for (const [path, type] of [[UNTOUCHED, "text/html"], [TREATED, "text/plain"], [TREATED, "text/html"]]) {
+  for (const [path, type] of [
+    [UNTOUCHED, "text/html"],
+    [TREATED, "text/plain"],
+    [TREATED, "text/html"],
+  ]) {
     test(`${path}, ${type}: the first part leaves before the last is there`, async () => {
       let finish;
       world.origin.on(path, (_request, response) => {
@@ -310,19 +399,24 @@ describe("streams", () => {
         finish = () => response.end("<p>last part</p></body></html>");
       });
       const text = await new Promise((resolve, reject) => {
-        http.get({ host: world.url.hostname, port: world.url.port, path, agent: false, headers: { "User-Agent": BROWSER } }, async (response) => {
-          let text = "";
-          try {
-            for await (const chunk of response) {
-              text += chunk;
-              // why: the origin ends only once the visitor has its first part: collecting the page would wait for ever
-              if (text.includes("first part")) finish?.();
-            }
-            resolve(text);
-          } catch (error) {
-            reject(error);
-          }
-        }).on("error", reject);
+        http
+          .get(
+            { host: world.url.hostname, port: world.url.port, path, agent: false, headers: { "User-Agent": BROWSER } },
+            async (response) => {
+              let text = "";
+              try {
+                for await (const chunk of response) {
+                  text += chunk;
+                  // why: the origin ends only once the visitor has its first part: collecting the page would wait for ever
+                  if (text.includes("first part")) finish?.();
+                }
+                resolve(text);
+              } catch (error) {
+                reject(error);
+              }
+            },
+          )
+          .on("error", reject);
       });
       assert.match(text, /first part.*last part/s);
     });
@@ -352,12 +446,15 @@ describe("streams", () => {
         });
       });
       await new Promise((resolve, reject) => {
-        const request = http.get({ host: world.url.hostname, port: world.url.port, path, agent: false, headers: { "User-Agent": BROWSER } }, (response) => {
-          response.once("data", () => {
-            request.destroy();
-            resolve();
-          });
-        });
+        const request = http.get(
+          { host: world.url.hostname, port: world.url.port, path, agent: false, headers: { "User-Agent": BROWSER } },
+          (response) => {
+            response.once("data", () => {
+              request.destroy();
+              resolve();
+            });
+          },
+        );
         request.on("error", reject);
       });
       await until(() => closed, "the origin's connection to close");
@@ -387,7 +484,10 @@ describe("streams", () => {
 describe("an origin that is not there", () => {
   test("is a 502 that nobody keeps", async (t) => {
     const port = await freePort();
-    const lonely = await startWorld({ document: documentOf([treatment([])]), vars: { ORIGIN_URL: `http://127.0.0.1:${port}` } });
+    const lonely = await startWorld({
+      document: documentOf([treatment([])]),
+      vars: { ORIGIN_URL: `http://127.0.0.1:${port}` },
+    });
     t.after(() => lonely.close());
     for (const path of ["/", "/u"]) {
       const got = await lonely.ask(path);

@@ -38,7 +38,11 @@ export async function startHarness({ origin, document, workers = [], change } = 
     url,
     ask: (path, options) => ask(url, path, options),
     health: async () => JSON.parse((await ask(url, "/_sortition/health")).text),
-    log: () => server.getLogs().map((line) => line.message).join("\n"),
+    log: () =>
+      server
+        .getLogs()
+        .map((line) => line.message)
+        .join("\n"),
     close: () => server.close(),
   };
 }

@@ -65,7 +65,9 @@ describe("a new visitor", () => {
 
   test("each has an id of their own", async () => {
     await world.publish(documentOf([HALVES]));
-    const ids = await Promise.all(Array.from({ length: 50 }, async () => cookieOf(await world.ask("/"), "sortition_id")));
+    const ids = await Promise.all(
+      Array.from({ length: 50 }, async () => cookieOf(await world.ask("/"), "sortition_id")),
+    );
     assert.equal(new Set(ids).size, 50);
   });
 });
@@ -102,7 +104,10 @@ describe("the first visit is like every other", () => {
     jar.take(await world.ask("/"));
     const before = jar.get("sortition_as");
     const changed = jar.take(await world.ask("/p", { cookie: jar.header }));
-    assert.deepEqual(changed.setCookies.map((line) => parsed(line).name), ["sortition_as"]);
+    assert.deepEqual(
+      changed.setCookies.map((line) => parsed(line).name),
+      ["sortition_as"],
+    );
     assert.notEqual(jar.get("sortition_as"), before);
     assert.deepEqual((await world.ask("/", { cookie: jar.header })).setCookies, []);
   });
@@ -116,7 +121,17 @@ describe("the first visit is like every other", () => {
       jars.push([jar, answer.headers["sortition-variants"]]);
     }
     const [control, bold] = HALVES.variants;
-    await world.publish(documentOf([{ ...HALVES, variants: [{ ...control, weight: 0 }, { ...bold, weight: 1 }] }]));
+    await world.publish(
+      documentOf([
+        {
+          ...HALVES,
+          variants: [
+            { ...control, weight: 0 },
+            { ...bold, weight: 1 },
+          ],
+        },
+      ]),
+    );
     for (const [jar, variants] of jars) {
       assert.equal((await world.ask("/", { cookie: jar.header })).headers["sortition-variants"], variants);
     }
@@ -140,8 +155,16 @@ describe("what comes as an id", () => {
     ["a control character's escape", "sortition_id=abcdefgh%0d%0aSet-Cookie:x"],
     ["another case of the name", `Sortition_ID=${ID}`],
     ["a name that ends like ours", `xsortition_id=${ID}`],
-    ["five of them, one after the other", `sortition_id=${ID}; sortition_id=second-one; sortition_id=third-one; a=b; sortition_id=fourth-one; sortition_id=fifth-one`, ID],
-    ["five of them, the first two no ids", `sortition_id=; sortition_id=<b>; sortition_id=${ID}; sortition_id=fourth-one; sortition_id=fifth-one`, ID],
+    [
+      "five of them, one after the other",
+      `sortition_id=${ID}; sortition_id=second-one; sortition_id=third-one; a=b; sortition_id=fourth-one; sortition_id=fifth-one`,
+      ID,
+    ],
+    [
+      "five of them, the first two no ids",
+      `sortition_id=; sortition_id=<b>; sortition_id=${ID}; sortition_id=fourth-one; sortition_id=fifth-one`,
+      ID,
+    ],
     ["8 KB of noise around it", `${noise(4000)}; sortition_id=${ID}; ${noise(4000)}`, ID],
     ["8 KB of noise as it", `sortition_id=${noise(8000)}`],
     ["8 KB of noise as the assignments", `sortition_id=${ID}; sortition_as=${noise(8000)}`, ID],
@@ -172,7 +195,9 @@ describe("what comes as an id", () => {
   });
 
   test("the assignments' cookie stays below 3,500 bytes however many there are", async () => {
-    const many = Array.from({ length: 200 }, (_, i) => experiment({ id: `experiment-with-a-long-name-${i}`, pages: ["/many"] }));
+    const many = Array.from({ length: 200 }, (_, i) =>
+      experiment({ id: `experiment-with-a-long-name-${i}`, pages: ["/many"] }),
+    );
     await world.publish(documentOf(many));
     const jar = new Jar();
     for (let visit = 0; visit < 3; visit++) {
@@ -213,7 +238,14 @@ describe("signed ids", () => {
     const value = cookieOf((await visitorOf()).answer, "sortition_id");
     const [id, tag] = value.split(".");
     const other = tag[0] === "A" ? "B" : "A";
-    const forgeries = [id, `${id}.`, `${id}.${other}${tag.slice(1)}`, `${id}.${tag.slice(0, -4)}`, `0${id.slice(1)}x.${tag}`, `${value}.${tag}`];
+    const forgeries = [
+      id,
+      `${id}.`,
+      `${id}.${other}${tag.slice(1)}`,
+      `${id}.${tag.slice(0, -4)}`,
+      `0${id.slice(1)}x.${tag}`,
+      `${value}.${tag}`,
+    ];
     for (const forged of forgeries) {
       const { answer, id: given } = await visitorOf(`sortition_id=${forged}`);
       assert.notEqual(given, id, forged);
@@ -232,7 +264,9 @@ describe("signed ids", () => {
 
 describe("where no cookie belongs", () => {
   test("pages without an experiment, and experiments that are not running", async () => {
-    const states = ["draft", "paused", "completed"].map((status) => treatment([], { id: status, status, pages: ["/off"] }));
+    const states = ["draft", "paused", "completed"].map((status) =>
+      treatment([], { id: status, status, pages: ["/off"] }),
+    );
     const later = treatment([], { id: "later", pages: ["/off"], starts_at: "2999-01-01T00:00:00Z" });
     const over = treatment([], { id: "over", pages: ["/off"], ends_at: "2020-01-01T00:00:00Z" });
     await world.publish(documentOf([HALVES, ...states, later, over]));
@@ -247,7 +281,11 @@ describe("where no cookie belongs", () => {
 });
 
 describe("consent", () => {
-  before(() => world.publish(documentOf([HALVES], { consent: { cookie: "consent", granted: ["granted", "yes"], honor_gpc: true } })));
+  before(() =>
+    world.publish(
+      documentOf([HALVES], { consent: { cookie: "consent", granted: ["granted", "yes"], honor_gpc: true } }),
+    ),
+  );
 
   const MISSING = [
     ["none", {}],
@@ -261,7 +299,10 @@ describe("consent", () => {
       assert.match(answer.text, /Welcome/);
       assert.deepEqual(answer.setCookies, []);
       assert.deepEqual(ours(answer.fields), []);
-      assert.deepEqual(ours(world.origin.of("/")[0].fields).map(([, value]) => value), ["hero=control"]);
+      assert.deepEqual(
+        ours(world.origin.of("/")[0].fields).map(([, value]) => value),
+        ["hero=control"],
+      );
       assert.deepEqual(await world.sent(), []);
     });
   }

@@ -69,8 +69,16 @@ export async function startOrigin() {
 
 function record(request) {
   const fields = [];
-  for (let i = 0; i < request.rawHeaders.length; i += 2) fields.push([request.rawHeaders[i], request.rawHeaders[i + 1]]);
-  const seen = { method: request.method, url: request.url, headers: request.headers, fields, body: Buffer.alloc(0), chunks: [] };
+  for (let i = 0; i < request.rawHeaders.length; i += 2)
+    fields.push([request.rawHeaders[i], request.rawHeaders[i + 1]]);
+  const seen = {
+    method: request.method,
+    url: request.url,
+    headers: request.headers,
+    fields,
+    body: Buffer.alloc(0),
+    chunks: [],
+  };
   seen.whole = new Promise((resolve) => {
     request.on("data", (chunk) => {
       seen.chunks.push(chunk.length);
@@ -107,7 +115,8 @@ function echo(request, socket, head) {
       const payload = Buffer.from(pending.subarray(6, 6 + length).map((byte, i) => byte ^ mask[i & 3]));
       pending = pending.subarray(6 + length);
       const reply = opcode === 1 ? Buffer.from(payload.toString().toUpperCase()) : payload;
-      if (opcode === 1 || opcode === 8) socket.write(Buffer.concat([Buffer.from([0x80 | opcode, reply.length]), reply]));
+      if (opcode === 1 || opcode === 8)
+        socket.write(Buffer.concat([Buffer.from([0x80 | opcode, reply.length]), reply]));
       if (opcode === 8) return socket.end();
     }
   };

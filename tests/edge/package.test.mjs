@@ -18,7 +18,14 @@ test("wrangler.toml deploys what is built", () => {
 test("the module exports its handlers as the default, and nothing else", () => {
   const code = readFileSync(at("build/index.js"), "utf8");
   const exported = [...code.matchAll(/^export\s*\{([^}]*)\}/gm)].flatMap(([, list]) => list.split(","));
-  const names = exported.map((name) => name.trim().split(/\s+as\s+/).at(-1)).filter(Boolean);
+  const names = exported
+    .map((name) =>
+      name
+        .trim()
+        .split(/\s+as\s+/)
+        .at(-1),
+    )
+    .filter(Boolean);
   assert.deepEqual(names, ["default"]);
   assert.doesNotMatch(code, /^export\s+(?!\{)/m);
 });
@@ -30,7 +37,9 @@ test("the wasm is the only other file that it imports", () => {
 });
 
 test(`compressed it is at most ${LIMIT_KIB} KiB`, (t) => {
-  const sizes = ["index.js", "index_bg.wasm"].map((name) => gzipSync(readFileSync(at(`build/${name}`)), { level: 9 }).length);
+  const sizes = ["index.js", "index_bg.wasm"].map(
+    (name) => gzipSync(readFileSync(at(`build/${name}`)), { level: 9 }).length,
+  );
   const kib = sizes.reduce((sum, size) => sum + size, 0) / 1024;
   t.diagnostic(`${kib.toFixed(1)} KiB compressed: JavaScript ${sizes[0]} bytes, wasm ${sizes[1]} bytes`);
   assert.ok(kib <= LIMIT_KIB, `${kib.toFixed(1)} KiB`);

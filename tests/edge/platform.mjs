@@ -65,7 +65,9 @@ function takeMessage(state, _request, response, body) {
   state.taken++;
   state.messages.push(JSON.parse(body.toString()));
   response.writeHead(200, { "Content-Type": "application/json" });
-  response.end(JSON.stringify({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: 0 } } }));
+  response.end(
+    JSON.stringify({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: 0 } } }),
+  );
 }
 
 /** R2's protocol: a piece of JSON that says what is wanted, then the object's bytes. */

@@ -17,7 +17,10 @@ export * from "./client.mjs";
 export * from "./documents.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const { compatibility_date: compatibilityDate } = readConfig({ config: join(root, "wrangler.toml") }, { hideWarnings: true });
+const { compatibility_date: compatibilityDate } = readConfig(
+  { config: join(root, "wrangler.toml") },
+  { hideWarnings: true },
+);
 
 /**
  * Starts a world.
@@ -33,7 +36,9 @@ const { compatibility_date: compatibilityDate } = readConfig({ config: join(root
 export async function startWorld({ document, kill, vars = {}, without = [], build = join(root, "build") } = {}) {
   const [origin, platform] = await Promise.all([startOrigin(), startPlatform()]);
   const setKey = (key, value) =>
-    value === undefined ? platform.kv.delete(key) : platform.kv.set(key, typeof value === "string" ? value : JSON.stringify(value));
+    value === undefined
+      ? platform.kv.delete(key)
+      : platform.kv.set(key, typeof value === "string" ? value : JSON.stringify(value));
   setKey("config", document);
   setKey("kill", kill);
 
