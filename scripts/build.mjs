@@ -23,14 +23,18 @@ const WASM_FEATURES = [
 
 const SOURCES = ["scripts/build.mjs", "src/edge/entry.js", "src/edge/rewrite.js", "src/edge/request.js"];
 
-/** Builds the worker into `out`; `features` are cargo's, for builds that are only tested. */
-export function build({ out = at("build"), features = [] } = {}) {
+/**
+ * Builds the worker into `out`; `features` and `profile` are cargo's, for builds that are only tested. Builds with
+ * different features need different profiles: in one folder each would overwrite the other's wasm, and be built anew
+ * every time.
+ */
+export function build({ out = at("build"), features = [], profile = "worker" } = {}) {
   packages();
   wasmTarget();
   const bindgen = wasmBindgen();
-  const cargo = ["rustc", "--release", "--lib", "--crate-type", "cdylib", "--target", "wasm32-unknown-unknown"];
+  const cargo = ["rustc", "--profile", profile, "--lib", "--crate-type", "cdylib", "--target", "wasm32-unknown-unknown"];
   run("cargo", features.length ? [...cargo, "--features", features.join(",")] : cargo);
-  const wasm = join(target, "wasm32-unknown-unknown", "release", "sortition_engine.wasm");
+  const wasm = join(target, "wasm32-unknown-unknown", profile, "sortition_engine.wasm");
 
   const hash = createHash("sha256").update(readFileSync(wasm));
   for (const source of SOURCES) hash.update(readFileSync(at(source)));
