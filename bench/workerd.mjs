@@ -97,7 +97,9 @@ export const deployedDate = (wranglerToml) =>
 export function cpuSeconds(pid) {
   try {
     const threads = readdirSync(`/proc/${pid}/task`);
-    const nanos = threads.map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]));
+    const nanos = threads.map((thread) =>
+      Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]),
+    );
     return nanos.reduce((sum, value) => sum + value, 0) / 1e9;
   } catch {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
