@@ -28,9 +28,19 @@ const measured = [
 /** Experiments of other pages, of the kinds that a large shop has, between those that apply. */
 function others(count) {
   return Array.from({ length: count }, (_, number) => {
-    const page = [`/landing/${number}`, `/c/category-${number}/*`, { prefix: `/campaign-${number}/` }, { exact: `/p/${number}` }];
+    const page = [
+      `/landing/${number}`,
+      `/c/category-${number}/*`,
+      { prefix: `/campaign-${number}/` },
+      { exact: `/p/${number}` },
+    ];
     const value = `Offer ${number}`;
-    const filler = experiment(`other-${number}`, page[number % 4], { rewrite: rewrite(".card-title", value) }, [50, 50]);
+    const filler = experiment(
+      `other-${number}`,
+      page[number % 4],
+      { rewrite: rewrite(".card-title", value) },
+      [50, 50],
+    );
     if (number % 5 === 0) filler.audience = { country: { $in: ["US", "CA"] }, device: "mobile" };
     if (number % 7 === 0) filler.traffic = 50;
     return filler;

@@ -44,7 +44,8 @@ function bucket(text) {
 }
 
 function assign(experiment, visitor) {
-  let point = (bucket(`${experiment.id}/${visitor}`) / 2 ** 32) * experiment.variants.reduce((sum, v) => sum + v.weight, 0);
+  let point =
+    (bucket(`${experiment.id}/${visitor}`) / 2 ** 32) * experiment.variants.reduce((sum, v) => sum + v.weight, 0);
   for (const variant of experiment.variants) {
     point -= variant.weight;
     if (point < 0) return variant;
@@ -83,7 +84,10 @@ export default {
     }
     if (answer.ok && !exposed.includes(experiment.id)) {
       const value = [...exposed, experiment.id].join(".");
-      response.headers.append("Set-Cookie", `exposed=${value}; Path=/; Max-Age=${YEAR}; SameSite=Lax; Secure; HttpOnly`);
+      response.headers.append(
+        "Set-Cookie",
+        `exposed=${value}; Path=/; Max-Age=${YEAR}; SameSite=Lax; Secure; HttpOnly`,
+      );
       ctx.waitUntil(
         env.EVENTS.send({
           id: crypto.randomUUID(),

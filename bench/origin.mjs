@@ -45,7 +45,11 @@ function shop(request, response) {
     });
     return response.end(IMAGE);
   }
-  const head = { "content-type": "text/html; charset=utf-8", "cache-control": "public, max-age=60", etag: '"1f2e3d4c"' };
+  const head = {
+    "content-type": "text/html; charset=utf-8",
+    "cache-control": "public, max-age=60",
+    etag: '"1f2e3d4c"',
+  };
   const zipped = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
   const body = zipped ? GZIPPED : PAGE;
   if (zipped) Object.assign(head, { "content-encoding": "gzip", vary: "Accept-Encoding" });

@@ -104,7 +104,11 @@ export const rows = [
     path: "/rewrite",
     headers: { ...visit, "accept-encoding": "gzip" },
     workers: ALL,
-    shows: { headline: { floor: HEADLINE, handwritten: PROMISE, ours: PROMISE }, gzip: true, messages: { floor: 0, handwritten: 1, ours: 1 } },
+    shows: {
+      headline: { floor: HEADLINE, handwritten: PROMISE, ours: PROMISE },
+      gzip: true,
+      messages: { floor: 0, handwritten: 1, ours: 1 },
+    },
     targets: [["ours", "handwritten", 1]],
   },
 ];

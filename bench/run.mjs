@@ -69,7 +69,8 @@ export async function starts({ configs, rounds }) {
         const answer = await get(server.port, row.path, row.headers);
         const clock = performance.now() - began;
         const changed = answer.body.includes(row.shows.headline);
-        if (answer.status !== 200 || changed !== (name !== "floor")) throw new Error(`${name}: the first answer is wrong`);
+        if (answer.status !== 200 || changed !== (name !== "floor"))
+          throw new Error(`${name}: the first answer is wrong`);
         list.push({ clock, cpu: cpuSeconds(server.pid) * 1000 });
       } finally {
         await server.stop();

@@ -13,7 +13,14 @@ const ratio = ({ min, median, max }) => `${median.toFixed(2)} (${min.toFixed(2)}
 
 function aligned(lines) {
   const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  return lines.map((line) => line.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()).join("\n");
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column]))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }
 
 /** CPU per request, absolute and as a multiple of the floor's in the same round, and how the targets are met. */
@@ -33,7 +40,9 @@ export function loadTable(measured) {
           return { reference, most, ...value, met: value.median <= most };
         });
       data.push({ row: row.name, worker, micros: spread(list), ofFloor, targets, rounds: list });
-      const text = targets.map((t) => `${t.met ? "met" : "MISSED"}: ${ratio(t)} of ${t.reference}, at most ${t.most.toFixed(2)}`);
+      const text = targets.map(
+        (t) => `${t.met ? "met" : "MISSED"}: ${ratio(t)} of ${t.reference}, at most ${t.most.toFixed(2)}`,
+      );
       lines.push([row.name, worker, median(list).toFixed(0), ofFloor ? ratio(ofFloor) : "", text.join("; ")]);
     }
   }
@@ -51,7 +60,9 @@ export function startTable(times) {
   });
   const lines = [["start to first answer", "ms", "CPU ms", "of the hand-written", "target"]];
   for (const { worker, clock, cpu, ofHandwritten } of data) {
-    const target = worker.startsWith("ours") ? `${ofHandwritten.median <= most ? "met" : "MISSED"}: at most ${most.toFixed(2)}` : "";
+    const target = worker.startsWith("ours")
+      ? `${ofHandwritten.median <= most ? "met" : "MISSED"}: at most ${most.toFixed(2)}`
+      : "";
     lines.push([worker, clock.median.toFixed(0), cpu.median.toFixed(0), ratio(ofHandwritten), target]);
   }
   return { data, text: `${aligned(lines)}\n` };

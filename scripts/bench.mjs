@@ -27,7 +27,9 @@ if (positionals.includes("native")) {
   process.exit(0);
 }
 if (process.platform !== "linux") {
-  console.error("The benchmark reads CPU times from /proc: it runs on Linux. `npm run bench -- native` runs everywhere.");
+  console.error(
+    "The benchmark reads CPU times from /proc: it runs on Linux. `npm run bench -- native` runs everywhere.",
+  );
   process.exit(1);
 }
 packages();
@@ -52,10 +54,17 @@ try {
   const measured = await load({ configs, surroundings, program, rounds: Number(options.rounds), seconds, only });
   const table = loadTable(measured);
   console.log(table.text);
-  const started = Number(options.starts) > 0 ? startTable(await starts({ configs, rounds: Number(options.starts) })) : undefined;
+  const started =
+    Number(options.starts) > 0 ? startTable(await starts({ configs, rounds: Number(options.starts) })) : undefined;
   if (started) console.log(started.text);
   mkdirSync(at("target"), { recursive: true });
-  const result = { at: new Date().toISOString(), rounds: Number(options.rounds), seconds, rows: table.data, starts: started?.data };
+  const result = {
+    at: new Date().toISOString(),
+    rounds: Number(options.rounds),
+    seconds,
+    rows: table.data,
+    starts: started?.data,
+  };
   writeFileSync(at("target", "bench.json"), `${JSON.stringify(result, null, 2)}\n`);
 } finally {
   surroundings.stop();
