@@ -21,16 +21,23 @@ const WASM_FEATURES = [
   "exception-handling",
 ];
 
-const SOURCES = ["scripts/build.mjs", "src/edge/entry.js", "src/edge/rewrite.js", "src/edge/request.js"];
+const SOURCES = [
+  "scripts/build.mjs",
+  ...["entry", "rewrite", "request", "ship", "body", "client"].map((name) => `src/edge/${name}.js`),
+];
 
-/** Builds the worker into `out`; `features` are cargo's, for builds that are only tested. */
-export function build({ out = at("build"), features = [] } = {}) {
+/**
+ * Builds the worker into `out`; `features` and `profile` are cargo's, for builds that are only tested. Builds with
+ * different features need different profiles: in one folder each would overwrite the other's wasm, and be built anew
+ * every time.
+ */
+export function build({ out = at("build"), features = [], profile = "worker" } = {}) {
   packages();
   wasmTarget();
   const bindgen = wasmBindgen();
-  const cargo = ["rustc", "--release", "--lib", "--crate-type", "cdylib", "--target", "wasm32-unknown-unknown"];
+  const cargo = ["rustc", "--profile", profile, "--lib", "--crate-type", "cdylib", "--target", "wasm32-unknown-unknown"];
   run("cargo", features.length ? [...cargo, "--features", features.join(",")] : cargo);
-  const wasm = join(target, "wasm32-unknown-unknown", "release", "sortition_engine.wasm");
+  const wasm = join(target, "wasm32-unknown-unknown", profile, "sortition_engine.wasm");
 
   const hash = createHash("sha256").update(readFileSync(wasm));
   for (const source of SOURCES) hash.update(readFileSync(at(source)));
@@ -51,6 +58,20 @@ export function build({ out = at("build"), features = [] } = {}) {
   const flags = ["-O3", "--strip-debug", "--strip-producers", ...WASM_FEATURES.map((name) => `--enable-${name}`)];
   run(installed("wasm-opt"), [...flags, bound, "-o", bound]);
 
+  const client = join(work, "client.min.js");
+  run(installed("esbuild"), [
+    at("src/edge/client.js"),
+    "--bundle",
+    "--minify",
+    "--format=iife",
+    "--target=es2018",
+    `--outfile=${client}`,
+    "--log-level=warning",
+  ]);
+  // why: the worker serves the script, so it carries it as a text
+  const clientText = join(work, "client-text.js");
+  writeFileSync(clientText, `export default ${JSON.stringify(readFileSync(client, "utf8"))};\n`);
+
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   run(installed("esbuild"), [
@@ -60,6 +81,7 @@ export function build({ out = at("build"), features = [] } = {}) {
     "--target=es2022",
     "--external:./index_bg.wasm",
     `--alias:sortition-core=${resolve(glue)}`,
+    `--alias:sortition-client=${resolve(clientText)}`,
     `--outfile=${join(out, "index.js")}`,
     "--log-level=warning",
   ]);

@@ -53,10 +53,10 @@ if (!stopping) {
 The demo shop runs behind the worker. Open ${url}/ — reload as often as you like, the headline stays;
 delete the cookies, and you may be assigned anew. The shop without the worker: ${shop.url}/
 
-Try:
-  curl -si ${url}/ | grep -iE 'sortition|h1'          # variant, cookies and headline of a new visitor
-  curl -si -A Googlebot ${url}/ | grep -iE 'sortition|h1'  # a crawler: the control, nothing set
-  curl -s ${url}/_sortition/health                     # the document in use, and what was served
+Try (a plain curl counts as a crawler, so the first one says it is a browser):
+  curl -si --compressed -A 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0' ${url}/ | grep -iE 'sortition|<h1'
+  curl -si --compressed -A Googlebot ${url}/ | grep -iE 'sortition|<h1'
+  curl -s ${url}/_sortition/health
 
 Ctrl-C stops everything.`);
 }

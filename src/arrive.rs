@@ -1,11 +1,12 @@
 //! Request → who sent it. The one place that knows which header means what about a visitor.
 
-use crate::document::{Consent, Display, UnitKind};
+use crate::document::{Consent, Display, Preview, UnitKind};
 use crate::facts::{Request, Source};
 use crate::plan::{Experiment, Plan};
 use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies;
 use crate::visitor::crawler::Crawlers;
+use crate::visitor::preview::{self, Token};
 use crate::visitor::{SESSION_COOKIE, Visitor, VisitorId};
 
 /// Who sent a request.
@@ -13,8 +14,8 @@ use crate::visitor::{SESSION_COOKIE, Visitor, VisitorId};
 pub enum Arrival {
     /// A crawler.
     Crawler,
-    /// A person who has not consented.
-    NoConsent,
+    /// A person who has not consented; the names of our cookies that they still have.
+    NoConsent(Vec<String>),
     /// A person.
     Person(Box<Visitor>),
 }
@@ -36,7 +37,7 @@ pub fn arrive<S: Source>(
         return Arrival::Crawler;
     }
     if plan.consent.as_ref().is_some_and(|consent| !has_consented(consent, request)) {
-        return Arrival::NoConsent;
+        return Arrival::NoConsent(left_behind(plan, request));
     }
     let brought = brought_id(plan, request, secret);
     let returning = brought.is_some();
@@ -50,6 +51,55 @@ pub fn arrive<S: Source>(
     let user = experiments().any(|e| e.unit == UnitKind::User).then(|| user_of(plan, request)).flatten();
     let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, Assignments::parse);
     Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments }))
+}
+
+/// Our cookies that a request brought along although there is no consent (any more).
+fn left_behind<S: Source>(plan: &Plan, request: &Request<'_, S>) -> Vec<String> {
+    let names = [plan.visitor.cookie.as_str(), assignments::COOKIE, SESSION_COOKIE];
+    names.into_iter().filter(|name| request.cookie(name).is_some()).map(str::to_owned).collect()
+}
+
+/// What a request says about previews.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PreviewRequest {
+    /// Nothing.
+    None,
+    /// A good link: keep its token and go to the clean URL.
+    Start {
+        /// The token's text.
+        token: String,
+        /// The URL without it.
+        clean: String,
+    },
+    /// A link without a token: forget the one that is kept.
+    End {
+        /// The URL without the parameter.
+        clean: String,
+    },
+    /// A good token is kept: the page is shown by it.
+    Active(Token),
+    /// A token that does not count.
+    Ignored(preview::Ignored),
+}
+
+/// What a person's request says about previews. `now` in milliseconds since 1970.
+pub fn preview<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>, now: i64) -> PreviewRequest {
+    if plan.preview == Preview::Off {
+        return PreviewRequest::None;
+    }
+    let read = |token: &str| Token::read(token, plan.preview, secret, now);
+    match request.url.parameter(preview::NAME) {
+        Some(token) if token.is_empty() => PreviewRequest::End { clean: request.url.without(preview::NAME) },
+        Some(token) => match read(&token) {
+            Ok(_) => PreviewRequest::Start { token, clean: request.url.without(preview::NAME) },
+            Err(ignored) => PreviewRequest::Ignored(ignored),
+        },
+        None => match request.cookie(preview::NAME).map(read) {
+            Some(Ok(token)) => PreviewRequest::Active(token),
+            Some(Err(ignored)) => PreviewRequest::Ignored(ignored),
+            None => PreviewRequest::None,
+        },
+    }
 }
 
 fn needs_session(e: &Experiment) -> bool {

@@ -5,20 +5,30 @@
 //! checked document can be compiled into a plan.
 
 mod check;
+#[cfg(not(target_arch = "wasm32"))]
+mod env;
 mod experiment;
 mod page;
 mod parse;
 mod scalar;
+#[cfg(not(target_arch = "wasm32"))]
+mod schema;
 mod variant;
 
-pub use check::check;
+#[cfg(not(target_arch = "wasm32"))]
+pub use check::{Checked, check_text};
+pub use check::{check, warnings};
+#[cfg(not(target_arch = "wasm32"))]
+pub use env::merge_env;
 pub use experiment::{
-    Analysis, Audience, Display, Experiment, Expose, Guardrail, Hash, Kind, Method, Metrics, Override, RampStep,
-    Requirement, Risk, Rollback, Seo, Status, UnitKind,
+    Analysis, Audience, Display, Experiment, Expose, Guardrail, Hash, Kind, Method, Metrics, Override, Protected,
+    RampStep, Requirement, Risk, Rollback, Seo, Status, UnitKind,
 };
 pub use page::{Page, PageMatch, PageSubject};
 pub use parse::{MAX_BYTES, Problem, Severity};
 pub use scalar::{Id, Percent, Slots, Timestamp, Weight};
+#[cfg(not(target_arch = "wasm32"))]
+pub use schema::schema;
 pub use variant::{Action, OriginChange, Redirect, RewriteStep, Variant};
 
 use serde::{Deserialize, Serialize};
@@ -66,6 +76,9 @@ pub struct Document {
     /// Who may look at a variant without being assigned to it.
     #[serde(default)]
     pub preview: Preview,
+    /// Other hosts that a redirect may lead to; the page's own host is always allowed.
+    #[serde(default)]
+    pub redirect_hosts: Vec<String>,
     /// The share of units that no experiment touches.
     #[serde(default)]
     pub holdout: Holdout,

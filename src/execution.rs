@@ -3,11 +3,18 @@
 //! [`Intent`] is complete before the origin is asked. [`Intent::for_origin`] says what the origin is sent, and
 //! [`Intent::reply`] what becomes of its answer: every header that the client sees differently is changed there.
 
+pub mod breaker;
 mod caching;
+mod early;
+mod elsewhere;
 mod intent;
+mod preview_bar;
+mod redirect;
 mod reply;
 mod sticky;
 
+pub use early::Early;
+pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
 pub use reply::{Answer, Reply};
 

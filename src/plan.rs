@@ -18,6 +18,7 @@ use crate::document::{
 };
 use crate::url::Url;
 use index::PageIndex;
+use std::collections::HashMap;
 
 /// A document, compiled.
 #[derive(Clone, Debug)]
@@ -44,10 +45,25 @@ pub struct Plan {
     pub bridge: Bridge,
     /// Who may preview.
     pub preview: Preview,
+    /// Other hosts that a redirect may lead to, in lower case.
+    pub redirect_hosts: Vec<Box<str>>,
     /// The units that no experiment touches.
     pub holdout: Gate,
     index: PageIndex,
+    /// From the path of a page that redirects lead to, to the experiment and the path that it stands in for.
+    canonical: HashMap<Box<str>, (usize, Box<str>)>,
     killed_by_document: bool,
+}
+
+/// What is on a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing of ours.
+    Nothing,
+    /// Only what a preview shows.
+    Previewable,
+    /// A live experiment, or a page that one leads to.
+    Live,
 }
 
 /// The units below a bound: those whose bucket under the salt is smaller.
@@ -121,6 +137,8 @@ pub struct Experiment {
     pub winner: Option<usize>,
     /// What crawlers get under the policy `baseline`.
     pub baseline: usize,
+    /// Whether some variant redirects: then being answered is what exposes, for every variant alike.
+    pub redirects: bool,
     /// Whether some variant changes HTML: then only a page that can be rewritten exposes, for every variant alike.
     pub rewrites: bool,
     /// The variants; the first is the control.
@@ -218,14 +236,30 @@ impl Plan {
         found
     }
 
-    /// Whether a live experiment is on this request's page. Allocates only where the index holds candidates.
+    /// What is on this request's page. Allocates only where the index holds candidates.
     #[must_use]
-    pub fn applies(&self, method: &str, url: &Url<'_>, now: i64) -> bool {
+    pub fn presence(&self, method: &str, url: &Url<'_>, now: i64) -> Presence {
         let mut found = Vec::new();
         self.index.candidates(url, &mut found);
-        found
-            .iter()
-            .any(|&index| self.experiments.get(index).is_some_and(|e| e.is_live(now) && e.scope.contains(method, url)))
+        let mut presence = Presence::Nothing;
+        for e in found.iter().filter_map(|&index| self.experiments.get(index)) {
+            let live = e.is_live(now);
+            let previewable = e.status == Status::Draft || e.status == Status::Running;
+            if (live || previewable) && e.scope.contains(method, url) {
+                if live {
+                    return Presence::Live;
+                }
+                presence = Presence::Previewable;
+            }
+        }
+        if self.canonical_of(url, now).is_some() { Presence::Live } else { presence }
+    }
+
+    /// The path of the page that this one stands in for in a redirect experiment, for search engines.
+    #[must_use]
+    pub fn canonical_of(&self, url: &Url<'_>, now: i64) -> Option<&str> {
+        let (experiment, original) = self.canonical.get(url.path)?;
+        self.experiments.get(*experiment).filter(|e| e.is_live(now)).map(|_| &**original)
     }
 
     /// The position of the experiment with this id.

@@ -42,7 +42,9 @@ impl<'a> Url<'a> {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let name = self.host_name();
-        name == "localhost" || name.ends_with(".localhost") || name.starts_with("127.") || name == "[::1]"
+        // why: `127.0.0.1.example` is somebody's domain; the runtime writes every IPv4 address as four decimals
+        let ipv4 = name.starts_with("127.") && name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        name == "localhost" || name.ends_with(".localhost") || ipv4 || name == "[::1]"
     }
 
     /// The first value of a query parameter, decoded: `+` and `%20` are blanks, invalid escapes stay as they are.
@@ -52,6 +54,21 @@ impl<'a> Url<'a> {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decode(key) == name).then(|| decode(value))
         })
+    }
+}
+
+impl Url<'_> {
+    /// Path and query without a parameter.
+    #[must_use]
+    pub fn without(&self, name: &str) -> String {
+        let kept = self
+            .query
+            .split('&')
+            .filter(|pair| !pair.is_empty() && decode(pair.split('=').next().unwrap_or("")) != name);
+        let kept: Vec<&str> = kept.collect();
+        // why: a path that starts with two slashes would lead to another host
+        let path = format!("/{}", self.path.trim_start_matches('/'));
+        if kept.is_empty() { path } else { format!("{path}?{}", kept.join("&")) }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod assignments;
 pub mod cookies;
 pub mod crawler;
 mod id;
+pub mod preview;
 
 pub use id::VisitorId;
 

@@ -8,10 +8,13 @@ import { ship } from "./ship.js";
 const PAGE = 1;
 const ENDPOINT = 2;
 const LOAD = 3;
+const PREVIEWABLE = 4;
 const STALE = 8;
 
 // How long the first request of an isolate waits for KV before it passes through untouched.
 const LOAD_BUDGET_MS = 2000;
+// The longest request body that is kept so that it can be sent twice: to a variant origin, then to the control origin.
+const KEPT_BODY_BYTES = 1 << 20;
 // How long an endpoint may take. A panic in a promise of the wasm leaves it pending for ever.
 const ENDPOINT_BUDGET_MS = 15000;
 
@@ -43,6 +46,9 @@ function take(lane, request, env, ctx) {
       return page(request, env, ctx);
     case ENDPOINT:
       return endpoint(request, env, ctx);
+    case PREVIEWABLE:
+      if (request.headers.get("cookie")?.includes("sortition_preview=")) return page(request, env, ctx);
+    // falls through
     default:
       return toOrigin(stripped(request), env);
   }
@@ -74,25 +80,28 @@ async function page(request, env, ctx) {
   let visit;
   let outgoing = stripped(request);
   let steps = "";
+  let elsewhere;
   try {
     visit = core.begin(request, request.method, request.url, Date.now());
     if (visit) {
-      const script = visit.for_origin().split("\x1f");
-      steps = script[0].slice(1);
-      if (script.length > 1) {
-        const changed = new Request(outgoing);
-        change(changed.headers, script, 1);
-        outgoing = changed;
-      }
+      const script = visit.script().split("\x1f");
+      if (script[0] !== "-") return early(script, env, ctx);
+      steps = script[1];
+      elsewhere = visit.elsewhere()?.split("\x1f");
+      outgoing = changed(outgoing, script, 2);
     }
   } catch (error) {
     report("deciding", error);
     visit = undefined;
+    elsewhere = undefined;
   }
-  const response = await toOrigin(outgoing, env);
+  const response = elsewhere
+    ? await fromElsewhere(elsewhere, visit, outgoing, env)
+    : await toOrigin(outgoing, env);
   // why: a WebSocket's answer cannot be made anew
   if (!visit || response.webSocket || response.status === 101) return response;
   try {
+    if (elsewhere) steps = visit.script().split("\x1f")[1];
     return finish(visit, steps, response, env, ctx);
   } catch (error) {
     report("finishing the answer", error);
@@ -100,9 +109,16 @@ async function page(request, env, ctx) {
   }
 }
 
+/** An answer that needs no origin: a redirect, or the start of a preview. */
+function early(script, env, ctx) {
+  const answer = new Response(null, { status: Number(script[0]) });
+  change(answer.headers, script, 2);
+  if (script[1]) ctx.waitUntil(ship(script[1], env));
+  return answer;
+}
+
 function finish(visit, steps, response, env, ctx) {
   const { headers } = response;
-  const bridge = visit.bridge();
   const script = visit
     .reply(
       response.status,
@@ -113,12 +129,77 @@ function finish(visit, steps, response, env, ctx) {
       headers.get("sortition-expose") ?? undefined,
     )
     .split("\x1f");
-  const transform = script[0] === "rewrite" ? rewriter(steps, bridge) : undefined;
+  const transform =
+    script[0] === "rewrite"
+      ? rewriter({
+          steps,
+          bridge: visit.bridge(),
+          bar: visit.preview_bar(),
+          watched: script[2],
+          met: (position) => {
+            const message = visit.met(position);
+            if (message) ctx.waitUntil(ship(message, env));
+          },
+        })
+      : undefined;
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
   const answer = new Response(response.body, response);
-  change(answer.headers, script, 2);
+  change(answer.headers, script, 3);
   if (script[1]) ctx.waitUntil(ship(script[1], env));
   return transform ? transform.transform(answer) : answer;
+}
+
+/**
+ * The answer of a variant's own origin, or the control origin's where that one fails: it does not connect, takes too
+ * long, or answers with a 5xx. A body that is too long to keep can be sent only once, so it goes to the control origin.
+ */
+async function fromElsewhere(elsewhere, visit, outgoing, env) {
+  const [experiment, base, prefix, timeout, trust] = elsewhere;
+  const circuit = base + prefix;
+  const body = await keptBody(outgoing);
+  const tried = body !== undefined && core.origin_admits(circuit, Date.now());
+  if (tried) {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), Number(timeout));
+    try {
+      const request = changed(new Request(outgoing, { body }), elsewhere, 5, prefixed(outgoing.url, prefix));
+      const response = await (base ? fetch(new Request(rebased(request.url, base), request), { signal: abort.signal }) : toOrigin(request, env, abort.signal));
+      if (response.status < 500) {
+        core.origin_settled(circuit, true, true, Date.now());
+        return trust === "foreign" && response.headers.has("set-cookie") ? withoutCookies(response) : response;
+      }
+      response.body?.cancel();
+    } catch (error) {
+      report(`asking the variant origin ${circuit}`, error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+  core.origin_settled(circuit, false, tried, Date.now());
+  visit.withdraw(Number(experiment));
+  const retry = body === undefined ? outgoing : new Request(outgoing, { body });
+  return toOrigin(changed(retry, visit.script().split("\x1f"), 2), env);
+}
+
+/** The request's body, null where there is none, undefined where it is too long to be kept. */
+async function keptBody(request) {
+  if (!request.body) return null;
+  const length = Number(request.headers.get("content-length") ?? Number.NaN);
+  return length <= KEPT_BODY_BYTES ? request.arrayBuffer() : undefined;
+}
+
+function withoutCookies(response) {
+  const copy = new Response(response.body, response);
+  copy.headers.delete("set-cookie");
+  return copy;
+}
+
+/** The request with header changes, at another URL if need be; the request itself where there are none. */
+function changed(request, script, from, url = request.url) {
+  if (script.length <= from && url === request.url) return request;
+  const copy = new Request(url, request);
+  change(copy.headers, script, from);
+  return copy;
 }
 
 /** Carries out header changes: pairs of a signed name and a value, from `from` on. */
@@ -150,11 +231,18 @@ function stripped(request) {
   return copy ?? request;
 }
 
-function toOrigin(request, env) {
-  const answer = env.ORIGIN
-    ? env.ORIGIN.fetch(request)
-    : fetch(env.ORIGIN_URL ? new Request(rebased(request.url, env.ORIGIN_URL), request) : request);
-  return answer.catch(unreachable);
+function toOrigin(request, env, signal) {
+  const target = env.ORIGIN_URL && !env.ORIGIN ? new Request(rebased(request.url, env.ORIGIN_URL), request) : request;
+  const init = signal ? { signal } : undefined;
+  const answer = env.ORIGIN ? env.ORIGIN.fetch(target, init) : fetch(target, init);
+  return signal ? answer : answer.catch(unreachable);
+}
+
+/** The URL with something before its path. */
+function prefixed(url, prefix) {
+  if (!prefix) return url;
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  return start < 0 ? url + prefix : url.slice(0, start) + prefix + url.slice(start);
 }
 
 /** The URL at another base: its path and query stay. */

@@ -2,9 +2,11 @@
 
 use crate::events::signature::Used;
 use crate::events::{Event, Message, SCHEMA, Served, What};
+use crate::execution::breaker::Breaker;
 use crate::plan::Plan;
 use crate::visitor::crawler::Crawlers;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// A plan and what is worked out once for it.
@@ -38,6 +40,8 @@ pub(super) struct Isolate {
     pub(super) source: Option<String>,
     /// How many messages it sent.
     pub(super) messages: u64,
+    /// The circuit breakers of variant origins, by base URL and prefix: as many as the documents named.
+    pub(super) breakers: HashMap<String, Breaker>,
     /// What it served.
     pub(super) counts: Counts,
     /// The signatures of servers' requests that it accepted.

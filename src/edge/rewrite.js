@@ -26,51 +26,90 @@ const ACTIONS = {
 };
 
 /**
- * A rewriter for the treatments `refs` (`3.1,5.0`: experiment and variant of the plan) and the bridge's JSON, if any;
- * `undefined` where nothing is to be done.
+ * A rewriter for one page; `undefined` where nothing is to be done.
+ *
+ * `steps`: treatments (`3.1,5.0`: experiment and variant of the plan). `bridge`: JSON after `a` for an attribute or `s`
+ * for a script. `bar`: HTML at the end of the page. `watched`: what is to be noticed (`0:3`: a position and the
+ * experiment whose selectors are meant); `met` is called with the position, once.
  */
-export function rewriter(refs, bridge) {
+export function rewriter({ steps, bridge, bar, watched, met }) {
   const rewriter = new HTMLRewriter();
   let any = false;
-  for (const ref of refs ? refs.split(",") : []) {
+  const on = (selector, act) => {
+    rewriter.on(selector, { element: (element) => guard(() => act(element)) });
+    any = true;
+  };
+  // why: watchers come first, or a step that removes an element would hide it from them
+  for (const pair of watched ? watched.split(",") : []) {
+    const [position, experiment] = pair.split(":").map(Number);
+    let seen = false;
+    for (const selector of selectorsOf(experiment)) {
+      on(selector, () => {
+        if (!seen) met(position);
+        seen = true;
+      });
+    }
+  }
+  for (const ref of steps ? steps.split(",") : []) {
     for (const [selector, handler] of handlersOf(ref)) {
       rewriter.on(selector, handler);
       any = true;
     }
   }
-  if (bridge) {
-    rewriter.on("html", { element: (element) => guard(() => element.setAttribute("data-sortition", bridge)) });
-    any = true;
-  }
+  if (bridge?.startsWith("a")) on("html", (element) => element.setAttribute("data-sortition", bridge.slice(1)));
+  if (bridge?.startsWith("s")) on("head", (element) => element.prepend(dataBlock(bridge.slice(1)), HTML));
+  if (bar) on("body", (element) => element.append(bar, HTML));
   return any ? rewriter : undefined;
 }
 
-function handlersOf(ref) {
+/** JSON in a script block that is data: nothing in it can end the block or start another. */
+function dataBlock(json) {
+  const escapes = { "<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029" };
+  const safe = json.replace(/[<>&\u2028\u2029]/g, (character) => escapes[character]);
+  return `<script type="application/json" id="sortition">${safe}</script>`;
+}
+
+/** What is kept per plan: it is thrown away when there is another. */
+function kept(key, make) {
   const current = core.generation();
   if (current !== generation) {
     generation = current;
     prepared = new Map();
   }
-  let handlers = prepared.get(ref);
-  if (!handlers) {
-    const [experiment, variant] = ref.split(".");
-    handlers = JSON.parse(core.steps(Number(experiment), Number(variant))).flatMap(handlerOf);
-    prepared.set(ref, handlers);
+  let value = prepared.get(key);
+  if (value === undefined) {
+    value = make();
+    prepared.set(key, value);
   }
-  return handlers;
+  return value;
+}
+
+function handlersOf(ref) {
+  return kept(ref, () => {
+    const [experiment, variant] = ref.split(".");
+    return JSON.parse(core.steps(Number(experiment), Number(variant))).flatMap(handlerOf);
+  });
+}
+
+function selectorsOf(experiment) {
+  return kept(`selectors of ${experiment}`, () => JSON.parse(core.selectors(experiment)).filter(isKnown));
 }
 
 function handlerOf(step) {
   const act = ACTIONS[step.do];
   const detail = { name: step.name ?? "", value: step.value ?? "", html: step.html === true };
-  const handler = { element: (element) => guard(() => act(element, detail)) };
+  return isKnown(step.select) ? [[step.select, { element: (element) => guard(() => act(element, detail)) }]] : [];
+}
+
+/** Whether the runtime's rewriter takes a selector: it throws on one it does not know, which must not reach a page. */
+function isKnown(selector) {
   try {
-    new HTMLRewriter().on(step.select, handler);
+    new HTMLRewriter().on(selector, { element() {} });
+    return true;
   } catch (error) {
-    console.error(`sortition: the rewriter does not know the selector ${JSON.stringify(step.select)}: ${error}`);
-    return [];
+    console.error(`sortition: the rewriter does not know the selector ${JSON.stringify(selector)}: ${error}`);
+    return false;
   }
-  return [[step.select, handler]];
 }
 
 function changeClasses(element, value, add) {

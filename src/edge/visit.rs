@@ -4,11 +4,14 @@ use super::isolate::{self, Loaded};
 use super::source::Incoming;
 use super::wire::Wire;
 use super::{config, endpoint};
-use crate::arrive::{Arrival, arrive};
+use crate::arrive::{Arrival, PreviewRequest, arrive, preview as preview_of};
+use crate::document::{Bridge, Preview};
 use crate::events::{self, PageView};
-use crate::execution::{Answer, Intent};
+use crate::execution::{Answer, Early, HeaderChange, Intent, VARIANTS};
 use crate::facts::Request;
+use crate::plan::Presence;
 use crate::url::Url;
+use crate::visitor::preview;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -20,6 +23,8 @@ const PAGE: u32 = 1;
 const ENDPOINT: u32 = 2;
 /// KV was never asked: load first, then ask again.
 const LOAD: u32 = 3;
+/// Nothing but what a preview shows: a page request if the preview's cookie is there, else it passes through.
+const PREVIEWABLE: u32 = 4;
 /// Added to the lane where the plan should be refreshed behind the answer.
 const STALE: u32 = 8;
 
@@ -42,8 +47,16 @@ pub fn lane(method: &str, url: &str, now: f64) -> u32 {
     if endpoint::is_reserved(url.path) {
         return ENDPOINT | stale;
     }
-    let applies = loaded.is_some_and(|loaded| loaded.plan.applies(method, &url, millis(now)));
-    (if applies { PAGE } else { PASS }) | stale
+    let lane = loaded.map_or(PASS, |loaded| {
+        let previews = loaded.plan.preview != Preview::Off;
+        match loaded.plan.presence(method, &url, millis(now)) {
+            Presence::Live => PAGE,
+            _ if previews && url.query.contains(preview::NAME) => PAGE,
+            Presence::Previewable if previews => PREVIEWABLE,
+            _ => PASS,
+        }
+    });
+    lane | stale
 }
 
 /// A page request under way: what was decided, and the plan that it was decided by.
@@ -51,8 +64,10 @@ pub fn lane(method: &str, url: &str, now: f64) -> u32 {
 pub struct Visit {
     loaded: Rc<Loaded>,
     intent: Intent,
-    for_origin: String,
+    for_origin: Vec<HeaderChange>,
+    early: Option<Early>,
     page: PageView,
+    secret: Option<Vec<u8>>,
 }
 
 /// Decides for a request; `None` where nothing applies after all.
@@ -66,39 +81,92 @@ pub fn begin(request: &JsValue, method: &str, url: &str, now: f64) -> Option<Vis
     let request = Request::new(method, Url::split(url), &source);
     let now = millis(now);
     let mut on_page = plan.on_page(method, &request.url);
-    on_page.retain(|&index| plan.experiments.get(index).is_some_and(|experiment| experiment.is_live(now)));
     let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
     let arrival = arrive(plan, &loaded.crawlers, &on_page, &request, secret.as_deref(), entropy);
+    let preview = match arrival {
+        Arrival::Crawler => PreviewRequest::None,
+        _ => preview_of(plan, &request, secret.as_deref(), now),
+    };
+    if !matches!(preview, PreviewRequest::Active(_)) {
+        on_page.retain(|&index| plan.experiments.get(index).is_some_and(|experiment| experiment.is_live(now)));
+    }
     isolate::with(|isolate| match arrival {
         Arrival::Crawler => isolate.counts.crawlers += 1,
         _ => isolate.counts.visits += 1,
     });
-    let intent = Intent::new(plan, &on_page, &request, arrival, &[], now);
-    let mut wire = Wire::default();
-    wire.push(&steps_key(plan, &intent));
-    for change in intent.for_origin(plan, &request) {
-        wire.push_change(&change);
-    }
+    let intent = Intent::new(plan, &on_page, &request, arrival, preview, now);
     let page = if intent.may_expose(plan) { events::page_view(&intent, &request) } else { PageView::default() };
-    Some(Visit { for_origin: wire.into_text(), page, intent, loaded: Rc::clone(&loaded) })
+    let early = intent.early(plan, secret.as_deref());
+    let for_origin = intent.for_origin(plan, &request);
+    Some(Visit { for_origin, early, page, secret, intent, loaded: Rc::clone(&loaded) })
 }
 
 #[wasm_bindgen]
 impl Visit {
-    /// A list of texts: the treatments whose steps the rewriter takes (`3.1,5.0`), then changes of request headers.
-    pub fn for_origin(&self) -> String {
-        self.for_origin.clone()
+    /// A list of texts: the status of an answer that needs no origin or nothing; then the message for the queue that goes
+    /// with it, or else the treatments whose steps the rewriter takes (`3.1,5.0`); then changes of headers, of that
+    /// answer or of the request.
+    pub fn script(&self) -> String {
+        let mut wire = Wire::default();
+        let changes = match &self.early {
+            Some(early) => {
+                wire.push(&early.status.to_string());
+                wire.push(&self.message(&early.exposed).unwrap_or_default());
+                &early.changes
+            }
+            None => {
+                wire.push("-");
+                wire.push(&steps_key(&self.loaded.plan, &self.intent));
+                &self.for_origin
+            }
+        };
+        changes.iter().for_each(|change| wire.push_change(change));
+        wire.into_text()
     }
 
-    /// What the page's scripts are told, as JSON; see the document's `bridge`.
+    /// A list of texts: experiment, base URL or nothing, path prefix, timeout in milliseconds, `trusted` or `foreign`,
+    /// then changes of request headers on top of the script's. `None` where the page comes from the origin.
+    pub fn elsewhere(&self) -> Option<String> {
+        let elsewhere = self.intent.elsewhere(&self.loaded.plan)?;
+        let mut wire = Wire::default();
+        wire.push(&elsewhere.experiment.to_string());
+        wire.push(elsewhere.base.as_deref().unwrap_or_default());
+        wire.push(&elsewhere.path_prefix);
+        wire.push(&elsewhere.timeout_ms.to_string());
+        wire.push(if elsewhere.trusted { "trusted" } else { "foreign" });
+        let mut changes = Vec::new();
+        elsewhere.without_credentials(&mut changes);
+        changes.iter().for_each(|change| wire.push_change(change));
+        Some(wire.into_text())
+    }
+
+    /// Takes an experiment out whose variant origin failed; the script is another one afterwards.
+    pub fn withdraw(&mut self, experiment: usize) {
+        self.intent.withdraw(&self.loaded.plan, experiment);
+        self.for_origin.retain(|change| !matches!(change, HeaderChange::Set(name, _) if *name == VARIANTS));
+        self.for_origin.push(if self.intent.told_origin.is_empty() || !self.loaded.plan.headers.to_origin {
+            HeaderChange::Remove(VARIANTS)
+        } else {
+            HeaderChange::Set(VARIANTS, self.intent.told_origin.clone())
+        });
+    }
+
+    /// What the page's scripts are told, as JSON, after `a` where an attribute carries it and `s` where a script does.
     pub fn bridge(&self) -> Option<String> {
-        self.intent.bridge(&self.loaded.plan)
+        let plan = &self.loaded.plan;
+        let mark = if plan.bridge == Bridge::Script { 's' } else { 'a' };
+        self.intent.bridge(plan).map(|json| format!("{mark}{json}"))
     }
 
-    /// A list of texts: `rewrite` or nothing, the message for the queue as JSON or nothing, then changes of response
-    /// headers. Ends the visit.
+    /// The bar of a previewed page, as HTML.
+    pub fn preview_bar(&self) -> Option<String> {
+        self.intent.preview_bar(&self.loaded.plan, self.secret.as_deref())
+    }
+
+    /// A list of texts: `rewrite` or nothing; the message for the queue as JSON or nothing; the decisions that are
+    /// exposed when an element of theirs is met (`0:3,2:7`: position and experiment); then changes of response headers.
     pub fn reply(
-        self,
+        &self,
         status: u16,
         content_type: Option<String>,
         content_encoding: Option<String>,
@@ -117,15 +185,26 @@ impl Visit {
             etag: etag.as_deref(),
             expose: expose.as_deref(),
         };
-        let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
-        let reply = self.intent.reply(plan, &answer, secret.as_deref());
+        let reply = self.intent.reply(plan, &answer, self.secret.as_deref());
         let mut wire = Wire::default();
-        wire.push(if reply.rewrite { "rewrite" } else { "plain" });
+        wire.push(if reply.rewrite || !reply.watched.is_empty() { "rewrite" } else { "plain" });
         wire.push(&self.message(&reply.exposed).unwrap_or_default());
-        for change in &reply.changes {
-            wire.push_change(change);
-        }
+        wire.push(&self.watch_list(&reply.watched));
+        reply.changes.iter().for_each(|change| wire.push_change(change));
         wire.into_text()
+    }
+
+    /// The message for the queue of a decision whose element was met.
+    pub fn met(&self, position: usize) -> Option<String> {
+        self.message(&[position])
+    }
+
+    fn watch_list(&self, watched: &[usize]) -> String {
+        let pairs: Vec<String> = watched
+            .iter()
+            .filter_map(|&position| Some(format!("{position}:{}", self.intent.decisions.get(position)?.experiment)))
+            .collect();
+        pairs.join(",")
     }
 
     fn message(&self, exposed: &[usize]) -> Option<String> {
@@ -147,6 +226,41 @@ pub fn steps(experiment: usize, variant: usize) -> String {
     steps.unwrap_or_else(|| "[]".to_owned())
 }
 
+/// The selectors that some variant of an experiment changes, as JSON: what is watched for every group.
+#[wasm_bindgen]
+pub fn selectors(experiment: usize) -> String {
+    let selectors = isolate::loaded().and_then(|loaded| {
+        let mut selectors: Vec<&str> = Vec::new();
+        for step in loaded.plan.experiments.get(experiment)?.variants.iter().flat_map(|variant| &variant.rewrite) {
+            if !selectors.contains(&step.select.as_str()) {
+                selectors.push(&step.select);
+            }
+        }
+        serde_json::to_string(&selectors).ok()
+    });
+    selectors.unwrap_or_else(|| "[]".to_owned())
+}
+
+/// Whether a request may try a variant origin: its circuit is closed, or it is time to try again.
+#[wasm_bindgen]
+pub fn origin_admits(origin: &str, now: f64) -> bool {
+    isolate::with(|isolate| isolate.breakers.entry(origin.to_owned()).or_default().admits(now)).unwrap_or(true)
+}
+
+/// Takes note of whether a variant origin served a request; where not, the control origin did.
+#[wasm_bindgen]
+pub fn origin_settled(origin: &str, served: bool, tried: bool, now: f64) {
+    isolate::with(|isolate| {
+        let breaker = isolate.breakers.entry(origin.to_owned()).or_default();
+        if tried {
+            breaker.settle(served, now);
+        }
+        if !served {
+            breaker.fallbacks += 1;
+        }
+    });
+}
+
 /// How many plans the isolate had: what is kept per plan is of no use when it rises.
 #[wasm_bindgen]
 pub fn generation() -> u32 {
@@ -155,12 +269,12 @@ pub fn generation() -> u32 {
 
 fn steps_key(plan: &crate::plan::Plan, intent: &Intent) -> String {
     if !intent.rewrites(plan) {
-        return "-".to_owned();
+        return String::new();
     }
     let treatments = intent.treatments(plan).filter(|treatment| !treatment.variant.rewrite.is_empty());
     let refs: Vec<String> =
         treatments.map(|treatment| format!("{}.{}", treatment.experiment, treatment.variant_index)).collect();
-    format!("-{}", refs.join(","))
+    refs.join(",")
 }
 
 pub(super) fn entropy() -> [u8; 16] {

@@ -1,7 +1,7 @@
 //! What to do for one request, complete before the origin is asked.
 
 use super::{HeaderChange, VARIANTS, VISITOR, caching, sticky};
-use crate::arrive::Arrival;
+use crate::arrive::{Arrival, PreviewRequest};
 use crate::bucket;
 use crate::decide::{Asker, Decision, Person, Reason, decide};
 use crate::document::{Bridge, Display, Kind, Status};
@@ -19,6 +19,10 @@ pub struct Intent {
     pub arrival: Arrival,
     /// Whether the browser only prepares for a visit that may never happen.
     pub prefetch: bool,
+    /// What the request says about previews.
+    pub preview: PreviewRequest,
+    /// The path of the page that this one stands in for in a redirect experiment.
+    pub canonical: Option<String>,
     /// The request's method.
     pub method: Box<str>,
     /// The request's URL.
@@ -55,19 +59,18 @@ impl Intent {
         on_page: &[usize],
         request: &Request<'_, S>,
         arrival: Arrival,
-        preview: &[(usize, usize)],
+        preview: PreviewRequest,
         now: i64,
     ) -> Self {
+        let chosen = chosen(plan, &preview);
         let page = format!("{}{}", request.url.host_name(), request.url.path);
         let nobody = Identity::default();
         let (identity, asker) = match &arrival {
             Arrival::Crawler => (nobody, Asker::Crawler(&page)),
-            Arrival::NoConsent => (nobody, Asker::NoConsent),
-            Arrival::Person(visitor) => (identity(visitor), Asker::Person(person(visitor, preview))),
+            Arrival::NoConsent(_) => (nobody, Asker::NoConsent),
+            Arrival::Person(visitor) => (identity(visitor), Asker::Person(person(visitor, &chosen))),
         };
         let decisions = decide(plan, on_page, &Facts { request, identity }, asker, now);
-        let told_origin = list(plan, &decisions, |reason| reason.acts() || reason.tells_origin());
-        let told_client = list(plan, &decisions, Reason::acts);
         let assignments = match &arrival {
             Arrival::Person(visitor) => sticky::assigned(plan, &decisions, visitor, now),
             _ => Assignments::default(),
@@ -75,20 +78,34 @@ impl Intent {
         let mut intent = Self {
             depends_on_visitor: decisions.iter().any(|decision| decision.reason.depends_on_visitor()),
             decisions,
+            preview,
+            canonical: plan.canonical_of(&request.url, now).map(str::to_owned),
             prefetch: crate::arrive::is_prefetch(request),
             method: request.method.into(),
             url: request.url.whole.into(),
             now,
-            told_origin,
-            told_client,
+            told_origin: String::new(),
+            told_client: String::new(),
             validator: None,
             assignments,
             arrival,
         };
-        if intent.depends_on_visitor || intent.treatments(plan).next().is_some() {
-            intent.validator = Some(bucket::validator(&[&plan.revision, &intent.told_origin]));
-        }
+        intent.retell(plan);
         intent
+    }
+
+    /// Works out again what follows from the decisions.
+    pub(super) fn retell(&mut self, plan: &Plan) {
+        self.told_origin = list(plan, &self.decisions, |reason| reason.acts() || reason.tells_origin());
+        self.told_client = list(plan, &self.decisions, Reason::acts);
+        let changed = self.depends_on_visitor || self.treatments(plan).next().is_some();
+        self.validator = changed.then(|| bucket::validator(&[&plan.revision, &self.told_origin]));
+    }
+
+    /// Whether the page is shown by a preview.
+    #[must_use]
+    pub fn is_preview(&self) -> bool {
+        matches!(self.preview, PreviewRequest::Active(_))
     }
 
     /// The person who sent the request, if it was one.
@@ -138,13 +155,15 @@ impl Intent {
     pub fn rewrites(&self, plan: &Plan) -> bool {
         &*self.method == "GET"
             && (self.treatments(plan).any(|treatment| !treatment.variant.rewrite.is_empty())
-                || self.bridge(plan).is_some())
+                || self.bridge(plan).is_some()
+                || self.is_preview())
     }
 
     /// Whether the answer might expose the visitor to something for the first time.
     #[must_use]
     pub fn may_expose(&self, plan: &Plan) -> bool {
         !self.prefetch
+            && !self.is_preview()
             && sticky::decided(plan, &self.decisions).any(|(_, e, variant)| {
                 e.kind == Kind::Experiment
                     && !self.assignments.of(&e.id).is_some_and(|entry| entry.exposed && *entry.variant == *variant)
@@ -203,6 +222,16 @@ impl Variant {
             || self.origin.is_some()
             || !self.response_headers.is_empty()
     }
+}
+
+/// The variants that a preview asks for, by index; what the plan does not have is left out.
+fn chosen(plan: &Plan, preview: &PreviewRequest) -> Vec<(usize, usize)> {
+    let PreviewRequest::Active(token) = preview else { return Vec::new() };
+    let position = |experiment: &str, variant: &str| {
+        let index = plan.experiment(experiment)?;
+        Some((index, plan.experiments.get(index)?.variant(variant)?))
+    };
+    token.choices.iter().filter_map(|(experiment, variant)| position(experiment.as_str(), variant.as_str())).collect()
 }
 
 fn identity(visitor: &Visitor) -> Identity<'_> {

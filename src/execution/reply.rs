@@ -1,12 +1,13 @@
 //! What becomes of the origin's answer: the one place that changes headers of a response.
 
 use super::{EXPOSE, HeaderChange, Intent, VARIANTS, caching, sticky};
+use crate::arrive::{Arrival, PreviewRequest};
 use crate::document::{Expose, Kind};
 use crate::plan::{Experiment, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies::Jar;
-use crate::visitor::{SESSION_COOKIE, Visitor};
+use crate::visitor::{SESSION_COOKIE, Visitor, preview};
 
 /// The head of the origin's answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,7 +101,13 @@ impl Intent {
     /// Whether the visitor meets the experiment in this answer. The same for control and treatment, so that the groups
     /// stay comparable: a treatment that only a rewritable page shows is met on rewritable pages only.
     fn is_met(&self, e: &Experiment, answer: &Answer<'_>, rewritable: bool) -> bool {
-        if self.prefetch || &*self.method == "HEAD" || !answer.is_success() {
+        if self.prefetch || self.is_preview() || &*self.method == "HEAD" {
+            return false;
+        }
+        if e.redirects {
+            return &*self.method == "GET";
+        }
+        if !answer.is_success() {
             return false;
         }
         match e.expose {
@@ -143,6 +150,23 @@ impl Intent {
         if plan.headers.to_client && !self.told_client.is_empty() {
             changes.push(HeaderChange::Set(VARIANTS, self.told_client.clone()));
         }
+        if plan.headers.to_client && !self.told_client.is_empty() {
+            // why: of the response's headers this is the one that scripts of the page can read
+            let told = self.told_client.replace('"', "");
+            changes.push(HeaderChange::Append("Server-Timing", format!("sortition;desc=\"{told}\"")));
+        }
+        if let Some(path) = self.canonical.as_deref().filter(|_| answer.is_success()) {
+            let here = Url::split(&self.url);
+            let link = format!("<{}://{}{path}>; rel=\"canonical\"", here.scheme, here.host);
+            changes.push(HeaderChange::Append("Link", link));
+        }
+        if let Arrival::NoConsent(cookies) = &self.arrival {
+            let jar = Jar { settings: &plan.visitor, url: Url::split(&self.url) };
+            changes.extend(cookies.iter().map(|name| HeaderChange::Append("Set-Cookie", jar.delete(name))));
+        }
+        if let PreviewRequest::Ignored(why) = &self.preview {
+            changes.push(HeaderChange::Set(preview::HEADER, why.as_str().to_owned()));
+        }
         if answer.expose.is_some() {
             changes.push(HeaderChange::Remove(EXPOSE));
         }
@@ -163,16 +187,26 @@ impl Intent {
             if let Some(value) = caching::private(answer.cache_control) {
                 changes.push(HeaderChange::Set("Cache-Control", value));
             }
+            changes.push(HeaderChange::Append("Vary", "Cookie".to_owned()));
             // why: these override Cache-Control in the caches they are meant for
             for name in ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"] {
                 changes.push(HeaderChange::Remove(name));
             }
         }
+        if self.is_preview() {
+            changes.retain(|change| !matches!(change, HeaderChange::Set("Cache-Control" | "ETag", _)));
+            changes.push(HeaderChange::Set("Cache-Control", "private, no-store".to_owned()));
+            changes.push(HeaderChange::Remove("ETag"));
+            changes.push(HeaderChange::Set("X-Robots-Tag", "noindex".to_owned()));
+        }
         if reply.rewrite {
             for name in ["Content-Length", "Accept-Ranges", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest"] {
                 changes.push(HeaderChange::Remove(name));
             }
-        } else if &*self.method == "HEAD" && self.treatments(plan).any(|t| !t.variant.rewrite.is_empty()) {
+        } else if &*self.method == "HEAD"
+            && answer.is_html()
+            && self.treatments(plan).any(|t| !t.variant.rewrite.is_empty())
+        {
             changes.push(HeaderChange::Remove("Content-Length"));
         }
     }

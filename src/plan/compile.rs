@@ -3,7 +3,8 @@
 use super::{Experiment, Gate, Kill, PageIndex, PageRule, Pattern, Plan, Scope, Variant};
 use crate::bucket::{self, BUCKETS, Salt};
 use crate::condition::{Condition, FactKey, Groups};
-use crate::document::{self, Audience, Document, Problem, Severity};
+use crate::document::{self, Audience, Document, PageSubject, Problem, Severity};
+use crate::url::Url;
 use std::collections::HashMap;
 
 impl Plan {
@@ -35,6 +36,8 @@ impl Plan {
             project: document.project.as_str().into(),
             revision: document.revision.as_deref().map_or_else(|| content_revision(document), Into::into),
             index: PageIndex::new(&experiments),
+            canonical: canonical(&experiments),
+            redirect_hosts: document.redirect_hosts.iter().map(|host| host.to_ascii_lowercase().into()).collect(),
             experiments,
             visitor: document.visitor.clone(),
             consent: document.consent.clone(),
@@ -56,6 +59,30 @@ impl Plan {
 fn content_revision(document: &Document) -> Box<str> {
     let text = serde_json::to_string(document).unwrap_or_default();
     format!("unpushed-{}", bucket::fingerprint(&text)).into()
+}
+
+/// The pages that redirects lead to, each with the page that it stands in for. Only an experiment on one exact path
+/// tells which that is.
+fn canonical(experiments: &[Experiment]) -> HashMap<Box<str>, (usize, Box<str>)> {
+    let mut pages = HashMap::new();
+    for (index, e) in experiments.iter().enumerate().filter(|(_, e)| e.redirects) {
+        let original = e.scope.pages.iter().find_map(|rule| match (&rule.pattern, rule.subject) {
+            (Pattern::Exact(path), PageSubject::Path) => Some(path.clone()),
+            _ => None,
+        });
+        let Some(original) = original else { continue };
+        for redirect in e.variants.iter().filter_map(|variant| variant.redirect.as_ref()) {
+            let path = if redirect.to.starts_with('/') {
+                redirect.to.split(['?', '#']).next().unwrap_or("")
+            } else {
+                Url::split(&redirect.to).path
+            };
+            if path != &*original {
+                pages.insert(path.into(), (index, original.clone()));
+            }
+        }
+    }
+    pages
 }
 
 struct Compiler<'a> {
@@ -138,6 +165,7 @@ impl<'a> Compiler<'a> {
             expose: e.expose,
             winner: e.winner.as_ref().and_then(variant),
             baseline: e.baseline.as_ref().and_then(variant).unwrap_or(0),
+            redirects: e.variants.iter().any(|variant| variant.redirect.is_some()),
             rewrites: e.variants.iter().any(|variant| !variant.rewrite.is_empty()),
             variants: variants(e),
         })

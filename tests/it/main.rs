@@ -8,3 +8,7 @@ mod stats;
 mod stats_simulation;
 mod visitor_agent;
 mod visitor_crawler;
+mod check;
+mod documentation;
+mod fact_key;
+mod schema;

@@ -84,7 +84,7 @@ fn each_pattern_of_the_list_counts_alone() {
 fn cases() {
     let cases = [
         (false, "", "no agent at all"),
-        (true, "  \t ", "blanks"),
+        (false, "  \t ", "blanks"),
         (true, "curl/8.5.0", "a lone product"),
         (true, "node", "a lone word"),
         (true, "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "no boundary before `bot`"),

@@ -19,6 +19,7 @@ struct Health {
     visits: u64,
     exposures: u64,
     messages: u64,
+    fallbacks: u64,
     queue: bool,
 }
 
@@ -43,6 +44,7 @@ pub(super) fn health() -> Result<Response> {
             visits: isolate.counts.visits,
             exposures: isolate.counts.exposures,
             messages: isolate.messages,
+            fallbacks: isolate.breakers.values().map(|breaker| breaker.fallbacks).sum(),
             queue: isolate.has_queue,
         }
     });

@@ -8,11 +8,25 @@ use crate::edge::visit::entropy;
 use crate::events::reception::{self, MAX_BODY, Page};
 use crate::events::{Channel, Event, page_view, shopify, signature};
 use crate::execution::Intent;
-use crate::facts::Request as Facts;
+use crate::facts::{Request as Facts, Source};
 use crate::url::Url;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use worker::{Context, Env, Headers, Request, Response, Result};
+
+/// A request without the word of its user agent on who sends it. Crawlers have no cookie of ours; whoever has one is the
+/// visitor that the cookie names, also in a shop's own tool or app.
+struct Anyone<'a>(&'a JsValue);
+
+impl Source for Anyone<'_> {
+    fn header(&self, name: &str) -> Option<String> {
+        if name == "user-agent" { None } else { Incoming(self.0).header(name) }
+    }
+
+    fn property(&self, name: &str) -> Option<String> {
+        if name == "verifiedBot" { None } else { Incoming(self.0).property(name) }
+    }
+}
 
 #[wasm_bindgen(module = "/src/edge/body.js")]
 unsafe extern "C" {
@@ -55,9 +69,11 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     let claimed = reception::claimed(&drafts, plan);
     let live: Vec<usize> =
         claimed.into_iter().filter(|&it| plan.experiments.get(it).is_some_and(|e| e.is_live(now))).collect();
-    let arrival = arrive(plan, &loaded.crawlers, &live, &facts, secret.as_deref(), entropy);
+    let sender = Anyone(incoming);
+    let sender = Facts::new("GET", facts.url, &sender);
+    let arrival = arrive(plan, &loaded.crawlers, &live, &sender, secret.as_deref(), entropy);
     match &arrival {
-        // why: a crawler has no cookie of ours and a person without consent is not recorded; neither did anything wrong
+        // why: a person without consent is not recorded, and did nothing wrong
         Arrival::Crawler | Arrival::NoConsent => return accepted(0),
         Arrival::Person(visitor) if !visitor.returning => {
             let name = &plan.visitor.cookie;

@@ -1,0 +1,81 @@
+// The documents under measurement: ours with few, a thousand and ten thousand experiments, and the hand-written worker's.
+
+import { readFileSync } from "node:fs";
+
+/** The headline of the treatment. */
+export const PROMISE = "Sleep dry tonight";
+
+const rewrite = (select, value) => [{ select, do: "set_text", value }];
+
+/** Everybody gets the second variant, so that every answer of a round does the same work. */
+function experiment(id, page, treatment, weights = [0, 100]) {
+  const variants = [
+    { id: "control", weight: weights[0] },
+    { id: "treatment", weight: weights[1], ...treatment },
+  ];
+  return { id, status: "running", pages: [page], variants };
+}
+
+const measured = [
+  experiment("header", "/header", {}),
+  experiment("hero", "/rewrite", { rewrite: rewrite("#headline", PROMISE) }),
+  experiment("hero-control", "/control", { rewrite: rewrite("#headline", PROMISE) }, [100, 0]),
+  experiment("first", "/three", { rewrite: rewrite("#headline", PROMISE) }),
+  experiment("second", "/three", { rewrite: rewrite("#lead", "Made to be mended.") }),
+  experiment("third", "/three", { rewrite: rewrite("#note", "Free delivery.") }),
+];
+
+/** Experiments of other pages, of the kinds that a large shop has, between those that apply. */
+function others(count) {
+  return Array.from({ length: count }, (_, number) => {
+    const page = [`/landing/${number}`, `/c/category-${number}/*`, { prefix: `/campaign-${number}/` }, { exact: `/p/${number}` }];
+    const value = `Offer ${number}`;
+    const filler = experiment(`other-${number}`, page[number % 4], { rewrite: rewrite(".card-title", value) }, [50, 50]);
+    if (number % 5 === 0) filler.audience = { country: { $in: ["US", "CA"] }, device: "mobile" };
+    if (number % 7 === 0) filler.traffic = 50;
+    return filler;
+  });
+}
+
+export function document(experiments) {
+  const half = others(Math.max(0, experiments - measured.length));
+  const list = half.toSpliced(half.length >> 1, 0, ...measured);
+  return { version: 1, project: "bench", revision: `bench-${experiments}`, experiments: list };
+}
+
+const handwritten = {
+  experiments: measured.map(({ id, pages, variants }) => ({
+    id,
+    path: pages[0],
+    variants: variants.map((variant) => ({
+      id: variant.id,
+      weight: variant.weight,
+      rewrite: variant.rewrite?.map((step) => [step.select, step.value]),
+    })),
+  })),
+};
+
+/** Contents of the KV stores by name. */
+export const documents = {
+  none: {},
+  handwritten: { config: JSON.stringify(handwritten) },
+  few: { config: JSON.stringify(document(measured.length)) },
+  thousand: { config: JSON.stringify(document(1000)) },
+  "ten-thousand": { config: JSON.stringify(document(10_000)) },
+};
+
+/** The names that a worker is known under, its modules, and the store that it reads. */
+export const workers = ({ built }) => {
+  const alone = (file) => ({ "worker.js": readFileSync(new URL(file, import.meta.url)) });
+  const ours = {
+    "index.js": readFileSync(`${built}/index.js`),
+    "index_bg.wasm": readFileSync(`${built}/index_bg.wasm`),
+  };
+  return {
+    floor: { modules: alone("floor.js"), store: "none" },
+    handwritten: { modules: alone("handwritten.js"), store: "handwritten" },
+    ours: { modules: ours, store: "few" },
+    "ours-1000": { modules: ours, store: "thousand" },
+    "ours-10000": { modules: ours, store: "ten-thousand" },
+  };
+};

@@ -1,0 +1,109 @@
+// One measurement: prove the work, warm up, load, let it drain, read the CPU time, prove the work again.
+
+import { spawn } from "node:child_process";
+import { request } from "node:http";
+import { gunzipSync } from "node:zlib";
+import { cpuSeconds } from "./workerd.mjs";
+
+const CONNECTIONS = 8;
+// Enough for the optimising compilers of JavaScript and wasm; counted in requests, since a busy machine is slow.
+const WARM_UP = 300;
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** One request as wrk sends it. */
+export function get(port, path, headers) {
+  return new Promise((resolve, reject) => {
+    const call = request({ host: "127.0.0.1", port, path, headers, agent: false }, (response) => {
+      const parts = [];
+      response.on("data", (part) => parts.push(part));
+      response.on("error", reject);
+      response.on("end", () => {
+        let body = Buffer.concat(parts);
+        const encoding = response.headers["content-encoding"];
+        if (encoding === "gzip") body = gunzipSync(body);
+        resolve({ status: response.statusCode, headers: response.headers, body: body.toString("latin1"), encoding });
+      });
+    });
+    call.on("error", reject);
+    call.end();
+  });
+}
+
+/** The `Cookie` header of a browser that got this answer. */
+export const cookiesOf = (answer) => (answer.headers["set-cookie"] ?? []).map((line) => line.split(";")[0]).join("; ");
+
+const of = (value, worker) => (typeof value === "object" ? value[worker] : value);
+
+/** Throws where an answer does not show the work. */
+function prove(row, worker, answer) {
+  const fail = (what) => {
+    throw new Error(`${row.name}, ${worker}: ${what}\n${answer.status} ${JSON.stringify(answer.headers)}`);
+  };
+  const { shows } = row;
+  if (answer.status !== 200) fail(`status ${answer.status}`);
+  const headline = of(shows.headline, worker);
+  if (headline !== undefined && !answer.body.includes(`<h1 id="headline">${headline}</h1>`)) fail("another headline");
+  if (headline !== undefined && answer.body.length < 50_000) fail(`a page of ${answer.body.length} bytes`);
+  if (shows.gzip && answer.encoding !== "gzip") fail(`content-encoding is ${answer.encoding}`);
+  if (shows.cookies !== undefined && (answer.headers["set-cookie"] ?? []).length !== shows.cookies) fail("other cookies");
+  if (shows.variant !== undefined) {
+    const told = (answer.headers["sortition-variants"] ?? answer.headers["x-variant"]) !== undefined;
+    if (told !== shows.variant) fail(`the client is ${told ? "" : "not "}told the variant`);
+    const isPrivate = /\bprivate\b/.test(answer.headers["cache-control"] ?? "");
+    if (shows.variant && !isPrivate) fail(`cache-control is ${answer.headers["cache-control"]}`);
+  }
+}
+
+function wrk(program, port, path, headers, seconds) {
+  const heads = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
+  const args = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, "--timeout", "10s", ...heads, `http://127.0.0.1:${port}${path}`];
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+    let text = "";
+    child.stdout.on("data", (data) => {
+      text += data;
+    });
+    child.on("error", reject);
+    child.on("exit", () => {
+      const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0);
+      if (!requests || /Non-2xx|Socket errors/.test(text)) reject(new Error(`wrk: ${text}`));
+      else resolve(requests);
+    });
+  });
+}
+
+/** Waits until requests and messages under way have come to their end. */
+async function drained(server, surroundings) {
+  const state = async () => `${cpuSeconds(server.pid)} ${(await surroundings.messages()).messages}`;
+  for (let before = await state(), tries = 0; tries < 50; tries++) {
+    await pause(80);
+    const after = await state();
+    if (after === before) return;
+    before = after;
+  }
+  throw new Error("the worker did not come to rest");
+}
+
+/** CPU microseconds per request of one worker in one row. */
+export async function measure({ row, worker, server, surroundings, program, seconds }) {
+  const headers = { ...row.headers };
+  if (row.returning) headers.cookie = cookiesOf(await get(server.port, row.path, headers));
+  prove(row, worker, await get(server.port, row.path, headers));
+  for (let sent = 0; sent < WARM_UP; sent += CONNECTIONS) {
+    await Promise.all(Array.from({ length: CONNECTIONS }, () => get(server.port, row.path, headers)));
+  }
+  await drained(server, surroundings);
+  const [cpu, { messages }] = [cpuSeconds(server.pid), await surroundings.messages()];
+  const requests = await wrk(program, server.port, row.path, headers, seconds);
+  await drained(server, surroundings);
+  const spent = cpuSeconds(server.pid) - cpu;
+  const arrived = (await surroundings.messages()).messages - messages;
+  const expected = of(row.shows.messages, worker) * requests;
+  // why: what was in flight when wrk stopped is answered, and not counted by it
+  if (arrived < expected || arrived > expected + (expected && CONNECTIONS)) {
+    throw new Error(`${row.name}, ${worker}: ${arrived} messages arrived of ${expected}`);
+  }
+  prove(row, worker, await get(server.port, row.path, headers));
+  return { micros: (spent * 1e6) / requests, requests };
+}

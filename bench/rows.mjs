@@ -1,0 +1,110 @@
+// What is measured: one row per kind of request, the workers that answer it, and what an answer must show.
+
+import { PROMISE } from "./documents.mjs";
+import { HEADLINE } from "./origin.mjs";
+
+const BROWSER =
+  "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36";
+const CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+
+/** What a browser sends with every page. */
+const visit = {
+  // why: wrk adds a second one unless it is written like this
+  Host: "shop.example",
+  "user-agent": BROWSER,
+  accept: "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+  "accept-language": "en-US,en;q=0.9",
+  referer: "https://shop.example/c/tents",
+  "sec-fetch-dest": "document",
+  "sec-fetch-mode": "navigate",
+  "sec-fetch-site": "same-origin",
+};
+
+const ALL = ["floor", "handwritten", "ours"];
+
+/**
+ * `shows`: the headline, whether cookies are set, and how many messages each request sends. `targets`: the measured
+ * worker's CPU time as a multiple of another's, in the same round; a reference may be another row's.
+ */
+export const rows = [
+  {
+    name: "nothing applies, page",
+    path: "/elsewhere",
+    headers: visit,
+    workers: [...ALL, "ours-1000"],
+    shows: { headline: HEADLINE, cookies: 0, messages: 0 },
+    targets: [
+      ["ours", "floor", 1.1],
+      ["ours-1000", "floor", 1.1],
+    ],
+  },
+  {
+    name: "nothing applies, image",
+    path: "/image-1.webp",
+    headers: { ...visit, accept: "image/webp,*/*;q=0.8", "sec-fetch-dest": "image", "sec-fetch-mode": "no-cors" },
+    workers: ALL,
+    shows: { cookies: 0, messages: 0 },
+    targets: [["ours", "floor", 1.1]],
+  },
+  {
+    name: "header only, first visit",
+    path: "/header",
+    headers: visit,
+    workers: ["handwritten", "ours"],
+    shows: { headline: HEADLINE, variant: true, cookies: 2, messages: 1 },
+    targets: [["ours", "handwritten", 1]],
+  },
+  {
+    name: "rewrite, first visit",
+    path: "/rewrite",
+    headers: visit,
+    workers: ["handwritten", "ours", "ours-1000", "ours-10000"],
+    shows: { headline: PROMISE, variant: true, cookies: 2, messages: 1 },
+    targets: [
+      ["ours", "handwritten", 1],
+      ["ours-1000", "ours", 1.05],
+      ["ours-10000", "ours", 1.15],
+    ],
+  },
+  {
+    name: "rewrite, returning visitor",
+    path: "/rewrite",
+    headers: visit,
+    returning: true,
+    workers: ["handwritten", "ours"],
+    shows: { headline: PROMISE, variant: true, cookies: 0, messages: 0 },
+    targets: [["ours", "handwritten", 1]],
+  },
+  {
+    name: "rewrite, control, first visit",
+    path: "/control",
+    headers: visit,
+    workers: ["handwritten", "ours"],
+    shows: { headline: HEADLINE, variant: true, cookies: 2, messages: 1 },
+    targets: [["ours", "handwritten", 1]],
+  },
+  {
+    name: "rewrite, crawler",
+    path: "/rewrite",
+    headers: { ...visit, "user-agent": CRAWLER },
+    workers: ["handwritten", "ours"],
+    shows: { headline: HEADLINE, variant: false, cookies: 0, messages: 0 },
+    targets: [],
+  },
+  {
+    name: "three rewrites, first visit",
+    path: "/three",
+    headers: visit,
+    workers: ["ours"],
+    shows: { headline: PROMISE, variant: true, cookies: 2, messages: 1 },
+    targets: [],
+  },
+  {
+    name: "rewrite, gzip, first visit",
+    path: "/rewrite",
+    headers: { ...visit, "accept-encoding": "gzip" },
+    workers: ALL,
+    shows: { headline: { floor: HEADLINE, handwritten: PROMISE, ours: PROMISE }, gzip: true, messages: { floor: 0, handwritten: 1, ours: 1 } },
+    targets: [["ours", "handwritten", 1]],
+  },
+];

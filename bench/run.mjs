@@ -1,0 +1,80 @@
+// All rows, interleaved: each round measures every worker in every row once, so that a change of the machine's mood meets
+// all of them. Ratios are taken within a round.
+
+import { fork } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { documents, workers } from "./documents.mjs";
+import { get, measure } from "./load.mjs";
+import { rows } from "./rows.mjs";
+import { configure, cpuSeconds, start } from "./workerd.mjs";
+
+/** Starts the shop, the stores and the queue. */
+export async function surround() {
+  const child = fork(fileURLToPath(new URL("origin.mjs", import.meta.url)));
+  const ask = (message) =>
+    new Promise((resolve) => {
+      child.once("message", resolve);
+      child.send(message);
+    });
+  const ports = await ask({ ask: "start", documents });
+  return { ports, messages: () => ask({ ask: "messages", documents: {} }), stop: () => child.disconnect() };
+}
+
+/** A server per worker, as `configs` by name. */
+export function configureAll({ built, folder, ports, compatibilityDate, v8Flags }) {
+  const configs = {};
+  for (const [name, worker] of Object.entries(workers({ built }))) {
+    configs[name] = configure(join(folder, name), { ...worker, ports, compatibilityDate, v8Flags });
+  }
+  return configs;
+}
+
+/** Measures all rows; returns per row and worker the microseconds of every round. */
+export async function load({ configs, surroundings, program, rounds, seconds, only = () => true }) {
+  const chosen = rows.filter((row) => only(row.name));
+  const servers = {};
+  const times = chosen.map((row) => Object.fromEntries(row.workers.map((worker) => [worker, []])));
+  try {
+    for (const name of new Set(chosen.flatMap((row) => row.workers))) servers[name] = await start(configs[name]);
+    for (let round = 0; round < rounds; round++) {
+      for (const [index, row] of chosen.entries()) {
+        // why: who comes first may meet a colder machine
+        const order = round % 2 ? row.workers.toReversed() : row.workers;
+        for (const worker of order) {
+          const { micros } = await measure({ row, worker, server: servers[worker], surroundings, program, seconds });
+          times[index][worker].push(micros);
+        }
+      }
+      console.error(`round ${round + 1} of ${rounds}`);
+    }
+  } finally {
+    for (const [name, server] of Object.entries(servers)) {
+      if (server.log().trim()) console.error(`${name} logged:\n${server.log()}`);
+    }
+    await Promise.all(Object.values(servers).map((server) => server.stop()));
+  }
+  return chosen.map((row, index) => ({ row, times: times[index] }));
+}
+
+/** From process start to the first answered request: milliseconds on the clock and of CPU, every round. */
+export async function starts({ configs, rounds }) {
+  const times = { floor: [], handwritten: [], "ours-1000": [] };
+  const row = rows.find(({ name }) => name === "rewrite, first visit");
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, list] of Object.entries(times)) {
+      const began = performance.now();
+      const server = await start(configs[name]);
+      try {
+        const answer = await get(server.port, row.path, row.headers);
+        const clock = performance.now() - began;
+        const changed = answer.body.includes(row.shows.headline);
+        if (answer.status !== 200 || changed !== (name !== "floor")) throw new Error(`${name}: the first answer is wrong`);
+        list.push({ clock, cpu: cpuSeconds(server.pid) * 1000 });
+      } finally {
+        await server.stop();
+      }
+    }
+  }
+  return times;
+}

@@ -1,0 +1,98 @@
+// workerd, started plainly: no inspector, no dev proxy, one configuration of the kind that production has.
+
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+
+const require = createRequire(import.meta.url);
+
+/** The program itself: the one in `.bin` may be a wrapper with another process id. */
+function program() {
+  const wrangler = createRequire(require.resolve("wrangler/package.json"));
+  const workerd = createRequire(wrangler.resolve("workerd/package.json"));
+  const os = { linux: "linux", darwin: "darwin", win32: "windows" }[process.platform];
+  const architecture = process.arch === "arm64" ? "arm64" : "64";
+  return workerd.resolve(`@cloudflare/workerd-${os}-${architecture}/bin/workerd`);
+}
+
+export const workerd = program();
+
+/** Writes a configuration into `folder`; `modules` maps file names to contents, the first is the entry. */
+export function configure(folder, { modules, store, ports, compatibilityDate, vars = {}, v8Flags = [] }) {
+  mkdirSync(folder, { recursive: true });
+  const embed = Object.entries(modules).map(([name, content]) => {
+    writeFileSync(join(folder, name), content);
+    return `(name = "${name}", ${name.endsWith(".wasm") ? "wasm" : "esModule"} = embed "${name}")`;
+  });
+  const text = Object.entries({ ORIGIN_URL: "", CONFIG_TTL_SECONDS: "30", ...vars });
+  const bindings = [
+    '(name = "CONFIG", kvNamespace = "kv")',
+    '(name = "EVENTS", queue = "queue")',
+    ...text.map(([name, value]) => `(name = "${name}", text = "${value}")`),
+  ];
+  const external = (name, port) => `(name = "${name}", external = (address = "127.0.0.1:${port}", http = ()))`;
+  writeFileSync(
+    join(folder, "config.capnp"),
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = (
+      modules = [${embed.join(", ")}],
+      compatibilityDate = "${compatibilityDate}",
+      bindings = [${bindings.join(", ")}],
+      globalOutbound = "origin")),
+    ${external("origin", ports.shop)},
+    ${external("kv", ports.stores[store])},
+    ${external("queue", ports.queue)}],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+  v8Flags = [${v8Flags.map((flag) => `"${flag}"`).join(", ")}]);
+`,
+  );
+  return join(folder, "config.capnp");
+}
+
+/** Starts it; resolves when it listens. */
+export function start(config) {
+  const child = spawn(workerd, ["serve", "--control-fd=3", config], {
+    cwd: dirname(config),
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+  let log = "";
+  child.stdout.on("data", (data) => {
+    log += data;
+  });
+  child.stderr.on("data", (data) => {
+    log += data;
+  });
+  const listening = new Promise((resolve, reject) => {
+    child.stdio[3].on("data", (data) => {
+      const port = /"event":"listen"[^}]*"port":(\d+)/.exec(data)?.[1];
+      if (port) resolve(Number(port));
+    });
+    child.once("exit", (code) => reject(new Error(`workerd ended with ${code}: ${log}`)));
+  });
+  const ended = new Promise((resolve) => {
+    child.once("exit", resolve);
+  });
+  return listening.then((port) => ({
+    port,
+    pid: child.pid,
+    log: () => log,
+    stop: () => {
+      child.kill("SIGKILL");
+      return ended;
+    },
+  }));
+}
+
+/** The compatibility date that is deployed with. */
+export const deployedDate = (wranglerToml) =>
+  /^compatibility_date\s*=\s*"([^"]+)"/m.exec(readFileSync(wranglerToml, "utf8"))[1];
+
+/** CPU seconds that a process has used, in user and kernel mode, all threads. Linux counts in hundredths. */
+export function cpuSeconds(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}

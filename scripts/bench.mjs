@@ -1,0 +1,62 @@
+// The project's benchmarks: CPU time of workerd per request, ours beside the floor and a hand-written worker.
+//
+//   npm run bench                      every row; a table, and target/bench.json
+//   npm run bench -- --rows rewrite    rows whose name contains this
+//   npm run bench -- native            the parts, natively (cargo bench)
+//
+// docs/performance.md says what is measured and why so.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { at, installed, packages, root, run, systemProgram, target } from "./setup.mjs";
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "2" },
+    rows: { type: "string", default: "" },
+    built: { type: "string" },
+    starts: { type: "string", default: "7" },
+  },
+});
+
+if (positionals.includes("native")) {
+  run("cargo", ["bench", "--benches"]);
+  process.exit(0);
+}
+if (process.platform !== "linux") {
+  console.error("The benchmark reads CPU times from /proc: it runs on Linux. `npm run bench -- native` runs everywhere.");
+  process.exit(1);
+}
+packages();
+if (Number(process.versions.node.split(".")[0]) < 22) {
+  // why: the machine's Node may be older than the one of the project's packages
+  run(installed("node"), [at("scripts/bench.mjs"), ...process.argv.slice(2)]);
+  process.exit(0);
+}
+const { build } = await import("./build.mjs");
+const { configureAll, load, starts, surround } = await import("../bench/run.mjs");
+const { deployedDate } = await import("../bench/workerd.mjs");
+const { loadTable, startTable } = await import("../bench/table.mjs");
+
+const built = options.built ?? build();
+const program = systemProgram(["wrk"], "wrk");
+const seconds = Math.min(4, Number(options.seconds));
+const surroundings = await surround();
+try {
+  const compatibilityDate = deployedDate(join(root, "wrangler.toml"));
+  const configs = configureAll({ built, folder: join(target, "bench"), ports: surroundings.ports, compatibilityDate });
+  const only = (name) => name.includes(options.rows);
+  const measured = await load({ configs, surroundings, program, rounds: Number(options.rounds), seconds, only });
+  const table = loadTable(measured);
+  console.log(table.text);
+  const started = Number(options.starts) > 0 ? startTable(await starts({ configs, rounds: Number(options.starts) })) : undefined;
+  if (started) console.log(started.text);
+  mkdirSync(at("target"), { recursive: true });
+  const result = { at: new Date().toISOString(), rounds: Number(options.rounds), seconds, rows: table.data, starts: started?.data };
+  writeFileSync(at("target", "bench.json"), `${JSON.stringify(result, null, 2)}\n`);
+} finally {
+  surroundings.stop();
+}

@@ -1,0 +1,41 @@
+//! A circuit breaker: an origin that keeps failing is not asked for a while.
+
+/// Failures in a row after which the circuit opens.
+pub const FAILURES: u32 = 5;
+
+/// How long it stays open, in milliseconds, before one request tries again.
+pub const PAUSE_MS: f64 = 30_000.0;
+
+/// The state of one origin in one isolate.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Breaker {
+    failures: u32,
+    retry_at: f64,
+    /// How many requests the control origin answered in its place.
+    pub fallbacks: u64,
+}
+
+impl Breaker {
+    /// Whether a request may try the origin at `now` (milliseconds). After the pause one may; others wait for its
+    /// outcome, or for another pause where it never comes.
+    pub fn admits(&mut self, now: f64) -> bool {
+        if self.failures < FAILURES {
+            return true;
+        }
+        let due = now >= self.retry_at;
+        if due {
+            self.retry_at = now + PAUSE_MS;
+        }
+        due
+    }
+
+    /// Takes note of how a request went.
+    pub fn settle(&mut self, served: bool, now: f64) {
+        if served {
+            self.failures = 0;
+        } else {
+            self.failures = self.failures.saturating_add(1);
+            self.retry_at = now + PAUSE_MS;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Answers that need no origin: a redirect to a variant's page, and the link that starts or ends a preview.
+
+use super::{Answer, HeaderChange, Intent};
+use crate::arrive::PreviewRequest;
+use crate::plan::Plan;
+use crate::url::Url;
+use crate::visitor::cookies::Jar;
+use crate::visitor::preview;
+
+/// An answer of our own, without a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Early {
+    /// The status.
+    pub status: u16,
+    /// Its headers.
+    pub changes: Vec<HeaderChange>,
+    /// The decisions that the visitor was exposed to by it, by position among the intent's.
+    pub exposed: Vec<usize>,
+}
+
+impl Intent {
+    /// The answer, where the origin need not be asked.
+    #[must_use]
+    pub fn early(&self, plan: &Plan, secret: Option<&[u8]>) -> Option<Early> {
+        let jar = Jar { settings: &plan.visitor, url: Url::split(&self.url) };
+        let cookie = match &self.preview {
+            PreviewRequest::Start { token, .. } => Some(jar.until_closed(preview::NAME, token)),
+            PreviewRequest::End { .. } => Some(jar.delete(preview::NAME)),
+            _ => None,
+        };
+        if let (PreviewRequest::Start { clean, .. } | PreviewRequest::End { clean }, Some(cookie)) =
+            (&self.preview, cookie)
+        {
+            let changes = vec![
+                HeaderChange::Set("Location", clean.clone()),
+                HeaderChange::Set("Cache-Control", "private, no-store".to_owned()),
+                HeaderChange::Set("X-Robots-Tag", "noindex".to_owned()),
+                HeaderChange::Append("Set-Cookie", cookie),
+            ];
+            return Some(Early { status: 302, changes, exposed: Vec::new() });
+        }
+        let (status, location) = self.redirect(plan)?;
+        let reply = self.reply(plan, &Answer { status, ..Answer::default() }, secret);
+        let mut changes = reply.changes;
+        changes.retain(|change| !matches!(change, HeaderChange::Set("Cache-Control", _)));
+        changes.push(HeaderChange::Set("Location", location));
+        changes.push(HeaderChange::Set("Cache-Control", "private, no-store".to_owned()));
+        Some(Early { status, changes, exposed: reply.exposed })
+    }
+}

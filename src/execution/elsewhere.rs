@@ -1,0 +1,66 @@
+//! Variant origins: another place to fetch the page from, and the way back where it fails.
+
+use super::{HeaderChange, Intent};
+use crate::plan::Plan;
+use crate::url::Url;
+
+/// Another place to fetch the page from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The experiment whose variant it is, by position in the plan.
+    pub experiment: usize,
+    /// A base URL in place of the origin's; `None`: the same origin.
+    pub base: Option<Box<str>>,
+    /// What goes before the page's path.
+    pub path_prefix: Box<str>,
+    /// How long it may take to answer, in milliseconds.
+    pub timeout_ms: u32,
+    /// Whether it may see the shop's cookies and credentials.
+    pub trusted: bool,
+}
+
+impl Intent {
+    /// Where the page is fetched from, if not from the origin. Of several experiments the one of highest priority says.
+    #[must_use]
+    pub fn elsewhere(&self, plan: &Plan) -> Option<Elsewhere> {
+        let here = Url::split(&self.url);
+        self.treatments(plan).find_map(|treatment| {
+            let origin = treatment.variant.origin.as_ref()?;
+            Some(Elsewhere {
+                experiment: treatment.experiment,
+                base: origin.url.as_deref().map(Into::into),
+                path_prefix: origin.path_prefix.as_deref().unwrap_or("").trim_end_matches('/').into(),
+                timeout_ms: origin.timeout_ms,
+                trusted: origin.url.as_deref().is_none_or(|url| is_trusted(url, &here, plan)),
+            })
+        })
+    }
+
+    /// Takes an experiment out whose variant could not be served: nothing of it is done, told or exposed. The visitor
+    /// keeps the assignment for the next page.
+    pub fn withdraw(&mut self, plan: &Plan, experiment: usize) {
+        self.decisions.retain(|decision| decision.experiment != experiment);
+        self.retell(plan);
+    }
+}
+
+impl Elsewhere {
+    /// What an origin of another site must not see, and what it must not set.
+    pub fn without_credentials(&self, changes: &mut Vec<HeaderChange>) {
+        if !self.trusted {
+            for name in ["Cookie", "Authorization", "Proxy-Authorization"] {
+                changes.push(HeaderChange::Remove(name));
+            }
+        }
+    }
+}
+
+/// Whether a URL belongs to the shop's own site: the cookie domain where the document names one, else the page's host
+/// without `www.`, and what is below it. Two hosts of one registrable domain that are not below each other count as
+/// foreign, because only a list of all public suffixes could tell `b.shop.example` from `other.co.uk`.
+fn is_trusted(url: &str, here: &Url<'_>, plan: &Plan) -> bool {
+    let site = plan.visitor.domain.as_deref().map(|domain| domain.trim_start_matches('.'));
+    let site = site.unwrap_or_else(|| here.host_name().strip_prefix("www.").unwrap_or(here.host_name()));
+    let host = Url::split(url).host_name();
+    host == site || host.strip_suffix(site).is_some_and(|below| below.ends_with('.'))
+}

@@ -1,0 +1,204 @@
+// What is sent to the queue: one message a request, when a treatment was met, once.
+
+import assert from "node:assert/strict";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { BROWSER, documentOf, experiment, Jar, startWorld, treatment, until } from "./world.mjs";
+
+const HELLO = [{ select: "h1", do: "set_text", value: "Hello" }];
+const CONTROL_ONLY = experiment({ id: "plain", pages: ["/c"], variants: [{ id: "control", weight: 1 }, { id: "b", weight: 0, rewrite: HELLO }] });
+const DOCUMENT = documentOf([
+  treatment(HELLO),
+  treatment(HELLO, { id: "price", pages: ["/", "/p/*"] }),
+  treatment([], { id: "header", pages: ["/api"] }),
+  treatment(HELLO, { id: "release", kind: "release", pages: ["/release"] }),
+  treatment([], { id: "forced", pages: ["/forced"], overrides: [{ audience: { "cookie.staff": "1" }, variant: "control" }] }),
+  treatment(HELLO, { id: "won", pages: ["/won"], winner: "bold" }),
+  treatment([], { id: "by-origin", pages: ["/o"], expose: "origin" }),
+  CONTROL_ONLY,
+]);
+
+let world;
+before(async () => {
+  world = await startWorld({ document: DOCUMENT });
+  await world.ask("/warm");
+});
+after(() => world.close());
+beforeEach(() => {
+  world.platform.messages.length = 0;
+  world.origin.forget();
+});
+
+const sent = () => world.platform.messages;
+const events = () => sent().flatMap((message) => message.events);
+const exposed = () => events().map((event) => `${event.experiment_id}=${event.variant}`);
+
+/** Asks something that exposes after what should not have: messages leave in order, so the former's would be there. */
+async function afterwards() {
+  const before = sent().length;
+  await world.ask("/api");
+  await until(() => sent().some((message, i) => i >= before && message.events.some((event) => event.experiment_id === "header")), "a later message");
+  return exposed().filter((name) => name !== "header=bold");
+}
+
+describe("the message", () => {
+  test("is one a request, to the letter", async () => {
+    const cf = { country: "CH", city: "Bern", colo: "ZRH" };
+    const headers = { Referer: "https://search.example/?q=secret", "CF-Connecting-IP": "203.0.113.9" };
+    const from = Date.now();
+    const jar = new Jar();
+    jar.take(await world.ask("/?email=jane@example.com", { host: "shop.example", headers, cf }));
+    await until(() => sent().length === 1, "the message");
+    const [message] = sent();
+    assert.deepEqual(Object.keys(message).sort(), ["events", "schema", "seq", "source"]);
+    assert.equal(message.schema, 1);
+    assert.match(message.source, /^[0-9a-f]{32}$/);
+    assert.equal(Number.isInteger(message.seq), true);
+    assert.deepEqual(exposed(), ["hero=bold", "price=bold"]);
+    for (const event of message.events) {
+      const { id, at, exposed_at, anonymous_id, experiment_id, unit, ...rest } = event;
+      assert.match(id, /^[0-9a-f]{32}$/);
+      for (const time of [at, exposed_at]) {
+        assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+        assert.ok(Math.abs(Date.parse(time) - from) < 60_000);
+      }
+      assert.equal(anonymous_id, jar.get("sortition_id"));
+      assert.deepEqual(rest, {
+        type: "experiment_exposed",
+        project: "acme-shop",
+        config_revision: "r1",
+        user_id: null,
+        iteration: 1,
+        variant: "bold",
+        reason: "split",
+        request: {
+          host: "shop.example",
+          path: "/",
+          method: "GET",
+          country: "CH",
+          device: "desktop",
+          browser: "chrome",
+          referrer_host: "search.example",
+          visitor_type: "new",
+        },
+        versions: {},
+      });
+      for (const secret of ["jane", "secret", "203.0.113.9", BROWSER]) assert.ok(!JSON.stringify(event).includes(secret), secret);
+    }
+  });
+
+  test("ids are of the unit: the same for the same visitor, another for another", async () => {
+    for (const id of ["visitor-one", "visitor-one", "visitor-two"]) await world.ask("/p/1", { cookie: `sortition_id=${id}` });
+    await until(() => sent().length === 3, "three messages");
+    const [first, again, other] = events().map((event) => event.id);
+    assert.equal(first, again);
+    assert.notEqual(first, other);
+  });
+
+  test("numbers count up from isolate's start", async () => {
+    for (let i = 0; i < 4; i++) await world.ask("/p/1");
+    await until(() => sent().length === 4, "four messages");
+    const numbers = sent().map((message) => message.seq).sort((a, b) => a - b);
+    assert.deepEqual(numbers.map((n) => n - numbers[0]), [0, 1, 2, 3]);
+    assert.equal(new Set(sent().map((message) => message.source)).size, 1);
+    assert.equal((await world.health()).messages, numbers[3] + 1);
+  });
+});
+
+describe("once per visitor and experiment", () => {
+  test("later visits with the cookie send nothing, other experiments do", async () => {
+    const jar = new Jar();
+    jar.take(await world.ask("/", { cookie: jar.header }));
+    for (let visit = 0; visit < 3; visit++) jar.take(await world.ask("/", { cookie: jar.header }));
+    jar.take(await world.ask("/p/x", { cookie: jar.header }));
+    assert.deepEqual(await afterwards(), ["hero=bold", "price=bold"]);
+  });
+
+  test("the control is exposed like the treatment", async () => {
+    const jar = new Jar();
+    jar.take(await world.ask("/c"));
+    jar.take(await world.ask("/c", { cookie: jar.header }));
+    assert.deepEqual(await afterwards(), ["plain=control"]);
+  });
+
+  test("a new iteration counts anew, and so does another variant", async () => {
+    const jar = new Jar();
+    jar.take(await world.ask("/"));
+    const again = DOCUMENT.experiments.map((e) => (e.id === "hero" ? { ...e, iteration: 2 } : e));
+    await world.publish({ ...DOCUMENT, experiments: again });
+    jar.take(await world.ask("/", { cookie: jar.header }));
+    await until(() => events().length >= 3, "the new iteration's exposure");
+    assert.deepEqual(exposed(), ["hero=bold", "price=bold", "hero=bold"]);
+    const [first, , second] = events();
+    assert.notEqual(first.id, second.id);
+    assert.equal(second.iteration, 2);
+    await world.publish(DOCUMENT);
+  });
+});
+
+describe("nothing was met", () => {
+  const HTML = ["Content-Type", "text/html"];
+  const CASES = [
+    ["prefetch", { headers: { "Sec-Purpose": "prefetch" } }, {}],
+    ["prerender", { headers: { "Sec-Purpose": "prefetch;prerender" } }, {}],
+    ["the older header", { headers: { Purpose: "prefetch" } }, {}],
+    ["HEAD", { method: "HEAD" }, {}],
+    ["404", {}, { status: 404, headers: HTML }],
+    ["500", {}, { status: 500, headers: HTML }],
+    ["302", {}, { status: 302, headers: ["Location", "/x"] }],
+    ["a page that cannot be rewritten", {}, { headers: ["Content-Type", "application/json"], body: "{}" }],
+    ["a coding that cannot be rewritten", {}, { headers: [...HTML, "Content-Encoding", "zstd"], body: "?" }],
+    ["a crawler", { headers: { "User-Agent": "Googlebot/2.1" } }, {}],
+  ];
+  for (const [what, request, answer] of CASES) {
+    test(`${what}: no exposure for treatment or control, and a later visit still counts`, async () => {
+      for (const path of ["/p/1", "/c"]) {
+        world.origin.serve(path, answer);
+        const jar = new Jar();
+        jar.take(await world.ask(path, request));
+        assert.deepEqual(await afterwards(), [], path);
+        world.origin.serve(path);
+        await world.ask(path, { cookie: jar.header });
+        await until(() => exposed().some((name) => !name.startsWith("header=")), "the later visit's exposure");
+        sent().length = 0;
+      }
+    });
+  }
+
+  test("a 304 shows what the visitor has: exposed by the page before, not again", async () => {
+    world.origin.on("/p/1", (request, response) => {
+      const fresh = request.headers["if-none-match"] === '"v1"';
+      response.writeHead(fresh ? 304 : 200, { "Content-Type": "text/html", ETag: '"v1"' });
+      response.end(fresh ? undefined : "<h1>x</h1>");
+    });
+    const jar = new Jar();
+    const first = jar.take(await world.ask("/p/1"));
+    const second = await world.ask("/p/1", { cookie: jar.header, headers: { "If-None-Match": first.headers.etag } });
+    assert.equal(second.status, 304);
+    assert.deepEqual(await afterwards(), ["price=bold"]);
+  });
+
+  test("winners, overrides and releases are no experiments", async () => {
+    world.origin.forget();
+    await world.ask("/won");
+    await world.ask("/release");
+    await world.ask("/forced", { cookie: "staff=1" });
+    assert.equal(world.origin.of("/won")[0].headers["sortition-variants"], "won=bold");
+    assert.equal(world.origin.of("/release")[0].headers["sortition-variants"], "release=bold");
+    assert.equal(world.origin.of("/forced")[0].headers["sortition-variants"], "forced=control");
+    assert.deepEqual(await afterwards(), []);
+  });
+});
+
+describe("`expose: origin`", () => {
+  test("only when the origin says it rendered it; its header stays inside", async () => {
+    world.origin.serve("/o", { headers: ["Content-Type", "text/html"] });
+    const jar = new Jar();
+    jar.take(await world.ask("/o"));
+    assert.deepEqual(await afterwards(), []);
+    world.origin.serve("/o", { headers: ["Content-Type", "text/html", "Sortition-Expose", "other, by-origin"] });
+    const answer = jar.take(await world.ask("/o", { cookie: jar.header }));
+    assert.equal(answer.headers["sortition-expose"], undefined);
+    await world.ask("/o", { cookie: jar.header });
+    assert.deepEqual(await afterwards(), ["by-origin=bold"]);
+  });
+});

@@ -1,0 +1,84 @@
+// Stand-ins for KV, a queue and R2 that do what a test says: hold values, fail, or never answer. workerd speaks HTTP to
+// such services, so one small server plays all three.
+
+import http from "node:http";
+
+/** Starts the stand-ins. Their state may be changed at any time. */
+export async function startPlatform() {
+  const state = {
+    /** What KV holds. */
+    kv: new Map(),
+    /** How KV, the queue and R2 behave: `ok`, `fail` (an error) or `hang` (no answer at all). */
+    behaviour: { kv: "ok", queue: "ok", r2: "ok" },
+    /** Every key that KV was asked for. */
+    reads: [],
+    /** Every message that the queue took. */
+    messages: [],
+    /** How often the queue was asked to take one. */
+    sends: 0,
+    /** What R2 holds, by key. */
+    objects: new Map(),
+  };
+  const answers = { kv: readKey, queue: takeMessage, r2: keepObject };
+  const server = http.createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const service = request.headers["test-service"];
+    const behaviour = state.behaviour[service];
+    if (service === "kv") state.reads.push(keyOf(request));
+    if (service === "queue") state.sends++;
+    if (behaviour === "hang") return;
+    if (behaviour === "fail") {
+      response.writeHead(500);
+      return response.end("this service is told to fail");
+    }
+    answers[service](state, request, response, Buffer.concat(chunks));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    ...state,
+    address: `127.0.0.1:${server.address().port}`,
+    get sends() {
+      return state.sends;
+    },
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const keyOf = (request) => decodeURIComponent(new URL(request.url, "http://kv").pathname.slice(1));
+
+function readKey(state, request, response) {
+  const value = state.kv.get(keyOf(request));
+  response.writeHead(value === undefined ? 404 : 200);
+  response.end(value);
+}
+
+function takeMessage(state, _request, response, body) {
+  state.messages.push(JSON.parse(body.toString()));
+  response.writeHead(200, { "Content-Type": "application/json" });
+  response.end(JSON.stringify({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: 0 } } }));
+}
+
+/** R2's protocol: a piece of JSON that says what is wanted, then the object's bytes. */
+function keepObject(state, request, response, body) {
+  const size = Number(request.headers["cf-r2-metadata-size"]);
+  const { object } = JSON.parse(body.subarray(0, size).toString());
+  const content = body.subarray(size).toString();
+  state.objects.set(object, content);
+  const head = JSON.stringify({
+    name: object,
+    version: "1",
+    size: String(content.length),
+    etag: "00",
+    uploaded: String(Date.now()),
+    httpFields: {},
+    customFields: [],
+    checksums: {},
+    storageClass: "Standard",
+  });
+  response.writeHead(200, { "CF-R2-Metadata-Size": String(head.length) });
+  response.end(head);
+}

@@ -1,0 +1,145 @@
+// The built worker in workerd itself, with nothing between it and the test: an origin behind it and stand-ins for the
+// platform's services beside it. wrangler's test harness sends what a worker fetches through Node's `fetch`, which
+// decodes bodies, changes headers and knows no upgrade, so bytes can only be looked at here.
+
+import { spawn } from "node:child_process";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import workerd from "workerd";
+import { unstable_readConfig as readConfig } from "wrangler";
+import { ask, until } from "./client.mjs";
+import { startOrigin } from "./origin.mjs";
+import { startPlatform } from "./platform.mjs";
+
+export * from "./client.mjs";
+export * from "./documents.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const { compatibility_date: compatibilityDate } = readConfig({ config: join(root, "wrangler.toml") }, { hideWarnings: true });
+
+/**
+ * Starts a world.
+ *
+ * @param {object} [options]
+ * @param {object | string} [options.document] What KV holds under `config`; a string goes in as it is.
+ * @param {string} [options.kill] What KV holds under `kill`.
+ * @param {Record<string, string>} [options.vars] Variables and secrets. The plan is refreshed on every request unless
+ *   `CONFIG_TTL_SECONDS` says otherwise.
+ * @param {string[]} [options.without] Bindings that are left out, of `CONFIG`, `EVENTS`, `ARCHIVE`.
+ * @param {string} [options.build] The folder of the built worker.
+ */
+export async function startWorld({ document, kill, vars = {}, without = [], build = join(root, "build") } = {}) {
+  const [origin, platform] = await Promise.all([startOrigin(), startPlatform()]);
+  const setKey = (key, value) =>
+    value === undefined ? platform.kv.delete(key) : platform.kv.set(key, typeof value === "string" ? value : JSON.stringify(value));
+  setKey("config", document);
+  setKey("kill", kill);
+
+  const folder = mkdtempSync(join(tmpdir(), "sortition-"));
+  for (const file of ["index.js", "index_bg.wasm"]) copyFileSync(join(build, file), join(folder, file));
+  const texts = { ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
+  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, without));
+  const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", join(folder, "config.capnp")], {
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+  let log = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      log += chunk;
+    });
+  }
+  const url = new URL(`http://127.0.0.1:${await listening(child, () => log)}`);
+
+  let revisions = 1;
+  const world = {
+    origin,
+    platform,
+    url,
+    setKey,
+    /** Asks the worker; see `ask`. */
+    ask: (path, options) => ask(url, path, options),
+    /** What `/health` says. */
+    health: async () => JSON.parse((await ask(url, "/_sortition/health")).text),
+    /** Puts a document into KV and waits until the worker uses it; its revision is new each time. */
+    async publish(next) {
+      const revision = `r${++revisions}`;
+      setKey("config", { ...next, revision });
+      await world.settled((health) => health.config_revision === revision, "the new document to be used");
+      return revision;
+    },
+    /** Waits until `/health` is as wanted, and returns it. */
+    async settled(wanted, what = "/health to be as wanted") {
+      let health;
+      const look = async () => {
+        health = await world.health();
+        return wanted(health);
+      };
+      await until(look, () => `${what}; it says ${JSON.stringify(health)}`);
+      return health;
+    },
+    /** What the worker wrote to its log. */
+    log: () => log,
+    async close() {
+      child.kill("SIGKILL");
+      await Promise.all([origin.close(), platform.close()]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  return world;
+}
+
+function configuration(platform, texts, without) {
+  const text = (value) => JSON.stringify(value);
+  const services = { CONFIG: ["kvNamespace", "kv"], EVENTS: ["queue", "queue"], ARCHIVE: ["r2Bucket", "r2"] };
+  const bindings = [
+    ...Object.entries(texts).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
+    ...Object.entries(services)
+      .filter(([name]) => !without.includes(name))
+      .map(([name, [kind, service]]) => `(name = ${text(name)}, ${kind} = ${text(service)})`),
+  ];
+  const standIns = Object.values(services).map(
+    ([, name]) =>
+      `(name = ${text(name)}, external = (address = ${text(platform)}, http = (injectRequestHeaders = [(name = "test-service", value = ${text(name)})])))`,
+  );
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .worker),
+    (name = "internet", network = (allow = ["public", "private"])),
+    ${standIns.join(",\n    ")},
+  ],
+  sockets = [(
+    name = "http", address = "127.0.0.1:0", service = "main",
+    http = (cfBlobHeader = "test-cf", forwardedProtoHeader = "x-forwarded-proto"),
+  )],
+);
+const worker :Workerd.Worker = (
+  modules = [
+    (name = "index.js", esModule = embed "index.js"),
+    (name = "./index_bg.wasm", wasm = embed "index_bg.wasm"),
+  ],
+  compatibilityDate = ${text(compatibilityDate)},
+  globalOutbound = "internet",
+  bindings = [
+    ${bindings.join(",\n    ")},
+  ],
+);
+`;
+}
+
+/** The port on which workerd listens, as it says on its control descriptor. */
+function listening(child, log) {
+  return new Promise((resolve, reject) => {
+    let said = "";
+    child.stdio[3].on("data", (chunk) => {
+      said += chunk;
+      for (const line of said.split("\n").slice(0, -1)) {
+        const message = JSON.parse(line);
+        if (message.event === "listen" && message.socket === "http") resolve(message.port);
+      }
+    });
+    child.on("exit", (code) => reject(new Error(`workerd ended with ${code}:\n${log()}`)));
+  });
+}
