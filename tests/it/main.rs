@@ -3,6 +3,8 @@
 
 mod bucket;
 mod condition;
+mod events;
+mod ledger;
 mod nearest;
 mod stats;
 mod stats_simulation;

@@ -1,7 +1,7 @@
 //! `POST events`, `POST conversions`, `POST webhooks/shopify`: what outsiders report.
 
 use super::{problem, problems};
-use crate::arrive::{Arrival, arrive, user_of};
+use crate::arrive::{Arrival, PreviewRequest, arrive, user_of};
 use crate::edge::isolate::{self, Loaded};
 use crate::edge::source::Incoming;
 use crate::edge::visit::entropy;
@@ -74,7 +74,7 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     let arrival = arrive(plan, &loaded.crawlers, &live, &sender, secret.as_deref(), entropy);
     match &arrival {
         // why: a person without consent is not recorded, and did nothing wrong
-        Arrival::Crawler | Arrival::NoConsent => return accepted(0),
+        Arrival::Crawler | Arrival::NoConsent(_) => return accepted(0),
         Arrival::Person(visitor) if !visitor.returning => {
             let name = &plan.visitor.cookie;
             return problem(400, "Bad request", &format!("cookie {name}: it is missing or is no visitor id"));
@@ -82,7 +82,7 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
         Arrival::Person(_) => {}
     }
     let user = user_of(plan, &facts);
-    let intent = Intent::new(plan, &live, &facts, arrival, &[], now);
+    let intent = Intent::new(plan, &live, &facts, arrival, PreviewRequest::None, now);
     let mut view = page_view(&intent, &facts);
     // why: the referrer of this request is the page itself
     view.referrer_host = None;
