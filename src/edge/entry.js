@@ -22,6 +22,7 @@ export default {
   fetch(request, env, ctx) {
     let lane = 0;
     try {
+      revive();
       lane = core.lane(request.method, request.url, Date.now());
     } catch (error) {
       report("choosing the lane", error);
@@ -60,6 +61,7 @@ async function firstLoad(request, env, ctx) {
   await Promise.race([loading, pause(LOAD_BUDGET_MS)]);
   let lane = 0;
   try {
+    revive();
     lane = core.lane(request.method, request.url, Date.now());
   } catch (error) {
     report("choosing the lane", error);
@@ -101,6 +103,7 @@ async function page(request, env, ctx) {
   // why: a WebSocket's answer cannot be made anew
   if (!visit || response.webSocket || response.status === 101) return response;
   try {
+    revive();
     if (elsewhere) steps = visit.script().split("\x1f")[1];
     return finish(visit, steps, response, env, ctx);
   } catch (error) {
@@ -157,7 +160,8 @@ async function fromElsewhere(elsewhere, visit, outgoing, env) {
   const [experiment, base, prefix, timeout, trust] = elsewhere;
   const circuit = base + prefix;
   const body = await keptBody(outgoing);
-  const tried = body !== undefined && core.origin_admits(circuit, Date.now());
+  const admits = () => core.origin_admits(circuit, Date.now());
+  const tried = body !== undefined && attempt("asking whether a variant origin may be tried", admits, false);
   if (tried) {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), Number(timeout));
@@ -165,7 +169,7 @@ async function fromElsewhere(elsewhere, visit, outgoing, env) {
       const request = changed(new Request(outgoing, { body }), elsewhere, 5, prefixed(outgoing.url, prefix));
       const response = await (base ? fetch(new Request(rebased(request.url, base), request), { signal: abort.signal }) : toOrigin(request, env, abort.signal));
       if (response.status < 500) {
-        core.origin_settled(circuit, true, true, Date.now());
+        attempt("noting that a variant origin works", () => core.origin_settled(circuit, true, true, Date.now()));
         return trust === "foreign" && response.headers.has("set-cookie") ? withoutCookies(response) : response;
       }
       response.body?.cancel();
@@ -175,10 +179,14 @@ async function fromElsewhere(elsewhere, visit, outgoing, env) {
       clearTimeout(timer);
     }
   }
-  core.origin_settled(circuit, false, tried, Date.now());
-  visit.withdraw(Number(experiment));
+  const withdraw = () => {
+    core.origin_settled(circuit, false, tried, Date.now());
+    visit.withdraw(Number(experiment));
+    return visit.script().split("\x1f");
+  };
+  const script = attempt("going back to the control origin", withdraw, []);
   const retry = body === undefined ? outgoing : new Request(outgoing, { body });
-  return toOrigin(changed(retry, visit.script().split("\x1f"), 2), env);
+  return toOrigin(changed(retry, script, 2), env);
 }
 
 /** The request's body, null where there is none, undefined where it is too long to be kept. */
@@ -285,6 +293,26 @@ async function recoverSpill(env) {
     if (!spilled) continue;
     await env.EVENTS.send(await spilled.json(), { contentType: "json" });
     await env.ARCHIVE.delete(key);
+  }
+}
+
+/**
+ * Puts a fresh instance in the place of one that a trap ended. The bindings do that too, but only after they have copied
+ * the call's texts into the memory of the old one: the new one would be handed addresses of the other's memory, break its
+ * heap, trap, and so on for ever. So this goes before every call with texts that is not right behind another.
+ */
+function revive() {
+  core.generation();
+}
+
+/** Asks the wasm something that the request can do without. */
+function attempt(doing, ask, otherwise) {
+  try {
+    revive();
+    return ask();
+  } catch (error) {
+    report(doing, error);
+    return otherwise;
   }
 }
 

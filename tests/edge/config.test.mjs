@@ -144,14 +144,13 @@ describe("the kill key", () => {
       world.setKey("kill", kill);
       const expected = ["hero", "price"].filter((id) => toOrigin.includes(`${id}=control`));
       await world.settled((health) => health.killed.join() === expected.join());
-      world.origin.forget();
-      world.platform.messages.length = 0;
+      await world.forget();
       const answer = await world.ask("/");
       assert.equal(world.origin.of("/")[0].headers["sortition-variants"], toOrigin);
       assert.equal(answer.headers["sortition-variants"], toClient);
       // why: `price` sets the same headline, so the page is the control's only where both are killed
       assert.equal(answer.text.includes("Hello"), toClient !== undefined);
-      const exposed = world.platform.messages.flatMap((message) => message.events.map((event) => event.experiment_id));
+      const exposed = (await world.sent()).flatMap((message) => message.events.map((event) => event.experiment_id));
       assert.ok(exposed.every((id) => !expected.includes(id)), `exposed: ${exposed}`);
       assert.equal(/not json|"yes"|"experiment"/.test(kill), (await world.health()).config_error?.includes("kill") ?? false);
     });

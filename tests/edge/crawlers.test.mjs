@@ -21,10 +21,7 @@ before(async () => {
   await world.ask("/warm");
 });
 after(() => world.close());
-beforeEach(() => {
-  world.origin.forget();
-  world.platform.messages.length = 0;
-});
+beforeEach(() => world.forget());
 
 /** Everything of an answer but the date. */
 const whole = (answer) => [answer.status, answer.fields.filter(([name]) => name !== "date"), answer.text];
@@ -43,7 +40,7 @@ describe("policy control", () => {
       assert.deepEqual(told, ["sortition-variants: hero=control"]);
       assert.equal(world.origin.of("/")[0].headers["user-agent"], agent);
     }
-    assert.equal(world.platform.sends, 0);
+    assert.deepEqual(await world.sent(), []);
     assert.equal((await world.health()).exposures, 0);
   });
 
@@ -102,7 +99,7 @@ describe("other policies", () => {
     assert.deepEqual(answer.setCookies, []);
     assert.deepEqual(ours(answer.fields), []);
     assert.equal(world.origin.of("/")[0].headers["sortition-variants"], "hero=bold");
-    assert.deepEqual(world.platform.messages, []);
+    assert.deepEqual(await world.sent(), []);
   });
 
   test("mirror: by the page, the same for all crawlers", async () => {

@@ -256,14 +256,13 @@ describe("consent", () => {
   ];
   for (const [what, options] of MISSING) {
     test(`${what}: the control, nothing set, nothing sent`, async () => {
-      world.origin.forget();
-      world.platform.messages.length = 0;
+      await world.forget();
       const answer = await world.ask("/", options);
       assert.match(answer.text, /Welcome/);
       assert.deepEqual(answer.setCookies, []);
       assert.deepEqual(ours(answer.fields), []);
       assert.deepEqual(ours(world.origin.of("/")[0].fields).map(([, value]) => value), ["hero=control"]);
-      assert.deepEqual(world.platform.messages, []);
+      assert.deepEqual(await world.sent(), []);
     });
   }
 

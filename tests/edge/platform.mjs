@@ -16,6 +16,8 @@ export async function startPlatform() {
     messages: [],
     /** How often the queue was asked to take one. */
     sends: 0,
+    /** How many it took, ever. */
+    taken: 0,
     /** What R2 holds, by key. */
     objects: new Map(),
   };
@@ -41,6 +43,9 @@ export async function startPlatform() {
     get sends() {
       return state.sends;
     },
+    get taken() {
+      return state.taken;
+    },
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -57,6 +62,7 @@ function readKey(state, request, response) {
 }
 
 function takeMessage(state, _request, response, body) {
+  state.taken++;
   state.messages.push(JSON.parse(body.toString()));
   response.writeHead(200, { "Content-Type": "application/json" });
   response.end(JSON.stringify({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: 0 } } }));

@@ -15,7 +15,7 @@ const CASES = {
     "<h1>x</h1>",
     `<h1>&lt;script&gt;alert("1")&lt;/script&gt; &amp; more</h1>`,
   ],
-  "set_text of every match": [[{ select: "li", do: "set_text", value: "x" }], "<ul><li>1<li>2</li></ul>", "<ul><li>x<li>x</li></ul>"],
+  "set_text of every match": [[{ select: "li", do: "set_text", value: "x" }], "<ul><li>1</li><li>2</li></ul>", "<ul><li>x</li><li>x</li></ul>"],
   "set_html": [[{ select: "#p", do: "set_html", value: "<em>New</em> &amp; good" }], "<p id=p>old</p>", "<p id=p><em>New</em> &amp; good</p>"],
   "set_attribute": [[{ select: "a", do: "set_attribute", name: "href", value: "/b?x=1&y=2" }], `<a href="/a">x</a>`, `<a href="/b?x=1&y=2">x</a>`],
   "set_attribute adds one": [[{ select: "a", do: "set_attribute", name: "data-x", value: "1" }], `<a href="/a">x</a>`, `<a href="/a" data-x="1">x</a>`],
@@ -52,7 +52,7 @@ const CASES = {
     `<section><p>1</p><p class="lead" data-x="12">2</p></section><p class="lead" data-x="1">3</p>`,
     `<section><p>1</p><p class="lead" data-x="12">y</p></section><p class="lead" data-x="1">3</p>`,
   ],
-  "markup that is not quite right": [[{ select: "h1", do: "set_text", value: "y" }], "<p><h1>x</p></h1><b><i>z</b>", "<p><h1>y</h1><b><i>z</b>"],
+  "markup that is not quite right": [[{ select: "h1", do: "set_text", value: "y" }], "<p>a<h1>x</h1></div><b><i>z</b><br/>&nope;<p", "<p>a<h1>y</h1></div><b><i>z</b><br/>&nope;<p"],
   "text that only looks like the element": [
     [{ select: "h1", do: "set_text", value: "y" }],
     "<script>var a = '<h1>x</h1>';</script><!-- <h1>x</h1> --><textarea><h1>x</h1></textarea><h1>x</h1>",

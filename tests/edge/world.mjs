@@ -79,6 +79,18 @@ export async function startWorld({ document, kill, vars = {}, without = [], buil
       await until(look, () => `${what}; it says ${JSON.stringify(health)}`);
       return health;
     },
+    /** The messages that the queue took since `forget`, once every message that the worker made has arrived. */
+    async sent() {
+      const arrived = async () => platform.taken === (await world.health()).messages;
+      await until(arrived, "every message to arrive");
+      return platform.messages;
+    },
+    /** Lets requests and messages of before come in, and forgets them. */
+    async forget() {
+      await world.sent();
+      platform.messages.length = 0;
+      origin.forget();
+    },
     /** What the worker wrote to its log. */
     log: () => log,
     async close() {

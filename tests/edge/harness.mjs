@@ -1,0 +1,44 @@
+// The worker of wrangler.toml on wrangler's whole local platform: KV, the queue with its consumer, D1, R2.
+//
+// What the worker fetches goes through Node's `fetch` here; for the bytes of answers there is world.mjs.
+
+import { fileURLToPath } from "node:url";
+import { createTestHarness, unstable_readConfig as readConfig } from "wrangler";
+import { ask } from "./client.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/**
+ * Starts the platform.
+ *
+ * @param {object} options
+ * @param {string} options.origin The origin's URL.
+ * @param {object | string} [options.document] What KV holds under `config`.
+ * @param {object[]} [options.workers] Further workers, as wrangler's configurations.
+ * @param {(config: object) => void} [options.change] Changes the worker's configuration before it is used.
+ */
+export async function startHarness({ origin, document, workers = [], change } = {}) {
+  const read = structuredClone(readConfig({ config: `${root}/wrangler.toml` }, { hideWarnings: true }));
+  const { name, main, compatibility_date, kv_namespaces, queues, d1_databases, r2_buckets, triggers } = read;
+  const vars = { ...read.vars, ORIGIN_URL: origin, CONFIG_TTL_SECONDS: "0" };
+  // why: batches of one second, so that tests need not wait for them
+  for (const consumer of queues.consumers) consumer.max_batch_timeout = 1;
+  const config = { name, main, compatibility_date, kv_namespaces, queues, d1_databases, r2_buckets, triggers, vars };
+  change?.(config);
+  const server = createTestHarness({ root, workers: [config, ...workers].map((config) => ({ config })) });
+  const { url } = await server.listen();
+  const worker = server.getWorker();
+  const env = await worker.getEnv();
+  if (config.d1_databases) await worker.applyD1Migrations("LEDGER");
+  if (document) await env.CONFIG.put("config", typeof document === "string" ? document : JSON.stringify(document));
+  return {
+    server,
+    worker,
+    env,
+    url,
+    ask: (path, options) => ask(url, path, options),
+    health: async () => JSON.parse((await ask(url, "/_sortition/health")).text),
+    log: () => server.getLogs().map((line) => line.message).join("\n"),
+    close: () => server.close(),
+  };
+}

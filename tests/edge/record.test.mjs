@@ -1,0 +1,163 @@
+// From the queue into the record: archived, stored once, acknowledged message by message, the unreadable kept aside.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { Jar, until } from "./client.mjs";
+import { documentOf, treatment } from "./documents.mjs";
+import { startHarness } from "./harness.mjs";
+import { startOrigin } from "./origin.mjs";
+
+const DOCUMENT = documentOf([
+  treatment([{ select: "h1", do: "set_text", value: "Hello" }]),
+  treatment([], { id: "price", pages: ["/", "/p/*"] }),
+]);
+
+let origin;
+let platform;
+before(async () => {
+  origin = await startOrigin();
+  const undertaker = (config) => ({
+    name: "undertaker",
+    main: "tests/edge/undertaker.mjs",
+    compatibility_date: config.compatibility_date,
+    kv_namespaces: config.kv_namespaces,
+    queues: { consumers: [{ queue: "sortition-events-dlq", max_batch_timeout: 0 }] },
+  });
+  const workers = [];
+  platform = await startHarness({ origin: origin.url, document: DOCUMENT, workers, change: (config) => workers.push(undertaker(config)) });
+});
+after(async () => {
+  await platform.close();
+  await origin.close();
+});
+
+const rows = async (sql, ...values) => (await platform.env.LEDGER.prepare(sql).bind(...values).all()).results;
+const exposuresOf = (visitor) => rows("SELECT * FROM exposures WHERE anonymous_id = ? ORDER BY experiment_id", visitor);
+const stored = (visitor, number) => until(async () => (await exposuresOf(visitor)).length === number, `${number} rows of ${visitor}`);
+
+/** Every event in the archive, with the key of its object. */
+async function archived() {
+  const { objects } = await platform.env.ARCHIVE.list({ prefix: "events/" });
+  const events = [];
+  for (const { key } of objects) {
+    const text = await (await platform.env.ARCHIVE.get(key)).text();
+    assert.ok(text.endsWith("\n"));
+    for (const line of text.trimEnd().split("\n")) events.push({ key, ...JSON.parse(line) });
+  }
+  return events;
+}
+
+/** A message as the worker would send it. */
+function message(visitor, rest = {}) {
+  const at = "2026-11-21T10:00:00.000Z";
+  const event = {
+    type: "experiment_exposed",
+    id: Buffer.from(visitor.padEnd(16, "-").slice(0, 16)).toString("hex"),
+    project: "acme-shop",
+    config_revision: "r1",
+    at,
+    anonymous_id: visitor,
+    user_id: null,
+    experiment_id: "hero",
+    iteration: 1,
+    variant: "bold",
+    reason: "split",
+    exposed_at: at,
+    request: { host: "shop.example", path: "/", method: "GET", country: null, device: "desktop", browser: "chrome", referrer_host: null, visitor_type: "new" },
+    versions: {},
+  };
+  return { schema: 1, source: `source-of-${visitor}`, seq: 0, events: [event], ...rest };
+}
+
+describe("a visit", () => {
+  test("is in the archive and in D1, once for each experiment, however often they come", async () => {
+    const jar = new Jar();
+    for (let visit = 0; visit < 3; visit++) {
+      const answer = jar.take(await platform.ask("/", { cookie: jar.header }));
+      assert.match(answer.text, /Hello/);
+    }
+    // the same visitor without the memory of having been exposed
+    await platform.ask("/", { cookie: `sortition_id=${jar.get("sortition_id")}` });
+    const visitor = jar.get("sortition_id");
+    await until(async () => (await archived()).filter((event) => event.anonymous_id === visitor).length === 4, "four events in the archive");
+    await stored(visitor, 2);
+    const [hero, price] = await exposuresOf(visitor);
+    assert.deepEqual([hero.experiment_id, hero.variant, hero.iteration, hero.reason], ["hero", "bold", 1, "split"]);
+    assert.deepEqual([price.experiment_id, price.unit, price.unit_id], ["price", "visitor", visitor]);
+    assert.equal(hero.config_revision, "r1");
+    const events = (await archived()).filter((event) => event.anonymous_id === visitor);
+    for (const event of events) {
+      assert.match(event.key, /^events\/dt=\d{4}-\d\d-\d\d\/hour=\d\d\/[^/]+\.ndjson$/);
+      assert.equal(event.type, "experiment_exposed");
+      assert.match(event.id, /^[0-9a-f]{32}$/);
+    }
+    const [{ messages }] = await rows("SELECT count(*) AS messages FROM messages");
+    assert.equal(messages, 2, "each message's number is recorded");
+  });
+});
+
+describe("the consumer", () => {
+  test("a message that is delivered twice is stored once", async () => {
+    for (let delivery = 0; delivery < 2; delivery++) await platform.env.EVENTS.send(message("twice-visitor"), { contentType: "json" });
+    await platform.env.EVENTS.send(message("after-visitor"), { contentType: "json" });
+    await stored("after-visitor", 1);
+    assert.equal((await exposuresOf("twice-visitor")).length, 1);
+    assert.equal((await rows("SELECT * FROM messages WHERE source = 'source-of-twice-visitor'")).length, 1);
+  });
+
+  test("of several exposures of a unit the first in time counts, in whatever order they come", async () => {
+    const late = message("order-visitor");
+    const early = structuredClone(late);
+    early.seq = 1;
+    Object.assign(early.events[0], { exposed_at: "2026-11-21T09:00:00.000Z", variant: "control" });
+    await platform.env.EVENTS.send(late, { contentType: "json" });
+    await stored("order-visitor", 1);
+    await platform.env.EVENTS.send(early, { contentType: "json" });
+    await until(async () => (await exposuresOf("order-visitor"))[0].variant === "control", "the earlier exposure to win");
+    const variants = await rows("SELECT variant FROM exposure_variants WHERE exposure_id = ? ORDER BY variant", late.events[0].id);
+    assert.deepEqual(variants.map((row) => row.variant), ["bold", "control"]);
+  });
+
+  test("what cannot be read goes to the dead letters with its reason; the good ones beside it are stored", async () => {
+    const garbage = [
+      ["not a message", "json"],
+      [{ hello: "world" }, "json"],
+      [null, "json"],
+      [42, "json"],
+      [{ ...message("newer-visitor"), schema: 99 }, "json"],
+      [{ ...message("unknown-visitor"), events: [{ type: "something_else" }] }, "json"],
+      [{ ...message("crowd-visitor"), events: Array.from({ length: 101 }, () => message("crowd-visitor").events[0]) }, "json"],
+      ["plain text", "text"],
+      [new Uint8Array([1, 2, 3]), "bytes"],
+    ];
+    await platform.env.EVENTS.send(message("good-visitor-1"), { contentType: "json" });
+    for (const [body, contentType] of garbage) await platform.env.EVENTS.send(body, { contentType });
+    await platform.env.EVENTS.send(message("good-visitor-2"), { contentType: "json" });
+    await stored("good-visitor-1", 1);
+    await stored("good-visitor-2", 1);
+    const dead = await until(async () => {
+      const { keys } = await platform.env.CONFIG.list({ prefix: "dead:" });
+      return keys.length >= garbage.length && keys;
+    }, `${garbage.length} dead letters`);
+    assert.equal(dead.length, garbage.length);
+    const letters = await Promise.all(dead.map(async ({ name }) => JSON.parse(await platform.env.CONFIG.get(name))));
+    for (const letter of letters) {
+      assert.equal(typeof letter.reason, "string");
+      assert.ok(letter.reason.length > 0);
+      assert.ok("body" in letter);
+    }
+    const reasons = letters.map((letter) => letter.reason).join("\n");
+    assert.match(reasons, /schema 99/);
+    assert.match(reasons, /101 events/);
+    for (const visitor of ["newer-visitor", "unknown-visitor", "crowd-visitor"]) assert.deepEqual(await exposuresOf(visitor), []);
+  });
+
+  test("nothing of SQL in a value reaches the database as SQL", async () => {
+    const nasty = `x'); DROP TABLE exposures; --`;
+    const sent = message("nasty-visitor");
+    sent.events[0].experiment_id = nasty;
+    await platform.env.EVENTS.send(sent, { contentType: "json" });
+    await stored("nasty-visitor", 1);
+    assert.equal((await exposuresOf("nasty-visitor"))[0].experiment_id, nasty);
+  });
+});
