@@ -5,6 +5,7 @@
 //! outcome, because the queue delivers at least once and in no order.
 
 mod archive;
+pub mod readout;
 mod rows;
 
 pub use archive::archive;
