@@ -35,7 +35,16 @@ export function build({ out = at("build"), features = [], profile = "worker" } =
   packages();
   wasmTarget();
   const bindgen = wasmBindgen();
-  const cargo = ["rustc", "--profile", profile, "--lib", "--crate-type", "cdylib", "--target", "wasm32-unknown-unknown"];
+  const cargo = [
+    "rustc",
+    "--profile",
+    profile,
+    "--lib",
+    "--crate-type",
+    "cdylib",
+    "--target",
+    "wasm32-unknown-unknown",
+  ];
   run("cargo", features.length ? [...cargo, "--features", features.join(",")] : cargo);
   const wasm = join(target, "wasm32-unknown-unknown", profile, "sortition_engine.wasm");
 
@@ -43,7 +52,8 @@ export function build({ out = at("build"), features = [], profile = "worker" } =
   for (const source of SOURCES) hash.update(readFileSync(at(source)));
   const stamp = hash.digest("hex");
   const stampFile = `${out}.stamp`;
-  if (existsSync(join(out, "index.js")) && existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return out;
+  if (existsSync(join(out, "index.js")) && existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp)
+    return out;
 
   const work = join(target, ["bindings", ...features].join("-"));
   rmSync(work, { recursive: true, force: true });

@@ -20,7 +20,7 @@ function read() {
 }
 
 const bridge = read();
-const own = (map, id) => (map && Object.prototype.hasOwnProperty.call(map, id) ? map[id] : undefined);
+const own = (map, id) => (map && Object.hasOwn(map, id) ? map[id] : undefined);
 const met = new Set();
 
 function waiting() {

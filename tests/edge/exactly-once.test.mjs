@@ -43,23 +43,50 @@ function day() {
     for (let index = 0; index < EVENTS; index++) {
       const unit = Math.floor(next() * MESSAGES * 3);
       const at = new Date(START + Math.floor(next() * 86400000)).toISOString();
-      const common = { project: "acme-shop", config_revision: "r1", at, anonymous_id: `visitor-${unit}`, user_id: null };
+      const common = {
+        project: "acme-shop",
+        config_revision: "r1",
+        at,
+        anonymous_id: `visitor-${unit}`,
+        user_id: null,
+      };
       const kind = next();
       if (kind < 0.55) {
         events.push({
-          ...common, type: "experiment_exposed", id: hex(`x${unit}`), experiment_id: "hero", iteration: 1,
-          variant: next() < 0.5 ? "bold" : "control", reason: "split", exposed_at: at,
+          ...common,
+          type: "experiment_exposed",
+          id: hex(`x${unit}`),
+          experiment_id: "hero",
+          iteration: 1,
+          variant: next() < 0.5 ? "bold" : "control",
+          reason: "split",
+          exposed_at: at,
           request: { host: "shop.example", path: "/", method: "GET" },
         });
       } else if (kind < 0.9) {
         events.push({
-          ...common, type: "experiment_converted", id: hex(`c${unit}`), conversion_event: "purchase",
-          value: Math.floor(next() * 10000) / 100, currency: "EUR", converted_at: at, channel: next() < 0.5 ? "page" : "server", properties: {},
+          ...common,
+          type: "experiment_converted",
+          id: hex(`c${unit}`),
+          conversion_event: "purchase",
+          value: Math.floor(next() * 10000) / 100,
+          currency: "EUR",
+          converted_at: at,
+          channel: next() < 0.5 ? "page" : "server",
+          properties: {},
         });
       } else if (kind < 0.98) {
         events.push({ ...common, type: "identified", id: hex(`i${unit}`), user_id: `user-${unit % 50}` });
       } else {
-        events.push({ ...common, type: "experiment_ended_early", id: hex(`e${unit}`), experiment_id: "hero", variant: null, ended_reason: "harm", ended_at: at });
+        events.push({
+          ...common,
+          type: "experiment_ended_early",
+          id: hex(`e${unit}`),
+          experiment_id: "hero",
+          variant: null,
+          ended_reason: "harm",
+          ended_at: at,
+        });
       }
     }
     const source = `isolate-${number % 20}`;
@@ -75,7 +102,16 @@ before(async () => {
 });
 after(() => origin.close());
 
-const TABLES = { exposures: "id", exposure_variants: "exposure_id, variant", conversions: "id", identities: "project, anonymous_id, user_id", endings: "id", served: "source", messages: "source, seq", sources: "source" };
+const TABLES = {
+  exposures: "id",
+  exposure_variants: "exposure_id, variant",
+  conversions: "id",
+  identities: "project, anonymous_id, user_id",
+  endings: "id",
+  served: "source",
+  messages: "source, seq",
+  sources: "source",
+};
 
 async function recordOf(deliveries, complete) {
   const platform = await startHarness({ origin: origin.url, document: documentOf([treatment([])]) });
@@ -83,7 +119,8 @@ async function recordOf(deliveries, complete) {
     for (let from = 0; from < deliveries.length; ) {
       const size = 1 + ((from * 7919) % 100);
       const batch = deliveries.slice(from, from + size);
-      for (const part of chunks(batch)) await platform.env.EVENTS.sendBatch(part.map((body) => ({ body, contentType: "json" })));
+      for (const part of chunks(batch))
+        await platform.env.EVENTS.sendBatch(part.map((body) => ({ body, contentType: "json" })));
       from += size;
     }
     const count = async (table) => (await platform.env.LEDGER.prepare(`SELECT count(*) AS n FROM ${table}`).first()).n;
@@ -106,7 +143,8 @@ async function recordOf(deliveries, complete) {
     do {
       const list = await platform.env.ARCHIVE.list({ prefix: "events/", cursor });
       for (const { key } of list.objects) {
-        for (const line of (await (await platform.env.ARCHIVE.get(key)).text()).trimEnd().split("\n")) archived.add(line);
+        for (const line of (await (await platform.env.ARCHIVE.get(key)).text()).trimEnd().split("\n"))
+          archived.add(line);
       }
       cursor = list.truncated ? list.cursor : undefined;
     } while (cursor);
@@ -132,19 +170,34 @@ function chunks(batch) {
   return parts;
 }
 
-test("however often and in whatever order messages come, the record is the same, and what was dropped is counted", { timeout: 300000 }, async () => {
+test("however often and in whatever order messages come, the record is the same, and what was dropped is counted", {
+  timeout: 300000,
+}, async () => {
   const next = random(11);
   // dropped on purpose, never the last of an isolate: what comes after it would be needed to notice
   const all = day();
   const last = Math.max(...all.map((message) => message.seq));
   const kept = all.filter((message) => message.seq === last || next() > 0.03);
   const clean = await recordOf(kept, kept.length);
-  const garbage = Array.from({ length: Math.ceil(kept.length / 100) }, (_, index) => [{ garbage: index }, `garbage ${index}`, { ...kept[0], schema: 9 }][index % 3]);
-  const wild = shuffled([...kept.flatMap((message) => Array(1 + Math.floor(next() * 5)).fill(message)), ...garbage], next);
+  const garbage = Array.from(
+    { length: Math.ceil(kept.length / 100) },
+    (_, index) => [{ garbage: index }, `garbage ${index}`, { ...kept[0], schema: 9 }][index % 3],
+  );
+  const wild = shuffled(
+    [...kept.flatMap((message) => Array(1 + Math.floor(next() * 5)).fill(message)), ...garbage],
+    next,
+  );
   const dirty = await recordOf(wild, kept.length);
   for (const table of Object.keys(TABLES)) assert.deepEqual(dirty.record[table], clean.record[table], table);
   assert.deepEqual([...dirty.archived].sort(), [...clean.archived].sort());
-  assert.equal(clean.archived.size, new Set(kept.flatMap((message) => message.events).map((event) => JSON.stringify([event.id, event.at, event.value ?? 0, event.variant ?? ""]))).size);
+  assert.equal(
+    clean.archived.size,
+    new Set(
+      kept
+        .flatMap((message) => message.events)
+        .map((event) => JSON.stringify([event.id, event.at, event.value ?? 0, event.variant ?? ""])),
+    ).size,
+  );
   const lost = clean.record.sources.reduce((sum, source) => sum + source.lost, 0);
   assert.equal(lost, all.length - kept.length);
   assert.ok(lost > 0 && clean.record.exposure_variants.length > clean.record.exposures.length);

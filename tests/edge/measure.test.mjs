@@ -15,14 +15,23 @@ let origin;
 let platform;
 before(async () => {
   origin = await startOrigin();
-  platform = await startHarness({ origin: origin.url, document: DOCUMENT, change: (config) => Object.assign(config.vars, SECRETS) });
+  platform = await startHarness({
+    origin: origin.url,
+    document: DOCUMENT,
+    change: (config) => Object.assign(config.vars, SECRETS),
+  });
 });
 after(async () => {
   await platform.close();
   await origin.close();
 });
 
-const rows = async (sql, ...values) => (await platform.env.LEDGER.prepare(sql).bind(...values).all()).results;
+const rows = async (sql, ...values) =>
+  (
+    await platform.env.LEDGER.prepare(sql)
+      .bind(...values)
+      .all()
+  ).results;
 const row = async (sql, ...values) => until(async () => (await rows(sql, ...values))[0], `a row of ${sql} ${values}`);
 const at = (path) => `/_sortition/${path}`;
 const json = (body) => (typeof body === "string" ? body : JSON.stringify(body));
@@ -65,7 +74,14 @@ const purchase = { type: "experiment_converted", conversion_event: "purchase" };
 describe("POST events", () => {
   test("a conversion of the cookie's visitor becomes a row, whatever visitor its body names", async () => {
     const answer = await page("page-visitor-1", [
-      { ...purchase, anonymous_id: "someone-else-1", value: 19.99, currency: "EUR", transaction_id: "P-1", properties: { size: "XL" } },
+      {
+        ...purchase,
+        anonymous_id: "someone-else-1",
+        value: 19.99,
+        currency: "EUR",
+        transaction_id: "P-1",
+        properties: { size: "XL" },
+      },
     ]);
     assert.equal(answer.status, 202, answer.text);
     const stored = await row("SELECT * FROM conversions WHERE transaction_id = 'P-1'");
@@ -84,9 +100,15 @@ describe("POST events", () => {
     assert.equal((await page("exposed-visitor-2", exposure(variant))).status, 202);
     refused(await page("exposed-visitor-2", exposure(other)), 400, "events[0].variant");
     refused(await page("exposed-visitor-2", exposure("none")), 400, "events[0].variant");
-    refused(await page("exposed-visitor-2", [{ type: "experiment_exposed", experiment_id: "nothing", variant }]), 400, "events[0].experiment_id");
+    refused(
+      await page("exposed-visitor-2", [{ type: "experiment_exposed", experiment_id: "nothing", variant }]),
+      400,
+      "events[0].experiment_id",
+    );
     await row("SELECT * FROM exposures WHERE anonymous_id = 'exposed-visitor-2'");
-    const met = await rows("SELECT variant FROM exposure_variants v JOIN exposures e ON e.id = v.exposure_id WHERE anonymous_id = 'exposed-visitor-2'");
+    const met = await rows(
+      "SELECT variant FROM exposure_variants v JOIN exposures e ON e.id = v.exposure_id WHERE anonymous_id = 'exposed-visitor-2'",
+    );
     assert.deepEqual(met, [{ variant }]);
   });
 
@@ -117,7 +139,9 @@ describe("POST events", () => {
 
 describe("POST conversions", () => {
   test("a signed outcome becomes a row; the same signature is refused, and the same order stays one row", async () => {
-    const events = [{ ...purchase, anonymous_id: "server-visitor", value: "5.50", currency: "EUR", transaction_id: "S-1" }];
+    const events = [
+      { ...purchase, anonymous_id: "server-visitor", value: "5.50", currency: "EUR", transaction_id: "S-1" },
+    ];
     const header = signature(json({ events }));
     assert.equal((await server(events, header)).status, 202);
     refused(await server(events, header), 401, "used before");
@@ -130,7 +154,10 @@ describe("POST conversions", () => {
     const order = { ...purchase, currency: "EUR", transaction_id: "S-2" };
     await server([{ ...order, anonymous_id: "server-visitor-2", value: 100 }]);
     await row("SELECT * FROM conversions WHERE transaction_id = 'S-2'");
-    await page("forger-visitor", [{ ...order, value: 1, converted_at: "2026-11-20T00:00:00Z" }, { ...purchase, transaction_id: "S-3" }]);
+    await page("forger-visitor", [
+      { ...order, value: 1, converted_at: "2026-11-20T00:00:00Z" },
+      { ...purchase, transaction_id: "S-3" },
+    ]);
     await row("SELECT * FROM conversions WHERE transaction_id = 'S-3'");
     const stored = await row("SELECT * FROM conversions WHERE transaction_id = 'S-2'");
     assert.deepEqual([stored.anonymous_id, stored.value_minor], ["server-visitor-2", 10000]);
@@ -146,7 +173,11 @@ describe("POST conversions", () => {
     refused(await server(events, undefined), 401);
     refused(await server(events, "t=1,v1=00"), 401);
     refused(await server(events, (body) => signature(body, { key: "other" })), 401);
-    refused(await server(events, (body) => signature(body, { t: Math.floor(Date.now() / 1000) - 301 })), 401, "five minutes");
+    refused(
+      await server(events, (body) => signature(body, { t: Math.floor(Date.now() / 1000) - 301 })),
+      401,
+      "five minutes",
+    );
     refused(await server(events, () => signature("{}")), 401);
     refused(await server([purchase]), 400, "events[0].anonymous_id");
   });
@@ -154,11 +185,25 @@ describe("POST conversions", () => {
 
 describe("POST webhooks/shopify", () => {
   test("a paid order and its refund", async () => {
-    const order = { id: 1001, total_price: "40.00", currency: "EUR", processed_at: "2026-11-21T08:00:00Z", note_attributes: [{ name: "sortition_id", value: "shopify-visitor" }] };
+    const order = {
+      id: 1001,
+      total_price: "40.00",
+      currency: "EUR",
+      processed_at: "2026-11-21T08:00:00Z",
+      note_attributes: [{ name: "sortition_id", value: "shopify-visitor" }],
+    };
     assert.equal((await shopify("orders/paid", order)).status, 202);
     const stored = await row("SELECT * FROM conversions WHERE transaction_id = '1001'");
-    assert.deepEqual([stored.anonymous_id, stored.value_minor, stored.conversion_event], ["shopify-visitor", 4000, "purchase"]);
-    const refund = { id: 9, order_id: 1001, created_at: "2026-11-21T09:00:00Z", transactions: [{ kind: "refund", status: "success", amount: "4.00", currency: "EUR" }] };
+    assert.deepEqual(
+      [stored.anonymous_id, stored.value_minor, stored.conversion_event],
+      ["shopify-visitor", 4000, "purchase"],
+    );
+    const refund = {
+      id: 9,
+      order_id: 1001,
+      created_at: "2026-11-21T09:00:00Z",
+      transactions: [{ kind: "refund", status: "success", amount: "4.00", currency: "EUR" }],
+    };
     assert.equal((await shopify("refunds/create", refund)).status, 202);
     const back = await row("SELECT * FROM conversions WHERE refund_of = '1001'");
     assert.deepEqual([back.value_minor, back.conversion_event], [-400, "refund"]);
@@ -188,16 +233,37 @@ describe("privacy", () => {
   test("addresses, user agents, query strings and e-mail addresses are stored nowhere", async () => {
     const secrets = ["203.0.113.77", "2001:db8::77", "SecretAgent/7", "q=secretquery", "carol@example.com"];
     const all = secrets.join(" ");
-    const headers = { "CF-Connecting-IP": secrets[0], "X-Forwarded-For": secrets[1], "User-Agent": "Mozilla/5.0 SecretAgent/7", Referer: `https://shop.example/?${secrets[3]}` };
+    const headers = {
+      "CF-Connecting-IP": secrets[0],
+      "X-Forwarded-For": secrets[1],
+      "User-Agent": "Mozilla/5.0 SecretAgent/7",
+      Referer: `https://shop.example/?${secrets[3]}`,
+    };
     await platform.ask(`/?${secrets[3]}&mail=${secrets[4]}`, { cookie: "sortition_id=private-visitor-1", headers });
-    const properties = Object.fromEntries(secrets.map((text, index) => [`p${index}`, text === "SecretAgent/7" ? `Mozilla/5.0 ${text}` : text === "q=secretquery" ? `https://a.example/?${text}` : text]));
-    const answer = await page("private-visitor-1", [{ ...purchase, transaction_id: "private-order", properties: { ...properties, all } }], headers);
+    const properties = Object.fromEntries(
+      secrets.map((text, index) => [
+        `p${index}`,
+        text === "SecretAgent/7"
+          ? `Mozilla/5.0 ${text}`
+          : text === "q=secretquery"
+            ? `https://a.example/?${text}`
+            : text,
+      ]),
+    );
+    const answer = await page(
+      "private-visitor-1",
+      [{ ...purchase, transaction_id: "private-order", properties: { ...properties, all } }],
+      headers,
+    );
     assert.equal(answer.status, 202, answer.text);
     await row("SELECT * FROM conversions WHERE transaction_id = 'private-order'");
-    const tables = await rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%'");
+    const tables = await rows(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%'",
+    );
     let stored = "";
     for (const { name } of tables) stored += JSON.stringify(await rows(`SELECT * FROM "${name}"`));
-    for (const { key } of (await platform.env.ARCHIVE.list()).objects) stored += await (await platform.env.ARCHIVE.get(key)).text();
+    for (const { key } of (await platform.env.ARCHIVE.list()).objects)
+      stored += await (await platform.env.ARCHIVE.get(key)).text();
     assert.ok(stored.includes("private-order") && stored.includes("[removed]"));
     for (const secret of secrets) assert.ok(!stored.includes(secret), secret);
     assert.doesNotMatch(stored, /Mozilla|[?&]q=/);
