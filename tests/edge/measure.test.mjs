@@ -107,7 +107,7 @@ describe("POST events", () => {
     );
     await row("SELECT * FROM exposures WHERE anonymous_id = 'exposed-visitor-2'");
     const met = await rows(
-      "SELECT variant FROM exposure_variants v JOIN exposures e ON e.id = v.exposure_id WHERE anonymous_id = 'exposed-visitor-2'",
+      "SELECT v.variant FROM exposure_variants v JOIN exposures e ON e.id = v.exposure_id WHERE anonymous_id = 'exposed-visitor-2'",
     );
     assert.deepEqual(met, [{ variant }]);
   });
@@ -170,7 +170,7 @@ describe("POST conversions", () => {
 
   test("what is refused", async () => {
     const events = [{ ...purchase, anonymous_id: "server-visitor" }];
-    refused(await server(events, undefined), 401);
+    refused(await server(events, ""), 401);
     refused(await server(events, "t=1,v1=00"), 401);
     refused(await server(events, (body) => signature(body, { key: "other" })), 401);
     refused(
