@@ -57,7 +57,8 @@ WHERE excluded.identified_at < identities.identified_at";
 
 const ENDINGS: &str = "INSERT INTO endings (id, project, experiment_id, variant, ended_reason, ended_at) \
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?1) WHERE true \
-ON CONFLICT (id) DO UPDATE SET ended_reason = excluded.ended_reason WHERE excluded.ended_reason < endings.ended_reason";
+ON CONFLICT (id) DO UPDATE SET ended_reason = excluded.ended_reason, ended_at = excluded.ended_at \
+WHERE (excluded.ended_at, excluded.ended_reason) < (endings.ended_at, endings.ended_reason)";
 
 const MESSAGES: &str = "INSERT INTO messages (source, seq) SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true \
 ON CONFLICT DO NOTHING";

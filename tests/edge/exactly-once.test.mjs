@@ -81,7 +81,7 @@ function day() {
         events.push({
           ...common,
           type: "experiment_ended_early",
-          id: hex(`e${unit}`),
+          id: hex(`e${unit}-${Date.parse(at) % 1e9}`),
           experiment_id: "hero",
           variant: null,
           ended_reason: "harm",
