@@ -21,7 +21,10 @@ const WASM_FEATURES = [
   "exception-handling",
 ];
 
-const SOURCES = ["scripts/build.mjs", "src/edge/entry.js", "src/edge/rewrite.js", "src/edge/request.js"];
+const SOURCES = [
+  "scripts/build.mjs",
+  ...["entry", "rewrite", "request", "ship", "body", "client"].map((name) => `src/edge/${name}.js`),
+];
 
 /**
  * Builds the worker into `out`; `features` and `profile` are cargo's, for builds that are only tested. Builds with
@@ -32,7 +35,16 @@ export function build({ out = at("build"), features = [], profile = "worker" } =
   packages();
   wasmTarget();
   const bindgen = wasmBindgen();
-  const cargo = ["rustc", "--profile", profile, "--lib", "--crate-type", "cdylib", "--target", "wasm32-unknown-unknown"];
+  const cargo = [
+    "rustc",
+    "--profile",
+    profile,
+    "--lib",
+    "--crate-type",
+    "cdylib",
+    "--target",
+    "wasm32-unknown-unknown",
+  ];
   run("cargo", features.length ? [...cargo, "--features", features.join(",")] : cargo);
   const wasm = join(target, "wasm32-unknown-unknown", profile, "sortition_engine.wasm");
 
@@ -40,7 +52,8 @@ export function build({ out = at("build"), features = [], profile = "worker" } =
   for (const source of SOURCES) hash.update(readFileSync(at(source)));
   const stamp = hash.digest("hex");
   const stampFile = `${out}.stamp`;
-  if (existsSync(join(out, "index.js")) && existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return out;
+  if (existsSync(join(out, "index.js")) && existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp)
+    return out;
 
   const work = join(target, ["bindings", ...features].join("-"));
   rmSync(work, { recursive: true, force: true });
@@ -57,6 +70,20 @@ export function build({ out = at("build"), features = [], profile = "worker" } =
   const flags = [level, "--strip-debug", "--strip-producers", ...WASM_FEATURES.map((name) => `--enable-${name}`)];
   run(installed("wasm-opt"), [...flags, bound, "-o", bound]);
 
+  const client = join(work, "client.min.js");
+  run(installed("esbuild"), [
+    at("src/edge/client.js"),
+    "--bundle",
+    "--minify",
+    "--format=iife",
+    "--target=es2018",
+    `--outfile=${client}`,
+    "--log-level=warning",
+  ]);
+  // why: the worker serves the script, so it carries it as a text
+  const clientText = join(work, "client-text.js");
+  writeFileSync(clientText, `export default ${JSON.stringify(readFileSync(client, "utf8"))};\n`);
+
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   run(installed("esbuild"), [
@@ -66,6 +93,7 @@ export function build({ out = at("build"), features = [], profile = "worker" } =
     "--target=es2022",
     "--external:./index_bg.wasm",
     `--alias:sortition-core=${resolve(glue)}`,
+    `--alias:sortition-client=${resolve(clientText)}`,
     `--outfile=${join(out, "index.js")}`,
     "--log-level=warning",
   ]);

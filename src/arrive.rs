@@ -134,7 +134,8 @@ fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&
     }
 }
 
-fn user_of<S: Source>(plan: &Plan, request: &Request<'_, S>) -> Option<String> {
+/// The shop's user id of a person who is logged in, by the header or cookie that the document names for it.
+pub fn user_of<S: Source>(plan: &Plan, request: &Request<'_, S>) -> Option<String> {
     let header = plan.visitor.user_header.as_deref().and_then(|name| request.header(&name.to_ascii_lowercase()));
     let cookie = || plan.visitor.user_cookie.as_deref().and_then(|name| request.cookie(name)).map(str::to_owned);
     // why: an e-mail address is no opaque key, and must not reach an event

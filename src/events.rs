@@ -1,11 +1,26 @@
 //! Decisions and outcomes → events of the telemetry contract; ids; parsing of what outsiders send.
+//!
+//! The types here are the contract: `schema/events.schema.json` is generated from them, the archive holds them line by
+//! line, and the consumer reads them back with [`Message::parse`], which refuses what the record could not hold.
 
-use crate::bucket;
-use crate::document::{Timestamp, UnitKind};
-use crate::execution::Intent;
-use crate::facts::{Request, Source};
-use crate::plan::Plan;
+mod check;
+mod exposure;
+pub mod money;
+pub mod personal;
+mod problem;
+mod properties;
+mod reader;
+pub mod reception;
+pub mod shopify;
+pub mod signature;
+
+pub(crate) use check::minor_value;
+pub use exposure::{exposure_id, exposures, page_view};
+pub use problem::Problem;
+
+use money::{Currency, Decimal};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// The version of the events' form.
@@ -16,32 +31,48 @@ pub const MAX_EVENTS: usize = 100;
 
 /// One queue message: the events of one request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Message {
-    /// The version of the events' form.
+    /// The version of the events' form: 1.
     pub schema: u32,
     /// The random id of the isolate that sent it.
     pub source: String,
     /// How many messages the isolate sent before it: what never arrives leaves a gap.
     pub seq: u64,
-    /// The events.
+    /// What the isolate served until then, as running totals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<Served>,
+    /// The events, at most 100.
     pub events: Vec<Event>,
+}
+
+/// What an isolate served since it started. Totals that only rise, so that of two messages the later says more, in
+/// whatever order they arrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct Served {
+    /// Requests of crawlers on pages with experiments.
+    pub crawlers: u64,
+    /// Requests of people on pages with experiments.
+    pub visits: u64,
 }
 
 /// Something that happened to a unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Event {
-    /// Its deterministic id, 128 bits in hexadecimal: the same event delivered twice is stored once.
+    /// Its id, 128 bits as 32 hexadecimal digits: the same event delivered twice is stored once.
     pub id: String,
     /// The project.
     pub project: String,
     /// The document's revision.
     pub config_revision: String,
-    /// When the worker saw it, RFC 3339 in milliseconds.
+    /// When the worker saw it, RFC 3339 in UTC with milliseconds.
     pub at: String,
     /// The visitor id.
     #[serde(default)]
     pub anonymous_id: Option<String>,
-    /// The shop's user id.
+    /// The shop's user id: an opaque key, never an e-mail address.
     #[serde(default)]
     pub user_id: Option<String>,
     /// What happened.
@@ -51,15 +82,26 @@ pub struct Event {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(tag = "type")]
 pub enum What {
     /// A unit met a variant.
     #[serde(rename = "experiment_exposed")]
     Exposed(Exposure),
+    /// An outcome.
+    #[serde(rename = "experiment_converted")]
+    Converted(Conversion),
+    /// An experiment, or one variant of it, was stopped before its time.
+    #[serde(rename = "experiment_ended_early")]
+    EndedEarly(EndedEarly),
+    /// From here on `anonymous_id` and `user_id` are one person.
+    #[serde(rename = "identified")]
+    Identified,
 }
 
 /// A unit met a variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Exposure {
     /// The experiment's id.
     pub experiment_id: String,
@@ -86,10 +128,11 @@ pub struct Exposure {
 
 /// What is kept of a page view: no address, no user agent, no query.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct PageView {
     /// The host.
     pub host: String,
-    /// The path.
+    /// The path; a segment that looks personal reads `[removed]`.
     pub path: String,
     /// The method.
     pub method: String,
@@ -105,6 +148,79 @@ pub struct PageView {
     pub visitor_type: Option<String>,
 }
 
+/// An outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct Conversion {
+    /// What happened, as the document's metrics name it: `purchase`.
+    pub conversion_event: String,
+    /// What it was worth, in the currency's major unit; negative where money went back.
+    #[serde(default)]
+    pub value: Option<Decimal>,
+    /// The currency, ISO 4217. A value without one is kept in hundredths.
+    #[serde(default)]
+    pub currency: Option<Currency>,
+    /// The shop's number of the order: the same one counts once for each `conversion_event`.
+    #[serde(default)]
+    pub transaction_id: Option<String>,
+    /// The `transaction_id` of the order whose money goes back: its person is this event's person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund_of: Option<String>,
+    /// When it happened.
+    pub converted_at: String,
+    /// The experiment that the shop sees it under; the readout attributes by person and time, and does not need it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment_id: Option<String>,
+    /// See `experiment_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// Who reported it. Of two reports of one id a server's is kept, not a page's.
+    pub channel: Channel,
+    /// What else the shop wants to know of it; texts that look personal read `[removed]`.
+    #[serde(default)]
+    pub properties: Map<String, Value>,
+}
+
+/// Who reported an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// A script of the page: anybody's browser can say so.
+    Page,
+    /// A server of the shop, with its signature.
+    Server,
+    /// Shopify, with its signature.
+    Shopify,
+}
+
+impl Channel {
+    /// The word for it in events and in the record.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Server => "server",
+            Self::Shopify => "shopify",
+        }
+    }
+}
+
+/// An experiment, or one variant of it, was stopped before its time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct EndedEarly {
+    /// The experiment's id.
+    pub experiment_id: String,
+    /// The variant that was stopped; absent: all of it.
+    #[serde(default)]
+    pub variant: Option<String>,
+    /// Why.
+    pub ended_reason: String,
+    /// When.
+    pub ended_at: String,
+}
+
 fn visitor() -> String {
     "visitor".to_owned()
 }
@@ -114,78 +230,25 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// Why it cannot be taken into the record: no JSON of this form, another version, too many events.
+    /// Why it cannot be taken into the record: no JSON of this form, another version, too many events, or a field that
+    /// holds what no producer writes. It names the field.
     pub fn parse(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Version {
+            schema: u32,
+        }
+        // why: of another version the number is the better answer than the first field that differs
+        if let Ok(Version { schema }) = serde_json::from_str(text)
+            && schema != SCHEMA
+        {
+            return Err(format!("schema {schema} is not known here (this build knows {SCHEMA})"));
+        }
         let message: Self =
             serde_json::from_str(text).map_err(|error| format!("not a message of schema {SCHEMA}: {error}"))?;
-        if message.schema != SCHEMA {
-            return Err(format!("schema {} is not known here (this build knows {SCHEMA})", message.schema));
-        }
         if message.events.len() > MAX_EVENTS {
             return Err(format!("{} events are more than a message carries ({MAX_EVENTS})", message.events.len()));
         }
+        check::check(&message).map_err(|problem| problem.to_string())?;
         Ok(message)
     }
-}
-
-/// What is kept of a request.
-#[must_use]
-pub fn page_view<S: Source>(intent: &Intent, request: &Request<'_, S>) -> PageView {
-    let agent = request.agent();
-    PageView {
-        host: request.url.host_name().to_owned(),
-        path: request.url.path.to_owned(),
-        method: request.method.to_owned(),
-        country: request.property("country"),
-        device: Some(agent.device.as_str().to_owned()),
-        browser: Some(agent.browser.as_str().to_owned()),
-        referrer_host: request.referrer_host(),
-        visitor_type: intent.visitor().map(|visitor| if visitor.returning { "returning" } else { "new" }.to_owned()),
-    }
-}
-
-/// The exposures of an intent's decisions, by their positions among them.
-#[must_use]
-pub fn exposures(intent: &Intent, plan: &Plan, exposed: &[usize], page: &PageView) -> Vec<Event> {
-    let Some(visitor) = intent.visitor() else { return Vec::new() };
-    let at = Timestamp::from_millis(intent.now).to_string();
-    let session = visitor.session.as_ref().map(|(id, _)| id.as_str());
-    exposed
-        .iter()
-        .filter_map(|&position| {
-            let decision = intent.decisions.get(position)?;
-            let e = plan.experiments.get(decision.experiment)?;
-            let variant = e.variants.get(decision.variant?)?;
-            let (unit, unit_id, session_id) = match decision.evidence.unit? {
-                UnitKind::Visitor => ("visitor", visitor.id.as_str(), None),
-                UnitKind::User => ("user", visitor.user.as_deref()?, None),
-                UnitKind::Session => ("session", session?, session),
-            };
-            Some(Event {
-                id: exposure_id(&plan.project, &e.id, e.iteration, unit_id),
-                project: plan.project.to_string(),
-                config_revision: plan.revision.to_string(),
-                at: at.clone(),
-                anonymous_id: Some(visitor.id.to_string()),
-                user_id: visitor.user.clone(),
-                what: What::Exposed(Exposure {
-                    experiment_id: e.id.to_string(),
-                    iteration: e.iteration,
-                    variant: variant.id.to_string(),
-                    unit: unit.to_owned(),
-                    session_id: session_id.map(str::to_owned),
-                    reason: decision.reason.as_str().to_owned(),
-                    exposed_at: at.clone(),
-                    request: page.clone(),
-                    versions: BTreeMap::new(),
-                }),
-            })
-        })
-        .collect()
-}
-
-/// The id of an exposure: of one unit to one iteration of one experiment, so that only the first counts.
-#[must_use]
-pub fn exposure_id(project: &str, experiment: &str, iteration: u32, unit: &str) -> String {
-    bucket::event_id(&["exposure", project, experiment, &iteration.to_string(), unit])
 }

@@ -4,6 +4,12 @@
 //! a thousand events is one statement a table. Every statement may be repeated and reordered without changing the
 //! outcome, because the queue delivers at least once and in no order.
 
+mod archive;
+pub mod readout;
+mod rows;
+
+pub use archive::archive;
+
 use crate::events::{Event, Message, What};
 use serde_json::{Value, json};
 
@@ -31,68 +37,81 @@ SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true \
 ON CONFLICT (exposure_id, variant) DO UPDATE SET first_at = excluded.first_at \
 WHERE excluded.first_at < exposure_variants.first_at";
 
+/// Of several reports of one outcome the one of lowest `precedence` stays: a server's before a page's, then the earliest,
+/// then by a hash of the rest, so that no order of arrival matters.
+const CONVERSIONS: &str = "INSERT INTO conversions (id, project, conversion_event, value_minor, currency, transaction_id, \
+refund_of, anonymous_id, user_id, experiment_id, variant, converted_at, channel, config_revision, properties, precedence) \
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, \
+value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15 FROM json_each(?1) WHERE true \
+ON CONFLICT (id) DO UPDATE SET project = excluded.project, conversion_event = excluded.conversion_event, \
+value_minor = excluded.value_minor, currency = excluded.currency, transaction_id = excluded.transaction_id, \
+refund_of = excluded.refund_of, anonymous_id = excluded.anonymous_id, user_id = excluded.user_id, \
+experiment_id = excluded.experiment_id, variant = excluded.variant, converted_at = excluded.converted_at, \
+channel = excluded.channel, config_revision = excluded.config_revision, properties = excluded.properties, \
+precedence = excluded.precedence WHERE excluded.precedence < conversions.precedence";
+
+const IDENTITIES: &str = "INSERT INTO identities (project, anonymous_id, user_id, identified_at) \
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true \
+ON CONFLICT (project, anonymous_id, user_id) DO UPDATE SET identified_at = excluded.identified_at \
+WHERE excluded.identified_at < identities.identified_at";
+
+const ENDINGS: &str = "INSERT INTO endings (id, project, experiment_id, variant, ended_reason, ended_at) \
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?1) WHERE true \
+ON CONFLICT (id) DO UPDATE SET ended_reason = excluded.ended_reason, ended_at = excluded.ended_at \
+WHERE (excluded.ended_at, excluded.ended_reason) < (endings.ended_at, endings.ended_reason)";
+
 const MESSAGES: &str = "INSERT INTO messages (source, seq) SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true \
 ON CONFLICT DO NOTHING";
+
+/// Running totals only rise, so the larger is the later.
+const SERVED: &str = "INSERT INTO served (source, crawlers, visits) \
+SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true \
+ON CONFLICT (source) DO UPDATE SET crawlers = max(excluded.crawlers, served.crawlers), \
+visits = max(excluded.visits, served.visits)";
 
 /// The statements that put messages into the record, to be run in one transaction.
 #[must_use]
 pub fn statements(messages: &[Message]) -> Vec<Statement> {
-    let mut exposures = Vec::new();
-    let mut variants = Vec::new();
+    let (mut exposures, mut variants) = (Vec::new(), Vec::new());
+    let (mut conversions, mut identities, mut endings) = (Vec::new(), Vec::new(), Vec::new());
     for event in messages.iter().flat_map(|message| &message.events) {
-        let What::Exposed(exposure) = &event.what;
-        exposures.push(exposure_row(event, exposure));
-        variants.push(json!([event.id, exposure.variant, exposure.exposed_at]));
-    }
-    let numbers: Vec<Value> = messages.iter().map(|message| json!([message.source, message.seq])).collect();
-    [(EXPOSURES, exposures), (EXPOSURE_VARIANTS, variants), (MESSAGES, numbers)]
-        .into_iter()
-        .filter(|(_, rows)| !rows.is_empty())
-        .map(|(sql, rows)| Statement { sql, rows: Value::Array(rows).to_string() })
-        .collect()
-}
-
-fn exposure_row(event: &Event, exposure: &crate::events::Exposure) -> Value {
-    let unit_id = match exposure.unit.as_str() {
-        "user" => event.user_id.as_deref(),
-        "session" => exposure.session_id.as_deref(),
-        _ => event.anonymous_id.as_deref(),
-    };
-    json!([
-        event.id,
-        event.project,
-        exposure.experiment_id,
-        exposure.iteration,
-        exposure.variant,
-        exposure.unit,
-        unit_id.unwrap_or(""),
-        event.anonymous_id,
-        event.user_id,
-        exposure.reason,
-        exposure.exposed_at,
-        event.config_revision,
-        exposure.request.country,
-        exposure.request.device,
-        exposure.request.browser,
-        exposure.request.visitor_type,
-    ])
-}
-
-/// The archive's object of a batch: its key and its content, one event a line.
-///
-/// `received_at` is RFC 3339. The key is partitioned as warehouses load it, and named after the batch's first message,
-/// so that a batch that is delivered again overwrites itself.
-#[must_use]
-pub fn archive(messages: &[Message], received_at: &str) -> Option<(String, String)> {
-    let first = messages.first()?;
-    let (day, hour) = (received_at.get(..10)?, received_at.get(11..13)?);
-    let mut lines = String::new();
-    for message in messages {
-        for event in &message.events {
-            lines.push_str(&serde_json::to_string(event).ok()?);
-            lines.push('\n');
+        match &event.what {
+            What::Exposed(exposure) => {
+                exposures.push(rows::exposure(event, exposure));
+                variants.push(json!([event.id, exposure.variant, exposure.exposed_at]));
+            }
+            What::Converted(conversion) => conversions.push(rows::conversion(event, conversion)),
+            What::EndedEarly(ended) => endings.push(json!([
+                event.id,
+                event.project,
+                ended.experiment_id,
+                ended.variant,
+                ended.ended_reason,
+                ended.ended_at
+            ])),
+            What::Identified => identities.push(identity(event)),
         }
     }
-    let name = format!("{}-{}-{}", first.source, first.seq, messages.len());
-    Some((format!("events/dt={day}/hour={hour}/{name}.ndjson"), lines))
+    let numbers: Vec<Value> = messages.iter().map(|message| json!([message.source, message.seq])).collect();
+    let served = messages.iter().filter_map(|message| {
+        let served = message.served?;
+        Some(json!([message.source, served.crawlers, served.visits]))
+    });
+    [
+        (EXPOSURES, exposures),
+        (EXPOSURE_VARIANTS, variants),
+        (CONVERSIONS, conversions),
+        (IDENTITIES, identities),
+        (ENDINGS, endings),
+        (SERVED, served.collect()),
+        (MESSAGES, numbers),
+    ]
+    .into_iter()
+    .filter(|(_, rows)| !rows.is_empty())
+    .map(|(sql, rows)| Statement { sql, rows: Value::Array(rows).to_string() })
+    .collect()
+}
+
+fn identity(event: &Event) -> Value {
+    json!([event.project, event.anonymous_id, event.user_id, event.at])
 }

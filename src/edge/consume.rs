@@ -4,7 +4,7 @@ use crate::document::Timestamp;
 use crate::events::Message;
 use crate::ledger;
 use wasm_bindgen::JsValue;
-use worker::{Context, Env, MessageBatch, MessageExt, RawMessage, Result, event};
+use worker::{Context, Env, MessageBatch, MessageExt, QueueRetryOptionsBuilder, RawMessage, Result, event};
 
 /// Takes a batch. Never fails as a whole, since that would end the isolate: what could not be stored is retried, message
 /// by message, and what cannot be read goes to the dead letters with its reason.
@@ -18,14 +18,54 @@ async fn queue(batch: MessageBatch<JsValue>, env: Env, _context: Context) -> Res
         }
     }
     let (deliveries, messages): (Vec<_>, Vec<_>) = readable.into_iter().unzip();
-    match store(&messages, &env).await {
+    if let Err(reason) = archive(&messages, &env).await {
+        retry(&deliveries, &reason.to_string());
+        return Ok(());
+    }
+    match record(&messages, &env).await {
         Ok(()) => deliveries.iter().for_each(RawMessage::ack),
-        Err(reason) => {
-            worker::console_error!("sortition: {} messages are retried: {reason}", deliveries.len());
-            deliveries.iter().for_each(RawMessage::retry);
-        }
+        Err(_) if messages.len() > 1 => record_each(&deliveries, &messages, &env).await,
+        Err(reason) => retry(&deliveries, &reason.to_string()),
     }
     Ok(())
+}
+
+/// After so many failures in a row it is the database that fails, and not a message.
+const DATABASE_IS_DOWN: usize = 3;
+
+/// Records message by message, so that only those are retried that fail.
+async fn record_each(deliveries: &[RawMessage], messages: &[Message], env: &Env) {
+    let mut in_a_row = 0;
+    for (index, (delivery, message)) in deliveries.iter().zip(messages).enumerate() {
+        match record(std::slice::from_ref(message), env).await {
+            Ok(()) => {
+                in_a_row = 0;
+                delivery.ack();
+            }
+            Err(reason) => {
+                in_a_row += 1;
+                if in_a_row >= DATABASE_IS_DOWN {
+                    retry(deliveries.get(index..).unwrap_or(&[]), &reason.to_string());
+                    return;
+                }
+                retry(std::slice::from_ref(delivery), &reason.to_string());
+            }
+        }
+    }
+}
+
+/// How long a failed message waits before it is delivered again, in seconds. With the ten attempts that wrangler.toml
+/// allows, a database may be away for two and a half minutes before messages go to the dead letters.
+const RETRY_SECONDS: u32 = 15;
+
+/// Has messages delivered again, later.
+fn retry(deliveries: &[RawMessage], reason: &str) {
+    if deliveries.is_empty() {
+        return;
+    }
+    worker::console_error!("sortition: {} messages are delivered again: {reason}", deliveries.len());
+    let options = QueueRetryOptionsBuilder::new().with_delay_seconds(RETRY_SECONDS).build();
+    deliveries.iter().for_each(|delivery| delivery.retry_with_options(&options));
 }
 
 fn read(delivery: &RawMessage) -> core::result::Result<Message, String> {
@@ -55,19 +95,29 @@ async fn bury(delivery: &RawMessage, reason: &str, env: &Env) {
     }
 }
 
-async fn store(messages: &[Message], env: &Env) -> Result<()> {
+/// One R2 object a batch; see [`ledger::archive`].
+async fn archive(messages: &[Message], env: &Env) -> Result<()> {
     let now = Timestamp::from_millis(worker::Date::now().as_millis().try_into().unwrap_or(0));
     if let (Ok(bucket), Some((key, lines))) = (env.bucket("ARCHIVE"), ledger::archive(messages, &now.to_string())) {
         bucket.put(key, lines).execute().await?;
     }
-    if let Ok(database) = env.d1("LEDGER") {
-        let statements = ledger::statements(messages)
-            .into_iter()
-            .map(|statement| database.prepare(statement.sql).bind(&[statement.rows.into()]))
-            .collect::<Result<Vec<_>>>()?;
-        if !statements.is_empty() {
-            database.batch(statements).await?;
-        }
-    }
     Ok(())
+}
+
+/// One D1 transaction, a statement a table.
+async fn record(messages: &[Message], env: &Env) -> Result<()> {
+    let Ok(database) = env.d1("LEDGER") else { return Ok(()) };
+    let statements = ledger::statements(messages)
+        .into_iter()
+        .map(|statement| database.prepare(statement.sql).bind(&[statement.rows.into()]))
+        .collect::<Result<Vec<_>>>()?;
+    if statements.is_empty() {
+        return Ok(());
+    }
+    // why: a statement of a batch may fail without the call being rejected
+    let results = database.batch(statements).await?;
+    match results.iter().find_map(worker::D1Result::error) {
+        Some(reason) => Err(worker::Error::RustError(reason)),
+        None => Ok(()),
+    }
 }

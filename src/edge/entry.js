@@ -3,6 +3,7 @@
 
 import * as core from "sortition-core";
 import { rewriter } from "./rewrite.js";
+import { ship } from "./ship.js";
 
 const PAGE = 1;
 const ENDPOINT = 2;
@@ -307,29 +308,6 @@ async function endpoint(request, env, ctx) {
       status: 500,
       headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
     });
-  }
-}
-
-/** Sends a message, three times if need be; what the queue refuses waits in R2 for the scheduled handler. */
-async function ship(text, env) {
-  const message = JSON.parse(text);
-  let refusal;
-  for (let attempt = 0; attempt < 3; attempt++) {
-    try {
-      await env.EVENTS.send(message, { contentType: "json" });
-      return;
-    } catch (error) {
-      refusal = error;
-      await pause(50 * 4 ** attempt);
-    }
-  }
-  try {
-    if (!env.ARCHIVE) throw new Error("there is no ARCHIVE to keep it in");
-    await env.ARCHIVE.put(`spill/${message.source}-${message.seq}.json`, text);
-    report("sending events: kept in spill/ for later", refusal);
-  } catch (error) {
-    report(`sending events: ${message.events.length} lost`, refusal);
-    report("spilling events", error);
   }
 }
 

@@ -1,5 +1,7 @@
 //! What an isolate remembers: the plan, how it came by it, and counters. Nothing of a request.
 
+use crate::events::signature::Used;
+use crate::events::{Event, Message, SCHEMA, Served, What};
 use crate::execution::breaker::Breaker;
 use crate::plan::Plan;
 use crate::visitor::crawler::Crawlers;
@@ -42,6 +44,8 @@ pub(super) struct Isolate {
     pub(super) breakers: HashMap<String, Breaker>,
     /// What it served.
     pub(super) counts: Counts,
+    /// The signatures of servers' requests that it accepted.
+    pub(super) signatures: Used,
 }
 
 /// What an isolate served.
@@ -67,4 +71,21 @@ pub(super) fn with<T>(work: impl FnOnce(&mut Isolate) -> T) -> Option<T> {
 /// The last good plan.
 pub(super) fn loaded() -> Option<Rc<Loaded>> {
     with(|isolate| isolate.loaded.clone()).flatten()
+}
+
+/// The isolate's next message, as JSON; `None` where there is no queue.
+pub(super) fn message(events: Vec<Event>, entropy: impl FnOnce() -> [u8; 16]) -> Option<String> {
+    let message = with(|isolate| {
+        if !isolate.has_queue {
+            return None;
+        }
+        let source = isolate.source.get_or_insert_with(|| crate::bucket::hex(&entropy())).clone();
+        let seq = isolate.messages;
+        isolate.messages += 1;
+        let exposures = events.iter().filter(|event| matches!(event.what, What::Exposed(_))).count();
+        isolate.counts.exposures += exposures as u64;
+        let served = Served { crawlers: isolate.counts.crawlers, visits: isolate.counts.visits };
+        Some(Message { schema: SCHEMA, source, seq, served: Some(served), events })
+    });
+    serde_json::to_string(&message.flatten()?).ok()
 }

@@ -6,7 +6,7 @@ use super::wire::Wire;
 use super::{config, endpoint};
 use crate::arrive::{Arrival, PreviewRequest, arrive, preview as preview_of};
 use crate::document::{Bridge, Preview};
-use crate::events::{self, Message, PageView};
+use crate::events::{self, PageView};
 use crate::execution::{Answer, Early, HeaderChange, Intent, VARIANTS};
 use crate::facts::Request;
 use crate::plan::Presence;
@@ -212,8 +212,7 @@ impl Visit {
             return None;
         }
         let events = events::exposures(&self.intent, &self.loaded.plan, exposed, &self.page);
-        let (source, seq) = next_message(events.len())?;
-        serde_json::to_string(&Message { schema: events::SCHEMA, source, seq, events }).ok()
+        isolate::message(events, entropy)
     }
 }
 
@@ -268,21 +267,6 @@ pub fn generation() -> u32 {
     isolate::with(|isolate| isolate.generation).unwrap_or(0)
 }
 
-/// The number of the isolate's next message and the isolate's id; `None` where there is no queue.
-fn next_message(events: usize) -> Option<(String, u64)> {
-    isolate::with(|isolate| {
-        if !isolate.has_queue {
-            return None;
-        }
-        let source = isolate.source.get_or_insert_with(|| crate::bucket::hex(&entropy())).clone();
-        let seq = isolate.messages;
-        isolate.messages += 1;
-        isolate.counts.exposures += events as u64;
-        Some((source, seq))
-    })
-    .flatten()
-}
-
 fn steps_key(plan: &crate::plan::Plan, intent: &Intent) -> String {
     if !intent.rewrites(plan) {
         return String::new();
@@ -293,7 +277,7 @@ fn steps_key(plan: &crate::plan::Plan, intent: &Intent) -> String {
     refs.join(",")
 }
 
-fn entropy() -> [u8; 16] {
+pub(super) fn entropy() -> [u8; 16] {
     let mut bytes = [0; 16];
     // why: an error has no cause in the Workers runtime; ids made of the clock would collide less than zeros
     if getrandom::fill(&mut bytes).is_err() {

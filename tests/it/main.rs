@@ -9,6 +9,8 @@ mod condition;
 mod decide;
 mod hostile;
 mod laws;
+mod events;
+mod ledger;
 mod nearest;
 mod pages;
 mod stats;

@@ -1,0 +1,28 @@
+// What the endpoints need of the runtime: a bounded body, and the page's script.
+
+import client from "sortition-client";
+
+/** The request's body, at most `limit` bytes; undefined where it is longer. Reads no further than that. */
+export async function body(request, limit) {
+  if (Number(request.headers.get("content-length")) > limit) return undefined;
+  if (!request.body) return new Uint8Array();
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of request.body) {
+    length += chunk.length;
+    if (length > limit) return undefined;
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/** The text of `client.js`, minified. */
+export function clientScript() {
+  return client;
+}

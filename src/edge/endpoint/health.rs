@@ -1,0 +1,55 @@
+//! `GET health`.
+
+use crate::edge::isolate;
+use serde::Serialize;
+use worker::{Headers, Response, Result};
+
+/// What `/health` says.
+#[derive(Serialize)]
+struct Health {
+    /// `ok`: a good document is in use; `unconfigured`: there is none; `degraded`: see `config_error`.
+    status: &'static str,
+    version: &'static str,
+    config_revision: Option<String>,
+    config_age_seconds: Option<f64>,
+    config_error: Option<String>,
+    experiments: usize,
+    killed: Vec<String>,
+    crawlers_served: u64,
+    visits: u64,
+    exposures: u64,
+    messages: u64,
+    fallbacks: u64,
+    queue: bool,
+}
+
+pub(super) fn health() -> Result<Response> {
+    let now = js_sys::Date::now();
+    let health = isolate::with(|isolate| {
+        let plan = isolate.loaded.as_ref().map(|loaded| &loaded.plan);
+        let killed = plan.map(|plan| plan.experiments.iter().filter(|e| e.killed).map(|e| e.id.to_string()).collect());
+        Health {
+            status: match (&isolate.error, plan) {
+                (Some(_), _) => "degraded",
+                (None, Some(_)) => "ok",
+                (None, None) => "unconfigured",
+            },
+            version: env!("CARGO_PKG_VERSION"),
+            config_revision: plan.map(|plan| plan.revision.to_string()),
+            config_age_seconds: isolate.confirmed_at.map(|at| ((now - at) / 1000.0).max(0.0)),
+            config_error: isolate.error.clone(),
+            experiments: plan.map_or(0, |plan| plan.experiments.len()),
+            killed: killed.unwrap_or_default(),
+            crawlers_served: isolate.counts.crawlers,
+            visits: isolate.counts.visits,
+            exposures: isolate.counts.exposures,
+            messages: isolate.messages,
+            fallbacks: isolate.breakers.values().map(|breaker| breaker.fallbacks).sum(),
+            queue: isolate.has_queue,
+        }
+    });
+    let headers = Headers::new();
+    headers.set("cache-control", "no-store")?;
+    headers.set("content-type", "application/json")?;
+    Ok(Response::ok(serde_json::to_string(&health)?)?.with_headers(headers))
+}

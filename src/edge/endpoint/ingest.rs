@@ -1,0 +1,214 @@
+//! `POST events`, `POST conversions`, `POST webhooks/shopify`: what outsiders report.
+
+use super::{problem, problems};
+use crate::arrive::{Arrival, PreviewRequest, arrive, user_of};
+use crate::edge::isolate::{self, Loaded};
+use crate::edge::source::Incoming;
+use crate::edge::visit::entropy;
+use crate::events::reception::{self, MAX_BODY, Page};
+use crate::events::{Channel, Event, page_view, shopify, signature};
+use crate::execution::Intent;
+use crate::facts::{Request as Facts, Source};
+use crate::url::Url;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use worker::{Context, Env, Headers, Request, Response, Result};
+
+/// A request without the word of its user agent on who sends it. Crawlers have no cookie of ours; whoever has one is the
+/// visitor that the cookie names, also in a shop's own tool or app.
+struct Anyone<'a>(&'a JsValue);
+
+impl Source for Anyone<'_> {
+    fn header(&self, name: &str) -> Option<String> {
+        if name == "user-agent" { None } else { Incoming(self.0).header(name) }
+    }
+
+    fn property(&self, name: &str) -> Option<String> {
+        if name == "verifiedBot" { None } else { Incoming(self.0).property(name) }
+    }
+}
+
+#[wasm_bindgen(module = "/src/edge/body.js")]
+unsafe extern "C" {
+    #[wasm_bindgen(catch)]
+    async fn body(request: &JsValue, limit: u32) -> core::result::Result<JsValue, JsValue>;
+}
+
+#[wasm_bindgen(module = "/src/edge/ship.js")]
+unsafe extern "C" {
+    #[wasm_bindgen(catch)]
+    async fn ship(text: &str, env: &JsValue) -> core::result::Result<JsValue, JsValue>;
+}
+
+/// What a page reports: for the visitor of its cookie, and nobody else.
+pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -> Result<Response> {
+    if !is_same_site(request)? {
+        return problem(403, "Forbidden", "events are taken from pages of this site only");
+    }
+    if let Some(media) = request.headers().get("content-type")?
+        && !is_json_or_text(&media)
+    {
+        return problem(415, "Unsupported media type", "send the events as application/json or text/plain");
+    }
+    let Some(body) = read(request, MAX_BODY).await? else { return too_large(MAX_BODY) };
+    let now = now();
+    let drafts = match reception::read(&body, Channel::Page, now) {
+        Ok(drafts) => drafts,
+        Err(found) => return problems(&found),
+    };
+    let Some(loaded) = isolate::loaded() else { return unconfigured() };
+    let plan = &loaded.plan;
+    let incoming = request.inner().as_ref();
+    let source = Incoming(incoming);
+    let url = request.inner().url();
+    let referrer = request.headers().get("referer")?;
+    // why: what is decided, and what is kept of the view, is about the page that sent this
+    let page_url = referrer.as_deref().map(Url::split).filter(|page| page.host == Url::split(&url).host);
+    let facts = Facts::new("GET", page_url.unwrap_or_else(|| Url::split(&url)), &source);
+    let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
+    let claimed = reception::claimed(&drafts, plan);
+    let live: Vec<usize> =
+        claimed.into_iter().filter(|&it| plan.experiments.get(it).is_some_and(|e| e.is_live(now))).collect();
+    let sender = Anyone(incoming);
+    let sender = Facts::new("GET", facts.url, &sender);
+    let arrival = arrive(plan, &loaded.crawlers, &live, &sender, secret.as_deref(), entropy);
+    match &arrival {
+        // why: a person without consent is not recorded, and did nothing wrong
+        Arrival::Crawler | Arrival::NoConsent(_) => return accepted(0),
+        Arrival::Person(visitor) if !visitor.returning => {
+            let name = &plan.visitor.cookie;
+            return problem(400, "Bad request", &format!("cookie {name}: it is missing or is no visitor id"));
+        }
+        Arrival::Person(_) => {}
+    }
+    let user = user_of(plan, &facts);
+    let intent = Intent::new(plan, &live, &facts, arrival, PreviewRequest::None, now);
+    let mut view = page_view(&intent, &facts);
+    // why: the referrer of this request is the page itself
+    view.referrer_host = None;
+    let page = Page { intent: &intent, view: &view, user: user.as_deref() };
+    let events = match reception::from_page(drafts, plan, page, entropy) {
+        Ok(events) => events,
+        Err(found) => return problems(&found),
+    };
+    let count = events.len();
+    if let Some(message) = isolate::message(events, entropy) {
+        let env = env.clone();
+        context.wait_until(async move {
+            // why: it reports its own failures
+            let _ = ship(&message, env.as_ref()).await;
+        });
+    }
+    accepted(count)
+}
+
+/// What a server reports, with its signature.
+pub(super) async fn from_server(request: &Request, env: &Env) -> Result<Response> {
+    let Some(body) = read(request, MAX_BODY).await? else { return too_large(MAX_BODY) };
+    let now = now();
+    let seconds = now.div_euclid(1000);
+    let Ok(secret) = env.secret("INGEST_SECRET").map(|secret| secret.to_string()) else {
+        return unauthorized("INGEST_SECRET is not set on this worker");
+    };
+    let header = request.headers().get("sortition-signature")?.unwrap_or_default();
+    let tag = match signature::verify(&header, &body, secret.as_bytes(), seconds) {
+        Ok(tag) if !secret.is_empty() => tag,
+        Ok(_) => return unauthorized("INGEST_SECRET is empty"),
+        Err(reason) => return unauthorized(reason),
+    };
+    let drafts = match reception::read(&body, Channel::Server, now) {
+        Ok(drafts) => drafts,
+        Err(found) => return problems(&found),
+    };
+    let Some(loaded) = isolate::loaded() else { return unconfigured() };
+    let events = match reception::from_server(&drafts, &loaded.plan, &tag, now) {
+        Ok(events) => events,
+        Err(found) => return problems(&found),
+    };
+    if !isolate::with(|isolate| isolate.signatures.first(tag, seconds)).unwrap_or(false) {
+        return unauthorized("this signature was used before: sign every request anew");
+    }
+    keep(events, env).await
+}
+
+/// What Shopify reports, with its signature.
+pub(super) async fn from_shopify(request: &Request, env: &Env) -> Result<Response> {
+    let Some(body) = read(request, shopify::MAX_BODY).await? else { return too_large(shopify::MAX_BODY) };
+    let Ok(secret) = env.secret("SHOPIFY_WEBHOOK_SECRET").map(|secret| secret.to_string()) else {
+        return unauthorized("SHOPIFY_WEBHOOK_SECRET is not set on this worker");
+    };
+    let tag = request.headers().get("x-shopify-hmac-sha256")?.unwrap_or_default();
+    if secret.is_empty() || !shopify::is_genuine(&tag, &body, secret.as_bytes()) {
+        return unauthorized("X-Shopify-Hmac-SHA256 is not the body's");
+    }
+    let Some(loaded): Option<Rc<Loaded>> = isolate::loaded() else { return unconfigured() };
+    let topic = request.headers().get("x-shopify-topic")?.unwrap_or_else(|| "orders/paid".to_owned());
+    let cookies = isolate::with(|isolate| isolate.secret.clone()).flatten();
+    match shopify::events(&topic, &body, &loaded.plan, cookies.as_deref(), now()) {
+        Ok(events) => keep(events, env).await,
+        Err(found) => problems(&[found]),
+    }
+}
+
+/// Sends what a server reported, and accepts it only once it is safe: a server can send it again.
+async fn keep(events: Vec<Event>, env: &Env) -> Result<Response> {
+    let count = events.len();
+    if events.is_empty() {
+        return accepted(0);
+    }
+    if let Some(message) = isolate::message(events, entropy) {
+        let safe = ship(&message, env.as_ref()).await.ok().and_then(|safe| safe.as_bool());
+        if safe != Some(true) {
+            return problem(503, "Service unavailable", "the events could not be kept: sign and send them again later");
+        }
+    }
+    accepted(count)
+}
+
+/// Whether a page of this site sent the request. Browsers say so in `Sec-Fetch-Site`, older ones at least in `Origin`.
+fn is_same_site(request: &Request) -> Result<bool> {
+    let headers = request.headers();
+    match headers.get("sec-fetch-site")?.as_deref() {
+        Some("same-site") => return Ok(true),
+        Some("cross-site") => return Ok(false),
+        _ => {}
+    }
+    let Some(origin) = headers.get("origin")? else { return Ok(true) };
+    let url = request.inner().url();
+    let host = Url::split(&url).host.to_owned();
+    Ok(Url::split(&origin).host == host && origin.contains("://"))
+}
+
+fn is_json_or_text(media: &str) -> bool {
+    let essence = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    essence.is_empty() || essence == "application/json" || essence == "text/plain" || essence.ends_with("+json")
+}
+
+async fn read(request: &Request, limit: usize) -> Result<Option<Vec<u8>>> {
+    let bytes = body(request.inner().as_ref(), u32::try_from(limit).unwrap_or(u32::MAX)).await?;
+    Ok(bytes.dyn_into::<js_sys::Uint8Array>().ok().map(|bytes| bytes.to_vec()))
+}
+
+fn accepted(count: usize) -> Result<Response> {
+    let headers = Headers::new();
+    headers.set("content-type", "application/json")?;
+    headers.set("cache-control", "no-store")?;
+    Ok(Response::from_bytes(format!("{{\"accepted\":{count}}}").into_bytes())?.with_status(202).with_headers(headers))
+}
+
+fn too_large(limit: usize) -> Result<Response> {
+    problem(413, "Content too large", &format!("at most {} KiB at a time: send fewer events", limit / 1024))
+}
+
+fn unauthorized(reason: &str) -> Result<Response> {
+    problem(401, "Unauthorized", reason)
+}
+
+fn unconfigured() -> Result<Response> {
+    problem(503, "Service unavailable", "there is no experiment document yet: push one, then send this again")
+}
+
+#[allow(clippy::cast_possible_truncation)]
+fn now() -> i64 {
+    js_sys::Date::now() as i64
+}
