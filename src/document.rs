@@ -5,20 +5,30 @@
 //! checked document can be compiled into a plan.
 
 mod check;
+#[cfg(not(target_arch = "wasm32"))]
+mod env;
 mod experiment;
 mod page;
 mod parse;
 mod scalar;
+#[cfg(not(target_arch = "wasm32"))]
+mod schema;
 mod variant;
 
-pub use check::check;
+#[cfg(not(target_arch = "wasm32"))]
+pub use check::{Checked, check_text};
+pub use check::{check, warnings};
+#[cfg(not(target_arch = "wasm32"))]
+pub use env::merge_env;
 pub use experiment::{
-    Analysis, Audience, Display, Experiment, Expose, Guardrail, Hash, Kind, Method, Metrics, Override, RampStep,
-    Requirement, Risk, Rollback, Seo, Status, UnitKind,
+    Analysis, Audience, Display, Experiment, Expose, Guardrail, Hash, Kind, Method, Metrics, Override, Protected,
+    RampStep, Requirement, Risk, Rollback, Seo, Status, UnitKind,
 };
 pub use page::{Page, PageMatch, PageSubject};
 pub use parse::{MAX_BYTES, Problem, Severity};
 pub use scalar::{Id, Percent, Slots, Timestamp, Weight};
+#[cfg(not(target_arch = "wasm32"))]
+pub use schema::schema;
 pub use variant::{Action, OriginChange, Redirect, RewriteStep, Variant};
 
 use serde::{Deserialize, Serialize};

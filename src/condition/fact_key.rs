@@ -78,8 +78,11 @@ facts! {
     Method = "method",
 }
 
+/// A family's name, and what makes a fact of a name in it.
+type Family = (&'static str, fn(Box<str>) -> FactKey);
+
 /// The families of facts, which take a name after the dot.
-const FAMILIES: [(&str, fn(Box<str>) -> FactKey); 4] =
+const FAMILIES: [Family; 4] =
     [("query", FactKey::Query), ("utm", FactKey::Utm), ("cookie", FactKey::Cookie), ("header", FactKey::Header)];
 
 impl FactKey {

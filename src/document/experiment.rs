@@ -343,9 +343,45 @@ pub struct Rollback {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Seo {
-    /// Protected elements that its rewrites may touch: `title`, `canonical`, `alternate`, `robots`, `description`,
-    /// `structured-data`, `h1`.
-    pub allow: Vec<String>,
+    /// Protected elements that its rewrites may touch.
+    pub allow: Vec<Protected>,
     /// Whether `h1` is protected too.
     pub protect_h1: bool,
+}
+
+/// An element that search engines read, protected from rewrites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Protected {
+    /// `title`.
+    Title,
+    /// `link[rel=canonical]`.
+    Canonical,
+    /// `link[rel=alternate]`.
+    Alternate,
+    /// `meta[name=robots]`.
+    Robots,
+    /// `meta[name=description]`.
+    Description,
+    /// `script[type="application/ld+json"]`.
+    StructuredData,
+    /// `h1`, where `protect_h1` is set.
+    H1,
+}
+
+impl Protected {
+    /// Its word in `seo.allow`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Title => "title",
+            Self::Canonical => "canonical",
+            Self::Alternate => "alternate",
+            Self::Robots => "robots",
+            Self::Description => "description",
+            Self::StructuredData => "structured-data",
+            Self::H1 => "h1",
+        }
+    }
 }

@@ -124,7 +124,7 @@ impl TryFrom<f64> for Weight {
         if (0.0..=1e15).contains(&weight) {
             Ok(Self(weight))
         } else {
-            Err(format!("{weight} is not a weight: use a number from 0 to 1e15"))
+            Err(format!("{weight:?} is not a weight: use a number from 0 to 1e15"))
         }
     }
 }
@@ -265,9 +265,25 @@ mod schema {
         };
     }
 
-    schema!(Id, "Id", {"type": "string", "pattern": Id::PATTERN});
-    schema!(Percent, "Percent", {"type": "number", "minimum": 0, "maximum": 100, "multipleOf": 0.01});
-    schema!(Weight, "Weight", {"type": "number", "minimum": 0, "maximum": 1e15});
-    schema!(Slots, "Slots", {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 10000}, "minItems": 2, "maxItems": 2});
-    schema!(Timestamp, "Timestamp", {"type": "string", "format": "date-time"});
+    schema!(Id, "Id", {
+        "description": "1 to 64 lower-case letters, digits, `-` and `_`, starting with a letter or digit.",
+        "type": "string", "pattern": Id::PATTERN
+    });
+    // why no `multipleOf` 0.01: validators divide binary fractions, and refuse 0.29
+    schema!(Percent, "Percent", {
+        "description": "A share in per cent, 0 to 100, of at most two decimals.",
+        "type": "number", "minimum": 0, "maximum": 100
+    });
+    schema!(Weight, "Weight", {
+        "description": "A number from 0 on. Only its share of the sum matters.",
+        "type": "number", "minimum": 0, "maximum": 1e15
+    });
+    schema!(Slots, "Slots", {
+        "description": "The first slot, and the one after the last: `[0, 5000]` is the first half of 10,000.",
+        "type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 10000}, "minItems": 2, "maxItems": 2
+    });
+    schema!(Timestamp, "Timestamp", {
+        "description": "A point in time as RFC 3339, such as `2026-11-22T00:00:00Z`.",
+        "type": "string", "format": "date-time"
+    });
 }

@@ -82,6 +82,27 @@ pub enum Action {
     RemoveClass,
 }
 
+impl Action {
+    /// Its word in `do`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::SetText => "set_text",
+            Self::SetHtml => "set_html",
+            Self::Before => "before",
+            Self::After => "after",
+            Self::Prepend => "prepend",
+            Self::Append => "append",
+            Self::Replace => "replace",
+            Self::Remove => "remove",
+            Self::SetAttribute => "set_attribute",
+            Self::RemoveAttribute => "remove_attribute",
+            Self::AddClass => "add_class",
+            Self::RemoveClass => "remove_class",
+        }
+    }
+}
+
 /// Another page to send the visitor to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
@@ -91,6 +112,7 @@ pub struct Redirect {
     pub to: String,
     /// 302 or 307: never permanent, or browsers and search engines would keep it.
     #[serde(default = "found")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(extend("enum" = [302, 307])))]
     pub status: u16,
 }
 

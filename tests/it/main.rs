@@ -2,8 +2,12 @@
 //! The native tests: one binary, one module a subject.
 
 mod bucket;
+mod check;
 mod condition;
+mod documentation;
+mod fact_key;
 mod nearest;
+mod schema;
 mod stats;
 mod stats_simulation;
 mod visitor_agent;

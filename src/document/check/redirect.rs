@@ -1,0 +1,139 @@
+//! Redirects that would never end.
+
+use super::circle::circles;
+use super::http::Destination;
+use super::reach::Reach;
+use crate::document::{Document, Experiment, Page, Problem, Status};
+use std::collections::BTreeMap;
+
+/// A redirect of the document that can act.
+struct Leap<'a> {
+    experiment: usize,
+    variant: usize,
+    to: Destination,
+    written: &'a str,
+}
+
+pub(super) fn check(document: &Document, problems: &mut Vec<Problem>) {
+    let leaps: Vec<Leap<'_>> =
+        document.experiments.iter().enumerate().flat_map(|(place, experiment)| acting(place, experiment)).collect();
+    if leaps.is_empty() {
+        return;
+    }
+    let mut reaches: BTreeMap<usize, Reach> = BTreeMap::new();
+    for leap in &leaps {
+        if let Some(experiment) = document.experiments.get(leap.experiment) {
+            reaches.entry(leap.experiment).or_insert_with(|| Reach::of(experiment));
+        }
+    }
+    let lookup = Lookup::new(document, &reaches);
+    let mut leads: Vec<Vec<usize>> = Vec::with_capacity(leaps.len());
+    for leap in &leaps {
+        let landed = lookup.experiments_at(&leap.to);
+        if landed.contains(&leap.experiment) {
+            problems.push(Problem::error(
+                format!("experiments[{}].variants[{}].redirect.to", leap.experiment, leap.variant),
+                format!(
+                    "{:?} is a page of this experiment, which would redirect there again: narrow `pages` or `hosts`, or list it in `except_pages`",
+                    leap.written
+                ),
+            ));
+        }
+        leads.push(landed.into_iter().filter(|other| can_both_act(document, leap.experiment, *other)).collect());
+    }
+    // a redirect leads to those of every experiment it lands on
+    let mut of_experiment: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (number, leap) in leaps.iter().enumerate() {
+        of_experiment.entry(leap.experiment).or_default().push(number);
+    }
+    let edges: Vec<Vec<usize>> = leads
+        .iter()
+        .map(|experiments| experiments.iter().filter_map(|place| of_experiment.get(place)).flatten().copied().collect())
+        .collect();
+    for circle in circles(&edges) {
+        let steps: Vec<&Leap<'_>> = circle.iter().filter_map(|number| leaps.get(*number)).collect();
+        let Some(first) = steps.first() else { continue };
+        let chain: Vec<String> = steps
+            .iter()
+            .filter_map(|leap| {
+                let id = &document.experiments.get(leap.experiment)?.id;
+                Some(format!("{} of {:?}", leap.written, id.as_str()))
+            })
+            .collect();
+        problems.push(Problem::error(
+            format!("experiments[{}].variants[{}].redirect.to", first.experiment, first.variant),
+            format!(
+                "redirects go round in a circle, {}, and back: take one of the pages out of `pages`, or put the experiments in one layer",
+                chain.join(", then ")
+            ),
+        ));
+    }
+}
+
+/// The redirects of an experiment that is not over; of one with a winner only the winner's.
+fn acting(place: usize, experiment: &Experiment) -> impl Iterator<Item = Leap<'_>> {
+    let acts = experiment.status != Status::Completed;
+    experiment
+        .variants
+        .iter()
+        .enumerate()
+        .filter(move |(_, variant)| acts && experiment.winner.as_ref().is_none_or(|winner| *winner == variant.id))
+        .filter_map(move |(number, variant)| {
+            let written = variant.redirect.as_ref()?.to.as_str();
+            let to = Destination::parse(written).ok()?;
+            Some(Leap { experiment: place, variant: number, to, written })
+        })
+}
+
+/// Whether one unit can be in both: not in two experiments of a layer, whose slots are apart. An experiment's own pages
+/// are reported on their own.
+fn can_both_act(document: &Document, one: usize, other: usize) -> bool {
+    let layer = |place: usize| document.experiments.get(place).and_then(|experiment| experiment.layer.as_ref());
+    one != other && (layer(one).is_none() || layer(one) != layer(other))
+}
+
+/// Finds the experiments on a page. Those that list plain paths alone are found by path, so that a thousand redirects
+/// are not each compared with a thousand experiments.
+struct Lookup<'a> {
+    reaches: &'a BTreeMap<usize, Reach>,
+    by_path: BTreeMap<&'a str, Vec<usize>>,
+    others: Vec<usize>,
+}
+
+impl<'a> Lookup<'a> {
+    fn new(document: &'a Document, reaches: &'a BTreeMap<usize, Reach>) -> Self {
+        let mut lookup = Self { reaches, by_path: BTreeMap::new(), others: Vec::new() };
+        for &place in reaches.keys() {
+            let Some(experiment) = document.experiments.get(place) else { continue };
+            let plain: Option<Vec<&str>> = experiment
+                .pages
+                .iter()
+                .map(|page| match page {
+                    Page::Glob(glob) if !glob.contains(['*', '?']) => Some(glob.as_str()),
+                    _ => None,
+                })
+                .collect();
+            match plain {
+                Some(paths) if !paths.is_empty() => {
+                    for path in paths {
+                        lookup.by_path.entry(path).or_default().push(place);
+                    }
+                }
+                _ => lookup.others.push(place),
+            }
+        }
+        lookup
+    }
+
+    fn experiments_at(&self, to: &Destination) -> Vec<usize> {
+        let plain = self.by_path.get(to.path.as_str()).into_iter().flatten();
+        let mut found: Vec<usize> = plain
+            .chain(&self.others)
+            .copied()
+            .filter(|place| self.reaches.get(place).is_some_and(|reach| reach.holds(to)))
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}

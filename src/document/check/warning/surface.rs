@@ -1,0 +1,58 @@
+//! Experiments that change the same element of the same page without knowing of each other.
+
+use crate::document::check::reach::Reach;
+use crate::document::{Document, Experiment, Problem, Status};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Reports every experiment that shares a selector with one before it, once per selector.
+pub(super) fn check(document: &Document, problems: &mut Vec<Problem>) {
+    let mut users: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (place, experiment) in document.experiments.iter().enumerate() {
+        for selector in selectors(experiment) {
+            users.entry(selector).or_default().push(place);
+        }
+    }
+    let shared: BTreeMap<String, Vec<usize>> = users.into_iter().filter(|(_, places)| places.len() > 1).collect();
+    let reaches: BTreeMap<usize, Reach> = shared
+        .values()
+        .flatten()
+        .filter_map(|place| Some((*place, Reach::of(document.experiments.get(*place)?))))
+        .collect();
+    for (selector, places) in &shared {
+        for (nth, later) in places.iter().enumerate() {
+            let meets = |earlier: &&usize| may_meet(document, &reaches, **earlier, *later);
+            let Some(earlier) = places.iter().take(nth).find(meets) else { continue };
+            let id = document.experiments.get(*earlier).map_or("", |experiment| experiment.id.as_str());
+            problems.push(Problem::warning(
+                format!("experiments[{later}].variants"),
+                format!(
+                    "it changes {selector:?} on pages where {id:?} does too: put both in one layer, or give both a key in `conflicts`"
+                ),
+            ));
+        }
+    }
+}
+
+/// The selectors of a running experiment's steps, with single blanks. Of one with a winner only the winner acts.
+fn selectors(experiment: &Experiment) -> BTreeSet<String> {
+    let runs = experiment.status == Status::Running;
+    let acting = experiment
+        .variants
+        .iter()
+        .filter(|variant| runs && experiment.winner.as_ref().is_none_or(|winner| *winner == variant.id));
+    acting
+        .flat_map(|variant| &variant.rewrite)
+        .map(|step| step.select.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+fn may_meet(document: &Document, reaches: &BTreeMap<usize, Reach>, one: usize, other: usize) -> bool {
+    let (Some(a), Some(b)) = (document.experiments.get(one), document.experiments.get(other)) else { return false };
+    let apart = (a.layer.is_some() && a.layer == b.layer) || a.conflicts.iter().any(|key| b.conflicts.contains(key));
+    let after =
+        |x: &Experiment, y: &Experiment| x.starts_at.zip(y.ends_at).is_some_and(|(starts, ends)| starts >= ends);
+    !apart
+        && !after(a, b)
+        && !after(b, a)
+        && matches!((reaches.get(&one), reaches.get(&other)), (Some(x), Some(y)) if x.meets(y))
+}
