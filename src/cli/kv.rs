@@ -24,12 +24,13 @@ pub(super) struct KvArguments {
 pub(super) struct Kv<'a>(pub(super) &'a KvArguments);
 
 impl Kv<'_> {
-    /// The value of a key; `None`: there is none.
+    /// The value of a key, without white space at its end; `None`: there is none.
     pub(super) fn get(&self, key: &str) -> Result<Option<String>, Failure> {
         let output = self.wrangler(&["get", key, "--text"])?;
         let said = format!("{}{}", lossy(&output.stdout), lossy(&output.stderr));
         if output.status.success() && said.trim() != "Value not found" {
-            return Ok(Some(lossy(&output.stdout)));
+            // why: wrangler ends what it prints with a line break of its own
+            return Ok(Some(lossy(&output.stdout).trim_end().to_owned()));
         }
         // why: wrangler has no exit status for an absent key; locally it says the one, of the API the other
         if said.contains("Value not found") || said.contains("404: Not Found") || said.contains("key not found") {
@@ -83,8 +84,9 @@ impl Kv<'_> {
         if let Some(env) = &self.0.wrangler_env {
             command.args(["--env", env]);
         }
+        // why: at a quieter level wrangler prints neither values nor lists
         let quiet =
-            [("WRANGLER_SEND_METRICS", "false"), ("WRANGLER_LOG", "error"), ("NO_COLOR", "1"), ("FORCE_COLOR", "0")];
+            [("WRANGLER_SEND_METRICS", "false"), ("WRANGLER_LOG", "log"), ("NO_COLOR", "1"), ("FORCE_COLOR", "0")];
         command.envs(quiet).stdin(Stdio::null()).output().map_err(|error| {
             Failure::Outside(format!("{} cannot be run: {error}; install wrangler with npm", program.to_string_lossy()))
         })

@@ -183,7 +183,7 @@ pub(super) fn put_live(
     };
     let fields = change.value.as_object_mut().ok_or_else(|| Failure::refused("", "it is no JSON object"))?;
     fields.insert("revision".to_owned(), revision.clone().into());
-    let text = line(&change.value);
+    let text = line(&change.value).trim_end().to_owned();
     let (document, _) = input::sound(&text)?;
     let comparison = compare(live, &document, options)?;
     let problems = comparison.as_ref().map(Comparison::problems).unwrap_or_default();
@@ -274,7 +274,7 @@ pub(super) fn note(
 fn verify(kv: &Kv<'_>, text: &str) -> Result<(), Failure> {
     for wait_seconds in [0, 2, 8, 30] {
         std::thread::sleep(std::time::Duration::from_secs(wait_seconds));
-        if kv.get("config")?.is_some_and(|kept| kept.trim_end() == text.trim_end()) {
+        if kv.get("config")?.is_some_and(|kept| kept == text) {
             return Ok(());
         }
     }

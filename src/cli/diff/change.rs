@@ -284,6 +284,8 @@ fn brief(value: &Value) -> String {
     let text = match value {
         Value::Null => return "nothing".to_owned(),
         Value::String(text) if !text.is_empty() => text.clone(),
+        // why: `25 → 50` rather than `25.0 → 50.0`
+        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), |number| number.to_string()),
         other => other.to_string(),
     };
     if text.chars().count() <= LONGEST {
