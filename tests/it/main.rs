@@ -3,6 +3,7 @@
 
 mod bucket;
 mod check;
+mod cli;
 mod condition;
 mod documentation;
 mod fact_key;
