@@ -50,14 +50,22 @@ test("a document goes live, is refused, ramped, killed and rolled back", async (
   });
 
   await t.test("a document with an error, or with a dangerous change, leaves the live one alone", () => {
-    const broken = sortition("push", document((d) => (d.experiments[0].variants[0].weight = -1)));
+    const broken = sortition(
+      "push",
+      document((d) => (d.experiments[0].variants[0].weight = -1)),
+    );
     assert.equal(broken.status, 1);
     assert.match(broken.stderr, /^error experiments\[0\]\.variants\[0\]\.weight: /m);
     const salted = document((d) => (d.salt = "other"));
     const dangerous = sortition("push", salted, "--revision", "r2");
     assert.equal(dangerous.status, 1);
     assert.match(dangerous.stderr, /^error salt: .*--allow salt/m);
-    const reused = sortition("push", document((d) => (d.experiments[0].traffic = 9)), "--revision", "r1");
+    const reused = sortition(
+      "push",
+      document((d) => (d.experiments[0].traffic = 9)),
+      "--revision",
+      "r1",
+    );
     assert.equal(reused.status, 1);
     assert.match(reused.stderr, /^error revision: /m);
     const dry = sortition("push", salted, "--allow", "salt", "--dry-run", "--json");
