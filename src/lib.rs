@@ -19,3 +19,5 @@ pub mod ledger;
 pub mod stats;
 #[cfg(target_arch = "wasm32")]
 mod edge;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod cli;

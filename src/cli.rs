@@ -1,0 +1,205 @@
+//! The operator's tool `sortition`: check, explain, simulate, diff, push, roll back.
+//!
+//! Native only, on the same modules as the worker, so that what it says is what the edge does. Each command turns its
+//! arguments into a [`Report`] or a [`Failure`]; only [`run`] prints. Exit codes: 0 fine, 1 refused, 2 usage.
+
+mod terminal;
+mod clock;
+mod input;
+mod place;
+mod check;
+mod analyze;
+mod request;
+mod explain;
+mod crowd;
+mod simulate;
+mod diff;
+mod sizing;
+mod registry;
+mod kv;
+mod push;
+mod switch;
+mod preview;
+
+use crate::document::{Problem, Severity};
+use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// Experiments at the CDN edge: check a document, see what it does, and put it live.
+#[derive(Debug, Parser)]
+#[command(name = "sortition", version, max_term_width = 110, after_help = EXAMPLES)]
+struct Arguments {
+    /// Answer as JSON, for scripts.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  sortition check experiments.json                     every problem, each with its place
+  sortition explain experiments.json --url https://shop.example/
+  sortition simulate experiments.json --visitors 1000000
+  sortition diff live.json experiments.json            what changes, and for how many visitors
+  sortition push experiments.json --env production     check, compare, write, verify
+  sortition kill hero                                  the control for everybody, now
+
+Exit status: 0 fine, 1 the document or the change is refused, 2 the command was not understood.
+Each command explains itself: sortition help push";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find every problem of a document.
+    Check(check::Arguments),
+    /// Compute statistics of given aggregates, one JSON line each.
+    Analyze(analyze::Arguments),
+    /// Show what happens to one visitor on one request, and why.
+    Explain(explain::Arguments),
+    /// Send many visitors through the engine and test the split.
+    Simulate(simulate::Arguments),
+    /// Say what changes between two documents, and for how many visitors.
+    Diff(diff::Arguments),
+    /// How many visitors and days an experiment needs.
+    Plan(sizing::Arguments),
+    /// List the experiments of a document, and what is overdue.
+    List(registry::ListArguments),
+    /// Write a well-formed experiment to start from.
+    New(registry::NewArguments),
+    /// Put a document live: check, compare with what is live, write, verify.
+    Push(push::PushArguments),
+    /// Put an earlier revision live again.
+    Rollback(push::RollbackArguments),
+    /// Show who put what live, newest first.
+    History(push::HistoryArguments),
+    /// Give everybody the control, at once; `--off` ends it.
+    Kill(switch::KillArguments),
+    /// Change the traffic of a live experiment.
+    Ramp(switch::RampArguments),
+    /// Make a link that shows a variant without assigning anybody to it.
+    Preview(preview::Arguments),
+}
+
+/// What a command has to say.
+#[derive(Debug, Default)]
+struct Report {
+    /// For people.
+    text: String,
+    /// The same for scripts.
+    json: Value,
+    /// What is wrong with the document or the change, and what somebody should look at. An error refuses it.
+    problems: Vec<Problem>,
+}
+
+/// Why a command did not come to a result.
+#[derive(Debug)]
+enum Failure {
+    /// The arguments make no sense: what to write instead.
+    Usage(String),
+    /// The document or the change is refused.
+    Refused(Vec<Problem>),
+    /// Something outside failed: a file, wrangler, the network.
+    Outside(String),
+}
+
+impl Failure {
+    /// The place of one thing that is refused.
+    fn refused(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Refused(vec![Problem::error(path, message)])
+    }
+}
+
+/// Whether some problem refuses the document or the change.
+fn has_errors(problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| problem.severity == Severity::Error)
+}
+
+/// Runs the tool with the process's arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    let outcome = match arguments.command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Analyze(arguments) => return analyze::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Plan(arguments) => sizing::run(&arguments),
+        Command::List(arguments) => registry::list(&arguments),
+        Command::New(arguments) => registry::new(&arguments),
+        Command::Push(arguments) => push::push(&arguments),
+        Command::Rollback(arguments) => push::rollback(&arguments),
+        Command::History(arguments) => push::history(&arguments),
+        Command::Kill(arguments) => switch::kill(&arguments),
+        Command::Ramp(arguments) => switch::ramp(&arguments),
+        Command::Preview(arguments) => preview::run(&arguments),
+    };
+    match outcome {
+        Ok(report) => finish(&report, json),
+        Err(failure) => fail(failure, json),
+    }
+}
+
+fn finish(report: &Report, json: bool) -> ExitCode {
+    complain(&report.problems);
+    print(&if json { line(&report.json) } else { terminal::painted(&report.text) });
+    ExitCode::from(u8::from(has_errors(&report.problems)))
+}
+
+fn fail(failure: Failure, json: bool) -> ExitCode {
+    let (problems, message, code) = match failure {
+        Failure::Usage(message) => (Vec::new(), message, 2),
+        Failure::Outside(message) => (Vec::new(), message, 1),
+        Failure::Refused(problems) => (problems, String::new(), 1),
+    };
+    complain(&problems);
+    if !message.is_empty() {
+        complain_line(&format!("error: {message}"));
+    }
+    if json {
+        let error = if message.is_empty() { Value::Null } else { message.into() };
+        print(&line(&json!({"ok": false, "error": error, "problems": listed(&problems)})));
+    }
+    ExitCode::from(code)
+}
+
+fn complain(problems: &[Problem]) {
+    for problem in problems {
+        complain_line(&problem.to_string());
+    }
+}
+
+fn complain_line(text: &str) {
+    // why: nobody is left to be told when standard error is closed
+    let _ = writeln!(std::io::stderr(), "{}", terminal::painted_problem(text));
+}
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn line(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// Problems as JSON.
+fn listed(problems: &[Problem]) -> Value {
+    let one = |problem: &Problem| json!({"severity": word(problem.severity), "path": problem.path, "message": problem.message});
+    problems.iter().map(one).collect()
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// `1 experiment`, `2 experiments`.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,153 @@
+//! The explanation as JSON.
+
+use super::{Explained, Lane};
+use crate::arrive::Arrival;
+use crate::bucket::{BUCKETS, Bucket};
+use crate::decide::Decision;
+use crate::document::{Timestamp, UnitKind};
+use crate::execution::{Early, HeaderChange, Reply};
+use crate::plan::Experiment;
+use serde_json::{Value, json};
+
+/// What the worker would do with the page.
+pub(super) struct Done {
+    /// With a page that the origin answers.
+    pub(super) reply: Reply,
+    /// Without asking the origin.
+    pub(super) early: Option<Early>,
+}
+
+pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
+    let Explained { plan, request, intent, .. } = explained;
+    let acts = explained.lane == Lane::Page;
+    let experiments: Vec<Value> = explained
+        .decisions
+        .iter()
+        .filter_map(|decision| Some(experiment(explained, decision, plan.experiments.get(decision.experiment)?)))
+        .collect();
+    let names = |positions: &[usize]| -> Vec<&str> {
+        positions
+            .iter()
+            .filter_map(|&position| plan.experiments.get(intent.decisions.get(position)?.experiment).map(|e| &*e.id))
+            .collect()
+    };
+    let rewrites: Vec<Value> = intent
+        .treatments(plan)
+        .filter(|_| acts && done.early.is_none() && intent.rewrites(plan))
+        .flat_map(|treatment| treatment.variant.rewrite.iter().map(move |step| (treatment.experiment, step)))
+        .filter_map(|(index, step)| Some(json!({"experiment": plan.experiments.get(index)?.id, "step": step})))
+        .collect();
+    let early = done.early.as_ref().filter(|_| acts);
+    let to_origin = if acts && early.is_none() { intent.for_origin(plan, request) } else { Vec::new() };
+    let (to_client, exposed) = match early {
+        _ if !acts => (&[][..], Vec::new()),
+        Some(early) => (early.changes.as_slice(), names(&early.exposed)),
+        None => (done.reply.changes.as_slice(), names(&done.reply.exposed)),
+    };
+    let elsewhere = intent.elsewhere(plan).filter(|_| acts && early.is_none()).map(|elsewhere| {
+        json!({
+            "experiment": plan.experiments.get(elsewhere.experiment).map(|e| &e.id),
+            "url": elsewhere.base,
+            "path_prefix": elsewhere.path_prefix,
+            "timeout_ms": elsewhere.timeout_ms,
+            "credentials": elsewhere.trusted,
+        })
+    });
+    json!({
+        "project": plan.project,
+        "revision": plan.revision,
+        "at": Timestamp::from_millis(explained.now).to_string(),
+        "request": {"method": request.method, "url": request.url.whole},
+        "handling": match explained.lane {
+            Lane::Untouched => "untouched",
+            Lane::Endpoint => "endpoint",
+            Lane::Page => "page",
+        },
+        "asker": asker(&intent.arrival),
+        "visitor": intent.visitor().map(|visitor| json!({
+            "id": visitor.id.as_str(),
+            "returning": visitor.returning,
+            "user": visitor.user,
+            "session": visitor.session.as_ref().map(|(id, _)| id.as_str()),
+        })),
+        "variants": {"to_origin": intent.told_origin, "to_client": intent.told_client},
+        "experiments": experiments,
+        "origin": {"asked": early.is_none() && explained.lane != Lane::Endpoint, "headers": changes(&to_origin), "elsewhere": elsewhere},
+        "answer": {
+            "status": early.map(|early| early.status),
+            "headers": changes(to_client),
+            "rewrite": rewrites,
+            "bridge": intent.bridge(plan).filter(|_| acts && early.is_none()),
+            "exposed": exposed,
+            "exposed_when_met": if acts && early.is_none() { names(&done.reply.watched) } else { Vec::new() },
+        },
+    })
+}
+
+fn asker(arrival: &Arrival) -> &'static str {
+    match arrival {
+        Arrival::Crawler => "crawler",
+        Arrival::NoConsent(_) => "no_consent",
+        Arrival::Person(_) => "person",
+    }
+}
+
+fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) -> Value {
+    let evidence = &decision.evidence;
+    let bucket = |bucket: Option<Bucket>| bucket.map(Bucket::get);
+    let plan = explained.plan;
+    json!({
+        "experiment": e.id,
+        "reason": decision.reason.as_str(),
+        "variant": variant(decision, e),
+        "unit": evidence.unit.map(unit),
+        "other": evidence.other.and_then(|other| plan.experiments.get(other)).map(|other| &other.id),
+        "buckets": {
+            "holdout": bucket(evidence.holdout),
+            "slot": bucket(evidence.slot),
+            "traffic": bucket(evidence.traffic),
+            "split": bucket(evidence.split),
+        },
+        "ranges": {
+            "holdout": [0, plan.holdout.below],
+            "slots": e.layer.as_ref().map(|(_, slots)| slots.bounds()),
+            "traffic": [0, e.traffic_at(explained.now)],
+            "variants": ranges(e).map(|(id, from, to)| json!({"variant": id, "from": from, "to": to})).collect::<Vec<_>>(),
+        },
+    })
+}
+
+/// The id of the variant that was decided for.
+pub(super) fn variant<'a>(decision: &Decision, e: &'a Experiment) -> Option<&'a str> {
+    e.variants.get(decision.variant?).map(|variant| &*variant.id)
+}
+
+/// Each variant's range of buckets, half open.
+pub(super) fn ranges(e: &Experiment) -> impl Iterator<Item = (&str, u16, u16)> {
+    e.variants.iter().scan(0_u16, |from, variant| {
+        let range = (&*variant.id, *from, variant.below.clamp(*from, BUCKETS));
+        *from = range.2;
+        Some(range)
+    })
+}
+
+/// The word for a unit's kind.
+pub(super) fn unit(kind: UnitKind) -> &'static str {
+    match kind {
+        UnitKind::Visitor => "visitor",
+        UnitKind::User => "user",
+        UnitKind::Session => "session",
+    }
+}
+
+fn changes(changes: &[HeaderChange]) -> Vec<Value> {
+    changes
+        .iter()
+        .map(|change| match change {
+            HeaderChange::Set(name, value) => json!({"do": "set", "name": name, "value": value}),
+            HeaderChange::SetNamed(name, value) => json!({"do": "set", "name": name, "value": value}),
+            HeaderChange::Append(name, value) => json!({"do": "append", "name": name, "value": value}),
+            HeaderChange::Remove(name) => json!({"do": "remove", "name": name}),
+        })
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! Counting what the engine decides.
+
+use crate::cli::request::Given;
+use crate::decide::{Asker, Decision, Person, Reason, decide};
+use crate::facts::{Facts, Identity, Request};
+use crate::plan::Plan;
+use crate::url::Url;
+use crate::visitor::assignments::Assignments;
+
+/// Overlap is counted for the first so many experiments, since pairs grow with the square.
+pub(super) const PAIRED: usize = 64;
+
+/// What every visitor meets.
+pub(super) struct Stage<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) source: Given,
+    pub(super) method: String,
+    pub(super) url: String,
+    /// The experiments of one page; `None`: each on its own.
+    pub(super) together: Option<Vec<usize>>,
+    pub(super) now: i64,
+}
+
+/// What was decided for one experiment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counted {
+    /// Per reason, in the order of [`Reason::ALL`].
+    pub(super) reasons: Vec<u64>,
+    /// Per variant, of the visitors that it acts for.
+    pub(super) variants: Vec<u64>,
+    /// Of those, the ones that were split: what the sample ratio is of.
+    pub(super) split: Vec<u64>,
+    /// Visitors whose slot of the layer it owns.
+    pub(super) in_slots: u64,
+}
+
+/// What was decided for everybody.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) experiments: Vec<Counted>,
+    /// Visitors that both experiments of a pair act for, row by row of [`PAIRED`].
+    pub(super) pairs: Vec<u64>,
+    /// Visitors in the holdout.
+    pub(super) held_out: u64,
+}
+
+impl Tally {
+    /// Decides for a visitor and counts it.
+    pub(super) fn add(&mut self, stage: &Stage<'_>, id: &str) {
+        let plan = stage.plan;
+        if self.experiments.is_empty() {
+            let blank = |e: &crate::plan::Experiment| Counted {
+                reasons: vec![0; Reason::ALL.len()],
+                variants: vec![0; e.variants.len()],
+                split: vec![0; e.variants.len()],
+                in_slots: 0,
+            };
+            self.experiments = plan.experiments.iter().map(blank).collect();
+            self.pairs = vec![0; PAIRED * PAIRED];
+        }
+        let request = Request::new(&stage.method, Url::split(&stage.url), &stage.source);
+        let facts = Facts { request: &request, identity: Identity { visitor: id, user: Some(id), returning: false } };
+        let assignments = Assignments::default();
+        let person = Person { visitor: id, user: Some(id), session: Some(id), assignments: &assignments, preview: &[] };
+        let mut acting = 0_u64;
+        let mut count = |decision: &Decision| {
+            self.count(plan, decision);
+            if decision.reason.acts() && decision.experiment < PAIRED {
+                acting |= 1 << decision.experiment;
+            }
+        };
+        match &stage.together {
+            Some(page) => decide(plan, page, &facts, Asker::Person(person), stage.now).iter().for_each(&mut count),
+            None => {
+                for index in 0..plan.experiments.len() {
+                    decide(plan, &[index], &facts, Asker::Person(person), stage.now).iter().for_each(&mut count);
+                }
+            }
+        }
+        self.pair(acting);
+        self.held_out += u64::from(plan.holdout.admits(id).1);
+    }
+
+    fn count(&mut self, plan: &Plan, decision: &Decision) {
+        let Some(counted) = self.experiments.get_mut(decision.experiment) else { return };
+        let add = |list: &mut Vec<u64>, at: Option<usize>| {
+            if let Some(number) = at.and_then(|at| list.get_mut(at)) {
+                *number += 1;
+            }
+        };
+        add(&mut counted.reasons, Reason::ALL.iter().position(|reason| *reason == decision.reason));
+        if decision.reason.acts() {
+            add(&mut counted.variants, decision.variant);
+        }
+        if decision.reason == Reason::Split {
+            add(&mut counted.split, decision.variant);
+        }
+        let slots = plan.experiments.get(decision.experiment).and_then(|e| e.layer.as_ref());
+        if let (Some(slot), Some((_, slots))) = (decision.evidence.slot, slots) {
+            counted.in_slots += u64::from(slots.contains(slot.get()));
+        }
+    }
+
+    fn pair(&mut self, acting: u64) {
+        let mut left = acting;
+        while left != 0 {
+            let one = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let mut others = left;
+            while others != 0 {
+                let other = others.trailing_zeros() as usize;
+                others &= others - 1;
+                if let Some(number) = self.pairs.get_mut(one * PAIRED + other) {
+                    *number += 1;
+                }
+            }
+        }
+    }
+
+    /// Adds another tally.
+    pub(super) fn merge(&mut self, other: Self) {
+        if self.experiments.is_empty() {
+            *self = other;
+            return;
+        }
+        let sum = |into: &mut Vec<u64>, from: &[u64]| into.iter_mut().zip(from).for_each(|(a, b)| *a += b);
+        for (mine, theirs) in self.experiments.iter_mut().zip(&other.experiments) {
+            sum(&mut mine.reasons, &theirs.reasons);
+            sum(&mut mine.variants, &theirs.variants);
+            sum(&mut mine.split, &theirs.split);
+            mine.in_slots += theirs.in_slots;
+        }
+        sum(&mut self.pairs, &other.pairs);
+        self.held_out += other.held_out;
+    }
+
+    /// Visitors that both experiments act for.
+    pub(super) fn both(&self, one: usize, other: usize) -> u64 {
+        self.pairs.get(one.min(other) * PAIRED + one.max(other)).copied().unwrap_or(0)
+    }
+}

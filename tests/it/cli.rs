@@ -1,0 +1,391 @@
+//! The operator's tool, as people and scripts meet it: the built binary, its exit codes, its lines and its JSON.
+
+use serde_json::{Value, json};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+const DEMO: &str = "fixtures/demo/experiments.json";
+
+/// Visitors of whom the golden tests ask.
+const VISITORS: [&str; 4] = ["visitor-0001", "visitor-0002", "7c1f8a52-8a0e-4b6c-9d3e-1f2a3b4c5d6e", "a.b_c~d-e-f"];
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("no JSON ({error}): {}\n{}", self.out, self.err))
+    }
+}
+
+fn ran(output: Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn tool() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sortition"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("SORTITION_SECRET").env_remove("FORCE_COLOR");
+    command
+}
+
+fn run(arguments: &[&str]) -> Ran {
+    ran(tool().args(arguments).stdin(Stdio::null()).output().unwrap())
+}
+
+fn run_with(arguments: &[&str], input: &str) -> Ran {
+    let mut child =
+        tool().args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    // the tool may refuse before it has read everything
+    let _ = writer.join().unwrap();
+    ran(output)
+}
+
+/// A file of this test's own.
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{}-{name}", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn document(experiments: &Value) -> Value {
+    json!({"version": 1, "project": "shop", "layers": {"l": {}}, "experiments": experiments})
+}
+
+fn hero() -> Value {
+    json!({"id": "hero", "status": "running", "owner": "o", "hypothesis": "h", "ends_at": "2999-01-01T00:00:00Z",
+           "variants": [{"id": "control", "weight": 50}, {"id": "bold", "weight": 50}]})
+}
+
+#[test]
+fn what_a_command_says_by_exit_code() {
+    let cases: &[(&[&str], i32)] = &[
+        (&["check", DEMO], 0),
+        (&["check", DEMO, "--json"], 0),
+        (&["list", DEMO], 0),
+        (&["new", "hero"], 0),
+        (&["--help"], 0),
+        (&["help", "push"], 0),
+        (&[], 2),
+        (&["chekc", DEMO], 2),
+        (&["check"], 2),
+        (&["check", "no-such-file.json"], 2),
+        (&["check", "Cargo.toml"], 1),
+        (&["explain", DEMO, "--url", "/p/1"], 2),
+        (&["explain", DEMO, "--url", "https://shop.example/", "--at", "tomorrow"], 2),
+        (&["explain", DEMO, "--url", "https://shop.example/", "--visitor", "a b"], 2),
+        (&["explain", DEMO, "--url", "https://shop.example/", "--user", "u"], 2),
+        (&["explain", DEMO, "--url", "https://shop.example/", "--header", "no-colon"], 2),
+        (&["simulate", DEMO, "--visitors", "0"], 2),
+        (&["plan", DEMO, "nope", "--baseline", "0.1", "--daily", "10"], 2),
+        (&["plan", DEMO, "hero", "--baseline", "1.5", "--daily", "10"], 2),
+        (&["plan", DEMO, "hero", "--baseline", "0.03", "--daily", "0"], 2),
+        (&["preview", "hero"], 2),
+        (&["new", "No Id"], 2),
+        (&["analyze", "no-such-file"], 2),
+    ];
+    for (arguments, code) in cases {
+        let ran = run(arguments);
+        assert_eq!(ran.code, *code, "{arguments:?}: {}{}", ran.out, ran.err);
+        if *code == 2 {
+            assert!(ran.out.is_empty() && !ran.err.is_empty(), "{arguments:?}: {}{}", ran.out, ran.err);
+        }
+    }
+}
+
+#[test]
+fn every_problem_is_one_line_with_its_path() {
+    let mut broken = hero();
+    broken["variants"][0]["weight"] = json!(-1);
+    broken["trafic"] = json!(5);
+    let text = serde_json::to_string_pretty(&document(&json!([hero(), hero(), broken]))).unwrap();
+    let ran = run_with(&["check", "-"], &text);
+    assert_eq!(ran.code, 1);
+    let errors: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("error ")).collect();
+    for path in ["experiments[2].variants[0].weight: ", "experiments[2].trafic: "] {
+        let found = errors.iter().filter(|line| line.starts_with(&format!("error {path}"))).count();
+        assert_eq!(found, 1, "{path} in {}", ran.err);
+    }
+    assert!(!ran.err.contains('\u{1b}') && !ran.out.contains('\u{1b}'), "no colour where nobody sees it");
+
+    let answer = run_with(&["check", "-", "--json"], &text).json();
+    assert_eq!(answer["ok"], false);
+    assert_eq!(answer["errors"], errors.len());
+    for problem in answer["problems"].as_array().unwrap() {
+        let line = usize::try_from(problem["line"].as_u64().unwrap()).unwrap();
+        let field = problem["path"].as_str().unwrap().rsplit(['.', ']']).next().unwrap();
+        assert!(text.lines().nth(line - 1).unwrap().contains(field), "{problem}");
+    }
+
+    let path = file("broken.json", &text);
+    let annotated = run(&["check", path.to_str().unwrap(), "--format", "github"]);
+    assert_eq!(annotated.code, 1);
+    let weight = 1 + text.lines().position(|line| line.contains("\"weight\": -1")).unwrap();
+    let expected = format!("::error file={},line={weight},", path.to_str().unwrap());
+    assert!(annotated.out.contains(&expected), "{expected} in {}", annotated.out);
+}
+
+#[test]
+fn what_is_no_json_names_its_line() {
+    let answer = run_with(&["check", "-", "--json"], "{\n  \"version\": 1,\n  oops\n}");
+    assert_eq!((answer.code, &answer.json()["problems"][0]["line"]), (1, &json!(3)));
+}
+
+#[test]
+fn analyze_answers_every_reference_case() {
+    let cases: Value = serde_json::from_str(include_str!("../../fixtures/stats/cases.json")).unwrap();
+    let cases = cases["cases"].as_array().unwrap();
+    let lines: Vec<String> =
+        cases.iter().map(|case| json!({"id": case["id"], "op": case["op"], "in": case["in"]}).to_string()).collect();
+    let ran = run_with(&["analyze"], &format!("\n{}\n\n", lines.join("\n\n")));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let answers: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(answers.len(), cases.len());
+    for (line, answer) in lines.iter().zip(answers) {
+        assert_eq!(answer, sortition_engine::stats::analyze::analyze_line(line));
+    }
+    let failed = run_with(&["analyze", "-"], "{\"id\": 1, \"op\": \"nope\"}\n{\"id\": 2");
+    assert_eq!((failed.code, failed.out.lines().count()), (1, 2));
+}
+
+#[test]
+fn explain_says_what_the_engine_decides() {
+    use sortition_engine::{document::Document, plan::Plan};
+    let plan = Plan::compile(&Document::parse(include_str!("../../fixtures/demo/experiments.json")).unwrap()).unwrap();
+    for visitor in VISITORS {
+        for (page, id) in [("/", "hero"), ("/p/tent", "badge"), ("/checkout", "checkout")] {
+            let url = format!("https://Shop.example{page}");
+            let arguments =
+                ["explain", DEMO, "--url", &url, "--visitor", visitor, "--at", "2026-11-22T00:00:00Z", "--json"];
+            let answer = run(&arguments).json();
+            let e = &plan.experiments[plan.experiment(id).unwrap()];
+            let explained = answer["experiments"].as_array().unwrap();
+            assert_eq!(explained.len(), plan.experiments.len());
+            for other in explained.iter().filter(|other| other["experiment"] != id) {
+                assert_eq!((&other["reason"], &other["variant"]), (&json!("page"), &Value::Null));
+            }
+            let this = explained.iter().find(|this| this["experiment"] == id).unwrap();
+            let slot = e.layer.map(|(salt, slots)| slots.contains(salt.bucket(visitor).get()));
+            if slot == Some(false) {
+                assert_eq!(this["reason"], "layer");
+                continue;
+            }
+            let bucket = e.variant_salt.bucket(visitor);
+            let variant = &*e.variants[e.split(bucket)].id;
+            assert_eq!(this["reason"], "split");
+            assert_eq!(this["variant"], variant);
+            assert_eq!(this["buckets"]["split"], bucket.get());
+            assert_eq!(answer["variants"]["to_client"], format!("{id}={variant}"));
+            assert_eq!(answer["answer"]["exposed"], json!([id]));
+            let to_origin = json!({"do": "set", "name": "Sortition-Visitor", "value": visitor});
+            assert!(answer["origin"]["headers"].as_array().unwrap().contains(&to_origin), "{answer:#}");
+        }
+    }
+}
+
+#[test]
+fn explain_knows_who_asks() {
+    let url = ["explain", DEMO, "--url", "https://shop.example/", "--json"];
+    let ask = |more: &[&str]| run(&[&url[..], more].concat()).json();
+    let reason = |answer: &Value| answer["experiments"][0]["reason"].clone();
+    let crawler = ask(&["--header", "User-Agent: Googlebot/2.1 (+http://www.google.com/bot.html)"]);
+    assert_eq!((reason(&crawler), &crawler["visitor"]), (json!("crawler"), &Value::Null));
+    let kept = ask(&["--visitor", VISITORS[0], "--cookie", "sortition_as=1~hero.1.control.gu2*"]);
+    assert_eq!((reason(&kept), &kept["experiments"][0]["variant"]), (json!("sticky"), &json!("control")));
+    assert_eq!(kept["answer"]["exposed"], json!([]));
+    let killed = ask(&["--kill", "{\"experiments\": [\"hero\"]}"]);
+    assert_eq!((reason(&killed), &killed["variants"]["to_client"]), (json!("killed"), &json!("")));
+    assert_eq!(reason(&ask(&["--at", "2030-01-01T00:00:00Z"])), "ended");
+    let (one, other) = (ask(&[]), ask(&[]));
+    assert_ne!(one["visitor"]["id"], other["visitor"]["id"], "a new visitor each time");
+    let elsewhere = run(&["explain", DEMO, "--url", "https://shop.example/nowhere", "--json"]).json();
+    assert_eq!(elsewhere["handling"], "untouched");
+    assert_eq!((&elsewhere["answer"]["headers"], &elsewhere["origin"]["headers"]), (&json!([]), &json!([])));
+}
+
+#[test]
+fn explain_draws_a_tree() {
+    let ran = run(&["explain", DEMO, "--url", "https://shop.example/", "--visitor", VISITORS[0]]);
+    assert_eq!(ran.code, 0);
+    for part in ["├─ experiments", "split bucket ", "badge not applied  page", "Sortition-Variants: hero="] {
+        assert!(ran.out.contains(part), "{part} in {}", ran.out);
+    }
+}
+
+#[test]
+fn simulate_is_the_same_for_the_same_visitors() {
+    let arguments = ["simulate", DEMO, "--visitors", "20000", "--at", "2026-11-22T00:00:00Z", "--json"];
+    let (one, other) = (run(&arguments), run(&arguments));
+    assert_eq!((one.code, &one.out), (0, &other.out));
+    let answer = one.json();
+    for experiment in answer["experiments"].as_array().unwrap() {
+        let variants = experiment["variants"].as_array().unwrap();
+        let sum: u64 = variants.iter().map(|variant| variant["visitors"].as_u64().unwrap()).sum();
+        assert_eq!(experiment["visitors"], sum);
+        assert_eq!(experiment["srm"]["flagged"], false);
+    }
+    assert_eq!(answer["layers"][0]["in_two_at_once"], 0);
+    let seeded = run(&[&arguments[..], &["--seed", "2"]].concat());
+    assert_ne!(seeded.out, one.out, "other visitors");
+}
+
+#[test]
+fn simulate_takes_ids_in_any_order_and_finds_a_bad_sample() {
+    let ids = |list: &[String]| format!("visitor_id,country\n{}\n", list.join(",DE\n"));
+    let mut list: Vec<String> = (0..3000).map(|number| format!("visitor-{number:06}")).collect();
+    let arguments = ["simulate", DEMO, "--ids", "-", "--at", "2026-11-22T00:00:00Z", "--json"];
+    let one = run_with(&arguments, &ids(&list));
+    list.reverse();
+    assert_eq!((one.code, &one.out), (0, &run_with(&arguments, &ids(&list)).out));
+    assert_eq!(one.json()["visitors"], 3000);
+
+    // ids of one variant only are no random sample, and the test says so
+    use sortition_engine::{document::Document, plan::Plan};
+    let plan = Plan::compile(&Document::parse(include_str!("../../fixtures/demo/experiments.json")).unwrap()).unwrap();
+    let hero = &plan.experiments[plan.experiment("hero").unwrap()];
+    list.retain(|id| hero.split(hero.variant_salt.bucket(id)) == 0);
+    let biased = run_with(&arguments, &ids(&list));
+    assert_eq!(biased.code, 1);
+    assert!(biased.err.starts_with("error experiments[0].variants: "), "{}", biased.err);
+    assert_eq!(run_with(&arguments, "id\nshort\n").code, 2);
+}
+
+/// What is changed in the document of [`hero`], the danger that refuses it, and whether visitors change variant.
+#[test]
+fn diff_refuses_what_moves_visitors() {
+    type Edit = fn(&mut Value);
+    let cases: &[(&str, Edit, Option<&str>, bool)] = &[
+        ("nothing", |_| {}, None, false),
+        ("traffic", |d| d["experiments"][0]["traffic"] = json!(50), None, false),
+        ("name", |d| d["experiments"][0]["name"] = json!("Hero"), None, false),
+        ("status", |d| d["experiments"][0]["status"] = json!("paused"), None, false),
+        ("salt", |d| d["salt"] = json!("other"), Some("salt"), false),
+        ("iteration", |d| d["experiments"][0]["iteration"] = json!(2), Some("iteration"), true),
+        ("sticky weights", |d| d["experiments"][0]["variants"][0]["weight"] = json!(80), None, false),
+        (
+            "weights",
+            |d| {
+                d["experiments"][0]["variants"][0]["weight"] = json!(80);
+                d["experiments"][0]["sticky"] = json!(false);
+            },
+            Some("weights"),
+            true,
+        ),
+        (
+            "order",
+            |d| d["experiments"][0]["variants"].as_array_mut().unwrap().reverse(),
+            Some("variants,control"),
+            false,
+        ),
+        (
+            "removed",
+            |d| d["experiments"][0]["variants"][1] = json!({"id": "calm", "weight": 50}),
+            Some("variants"),
+            true,
+        ),
+        (
+            "layer",
+            |d| {
+                d["experiments"][0]["layer"] = json!("l");
+                d["experiments"][0]["slots"] = json!([0, 5000]);
+            },
+            Some("layer"),
+            false,
+        ),
+    ];
+    let before = document(&json!([hero()]));
+    for (name, edit, danger, moves) in cases {
+        let mut after = before.clone();
+        edit(&mut after);
+        let old = file(&format!("old-{name}.json"), &before.to_string());
+        let new = file(&format!("new-{name}.json"), &after.to_string());
+        let arguments = ["diff", old.to_str().unwrap(), new.to_str().unwrap(), "--visitors", "2000", "--json"];
+        let ran = run(&arguments);
+        let answer = ran.json();
+        assert_eq!(ran.code, i32::from(danger.is_some()), "{name}: {}", ran.err);
+        assert_eq!(answer["ok"], danger.is_none(), "{name}");
+        assert_eq!(answer["impact"][0]["changed_percent"].as_f64().unwrap() > 0.0, *moves, "{name}: {answer:#}");
+        if let Some(danger) = danger {
+            assert!(ran.err.lines().all(|line| line.starts_with("error ") && line.contains("--allow ")), "{}", ran.err);
+            let allowed = run(&[&arguments[..], &["--allow", danger]].concat());
+            assert_eq!((allowed.code, allowed.err.as_str()), (0, ""), "{name}");
+        }
+    }
+    let same = file("same.json", &before.to_string());
+    let same = same.to_str().unwrap();
+    assert_eq!(run(&["diff", same, same]).out, "nothing changes\n");
+}
+
+#[test]
+fn diff_counts_who_leaves_and_who_enters() {
+    let mut after = hero();
+    after["traffic"] = json!(25);
+    let old = file("full.json", &document(&json!([hero()])).to_string());
+    let new = file("quarter.json", &document(&json!([after])).to_string());
+    let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
+    // who has an assignment keeps it when traffic falls
+    let down = run(&["diff", old, new, "--json"]).json();
+    assert_eq!((&down["impact"][0]["left_percent"], &down["impact"][0]["entered_percent"]), (&json!(0.0), &json!(0.0)));
+    let up = run(&["diff", new, old, "--json"]).json();
+    assert_eq!(up["impact"][0]["left_percent"], json!(0.0));
+    let entered = up["impact"][0]["entered_percent"].as_f64().unwrap();
+    assert!((70.0..80.0).contains(&entered), "{entered}");
+}
+
+#[test]
+fn plan_counts_visitors_and_days() {
+    let ask = |more: &[&str]| {
+        let arguments = ["plan", DEMO, "hero", "--daily", "100000", "--json"];
+        run(&[&arguments[..], more].concat()).json()
+    };
+    let rate = ask(&["--baseline", "0.1", "--mde", "0.1"]);
+    // unpooled, two-sided: (1.959964 + 0.841621)² (0.1·0.9 + 0.11·0.89) / 0.01² = 14,748.2 a variant
+    assert_eq!(rate["fixed"]["per_variant"], json!([14749, 14749]));
+    assert_eq!(rate["fixed"]["days"], 1);
+    assert!(rate["sequential"]["visitors"].as_u64() > rate["fixed"]["visitors"].as_u64());
+    let mean = ask(&["--baseline", "50", "--sd", "70", "--mde", "0.02"]);
+    // 2 (1.959964 + 0.841621)² 70² / 1² = 76,919.2
+    let per = mean["fixed"]["per_variant"][0].as_u64().unwrap();
+    assert!((76_900..76_940).contains(&per), "{per}");
+}
+
+#[test]
+fn a_new_experiment_passes_the_check() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{}-made.json", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let path = path.to_str().unwrap();
+    for id in ["hero", "badge"] {
+        assert_eq!(run(&["new", id, "--owner", "team", "--into", path]).code, 0);
+    }
+    assert_eq!(run(&["check", path]).code, 0);
+    let listed = run(&["list", path, "--json"]).json();
+    assert_eq!(listed["experiments"].as_array().unwrap().len(), 2);
+    let again = run(&["new", "hero", "--into", path]);
+    assert_eq!(again.code, 1, "an id twice: {}", again.err);
+}
+
+#[test]
+fn a_preview_link_is_signed_and_read_by_the_worker() {
+    use sortition_engine::{document::Preview, visitor::preview::Token};
+    let arguments = ["preview", "hero:bold", "--hours", "2", "--url", "https://shop.example/?a=1", "--json"];
+    let output = tool().args(arguments).env("SORTITION_SECRET", "s3cret").output().unwrap();
+    let answer = ran(output).json();
+    let token = answer["token"].as_str().unwrap();
+    assert_eq!(answer["url"], format!("https://shop.example/?a=1&sortition_preview={token}"));
+    let read = Token::read(token, Preview::Signed, Some(b"s3cret"), 0).unwrap();
+    let (experiment, variant) = &read.choices[0];
+    assert_eq!((experiment.as_str(), variant.as_str()), ("hero", "bold"));
+    assert!(Token::read(token, Preview::Signed, Some(b"other"), 0).is_err());
+}
