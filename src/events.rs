@@ -131,13 +131,14 @@ impl Message {
 /// What is kept of a request.
 #[must_use]
 pub fn page_view<S: Source>(intent: &Intent, request: &Request<'_, S>) -> PageView {
+    let agent = request.agent();
     PageView {
         host: request.url.host_name().to_owned(),
         path: request.url.path.to_owned(),
         method: request.method.to_owned(),
         country: request.property("country"),
-        device: Some(request.agent().device.as_str().to_owned()),
-        browser: Some(request.agent().browser.as_str().to_owned()),
+        device: Some(agent.device.as_str().to_owned()),
+        browser: Some(agent.browser.as_str().to_owned()),
         referrer_host: request.referrer_host(),
         visitor_type: intent.visitor().map(|visitor| if visitor.returning { "returning" } else { "new" }.to_owned()),
     }
