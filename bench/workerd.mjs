@@ -58,6 +58,10 @@ export function start(config) {
     cwd: dirname(config),
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
+  // why: a benchmark that is interrupted or fails leaves nothing running
+  const end = () => child.kill("SIGKILL");
+  process.once("exit", end);
+  child.once("exit", () => process.off("exit", end));
   let log = "";
   child.stdout.on("data", (data) => {
     log += data;

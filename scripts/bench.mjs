@@ -46,6 +46,7 @@ const { loadTable, startTable } = await import("../bench/table.mjs");
 const built = options.built ?? build();
 const program = systemProgram(["wrk"], "wrk");
 const seconds = Math.min(4, Number(options.seconds));
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 const surroundings = await surround();
 try {
   const compatibilityDate = deployedDate(join(root, "wrangler.toml"));
