@@ -1,6 +1,8 @@
 //! What the engine costs: a decision among many experiments, a page that none is on, compiling a document, and the memory
 //! of a plan. `alloc` and `max alloc` in the table are counted by the profiling allocator.
 
+#![allow(clippy::panic, reason = "a benchmark may panic")]
+
 use divan::{AllocProfiler, Bencher};
 use serde_json::{Value, json};
 use sortition_engine::arrive::{PreviewRequest, arrive};
