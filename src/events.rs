@@ -39,7 +39,7 @@ pub struct Message {
     pub source: String,
     /// How many messages the isolate sent before it: what never arrives leaves a gap.
     pub seq: u64,
-    /// What the isolate served until then, as running totals.
+    /// What the isolate served until then, as running totals; where crawlers came since its last message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<Served>,
     /// The events, at most 100.

@@ -44,6 +44,8 @@ pub(super) struct Isolate {
     pub(super) breakers: HashMap<String, Breaker>,
     /// What it served.
     pub(super) counts: Counts,
+    /// How many crawlers its messages told of.
+    pub(super) crawlers_told: u64,
     /// The signatures of servers' requests that it accepted.
     pub(super) signatures: Used,
 }
@@ -84,8 +86,11 @@ pub(super) fn message(events: Vec<Event>, entropy: impl FnOnce() -> [u8; 16]) ->
         isolate.messages += 1;
         let exposures = events.iter().filter(|event| matches!(event.what, What::Exposed(_))).count();
         isolate.counts.exposures += exposures as u64;
-        let served = Served { crawlers: isolate.counts.crawlers, visits: isolate.counts.visits };
-        Some(Message { schema: SCHEMA, source, seq, served: Some(served), events })
+        // why: nothing else tells of crawlers, and a message that has no news of them stays as short as it was
+        let news = isolate.counts.crawlers > isolate.crawlers_told;
+        isolate.crawlers_told = isolate.counts.crawlers;
+        let served = news.then_some(Served { crawlers: isolate.counts.crawlers, visits: isolate.counts.visits });
+        Some(Message { schema: SCHEMA, source, seq, served, events })
     });
     serde_json::to_string(&message.flatten()?).ok()
 }

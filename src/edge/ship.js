@@ -22,7 +22,10 @@ export async function ship(text, env) {
     console.error(`sortition: the queue refused a message, it waits in spill/: ${refusal}`);
     return true;
   } catch (error) {
-    console.error(`sortition: a message is lost. The queue refused it: ${refusal}. It could not be spilled: ${error}`);
+    const { events } = JSON.parse(text);
+    console.error(
+      `sortition: failed in sending events, ${events.length} lost. The queue: ${refusal}. Spilling them: ${error}`,
+    );
     return false;
   }
 }
