@@ -80,13 +80,11 @@ async function load(env) {
 
 async function page(request, env, ctx) {
   let visit;
-  let outgoing;
+  let outgoing = stripped(request);
   let steps = "";
   let elsewhere;
   try {
-    const { asked, foreign } = gathered(request.headers);
-    outgoing = foreign ? stripped(request) : request;
-    visit = core.begin(request, asked, request.method, request.url, Date.now());
+    visit = core.begin(request, request.method, request.url, Date.now());
     if (visit) {
       const script = visit.script().split("\x1f");
       if (script[0] !== "-") return early(script, env, ctx);
@@ -96,11 +94,12 @@ async function page(request, env, ctx) {
     }
   } catch (error) {
     report("deciding", error);
-    outgoing = stripped(request);
     visit = undefined;
     elsewhere = undefined;
   }
-  const response = elsewhere ? await fromElsewhere(elsewhere, visit, outgoing, env) : await toOrigin(outgoing, env);
+  const response = elsewhere
+    ? await fromElsewhere(elsewhere, visit, outgoing, env)
+    : await toOrigin(outgoing, env);
   // why: a WebSocket's answer cannot be made anew
   if (!visit || response.webSocket || response.status === 101) return response;
   try {
@@ -168,9 +167,7 @@ async function fromElsewhere(elsewhere, visit, outgoing, env) {
     const timer = setTimeout(() => abort.abort(), Number(timeout));
     try {
       const request = changed(new Request(outgoing, { body }), elsewhere, 5, prefixed(outgoing.url, prefix));
-      const response = await (base
-        ? fetch(new Request(rebased(request.url, base), request), { signal: abort.signal })
-        : toOrigin(request, env, abort.signal));
+      const response = await (base ? fetch(new Request(rebased(request.url, base), request), { signal: abort.signal }) : toOrigin(request, env, abort.signal));
       if (response.status < 500) {
         attempt("noting that a variant origin works", () => core.origin_settled(circuit, true, true, Date.now()));
         return trust === "foreign" && response.headers.has("set-cookie") ? withoutCookies(response) : response;
@@ -228,30 +225,6 @@ function change(headers, script, from) {
         headers.delete(name);
     }
   }
-}
-
-let places;
-
-/**
- * One walk over the request's headers, for a walk costs as much as a dozen single looks: those that the wasm asks for on
- * most pages, in its order, and whether there are any of ours from outside. A value stands behind a `=`, to tell an empty
- * one from none.
- */
-function gathered(headers) {
-  places ??= new Map(
-    core
-      .asked_headers()
-      .split(",")
-      .map((name, place) => [name, place]),
-  );
-  const values = new Array(places.size).fill("");
-  let foreign = false;
-  for (const [name, value] of headers) {
-    const place = places.get(name);
-    if (place !== undefined) values[place] = `=${value}`;
-    else if (name.startsWith("sortition-")) foreign = true;
-  }
-  return { asked: values.join("\x1f"), foreign };
 }
 
 /** The request without `Sortition-*` headers from outside; copied only where there is one. */

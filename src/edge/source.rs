@@ -1,6 +1,5 @@
 //! Headers and Cloudflare's properties of a request of the runtime.
 
-use super::wire::SEPARATOR;
 use crate::facts::Source;
 use wasm_bindgen::prelude::*;
 
@@ -10,41 +9,15 @@ unsafe extern "C" {
     fn property(request: &JsValue, name: &str) -> Option<String>;
 }
 
-/// The headers that most pages ask for. They come into wasm together, as one text: each would cost two strings across the
-/// boundary on its own, its name and its value.
-const ASKED: [&str; 8] = [
-    "user-agent",
-    "cookie",
-    "referer",
-    "sec-purpose",
-    "purpose",
-    "if-none-match",
-    "if-modified-since",
-    "accept-encoding",
-];
-
-/// The names of the headers that `begin` takes as one text, in its order.
-#[wasm_bindgen]
-pub fn asked_headers() -> String {
-    ASKED.join(",")
-}
-
 /// A request of the runtime.
-pub(super) struct Incoming<'a> {
-    pub(super) request: &'a JsValue,
-    /// The values of the asked headers, each behind a `=`, in their order; nothing where a header is absent.
-    pub(super) asked: &'a str,
-}
+pub(super) struct Incoming<'a>(pub(super) &'a JsValue);
 
 impl Source for Incoming<'_> {
     fn header(&self, name: &str) -> Option<String> {
-        match ASKED.iter().position(|asked| *asked == name) {
-            Some(place) => self.asked.split(SEPARATOR).nth(place)?.strip_prefix('=').map(str::to_owned),
-            None => header(self.request, name),
-        }
+        header(self.0, name)
     }
 
     fn property(&self, name: &str) -> Option<String> {
-        property(self.request, name)
+        property(self.0, name)
     }
 }

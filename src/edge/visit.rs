@@ -70,14 +70,14 @@ pub struct Visit {
     secret: Option<Vec<u8>>,
 }
 
-/// Decides for a request; `None` where nothing applies after all. `asked` has the headers of `asked_headers`.
+/// Decides for a request; `None` where nothing applies after all.
 #[wasm_bindgen]
-pub fn begin(request: &JsValue, asked: &str, method: &str, url: &str, now: f64) -> Option<Visit> {
+pub fn begin(request: &JsValue, method: &str, url: &str, now: f64) -> Option<Visit> {
     #[cfg(feature = "chaos")]
     chaos(url, "begin");
     let loaded = isolate::loaded()?;
     let plan = &loaded.plan;
-    let source = Incoming { request, asked };
+    let source = Incoming(request);
     let request = Request::new(method, Url::split(url), &source);
     let now = millis(now);
     let mut on_page = plan.on_page(method, &request.url);

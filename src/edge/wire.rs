@@ -3,7 +3,7 @@
 use crate::execution::HeaderChange;
 
 /// ASCII "unit separator". Header values and URLs have no control characters, and JSON escapes them.
-pub(super) const SEPARATOR: char = '\u{1f}';
+const SEPARATOR: char = '\u{1f}';
 
 /// A list of texts in the making. The first is never empty.
 #[derive(Default)]
