@@ -97,7 +97,12 @@ fn only_the_edge_names_the_runtime() {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
+        // why: the tool makes random ids too, natively
+        let is_tool = relative.starts_with("cli");
         for name in ["use worker::", "js_sys::", "wasm_bindgen::", "getrandom::"] {
+            if is_tool && name == "getrandom::" {
+                continue;
+            }
             assert!(!text.contains(name), "{} names {name}", relative.display());
         }
     }
