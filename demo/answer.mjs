@@ -35,7 +35,8 @@ export function send(request, response, answer) {
   const digest = createHash("sha256").update(whole).digest("base64url").slice(0, 20);
   const out = { "Content-Type": type, "Cache-Control": cache, "X-Content-Type-Options": "nosniff", ...headers };
 
-  const compressible = whole.length >= SMALLEST_CODED && /^(text\/|application\/(.*\+)?(json|xml|javascript)|image\/svg)/.test(type);
+  const compressible =
+    whole.length >= SMALLEST_CODED && /^(text\/|application\/(.*\+)?(json|xml|javascript)|image\/svg)/.test(type);
   if (compressible || vary.length > 0) {
     out.Vary = [...(compressible ? ["Accept-Encoding"] : []), ...vary].join(", ");
   }

@@ -55,7 +55,13 @@ export const PRODUCTS = [
       "We drew the Tarn 2 on a wet weekend in October and have changed little since. The fly reaches the ground on the windward side, the porch is long enough for two pairs of boots and a stove, and the inner stays attached, so it goes up dry in the rain.",
       "Every seam is taped by hand and every tent is pitched once before it leaves the workshop.",
     ],
-    specs: [["Sleeps", "2"], ["Weight", "2.1 kg"], ["Packed size", "46 × 15 cm"], ["Fly", "Recycled ripstop nylon, 3,000 mm"], ["Guarantee", "10 years"]],
+    specs: [
+      ["Sleeps", "2"],
+      ["Weight", "2.1 kg"],
+      ["Packed size", "46 × 15 cm"],
+      ["Fly", "Recycled ripstop nylon, 3,000 mm"],
+      ["Guarantee", "10 years"],
+    ],
   },
   {
     slug: "fellside-tarp",
@@ -74,7 +80,13 @@ export const PRODUCTS = [
       "Low between two trees, high over a table, wrapped round a sleeping bag: the Fellside is cut flat, with reinforced tie-outs on every side and a ridge line of its own.",
       "It comes with six pegs, four lines and a card of nine pitches that work.",
     ],
-    specs: [["Size", "3 × 3 m"], ["Weight", "690 g"], ["Fabric", "Silicone-coated nylon, 2,000 mm"], ["Tie-outs", "16"], ["Guarantee", "10 years"]],
+    specs: [
+      ["Size", "3 × 3 m"],
+      ["Weight", "690 g"],
+      ["Fabric", "Silicone-coated nylon, 2,000 mm"],
+      ["Tie-outs", "16"],
+      ["Guarantee", "10 years"],
+    ],
   },
   {
     slug: "drift-sleeping-bag",
@@ -93,7 +105,13 @@ export const PRODUCTS = [
       "Most bags are warm because they are tight. The Drift 400 is warm because the down sits where you lose heat: shoulders, hips and feet. The cut leaves room to turn over.",
       "The zip runs both ways and does not bite. We rewash and refill any Drift for the price of the down.",
     ],
-    specs: [["Comfort", "−2 °C"], ["Weight", "940 g"], ["Fill", "400 g duck down, 700 cuin"], ["Fits", "Up to 1.90 m"], ["Guarantee", "10 years"]],
+    specs: [
+      ["Comfort", "−2 °C"],
+      ["Weight", "940 g"],
+      ["Fill", "400 g duck down, 700 cuin"],
+      ["Fits", "Up to 1.90 m"],
+      ["Guarantee", "10 years"],
+    ],
   },
   {
     slug: "ridge-28-pack",
@@ -112,7 +130,13 @@ export const PRODUCTS = [
       "The Ridge 28 carries a rope, a lunch and a change of plan. The lid lifts off, the hip belt folds away, and the side pockets hold a litre bottle without pushing into your ribs.",
       "Cut from waxed recycled canvas that gets better looking with every scrape.",
     ],
-    specs: [["Volume", "28 l"], ["Weight", "980 g"], ["Fabric", "Waxed recycled canvas"], ["Back length", "46–52 cm"], ["Guarantee", "10 years"]],
+    specs: [
+      ["Volume", "28 l"],
+      ["Weight", "980 g"],
+      ["Fabric", "Waxed recycled canvas"],
+      ["Back length", "46–52 cm"],
+      ["Guarantee", "10 years"],
+    ],
   },
   {
     slug: "haul-45-pack",
@@ -131,7 +155,13 @@ export const PRODUCTS = [
       "An aluminium stay and a belt that really holds put fifteen kilos where you hardly notice them. Roll the mat on top, strap the poles to the side, and reach everything in the front pocket without unpacking.",
       "The back adjusts in two minutes, on you, without tools.",
     ],
-    specs: [["Volume", "45 + 8 l"], ["Weight", "1.6 kg"], ["Carries well to", "17 kg"], ["Back length", "42–56 cm"], ["Guarantee", "10 years"]],
+    specs: [
+      ["Volume", "45 + 8 l"],
+      ["Weight", "1.6 kg"],
+      ["Carries well to", "17 kg"],
+      ["Back length", "42–56 cm"],
+      ["Guarantee", "10 years"],
+    ],
   },
   {
     slug: "dry-roll-bag",
@@ -149,7 +179,12 @@ export const PRODUCTS = [
     description: [
       "Roll it three times, clip it shut, forget about it. The light colour makes the sock at the bottom easy to find, and a valve lets the air out when you squeeze.",
     ],
-    specs: [["Volume", "15 l"], ["Weight", "145 g"], ["Fabric", "Welded TPU nylon"], ["Guarantee", "10 years"]],
+    specs: [
+      ["Volume", "15 l"],
+      ["Weight", "145 g"],
+      ["Fabric", "Welded TPU nylon"],
+      ["Guarantee", "10 years"],
+    ],
   },
   {
     slug: "ember-stove",
@@ -168,7 +203,13 @@ export const PRODUCTS = [
       "A wide burner and four folding arms keep the pan steady on uneven ground. The valve is the good part: fine enough for porridge, quick enough for coffee.",
       "Fits every screw-on cartridge. Sold without gas.",
     ],
-    specs: [["Weight", "118 g"], ["Output", "2.9 kW"], ["Boils 0.5 l in", "2:30 min"], ["Packed size", "9 × 6 cm"], ["Guarantee", "10 years"]],
+    specs: [
+      ["Weight", "118 g"],
+      ["Output", "2.9 kW"],
+      ["Boils 0.5 l in", "2:30 min"],
+      ["Packed size", "9 × 6 cm"],
+      ["Guarantee", "10 years"],
+    ],
   },
   {
     slug: "hearth-mug",
@@ -186,7 +227,12 @@ export const PRODUCTS = [
     description: [
       "It will chip one day. Then it is yours. Until then it holds a generous third of a litre, and can stand on the stove to warm up what you forgot.",
     ],
-    specs: [["Volume", "350 ml"], ["Weight", "165 g"], ["Material", "Enamelled steel"], ["Dishwasher", "Yes"]],
+    specs: [
+      ["Volume", "350 ml"],
+      ["Weight", "165 g"],
+      ["Material", "Enamelled steel"],
+      ["Dishwasher", "Yes"],
+    ],
   },
   {
     slug: "billy-kettle",
@@ -204,7 +250,12 @@ export const PRODUCTS = [
     description: [
       "The Billy is spun from one sheet of stainless steel. The handle locks upright, so it can hang over a fire, and the lid stays on while you pour the last cup.",
     ],
-    specs: [["Volume", "1.2 l"], ["Weight", "390 g"], ["Material", "Stainless steel, beech"], ["Guarantee", "10 years"]],
+    specs: [
+      ["Volume", "1.2 l"],
+      ["Weight", "390 g"],
+      ["Material", "Stainless steel, beech"],
+      ["Guarantee", "10 years"],
+    ],
   },
   {
     slug: "cairn-boots",
@@ -223,7 +274,13 @@ export const PRODUCTS = [
       "Fewer seams, fewer leaks. The Cairn is lasted wide at the front and firm at the heel, and softens within three walks rather than thirty.",
       "When the sole is gone, send them to us: a resole is 69 euros and they come back greased.",
     ],
-    specs: [["Weight", "1.24 kg a pair (42)"], ["Upper", "Full-grain leather, 2.4 mm"], ["Sizes", "36–48, half sizes"], ["Resoling", "Yes"], ["Guarantee", "10 years"]],
+    specs: [
+      ["Weight", "1.24 kg a pair (42)"],
+      ["Upper", "Full-grain leather, 2.4 mm"],
+      ["Sizes", "36–48, half sizes"],
+      ["Resoling", "Yes"],
+      ["Guarantee", "10 years"],
+    ],
   },
   {
     slug: "wick-lantern",
@@ -241,7 +298,13 @@ export const PRODUCTS = [
     description: [
       "It looks like an oil lamp and behaves better: no smell, no soot, and a charge that lasts a long weekend. The base charges a phone when it has to.",
     ],
-    specs: [["Light", "5–280 lumen, 2,700 K"], ["Runs", "4–40 h"], ["Charges by", "USB-C"], ["Weight", "310 g"], ["Guarantee", "10 years"]],
+    specs: [
+      ["Light", "5–280 lumen, 2,700 K"],
+      ["Runs", "4–40 h"],
+      ["Charges by", "USB-C"],
+      ["Weight", "310 g"],
+      ["Guarantee", "10 years"],
+    ],
   },
   {
     slug: "brook-flask",
@@ -259,7 +322,13 @@ export const PRODUCTS = [
     description: [
       "The mouth is wide enough for ice and a bottle brush, the cap has no hidden corners, and every part of it can be bought on its own.",
     ],
-    specs: [["Volume", "0.75 l"], ["Hot for", "14 h"], ["Cold for", "24 h"], ["Weight", "340 g"], ["Guarantee", "10 years"]],
+    specs: [
+      ["Volume", "0.75 l"],
+      ["Hot for", "14 h"],
+      ["Cold for", "24 h"],
+      ["Weight", "340 g"],
+      ["Guarantee", "10 years"],
+    ],
   },
 ];
 

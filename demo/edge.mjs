@@ -12,7 +12,8 @@
 export function readVariants(header) {
   const variants = new Map();
   if (header === undefined) return variants;
-  const member = /[ \t]*([a-z*][a-z0-9_.*-]*)(?:=(TOKEN|STRING|OTHER))?((?:;[ ]*[a-z*][a-z0-9_.*-]*(?:=(?:TOKEN|STRING|OTHER))?)*)[ \t]*(,|$)/;
+  const member =
+    /[ \t]*([a-z*][a-z0-9_.*-]*)(?:=(TOKEN|STRING|OTHER))?((?:;[ ]*[a-z*][a-z0-9_.*-]*(?:=(?:TOKEN|STRING|OTHER))?)*)[ \t]*(,|$)/;
   const source = member.source
     .replaceAll("TOKEN", "[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*")
     .replaceAll("STRING", '"(?:[ !#-\\[\\]-~]|\\\\["\\\\])*"')

@@ -1,15 +1,8 @@
 // The shop's HTML. Every function returns a whole document as text; nothing
 // here knows about requests, except what it is told.
 
-import {
-  CATEGORIES,
-  CURRENCY,
-  DELIVERY,
-  PRODUCTS,
-  categoryBySlug,
-  productsIn,
-} from "./catalogue.mjs";
 import { MOST_OF_ONE } from "./baskets.mjs";
+import { CATEGORIES, CURRENCY, categoryBySlug, DELIVERY, PRODUCTS, productsIn } from "./catalogue.mjs";
 
 /** The shop's public address: canonical links name it, wherever the demo runs. */
 export const SITE = "https://www.larkmoor.example";
@@ -17,14 +10,16 @@ export const SITE = "https://www.larkmoor.example";
 const SHOP = "Larkmoor";
 
 const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-const escape = (text) => String(text).replace(/[&<>"']/g, (character) => ENTITIES[character]);
+const escapeHtml = (text) => String(text).replace(/[&<>"']/g, (character) => ENTITIES[character]);
 
 const money = (cents, locale = "en-IE") =>
   new Intl.NumberFormat(locale, { style: "currency", currency: CURRENCY }).format(cents / 100);
 
 /** The order value from which delivery is free, without its empty cents. */
 const freeFrom = (locale = "en-IE") =>
-  new Intl.NumberFormat(locale, { style: "currency", currency: CURRENCY, maximumFractionDigits: 0 }).format(DELIVERY.freeFrom / 100);
+  new Intl.NumberFormat(locale, { style: "currency", currency: CURRENCY, maximumFractionDigits: 0 }).format(
+    DELIVERY.freeFrom / 100,
+  );
 
 /** JSON inside a script element: no `<` may end it early. */
 const jsonLd = (data) =>
@@ -38,7 +33,8 @@ const TEXTS = {
     find: "Search",
     basket: "Basket",
     tagline: "Made to be mended.",
-    about: "Larkmoor makes and mends outdoor kit in a small workshop. This is a demonstration shop: nothing you order here will be sent or charged.",
+    about:
+      "Larkmoor makes and mends outdoor kit in a small workshop. This is a demonstration shop: nothing you order here will be sent or charged.",
     shop: "Shop",
     help: "Help",
     helpLinks: ["Delivery within 2–4 working days", "Returns free for 60 days", "Repairs for the life of a product"],
@@ -50,7 +46,8 @@ const TEXTS = {
     find: "Suchen",
     basket: "Warenkorb",
     tagline: "Gemacht, um repariert zu werden.",
-    about: "Larkmoor fertigt und repariert Ausrüstung in einer kleinen Werkstatt. Dies ist ein Vorführ-Shop: Nichts wird verschickt oder berechnet.",
+    about:
+      "Larkmoor fertigt und repariert Ausrüstung in einer kleinen Werkstatt. Dies ist ein Vorführ-Shop: Nichts wird verschickt oder berechnet.",
     shop: "Sortiment",
     help: "Hilfe",
     helpLinks: ["Lieferung in 2–4 Werktagen", "60 Tage kostenlose Rückgabe", "Reparatur, solange es das Produkt gibt"],
@@ -60,7 +57,7 @@ const TEXTS = {
 /** The two halves of a document, apart so that a page can stream between them. */
 export function frame({ title, description, path, lang = "en", robots, head = "", active }) {
   const t = TEXTS[lang];
-  const name = (category) => escape(lang === "de" ? category.nameDe : category.name);
+  const name = (category) => escapeHtml(lang === "de" ? category.nameDe : category.name);
   const links = CATEGORIES.map(
     (category) =>
       `<li><a href="/c/${category.slug}"${active === category.slug ? ' aria-current="page"' : ""}>${name(category)}</a></li>`,
@@ -70,8 +67,8 @@ export function frame({ title, description, path, lang = "en", robots, head = ""
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(title)}</title>
-<meta name="description" content="${escape(description)}">
+<title>${escapeHtml(title)}</title>
+<meta name="description" content="${escapeHtml(description)}">
 ${robots ? `<meta name="robots" content="${robots}">` : `<link rel="canonical" href="${SITE}${path}">`}
 <meta name="theme-color" content="#1f3d33">
 <link rel="icon" href="/favicon.svg" type="image/svg+xml">
@@ -118,10 +115,11 @@ const stockLine = (product) =>
 
 function card(product, { lang = "en", level = "h3" } = {}) {
   const kind = lang === "de" ? product.kindDe : product.kind;
-  return `<li class="card"><a href="/p/${product.slug}"><img src="/art/${product.slug}.svg" alt="" width="480" height="480" loading="lazy"><${level}>${escape(product.name)}</${level}><p class="kind">${escape(kind)}</p><p class="price">${money(product.price, lang === "de" ? "de-DE" : "en-IE")}</p></a></li>`;
+  return `<li class="card"><a href="/p/${product.slug}"><img src="/art/${product.slug}.svg" alt="" width="480" height="480" loading="lazy"><${level}>${escapeHtml(product.name)}</${level}><p class="kind">${escapeHtml(kind)}</p><p class="price">${money(product.price, lang === "de" ? "de-DE" : "en-IE")}</p></a></li>`;
 }
 
-const grid = (products, options) => `<ul class="grid">${products.map((product) => card(product, options)).join("\n")}</ul>`;
+const grid = (products, options) =>
+  `<ul class="grid">${products.map((product) => card(product, options)).join("\n")}</ul>`;
 
 const bestsellers = () => PRODUCTS.filter((product) => product.bestseller);
 
@@ -129,7 +127,8 @@ const HOME = {
   en: {
     path: "/",
     title: "Larkmoor: outdoor kit that is made to be mended",
-    description: "Tents, packs, camp kitchen and boots from a small workshop, guaranteed for ten years and repaired for longer.",
+    description:
+      "Tents, packs, camp kitchen and boots from a small workshop, guaranteed for ten years and repaired for longer.",
     eyebrow: "The autumn range",
     headline: "Kit for long days and short forecasts",
     lead: "Designed on wet weekends, sewn in our own workshop, and repaired for as long as you walk in it.",
@@ -156,7 +155,10 @@ const HOME = {
     promises: "Warum es hält",
     promise: [
       ["Zehn Jahre Garantie", "Auf jede Naht, jeden Reißverschluss, jede Schnalle. Ohne Beleg."],
-      ["Repariert statt ersetzt", "Jedes neunte Paket, das wir öffnen, ist ein altes Stück von uns. Das kommt zuerst dran."],
+      [
+        "Repariert statt ersetzt",
+        "Jedes neunte Paket, das wir öffnen, ist ein altes Stück von uns. Das kommt zuerst dran.",
+      ],
       ["Sechzig Tage draußen", "Gehen Sie damit auf den Berg. Passt es nicht, nehmen wir es zurück."],
     ],
   },
@@ -175,14 +177,18 @@ ${jsonLd({
       url: `${SITE}/`,
       name: SHOP,
       publisher: { "@id": `${SITE}/#shop` },
-      potentialAction: { "@type": "SearchAction", target: `${SITE}/search?q={query}`, "query-input": "required name=query" },
+      potentialAction: {
+        "@type": "SearchAction",
+        target: `${SITE}/search?q={query}`,
+        "query-input": "required name=query",
+      },
     },
   ],
 })}
 `;
   const tiles = CATEGORIES.map(
     (category) =>
-      `<li><a class="tile" href="/c/${category.slug}"><img src="/art/${category.cover}.svg" alt="" width="480" height="480" loading="lazy"><span>${escape(lang === "de" ? category.nameDe : category.name)}</span></a></li>`,
+      `<li><a class="tile" href="/c/${category.slug}"><img src="/art/${category.cover}.svg" alt="" width="480" height="480" loading="lazy"><span>${escapeHtml(lang === "de" ? category.nameDe : category.name)}</span></a></li>`,
   ).join("\n");
   return page(
     { ...t, lang, head },
@@ -211,12 +217,17 @@ function breadcrumb(...steps) {
   const trail = [["/", "Home"], ...steps];
   const items = trail.map(([path, name], index) =>
     index === trail.length - 1
-      ? `<li aria-current="page">${escape(name)}</li>`
-      : `<li><a href="${path}">${escape(name)}</a></li>`,
+      ? `<li aria-current="page">${escapeHtml(name)}</li>`
+      : `<li><a href="${path}">${escapeHtml(name)}</a></li>`,
   );
   const data = {
     "@type": "BreadcrumbList",
-    itemListElement: trail.map(([path, name], index) => ({ "@type": "ListItem", position: index + 1, name, item: SITE + path })),
+    itemListElement: trail.map(([path, name], index) => ({
+      "@type": "ListItem",
+      position: index + 1,
+      name,
+      item: SITE + path,
+    })),
   };
   return { nav: `<nav class="crumbs" aria-label="You are here"><ol>${items.join("")}</ol></nav>`, data };
 }
@@ -227,7 +238,11 @@ export function category(found) {
   const crumbs = breadcrumb([path, found.name]);
   const list = {
     "@type": "ItemList",
-    itemListElement: products.map((product, index) => ({ "@type": "ListItem", position: index + 1, url: `${SITE}/p/${product.slug}` })),
+    itemListElement: products.map((product, index) => ({
+      "@type": "ListItem",
+      position: index + 1,
+      url: `${SITE}/p/${product.slug}`,
+    })),
   };
   return page(
     {
@@ -238,7 +253,7 @@ export function category(found) {
       head: `${jsonLd({ "@graph": [crumbs.data, list] })}\n`,
     },
     `<div class="wrap band">${crumbs.nav}
-<h1>${escape(found.name)}</h1><p class="lead">${escape(found.intro)}</p>
+<h1>${escapeHtml(found.name)}</h1><p class="lead">${escapeHtml(found.intro)}</p>
 ${grid(products, { level: "h2" })}
 </div>`,
   );
@@ -276,7 +291,9 @@ export function product(found, badge) {
       itemCondition: "https://schema.org/NewCondition",
     },
   };
-  const related = [...new Set([...productsIn(within), ...bestsellers()])].filter((other) => other !== found).slice(0, 4);
+  const related = [...new Set([...productsIn(within), ...bestsellers()])]
+    .filter((other) => other !== found)
+    .slice(0, 4);
   return page(
     {
       title: `${found.name}, ${found.kind.toLowerCase()} | ${SHOP}`,
@@ -287,12 +304,12 @@ export function product(found, badge) {
     },
     `<div class="wrap band">${crumbs.nav}
 <article class="product">
-<img class="product-art" src="/art/${found.slug}.svg" alt="${escape(`${found.name}, ${found.kind.toLowerCase()}`)}" width="480" height="480">
+<img class="product-art" src="/art/${found.slug}.svg" alt="${escapeHtml(`${found.name}, ${found.kind.toLowerCase()}`)}" width="480" height="480">
 <div class="product-text">
-<p class="eyebrow">${escape(found.kind)}</p>
-<h1>${escape(found.name)}</h1>
+<p class="eyebrow">${escapeHtml(found.kind)}</p>
+<h1>${escapeHtml(found.name)}</h1>
 ${trustBadge(found, badge)}
-<p class="lead">${escape(found.summary)}</p>
+<p class="lead">${escapeHtml(found.summary)}</p>
 <p class="price big">${money(found.price)} <small>incl. VAT</small></p>
 ${stockLine(found)}
 <form id="add-to-basket" class="buy" action="/cart" method="post">
@@ -305,20 +322,29 @@ ${stockLine(found)}
 <ul class="ticks"><li>Free delivery from ${freeFrom()}</li><li>Free returns for 60 days</li><li>Repairs in our own workshop</li></ul>
 </div>
 </article>
-<section class="details"><div><h2>What it is like</h2>${found.description.map((text) => `<p>${escape(text)}</p>`).join("")}</div>
-<div><h2>In numbers</h2><dl>${found.specs.map(([name, value]) => `<div><dt>${escape(name)}</dt><dd>${escape(value)}</dd></div>`).join("")}</dl></div></section>
+<section class="details"><div><h2>What it is like</h2>${found.description.map((text) => `<p>${escapeHtml(text)}</p>`).join("")}</div>
+<div><h2>In numbers</h2><dl>${found.specs.map(([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`).join("")}</dl></div></section>
 <section><h2>Goes well with it</h2>${grid(related)}</section>
 </div>`,
   );
 }
 
 export function searchResults(query, found) {
-  const heading = query === "" ? "Search" : `${found.length} ${found.length === 1 ? "result" : "results"} for “${query}”`;
-  const none = query === "" ? "Type what you are looking for." : "Nothing by that name. Try a shorter word, or look through a category.";
+  const heading =
+    query === "" ? "Search" : `${found.length} ${found.length === 1 ? "result" : "results"} for “${query}”`;
+  const none =
+    query === ""
+      ? "Type what you are looking for."
+      : "Nothing by that name. Try a shorter word, or look through a category.";
   return page(
-    { title: `${heading} | ${SHOP}`, description: "Search the Larkmoor shop.", path: "/search", robots: "noindex, follow" },
-    `<div class="wrap band"><h1>${escape(heading)}</h1>
-<form class="search-again" action="/search" role="search"><label for="again">Search for</label><input id="again" name="q" type="search" value="${escape(query)}" maxlength="100"><button class="button">Search</button></form>
+    {
+      title: `${heading} | ${SHOP}`,
+      description: "Search the Larkmoor shop.",
+      path: "/search",
+      robots: "noindex, follow",
+    },
+    `<div class="wrap band"><h1>${escapeHtml(heading)}</h1>
+<form class="search-again" action="/search" role="search"><label for="again">Search for</label><input id="again" name="q" type="search" value="${escapeHtml(query)}" maxlength="100"><button class="button">Search</button></form>
 ${found.length > 0 ? grid(found, { level: "h2" }) : `<p class="lead">${none}</p>`}
 </div>`,
   );
@@ -337,7 +363,7 @@ export function cart(sums) {
   const lines = sums.items.map(
     ({ product: item, quantity, total }) => `<li class="line">
 <img src="/art/${item.slug}.svg" alt="" width="480" height="480">
-<div><h2><a href="/p/${item.slug}">${escape(item.name)}</a></h2><p class="kind">${escape(item.kind)}</p>
+<div><h2><a href="/p/${item.slug}">${escapeHtml(item.name)}</a></h2><p class="kind">${escapeHtml(item.kind)}</p>
 <form action="/cart" method="post"><input type="hidden" name="product" value="${item.slug}"><input type="hidden" name="action" value="set">
 <label>Quantity <input name="quantity" type="number" value="${quantity}" min="0" max="${MOST_OF_ONE}" required></label>
 <button class="quiet">Update</button><button class="quiet" name="action" value="remove">Remove</button></form></div>
@@ -346,8 +372,12 @@ export function cart(sums) {
   return page(
     { title: `Your basket | ${SHOP}`, description: "What is in your basket.", path: "/cart", ...PRIVATE },
     `<div class="wrap band"><h1>Your basket</h1>
-${sums.count === 0 ? empty : `<div class="columns"><ul class="lines">${lines.join("\n")}</ul>
-<aside class="panel"><h2>Summary</h2>${summary(sums)}<a class="button wide" href="/checkout">To the checkout</a><p class="small">${sums.delivery === 0 ? "Delivery is free." : `Another ${money(DELIVERY.freeFrom - sums.subtotal)} and delivery is free.`}</p></aside></div>`}
+${
+  sums.count === 0
+    ? empty
+    : `<div class="columns"><ul class="lines">${lines.join("\n")}</ul>
+<aside class="panel"><h2>Summary</h2>${summary(sums)}<a class="button wide" href="/checkout">To the checkout</a><p class="small">${sums.delivery === 0 ? "Delivery is free." : `Another ${money(DELIVERY.freeFrom - sums.subtotal)} and delivery is free.`}</p></aside></div>`
+}
 </div>`,
   );
 }
@@ -364,10 +394,13 @@ export const CHECKOUT_FIELDS = [
 export function checkout(sums, { values = {}, problems = {} } = {}) {
   const fields = CHECKOUT_FIELDS.map(([name, label, autocomplete, type]) => {
     const problem = problems[name];
-    return `<p class="field field-${name}"><label for="${name}">${label}</label><input id="${name}" name="${name}" type="${type}" autocomplete="${autocomplete}" value="${escape(values[name] ?? "")}" maxlength="200" required${problem ? ` aria-invalid="true" aria-describedby="${name}-problem"` : ""}>${problem ? `<span class="problem" id="${name}-problem">${escape(problem)}</span>` : ""}</p>`;
+    return `<p class="field field-${name}"><label for="${name}">${label}</label><input id="${name}" name="${name}" type="${type}" autocomplete="${autocomplete}" value="${escapeHtml(values[name] ?? "")}" maxlength="200" required${problem ? ` aria-invalid="true" aria-describedby="${name}-problem"` : ""}>${problem ? `<span class="problem" id="${name}-problem">${escapeHtml(problem)}</span>` : ""}</p>`;
   }).join("\n");
   const items = sums.items
-    .map(({ product: item, quantity, total }) => `<li><span>${quantity} × ${escape(item.name)}</span> <span>${money(total)}</span></li>`)
+    .map(
+      ({ product: item, quantity, total }) =>
+        `<li><span>${quantity} × ${escapeHtml(item.name)}</span> <span>${money(total)}</span></li>`,
+    )
     .join("");
   return page(
     { title: `Checkout | ${SHOP}`, description: "Delivery and payment.", path: "/checkout", ...PRIVATE },
@@ -396,15 +429,20 @@ ${summary(sums)}
 export function thanks(order) {
   return page(
     { title: `Thank you | ${SHOP}`, description: "Your order has arrived.", path: "/checkout/thanks", ...PRIVATE },
-    `<div class="wrap band narrow" id="order" data-order="${escape(order.id)}" data-total="${(order.total / 100).toFixed(2)}" data-currency="${CURRENCY}">
+    `<div class="wrap band narrow" id="order" data-order="${escapeHtml(order.id)}" data-total="${(order.total / 100).toFixed(2)}" data-currency="${CURRENCY}">
 <h1>Thank you. Your order is in.</h1>
-<p class="lead">Order <b>${escape(order.id)}</b>, ${order.count} ${order.count === 1 ? "piece" : "pieces"}, ${money(order.total)}.</p>
+<p class="lead">Order <b>${escapeHtml(order.id)}</b>, ${order.count} ${order.count === 1 ? "piece" : "pieces"}, ${money(order.total)}.</p>
 <p>We pack it by hand and write to you when it leaves. If something is not right, you have sixty days to send it back.</p>
 <p><a class="button" href="/">Back to the shop</a></p></div>`,
   );
 }
 
-const SLOW = { title: `Workshop report | ${SHOP}`, description: "What the workshop is doing right now.", path: "/slow", robots: "noindex, follow" };
+const SLOW = {
+  title: `Workshop report | ${SHOP}`,
+  description: "What the workshop is doing right now.",
+  path: "/slow",
+  robots: "noindex, follow",
+};
 
 const SLOW_NEWS = [
   "Cutting table: forty Tarn flies laid out, thirty cut.",
@@ -419,7 +457,7 @@ export function slowParts() {
   const { top, bottom } = frame(SLOW);
   return [
     `${top}<div class="wrap band narrow"><h1>Workshop report</h1><p class="lead">Read out station by station; this page takes about three seconds on purpose.</p><ol class="report">\n`,
-    ...SLOW_NEWS.map((news) => `<li>${escape(news)}</li>\n`),
+    ...SLOW_NEWS.map((news) => `<li>${escapeHtml(news)}</li>\n`),
     `</ol><p id="slow-end">That was everyone.</p></div>${bottom}`,
   ];
 }
@@ -432,13 +470,29 @@ function notice({ title, heading, text }) {
 }
 
 export const notFound = () =>
-  notice({ title: "Page not found", heading: "This path leads nowhere", text: "The page has moved or never was. The shop is still where it used to be." });
+  notice({
+    title: "Page not found",
+    heading: "This path leads nowhere",
+    text: "The page has moved or never was. The shop is still where it used to be.",
+  });
 
 export const failed = () =>
-  notice({ title: "Something went wrong", heading: "That was our fault", text: "The page could not be made. Please try again in a moment; your basket is safe." });
+  notice({
+    title: "Something went wrong",
+    heading: "That was our fault",
+    text: "The page could not be made. Please try again in a moment; your basket is safe.",
+  });
 
 export const notAllowed = () =>
-  notice({ title: "Not possible here", heading: "This page cannot do that", text: "The request does not fit this address." });
+  notice({
+    title: "Not possible here",
+    heading: "This page cannot do that",
+    text: "The request does not fit this address.",
+  });
 
 export const unusable = () =>
-  notice({ title: "Not understood", heading: "We did not understand that", text: "Something in what was sent is missing or wrong." });
+  notice({
+    title: "Not understood",
+    heading: "We did not understand that",
+    text: "Something in what was sent is missing or wrong.",
+  });

@@ -5,13 +5,13 @@
 //     node demo/shop.mjs --port 8788
 
 import { randomInt } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { parseArgs } from "node:util";
 import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 import { send } from "./answer.mjs";
-import { Baskets, MOST_OF_ONE, addToBasket, basketCookies, basketJson, setInBasket, totals } from "./baskets.mjs";
-import { CATEGORIES, CURRENCY, PRODUCTS, categoryBySlug, productBySlug, search } from "./catalogue.mjs";
+import { addToBasket, Baskets, basketCookies, basketJson, MOST_OF_ONE, setInBasket, totals } from "./baskets.mjs";
+import { CATEGORIES, CURRENCY, categoryBySlug, PRODUCTS, productBySlug, search } from "./catalogue.mjs";
 import { readVariants, readVisitor } from "./edge.mjs";
 import * as pages from "./pages.mjs";
 
@@ -337,7 +337,12 @@ Sitemap: ${pages.SITE}/sitemap.xml
 `;
 
 function sitemap() {
-  const paths = ["/", "/de/", ...CATEGORIES.map((category) => `/c/${category.slug}`), ...PRODUCTS.map((product) => `/p/${product.slug}`)];
+  const paths = [
+    "/",
+    "/de/",
+    ...CATEGORIES.map((category) => `/c/${category.slug}`),
+    ...PRODUCTS.map((product) => `/p/${product.slug}`),
+  ];
   return `<?xml version="1.0" encoding="UTF-8"?>
 <urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
 ${paths.map((path) => `<url><loc>${pages.SITE}${path}</loc></url>`).join("\n")}

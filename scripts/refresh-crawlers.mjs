@@ -28,7 +28,10 @@ writeFileSync(join(work, "package.json"), JSON.stringify({ private: true, depend
 execFileSync("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: work, stdio: "inherit" });
 
 const read = (path) => readFileSync(join(work, "node_modules", path), "utf8");
-const lines = (path) => read(path).split("\n").map((line) => line.trim());
+const lines = (path) =>
+  read(path)
+    .split("\n")
+    .map((line) => line.trim());
 
 /** One entry a line, each once, in the order of the source, so that a newer version reads as a small diff. */
 function write(name, entries) {
@@ -40,8 +43,14 @@ function write(name, entries) {
 }
 
 const known = JSON.parse(read("crawler-user-agents/crawler-user-agents.json"));
-write("patterns.txt", known.map((entry) => entry.pattern));
-write("agents-crawler-user-agents.txt", known.flatMap((entry) => entry.instances));
+write(
+  "patterns.txt",
+  known.map((entry) => entry.pattern),
+);
+write(
+  "agents-crawler-user-agents.txt",
+  known.flatMap((entry) => entry.instances),
+);
 write("agents-isbot.txt", lines("isbot/crawlers.txt"));
 write("browsers-isbot.txt", lines("isbot/browsers.txt"));
 write("browsers-top-user-agents.txt", JSON.parse(read("top-user-agents/src/index.json")));

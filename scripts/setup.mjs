@@ -85,7 +85,10 @@ export function systemProgram(names, debianPackage) {
   if (output("sh", ["-c", "command -v apt-get"])) {
     console.log(`Installing ${debianPackage} …`);
     const [command, ...prefix] = process.getuid?.() === 0 ? ["apt-get"] : ["sudo", "-n", "apt-get"];
-    const options = { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
+    const options = {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    };
     spawnSync(command, [...prefix, "update", "-qq"], options);
     spawnSync(command, [...prefix, "install", "-y", "-qq", "--no-install-recommends", debianPackage], options);
   }

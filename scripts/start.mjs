@@ -12,7 +12,15 @@ if (!Number.isInteger(port) || port < 1 || port > 65535) {
 }
 
 build();
-const quiet = { env: { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_LOG: "warn", CI: "1", CLOUDFLARE_CF_FETCH_ENABLED: "false" } };
+const quiet = {
+  env: {
+    ...process.env,
+    WRANGLER_SEND_METRICS: "false",
+    WRANGLER_LOG: "warn",
+    CI: "1",
+    CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  },
+};
 const node = installed("node");
 const wrangler = at("node_modules", "wrangler", "bin", "wrangler.js");
 const tool = (...args) => run(node, [wrangler, ...args], { ...quiet, stdio: ["ignore", "ignore", "inherit"] });
@@ -23,7 +31,19 @@ tool("d1", "migrations", "apply", "LEDGER", "--local");
 const shop = await startShop({ port: 0 });
 const worker = spawn(
   node,
-  [wrangler, "dev", "--port", String(port), "--ip", "127.0.0.1", "--var", `ORIGIN_URL:${shop.url}`, "--var", "CONFIG_TTL_SECONDS:2", "--show-interactive-dev-session=false"],
+  [
+    wrangler,
+    "dev",
+    "--port",
+    String(port),
+    "--ip",
+    "127.0.0.1",
+    "--var",
+    `ORIGIN_URL:${shop.url}`,
+    "--var",
+    "CONFIG_TTL_SECONDS:2",
+    "--show-interactive-dev-session=false",
+  ],
   { cwd: at(), stdio: ["ignore", "inherit", "inherit"], env: { ...quiet.env, WRANGLER_LOG: "error" } },
 );
 

@@ -35,7 +35,7 @@ export default {
     await core.queue(batch, env, ctx);
   },
 
-  async scheduled(controller, env, ctx) {
+  async scheduled(_controller, env, ctx) {
     ctx.waitUntil(recoverSpill(env));
   },
 };
@@ -48,8 +48,9 @@ function take(lane, request, env, ctx) {
     case ENDPOINT:
       return endpoint(request, env, ctx);
     case PREVIEWABLE:
-      if (request.headers.get("cookie")?.includes("sortition_preview=")) return page(request, env, ctx);
-    // falls through
+      return request.headers.get("cookie")?.includes("sortition_preview=")
+        ? page(request, env, ctx)
+        : toOrigin(stripped(request), env);
     default:
       return toOrigin(stripped(request), env);
   }
@@ -97,9 +98,7 @@ async function page(request, env, ctx) {
     visit = undefined;
     elsewhere = undefined;
   }
-  const response = elsewhere
-    ? await fromElsewhere(elsewhere, visit, outgoing, env)
-    : await toOrigin(outgoing, env);
+  const response = elsewhere ? await fromElsewhere(elsewhere, visit, outgoing, env) : await toOrigin(outgoing, env);
   // why: a WebSocket's answer cannot be made anew
   if (!visit || response.webSocket || response.status === 101) return response;
   try {
@@ -167,7 +166,9 @@ async function fromElsewhere(elsewhere, visit, outgoing, env) {
     const timer = setTimeout(() => abort.abort(), Number(timeout));
     try {
       const request = changed(new Request(outgoing, { body }), elsewhere, 5, prefixed(outgoing.url, prefix));
-      const response = await (base ? fetch(new Request(rebased(request.url, base), request), { signal: abort.signal }) : toOrigin(request, env, abort.signal));
+      const response = await (base
+        ? fetch(new Request(rebased(request.url, base), request), { signal: abort.signal })
+        : toOrigin(request, env, abort.signal));
       if (response.status < 500) {
         attempt("noting that a variant origin works", () => core.origin_settled(circuit, true, true, Date.now()));
         return trust === "foreign" && response.headers.has("set-cookie") ? withoutCookies(response) : response;

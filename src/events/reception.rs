@@ -359,7 +359,7 @@ fn page_exposure(
             .assignments
             .of(&e.id)
             .is_some_and(|entry| entry.iteration == e.iteration && e.variant(&entry.variant) == Some(variant));
-    if !kept && !(assigned && decision.variant == Some(variant)) {
+    if !(kept || assigned && decision.variant == Some(variant)) {
         return Err(refused());
     }
     let session_is_known = visitor.session.as_ref().is_some_and(|(_, brought)| *brought);

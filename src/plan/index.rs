@@ -9,7 +9,7 @@ use crate::url::Url;
 use std::collections::HashMap;
 
 /// Literal prefixes are cut to one of these lengths, so that a lookup asks at most so often.
-const LENGTHS: [usize; 10] = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48];
+const LENGTHS: [usize; 13] = [2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48];
 
 /// From a host and path to experiments, by index.
 #[derive(Clone, Debug, Default)]

@@ -4,13 +4,13 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import http from "node:http";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
-import { CATEGORIES, PRODUCTS } from "../../demo/catalogue.mjs";
 import { parseRange, preferredCoding } from "../../demo/answer.mjs";
+import { CATEGORIES, PRODUCTS } from "../../demo/catalogue.mjs";
 import { readVariants, readVisitor } from "../../demo/edge.mjs";
 import { SITE } from "../../demo/pages.mjs";
 import { startShop } from "../../demo/shop.mjs";
@@ -43,14 +43,25 @@ const FORM = { "Content-Type": "application/x-www-form-urlencoded" };
 const JSON_BODY = { "Content-Type": "application/json" };
 const cookieHeader = (answer) => answer.headers["set-cookie"].map((cookie) => cookie.split(";")[0]).join("; ");
 const addToCart = (product, quantity, headers = {}) =>
-  ask("/api/cart", { method: "POST", headers: { ...JSON_BODY, ...headers }, body: JSON.stringify({ product, quantity }) });
+  ask("/api/cart", {
+    method: "POST",
+    headers: { ...JSON_BODY, ...headers },
+    body: JSON.stringify({ product, quantity }),
+  });
 
-const INDEXED = ["/", "/de/", ...CATEGORIES.map(({ slug }) => `/c/${slug}`), ...PRODUCTS.map(({ slug }) => `/p/${slug}`)];
+const INDEXED = [
+  "/",
+  "/de/",
+  ...CATEGORIES.map(({ slug }) => `/c/${slug}`),
+  ...PRODUCTS.map(({ slug }) => `/p/${slug}`),
+];
 const PERSONAL = ["/search?q=tent", "/cart", "/checkout", "/slow"];
 
 const attribute = (html, pattern) => pattern.exec(html)?.[1];
 const linkedData = (html) =>
-  [...html.matchAll(/<script type="application\/ld\+json">(.*?)<\/script>/gs)].flatMap(([, source]) => JSON.parse(source)["@graph"]);
+  [...html.matchAll(/<script type="application\/ld\+json">(.*?)<\/script>/gs)].flatMap(
+    ([, source]) => JSON.parse(source)["@graph"],
+  );
 
 describe("pages", () => {
   test("every page has one h1, a title, a description, and links that lead somewhere", async () => {
@@ -88,8 +99,14 @@ describe("pages", () => {
   test("both homes name each other by hreflang", async () => {
     for (const path of ["/", "/de/"]) {
       const { text } = await ask(path);
-      const alternates = [...text.matchAll(/<link rel="alternate" hreflang="([^"]+)" href="([^"]+)">/g)].map(([, lang, href]) => [lang, href]);
-      assert.deepEqual(alternates, [["en", `${SITE}/`], ["de", `${SITE}/de/`], ["x-default", `${SITE}/`]]);
+      const alternates = [...text.matchAll(/<link rel="alternate" hreflang="([^"]+)" href="([^"]+)">/g)].map(
+        ([, lang, href]) => [lang, href],
+      );
+      assert.deepEqual(alternates, [
+        ["en", `${SITE}/`],
+        ["de", `${SITE}/de/`],
+        ["x-default", `${SITE}/`],
+      ]);
     }
     assert.equal((await ask("/de")).headers.location, "/de/");
   });
@@ -118,7 +135,16 @@ describe("pages", () => {
   });
 
   test("unknown and unreadable paths answer 404 with a page", async () => {
-    for (const path of ["/nope", "/p/nope", "/c/nope", "/art/nope.svg", "/art/..%2fshop.mjs", "/%zz", "//", "/p/Tarn"]) {
+    for (const path of [
+      "/nope",
+      "/p/nope",
+      "/c/nope",
+      "/art/nope.svg",
+      "/art/..%2fshop.mjs",
+      "/%zz",
+      "//",
+      "/p/Tarn",
+    ]) {
       const { status, text } = await ask(path);
       assert.equal(status, 404, path);
       assert.match(text, /<h1>This path leads nowhere<\/h1>/, path);
@@ -149,7 +175,10 @@ describe("pages", () => {
     const sitemap = await ask("/sitemap.xml");
     assert.match(sitemap.headers["content-type"], /^application\/xml/);
     const named = [...sitemap.text.matchAll(/<loc>([^<]+)<\/loc>/g)].map(([, address]) => address);
-    assert.deepEqual(named, INDEXED.map((path) => SITE + path));
+    assert.deepEqual(
+      named,
+      INDEXED.map((path) => SITE + path),
+    );
   });
 });
 
@@ -174,7 +203,17 @@ describe("the slow page", () => {
   });
 });
 
-const STATIC = ["/", "/c/packs", "/p/tarn-2-tent", "/art/hero.svg", "/favicon.svg", "/style.css", "/page.js", "/robots.txt", "/api/products"];
+const STATIC = [
+  "/",
+  "/c/packs",
+  "/p/tarn-2-tent",
+  "/art/hero.svg",
+  "/favicon.svg",
+  "/style.css",
+  "/page.js",
+  "/robots.txt",
+  "/api/products",
+];
 
 describe("caching and coding", () => {
   test("what is the same for everybody is public, has a validator and answers 304", async () => {
@@ -201,7 +240,11 @@ describe("caching and coding", () => {
       const plain = await ask(path);
       if (plain.bytes.length < 256) {
         // Too small to be worth it.
-        assert.equal((await ask(path, { headers: { "Accept-Encoding": "br" } })).headers["content-encoding"], undefined, path);
+        assert.equal(
+          (await ask(path, { headers: { "Accept-Encoding": "br" } })).headers["content-encoding"],
+          undefined,
+          path,
+        );
         continue;
       }
       assert.match(plain.headers.vary, /Accept-Encoding/, path);
@@ -212,7 +255,9 @@ describe("caching and coding", () => {
           assert.equal(Number(answer.headers["content-length"]), answer.bytes.length);
           assert.notEqual(answer.headers.etag, plain.headers.etag);
           assert.ok(decode(answer.bytes).equals(plain.bytes), `${path} in ${coding}, ${round}`);
-          const again = await ask(path, { headers: { "Accept-Encoding": coding, "If-None-Match": answer.headers.etag } });
+          const again = await ask(path, {
+            headers: { "Accept-Encoding": coding, "If-None-Match": answer.headers.etag },
+          });
           assert.equal(again.status, 304);
         }
       }
@@ -280,7 +325,10 @@ describe("images", () => {
       assert.ok(part.bytes.equals(whole.bytes.subarray(first, last + 1)), range);
     }
     const beyond = await ask("/art/hero.svg", { headers: { Range: `bytes=${size}-` } });
-    assert.deepEqual([beyond.status, beyond.headers["content-range"], beyond.bytes.length], [416, `bytes */${size}`, 0]);
+    assert.deepEqual(
+      [beyond.status, beyond.headers["content-range"], beyond.bytes.length],
+      [416, `bytes */${size}`, 0],
+    );
   });
 
   test("If-Range sends the whole when the picture has changed", async () => {
@@ -329,10 +377,24 @@ describe("basket and checkout", () => {
     assert.match((await ask("/cart", { headers })).text, /€42\.00/);
 
     await ask("/cart", { method: "POST", headers: { ...FORM, ...headers }, body: "product=ember-stove" });
-    await ask("/cart", { method: "POST", headers: { ...FORM, ...headers }, body: "product=hearth-mug&action=set&quantity=1" });
+    await ask("/cart", {
+      method: "POST",
+      headers: { ...FORM, ...headers },
+      body: "product=hearth-mug&action=set&quantity=1",
+    });
     const before = JSON.parse((await ask("/api/cart", { headers })).text);
-    assert.deepEqual(before.items.map(({ product, quantity }) => [product, quantity]), [["hearth-mug", 1], ["ember-stove", 1]]);
-    await ask("/cart", { method: "POST", headers: { ...FORM, ...headers }, body: "product=ember-stove&action=set&quantity=1&action=remove" });
+    assert.deepEqual(
+      before.items.map(({ product, quantity }) => [product, quantity]),
+      [
+        ["hearth-mug", 1],
+        ["ember-stove", 1],
+      ],
+    );
+    await ask("/cart", {
+      method: "POST",
+      headers: { ...FORM, ...headers },
+      body: "product=ember-stove&action=set&quantity=1&action=remove",
+    });
     const cart = JSON.parse((await ask("/api/cart", { headers })).text);
     assert.deepEqual([cart.subtotal, cart.delivery, cart.total], [14, 4.9, 18.9]);
 
@@ -340,31 +402,53 @@ describe("basket and checkout", () => {
     assert.match(page.text, /1 × Hearth/);
     assert.doesNotMatch(page.text, /<button[^>]* disabled/);
 
-    const missing = await ask("/checkout/place-order", { method: "POST", headers: { ...FORM, ...headers }, body: "email=nobody&name=%22%3E%3Cb%3E" });
+    const missing = await ask("/checkout/place-order", {
+      method: "POST",
+      headers: { ...FORM, ...headers },
+      body: "email=nobody&name=%22%3E%3Cb%3E",
+    });
     assert.equal(missing.status, 422);
     assert.match(missing.text, /That is not an email address/);
     assert.match(missing.text, /value="&quot;&gt;&lt;b&gt;"/);
     assert.match(missing.text, /Postcode is missing/);
 
     const order = { email: "a@example.org", name: "A", address: "B 1", postcode: "1", city: "C" };
-    const placed = await ask("/checkout/place-order", { method: "POST", headers: { ...FORM, ...headers }, body: new URLSearchParams(order).toString() });
+    const placed = await ask("/checkout/place-order", {
+      method: "POST",
+      headers: { ...FORM, ...headers },
+      body: new URLSearchParams(order).toString(),
+    });
     assert.deepEqual([placed.status, placed.headers.location], [303, "/checkout/thanks"]);
     assert.match(placed.headers["set-cookie"][1], /^shop_count=0;/);
     const thanks = await ask("/checkout/thanks", { headers });
     assert.match(thanks.text, /data-order="LM-\d{6}" data-total="18\.90" data-currency="EUR"/);
 
-    const twice = await ask("/checkout/place-order", { method: "POST", headers: { ...FORM, ...headers }, body: new URLSearchParams(order).toString() });
+    const twice = await ask("/checkout/place-order", {
+      method: "POST",
+      headers: { ...FORM, ...headers },
+      body: new URLSearchParams(order).toString(),
+    });
     assert.deepEqual([twice.status, twice.headers.location], [303, "/cart"]);
   });
 
   test("without a basket nothing can be ordered, and nobody is thanked", async () => {
     assert.match((await ask("/checkout")).text, /<button[^>]* disabled/);
-    assert.equal((await ask("/checkout/place-order", { method: "POST", headers: FORM, body: "" })).headers.location, "/cart");
+    assert.equal(
+      (await ask("/checkout/place-order", { method: "POST", headers: FORM, body: "" })).headers.location,
+      "/cart",
+    );
     assert.equal((await ask("/checkout/thanks")).headers.location, "/cart");
   });
 
   test("a form that makes no sense is refused and leaves the shop standing", async () => {
-    for (const body of ["", "product=nope", "product=hearth-mug&quantity=-1", "product=hearth-mug&quantity=1e9", "product=hearth-mug&quantity=x", "\xff\xfe%%%"]) {
+    for (const body of [
+      "",
+      "product=nope",
+      "product=hearth-mug&quantity=-1",
+      "product=hearth-mug&quantity=1e9",
+      "product=hearth-mug&quantity=x",
+      "\xff\xfe%%%",
+    ]) {
       assert.equal((await ask("/cart", { method: "POST", headers: FORM, body })).status, 422, body);
     }
     const large = await ask("/cart", { method: "POST", headers: FORM, body: "x".repeat(70_000) });
@@ -376,7 +460,10 @@ describe("basket and checkout", () => {
 describe("the API", () => {
   test("lists products, all or of a category, and one by its slug", async () => {
     const all = JSON.parse((await ask("/api/products")).text).products;
-    assert.deepEqual(all.map(({ slug }) => slug), PRODUCTS.map(({ slug }) => slug));
+    assert.deepEqual(
+      all.map(({ slug }) => slug),
+      PRODUCTS.map(({ slug }) => slug),
+    );
     const packs = JSON.parse((await ask("/api/products?category=packs")).text).products;
     assert.deepEqual([...new Set(packs.map(({ category }) => category))], ["packs"]);
     for (const product of all) {
@@ -384,7 +471,11 @@ describe("the API", () => {
       assert.equal(one.headers["content-type"], "application/json");
       assert.deepEqual(JSON.parse(one.text), product);
     }
-    for (const [path, status] of [["/api/products/nope", 404], ["/api/products?category=nope", 422], ["/api/nope", 404]]) {
+    for (const [path, status] of [
+      ["/api/products/nope", 404],
+      ["/api/products?category=nope", 422],
+      ["/api/nope", 404],
+    ]) {
       const problem = await ask(path);
       assert.equal(problem.status, status, path);
       assert.equal(problem.headers["content-type"], "application/problem+json");
@@ -405,8 +496,13 @@ describe("the API", () => {
     assert.deepEqual([cart.count, cart.total, cart.currency], [2, 698, "EUR"]);
 
     const other = JSON.parse((await addToCart("hearth-mug", 1)).text);
-    assert.deepEqual(other.items.map(({ product }) => product), ["hearth-mug"]);
-    const forged = JSON.parse((await ask("/api/cart", { headers: { Cookie: "shop_session=mine; shop_session" } })).text);
+    assert.deepEqual(
+      other.items.map(({ product }) => product),
+      ["hearth-mug"],
+    );
+    const forged = JSON.parse(
+      (await ask("/api/cart", { headers: { Cookie: "shop_session=mine; shop_session" } })).text,
+    );
     assert.equal(forged.count, 0);
   });
 
@@ -457,8 +553,16 @@ describe("behind the edge", () => {
   });
 
   test("no other page shows anything of an experiment", async () => {
-    const headers = { "Sortition-Variants": "hero=bold, badge=stars, checkout=reassure", "Sortition-Visitor": "visitor-0001" };
-    for (const path of [...INDEXED.filter((path) => !path.startsWith("/p/")), "/checkout", "/search?q=tent", "/api/products"]) {
+    const headers = {
+      "Sortition-Variants": "hero=bold, badge=stars, checkout=reassure",
+      "Sortition-Visitor": "visitor-0001",
+    };
+    for (const path of [
+      ...INDEXED.filter((path) => !path.startsWith("/p/")),
+      "/checkout",
+      "/search?q=tent",
+      "/api/products",
+    ]) {
       const [plain, behind] = [await ask(path), await ask(path, { headers })];
       assert.equal(behind.text, plain.text, path);
       assert.equal(behind.headers["cache-control"], plain.headers["cache-control"], path);
@@ -480,7 +584,7 @@ describe("behind the edge", () => {
       ["hero=bold,\tprice=control", { hero: "bold", price: "control" }],
       ['a="50off"', { a: "50off" }],
       ['a="x\\"y, b=\\\\", c=d', { a: 'x"y, b=\\', c: "d" }],
-      ["a=b;reason=split;n=1.5;s=\"x\", c=d", { a: "b", c: "d" }],
+      ['a=b;reason=split;n=1.5;s="x", c=d', { a: "b", c: "d" }],
       ["flag, n=1, yes=?1, a=b", { a: "b" }],
       ["a=b, a=c", { a: "c" }],
       ["a=b, a=1", {}],
@@ -491,12 +595,14 @@ describe("behind the edge", () => {
       ['a="open', {}],
       ["a=é", {}],
     ];
-    for (const [header, variants] of cases) assert.deepEqual(Object.fromEntries(readVariants(header)), variants, String(header));
+    for (const [header, variants] of cases)
+      assert.deepEqual(Object.fromEntries(readVariants(header)), variants, String(header));
   });
 
   test("a visitor id is 8 to 128 characters of its alphabet", () => {
     for (const id of ["abcdefgh", "A.b_c~d-1", "x".repeat(128)]) assert.equal(readVisitor(id), id);
-    for (const id of [undefined, "", "short", "x".repeat(129), "has space", "näme-name"]) assert.equal(readVisitor(id), undefined);
+    for (const id of [undefined, "", "short", "x".repeat(129), "has space", "näme-name"])
+      assert.equal(readVisitor(id), undefined);
   });
 });
 
@@ -524,19 +630,36 @@ describe("the demo document", () => {
   });
 
   test("control comes first, half and half, and each experiment is accounted for", () => {
-    assert.deepEqual(document.experiments.map(({ id }) => id), ["hero", "badge", "checkout"]);
+    assert.deepEqual(
+      document.experiments.map(({ id }) => id),
+      ["hero", "badge", "checkout"],
+    );
     for (const each of document.experiments) {
       assert.equal(each.status, "running");
-      assert.deepEqual(each.variants.map(({ weight }) => weight), [50, 50]);
+      assert.deepEqual(
+        each.variants.map(({ weight }) => weight),
+        [50, 50],
+      );
       assert.equal(each.variants[0].id, "control");
-      for (const text of [each.name, each.hypothesis, each.owner, each.rollback.owner, each.rollback.when]) assert.ok(text.length > 0);
+      for (const text of [each.name, each.hypothesis, each.owner, each.rollback.owner, each.rollback.when])
+        assert.ok(text.length > 0);
       const days = (Date.parse(each.ends_at) - Date.parse("2026-11-21")) / 86_400_000;
       assert.ok(days > 0 && days <= 90, `${each.id} ends after ${days} days`);
-      for (const metric of [each.metrics.primary, ...each.metrics.secondary, ...each.metrics.guardrails.map(({ metric }) => metric)]) {
+      for (const metric of [
+        each.metrics.primary,
+        ...each.metrics.secondary,
+        ...each.metrics.guardrails.map(({ metric }) => metric),
+      ]) {
         assert.ok(metric in document.metrics, metric);
       }
     }
-    assert.deepEqual(experiment("badge").variants.map(({ id, rewrite }) => [id, rewrite]), [["control", undefined], ["stars", undefined]]);
+    assert.deepEqual(
+      experiment("badge").variants.map(({ id, rewrite }) => [id, rewrite]),
+      [
+        ["control", undefined],
+        ["stars", undefined],
+      ],
+    );
     assert.ok(experiment("checkout").layer in document.layers);
   });
 });

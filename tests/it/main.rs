@@ -1,4 +1,5 @@
 #![cfg(test)]
+#![allow(clippy::string_slice, reason = "a test may panic, and clippy has no setting for this one")]
 //! The native tests: one binary, one module a subject.
 
 mod architecture;
