@@ -1,7 +1,7 @@
 //! What the engine costs: a decision among many experiments, a page that none is on, compiling a document, and the memory
 //! of a plan. `alloc` and `max alloc` in the table are counted by the profiling allocator.
 
-#![allow(clippy::panic, reason = "a benchmark may panic")]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
 use divan::{AllocProfiler, Bencher};
 use serde_json::{Value, json};

@@ -52,7 +52,7 @@ async function node(part) {
   heading(part);
   const folder = at("tests", part);
   const files = readdirSync(folder).filter((name) => name.endsWith(".test.mjs"));
-  const flags = ["--test", "--test-reporter=spec", "--test-concurrency=2", "--test-timeout=180000"];
+  const flags = ["--test", "--test-reporter=spec", "--test-concurrency=2", "--test-timeout=600000"];
   const { code, text } = await shown(installed("node"), [...flags, ...files.map((name) => join(folder, name))]);
   const number = (what) => text.match(new RegExp(`^\\W*${what} (\\d+)$`, "m"))?.[1] ?? 0;
   // why: what was cancelled, by a timeout for instance, did not pass

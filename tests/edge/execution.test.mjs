@@ -1,0 +1,215 @@
+// What a variant can do beyond rewriting: redirects, origins of its own, previews, the bridge, exposure by selector.
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { cookieOf, documentOf, ours, startWorld, until } from "./world.mjs";
+
+const GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+const SECRET = "a secret of the shop";
+
+/** A running experiment of which everybody has the second variant. */
+const all = (id, pages, variant, rest = {}) => ({
+  id,
+  status: "running",
+  pages,
+  variants: [
+    { id: "control", weight: 0 },
+    { id: "new", weight: 1, ...variant },
+  ],
+  ...rest,
+});
+
+const step = { select: "#lead", do: "set_text", value: "New" };
+
+describe("execution", () => {
+  let world;
+  before(async () => {
+    world = await startWorld({
+      vars: { SORTITION_SECRET: SECRET },
+      document: documentOf(
+        [
+          all("move", ["/old"], { redirect: { to: "/moved?own=1" } }),
+          all("away", ["/away"], { redirect: { to: "https://evil.example/" } }),
+          all("prefix", ["/prefix"], { origin: { path_prefix: "/v2" } }),
+          all("broken", ["/broken"], { origin: { path_prefix: "/fails" } }),
+          all("slow", ["/slow"], { origin: { path_prefix: "/hangs", timeout_ms: 300 } }),
+          all("shy", ["/shy"], { rewrite: [{ select: ".rare", do: "set_text", value: "x" }] }, { expose: "selector" }),
+          all("seen", ["/seen"], { rewrite: [step] }, { expose: "selector" }),
+          {
+            ...all("seen-control", ["/seen-control"], { rewrite: [step] }, { expose: "selector" }),
+            variants: [
+              { id: "control", weight: 1 },
+              { id: "new", weight: 0, rewrite: [step] },
+            ],
+          },
+          all("loaded", ["/loaded"], { payload: { text: "</script><script>alert(1)</script><!--\u2028" } }),
+          { ...all("draft", ["/draft"], { rewrite: [step] }), status: "draft" },
+        ],
+        { bridge: "script" },
+      ),
+    });
+    await world.settled((health) => health.status === "ok");
+    world.origin.serve("/fails/broken", { status: 503, body: "down" });
+    world.origin.on("/hangs/slow", () => {});
+  });
+  after(() => world.close());
+
+  const exposed = (id) =>
+    world.platform.messages.flatMap((message) => message.events).filter((event) => event.experiment_id === id);
+
+  test("a redirect is temporary, keeps the query, is private, and exposes", async () => {
+    const answer = await world.ask("/old?a=1&own=2&b=%20");
+    assert.equal(answer.status, 302);
+    assert.equal(answer.headers.location, "/moved?own=1&a=1&b=%20");
+    assert.equal(answer.headers["cache-control"], "private, no-store");
+    assert.ok(cookieOf(answer, "sortition_id"));
+    assert.equal(answer.headers["sortition-variants"], "move=new");
+    assert.equal(world.origin.of("/old").length, 0);
+    await until(() => exposed("move").length === 1, "the exposure");
+  });
+
+  test("the page it leads to names the original as canonical, also for crawlers", async () => {
+    for (const headers of [{}, { "User-Agent": GOOGLEBOT }]) {
+      const answer = await world.ask("/moved", { headers });
+      assert.equal(answer.status, 200);
+      assert.match(answer.headers.link, /^<http:\/\/[^/]+\/old>; rel="canonical"$/);
+      assert.deepEqual(answer.setCookies, []);
+    }
+  });
+
+  test("no crawler is redirected, no form, and nobody to a host that the document does not allow", async () => {
+    assert.equal((await world.ask("/old", { headers: { "User-Agent": GOOGLEBOT } })).status, 200);
+    assert.equal((await world.ask("/old", { method: "POST", body: "order=1" })).status, 200);
+    assert.equal((await world.ask("/away")).status, 200);
+  });
+
+  test("a variant of another origin path is fetched there, with what the shopper sent", async () => {
+    const answer = await world.ask("/prefix?x=1", { cookie: "basket=7" });
+    assert.equal(answer.headers["sortition-variants"], "prefix=new");
+    const [seen] = world.origin.of("/v2/prefix");
+    assert.equal(seen.url, "/v2/prefix?x=1");
+    assert.match(seen.headers.cookie, /basket=7/);
+    assert.equal(world.origin.of("/prefix").length, 0);
+  });
+
+  for (const [id, path] of [
+    ["broken", "/broken"],
+    ["slow", "/slow"],
+  ]) {
+    test(`where the variant origin is ${id}, the control origin answers, with the body intact, and nothing is exposed`, async () => {
+      const answer = await world.ask(path, { method: "POST", body: "order=1" });
+      assert.equal(answer.status, 200);
+      assert.match(answer.text, /Welcome/);
+      assert.equal(answer.headers["sortition-variants"], undefined);
+      const [seen] = world.origin.of(path);
+      await seen.whole;
+      assert.equal(seen.body.toString(), "order=1");
+      assert.equal(seen.headers["sortition-variants"], undefined);
+      assert.equal(exposed(id).length, 0);
+    });
+  }
+
+  test("a variant origin that keeps failing is not asked for a while", async () => {
+    for (let i = 0; i < 6; i++) await world.ask("/broken");
+    world.origin.forget();
+    const answer = await world.ask("/broken");
+    assert.equal(answer.status, 200);
+    assert.equal(world.origin.of("/fails/broken").length, 0);
+    assert.equal(world.origin.of("/broken").length, 1);
+    assert.ok((await world.health()).fallbacks >= 7);
+  });
+
+  test("exposure by selector: treatment and control alike where the element is, neither where it is not", async () => {
+    await world.ask("/shy");
+    assert.match((await world.ask("/seen")).text, /New/);
+    assert.doesNotMatch((await world.ask("/seen-control")).text, /New/);
+    await until(() => exposed("seen").length === 1 && exposed("seen-control").length === 1, "both exposures");
+    assert.equal(exposed("shy").length, 0);
+  });
+
+  test("the bridge is a block of data that nothing in it can end", async () => {
+    const { text } = await world.ask("/loaded");
+    const [, json] = text.match(/<head><script type="application\/json" id="sortition">([^<]*)<\/script>/);
+    assert.deepEqual(JSON.parse(json), {
+      variants: { loaded: "new" },
+      payload: { loaded: { text: "</script><script>alert(1)</script><!--\u2028" } },
+    });
+    assert.doesNotMatch(json, /[<>\u2028]/);
+  });
+
+  test("Server-Timing tells scripts the variants", async () => {
+    assert.equal((await world.ask("/loaded")).headers["server-timing"], 'sortition;desc="loaded=new"');
+  });
+
+  const token = (choices, expires, secret = SECRET) => {
+    const tag = createHmac("sha256", secret).update(`preview~${choices}~${expires}`).digest().subarray(0, 16);
+    return `${choices}~${expires}~${tag.toString("base64url")}`;
+  };
+  const soon = Math.floor(Date.now() / 1000) + 3600;
+
+  test("a signed link starts a preview of a draft: clean URL, no index, no store, no exposure, a bar", async () => {
+    const link = token("draft:new", soon);
+    const start = await world.ask(`/draft?sortition_preview=${link}&q=1`);
+    assert.equal(start.status, 302);
+    assert.equal(start.headers.location, "/draft?q=1");
+    assert.equal(cookieOf(start, "sortition_preview"), link);
+    const shown = await world.ask("/draft?q=1", { cookie: `sortition_preview=${link}` });
+    assert.match(shown.text, /<p id="lead">New<\/p>/);
+    assert.match(shown.text, /id="sortition-preview"/);
+    assert.equal(shown.headers["cache-control"], "private, no-store");
+    assert.equal(shown.headers["x-robots-tag"], "noindex");
+    assert.equal(exposed("draft").length, 0);
+    const other = shown.text.match(/href="([^"]*sortition_preview=draft:control[^"]*)"/)[1].replaceAll("&amp;", "&");
+    assert.equal((await world.ask(other)).status, 302, "the bar's links are signed");
+  });
+
+  test("without the cookie a draft's page is untouched", async () => {
+    const answer = await world.ask("/draft");
+    assert.deepEqual(ours(answer.fields), []);
+    assert.deepEqual(answer.setCookies, []);
+  });
+
+  for (const [why, value] of [
+    ["forged", token("draft:new", soon, "another secret")],
+    ["expired", token("draft:new", 1)],
+    ["malformed", "draft:new"],
+  ]) {
+    test(`a token that is ${why} is ignored and says why`, async () => {
+      const answer = await world.ask(`/draft?sortition_preview=${value}`);
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers["sortition-preview"], `ignored; reason=${why}`);
+      assert.doesNotMatch(answer.text, /New/);
+    });
+  }
+
+  test("a crawler gets the control's bytes whatever it sends", async () => {
+    const link = token("draft:new", soon);
+    const agent = { "User-Agent": GOOGLEBOT };
+    const plain = await world.ask("/seen", { headers: agent });
+    const loaded = await world.ask("/seen", {
+      headers: agent,
+      cookie: `sortition_preview=${link}; sortition_as=1~seen.1.new.1`,
+    });
+    assert.deepEqual(loaded.bytes, plain.bytes);
+    assert.deepEqual(loaded.setCookies, []);
+  });
+});
+
+describe("consent withdrawn", () => {
+  test("our cookies are deleted", async () => {
+    const world = await startWorld({
+      document: documentOf([all("hero", ["/"], { rewrite: [step] })], {
+        consent: { cookie: "consent", granted: ["yes"] },
+      }),
+    });
+    try {
+      const answer = await world.ask("/", { cookie: "consent=no; sortition_id=11111111-1111-4111-8111-111111111111" });
+      const [deleted] = answer.setCookies;
+      assert.match(deleted, /^sortition_id=; .*Max-Age=0/);
+      assert.doesNotMatch(answer.text, /New/);
+    } finally {
+      await world.close();
+    }
+  });
+});
