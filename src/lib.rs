@@ -14,6 +14,8 @@ pub mod facts;
 pub mod arrive;
 pub mod decide;
 pub mod execution;
+#[cfg(any(not(target_arch = "wasm32"), feature = "chaos"))]
+pub mod replay;
 pub mod events;
 pub mod ledger;
 pub mod stats;

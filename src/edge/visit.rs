@@ -291,6 +291,13 @@ fn millis(now: f64) -> i64 {
     now as i64
 }
 
+/// Requests as data through the whole of deciding: what the native build is compared with.
+#[cfg(feature = "chaos")]
+#[wasm_bindgen]
+pub fn replay(script: &str) -> String {
+    crate::replay::replay(script).unwrap_or_else(|problem| problem)
+}
+
 /// A deliberate panic, for the tests of fail-open: `?chaos=begin`.
 #[cfg(feature = "chaos")]
 #[allow(clippy::panic)]

@@ -44,7 +44,7 @@ const rows = async (sql, ...values) =>
   ).results;
 const exposuresOf = (visitor) => rows("SELECT * FROM exposures WHERE anonymous_id = ? ORDER BY experiment_id", visitor);
 const stored = (visitor, number) =>
-  until(async () => (await exposuresOf(visitor)).length === number, `${number} rows of ${visitor}`);
+  until(async () => (await exposuresOf(visitor)).length === number, `${number} rows of ${visitor}`, 60_000);
 
 /** Every event in the archive, with the key of its object. */
 async function archived() {
@@ -202,7 +202,7 @@ describe("the consumer", () => {
     // why: with its table gone D1 refuses the whole batch, as it does when it is overloaded
     await platform.env.LEDGER.exec("ALTER TABLE exposures RENAME TO exposures_away");
     await platform.env.EVENTS.send(message("retried-visitor"), { contentType: "json" });
-    await until(() => /messages are retried/.test(platform.log()), "the consumer to notice");
+    await until(() => /messages are delivered again/.test(platform.log()), "the consumer to notice");
     await platform.env.LEDGER.exec("ALTER TABLE exposures_away RENAME TO exposures");
     await stored("retried-visitor", 1);
   });

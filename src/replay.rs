@@ -1,0 +1,69 @@
+//! Requests as data through the whole of deciding, for comparing builds: the tests run the same requests through the
+//! native build and through the wasm, and compare every decision with its evidence. In no deployed worker.
+
+use crate::arrive::{PreviewRequest, arrive};
+use crate::document::Document;
+use crate::execution::{Answer, Intent};
+use crate::facts::{Request, Source};
+use crate::plan::Plan;
+use crate::url::Url;
+use crate::visitor::crawler::Crawlers;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Documents and the requests to answer by them.
+#[derive(Deserialize)]
+struct Script {
+    documents: Vec<serde_json::Value>,
+    requests: Vec<Recorded>,
+}
+
+#[derive(Deserialize)]
+struct Recorded {
+    document: usize,
+    method: String,
+    url: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    properties: BTreeMap<String, String>,
+    now: i64,
+}
+
+impl Source for Recorded {
+    fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).cloned()
+    }
+
+    fn property(&self, name: &str) -> Option<String> {
+        self.properties.get(name).cloned()
+    }
+}
+
+/// Answers a script, `{"documents": […], "requests": [{"document", "method", "url", "headers", "properties", "now"}]}`,
+/// with one line a request: every decision with its evidence, what the origin is sent, and what becomes of a page.
+///
+/// # Errors
+///
+/// What keeps the script from being one, or a document of it from being compiled.
+pub fn replay(script: &str) -> Result<String, String> {
+    let script: Script = serde_json::from_str(script).map_err(|error| error.to_string())?;
+    let compile = |document: &serde_json::Value| {
+        let document = Document::parse(&document.to_string()).map_err(|problem| problem.to_string())?;
+        Plan::compile(&document).map_err(|problems| problems.first().map_or_else(String::new, ToString::to_string))
+    };
+    let plans = script.documents.iter().map(compile).collect::<Result<Vec<_>, _>>()?;
+    let mut lines = String::new();
+    for recorded in &script.requests {
+        let plan = plans.get(recorded.document).ok_or("a request names a document that is not there")?;
+        let request = Request::new(&recorded.method, Url::split(&recorded.url), recorded);
+        let on_page = plan.on_page(&recorded.method, &request.url);
+        let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
+        let arrival = arrive(plan, &crawlers, &on_page, &request, None, || [7; 16]);
+        let intent = Intent::new(plan, &on_page, &request, arrival, PreviewRequest::None, recorded.now);
+        let page = Answer { status: 200, content_type: Some("text/html"), etag: Some("\"e\""), ..Answer::default() };
+        let (sent, reply) = (intent.for_origin(plan, &request), intent.reply(plan, &page, None));
+        lines.push_str(&format!("{:?} {sent:?} {reply:?}\n", intent.decisions));
+    }
+    Ok(lines)
+}
