@@ -20,15 +20,8 @@ const ENDPOINT_BUDGET_MS = 15000;
 
 export default {
   fetch(request, env, ctx) {
-    let lane = 0;
-    try {
-      revive();
-      lane = core.lane(request.method, request.url, Date.now());
-    } catch (error) {
-      report("choosing the lane", error);
-    }
-    if (lane === LOAD) return firstLoad(request, env, ctx);
-    return take(lane, request, env, ctx);
+    const lane = laneOf(request);
+    return lane === LOAD ? firstLoad(request, env, ctx) : take(lane, request, env, ctx);
   },
 
   async queue(batch, env, ctx) {
@@ -39,6 +32,11 @@ export default {
     ctx.waitUntil(recoverSpill(env));
   },
 };
+
+/** Which way a request goes; 0, untouched, where that cannot be told. */
+function laneOf(request) {
+  return attempt("choosing the lane", () => core.lane(request.method, request.url, Date.now()), 0);
+}
 
 function take(lane, request, env, ctx) {
   if (lane & STALE) ctx.waitUntil(load(env));
@@ -60,13 +58,7 @@ async function firstLoad(request, env, ctx) {
   const loading = load(env);
   ctx.waitUntil(loading);
   await Promise.race([loading, pause(LOAD_BUDGET_MS)]);
-  let lane = 0;
-  try {
-    revive();
-    lane = core.lane(request.method, request.url, Date.now());
-  } catch (error) {
-    report("choosing the lane", error);
-  }
+  const lane = laneOf(request);
   return take(lane === LOAD ? 0 : lane, request, env, ctx);
 }
 
@@ -88,7 +80,7 @@ async function page(request, env, ctx) {
     visit = core.begin(request, request.method, request.url, Date.now());
     if (visit) {
       const script = visit.script().split("\x1f");
-      if (script[0] !== "-") return early(script, env, ctx);
+      if (script[0] !== "-") return early(visit, script, env, ctx);
       steps = script[1];
       elsewhere = visit.elsewhere()?.split("\x1f");
       outgoing = changed(outgoing, script, 2);
@@ -112,7 +104,8 @@ async function page(request, env, ctx) {
 }
 
 /** An answer that needs no origin: a redirect, or the start of a preview. */
-function early(script, env, ctx) {
+function early(visit, script, env, ctx) {
+  visit.free();
   const answer = new Response(null, { status: Number(script[0]) });
   change(answer.headers, script, 2);
   if (script[1]) ctx.waitUntil(ship(script[1], env));
@@ -144,6 +137,8 @@ function finish(visit, steps, response, env, ctx) {
           },
         })
       : undefined;
+  // why: the finalizer would do it too, but only at a full collection, thousands of visits later
+  if (!script[2]) visit.free();
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
   const answer = new Response(response.body, response);
   change(answer.headers, script, 3);
