@@ -3,6 +3,10 @@
 //! [`check`] is what stands between a document and a plan: the worker runs it too, so it is pure and fast. Its errors
 //! refuse a document; what [`warnings`] says is for people. The operator's tool calls `check_text`, which starts from the
 //! text and finds all problems at once, where serde would stop at the first.
+//!
+//! The steps from text to plan are `inline(never)`: V8 optimises what is hot function by function, in time that grows
+//! faster than a function's size. As one function of 89 KB they took it 240 ms of a start with 1,000 experiments, as
+//! functions of 10 KB and less about 60.
 
 mod audience;
 mod circle;
@@ -64,6 +68,7 @@ pub fn check(document: &Document) -> Vec<Problem> {
     check_knowing(document, &Gaps::default())
 }
 
+#[inline(never)]
 fn check_knowing(document: &Document, gaps: &Gaps) -> Vec<Problem> {
     let mut problems = Vec::new();
     settings::check(document, &mut problems);

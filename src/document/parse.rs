@@ -59,6 +59,7 @@ impl Document {
     ///
     /// The first thing that keeps the text from being a document: more than [`MAX_BYTES`], no JSON, a field that is
     /// unknown, missing or of the wrong kind, or a version newer than [`VERSION`]. It names the place.
+    #[inline(never)]
     pub fn parse(text: &str) -> Result<Self, Problem> {
         if text.len() > MAX_BYTES {
             return Err(Problem::error(

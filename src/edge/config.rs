@@ -91,6 +91,7 @@ async fn futures_join<A, B>(a: impl Future<Output = A>, b: impl Future<Output = 
 }
 
 /// Puts what KV answered to use, and says what is new to complain about.
+#[inline(never)]
 fn settle(isolate: &mut Isolate, fetched: Fetched, now: f64, ttl: f64) -> Option<String> {
     let mut problems = Vec::new();
     match fetched.config {
@@ -130,6 +131,7 @@ fn settle(isolate: &mut Isolate, fetched: Fetched, now: f64, ttl: f64) -> Option
     error.filter(|_| is_news)
 }
 
+#[inline(never)]
 fn take_document(isolate: &mut Isolate, text: &str) -> Result<(), String> {
     let content = bucket::event_id(&[text]);
     if isolate.content.as_ref() == Some(&content) {
@@ -154,6 +156,7 @@ fn refused(problems: &[crate::document::Problem]) -> String {
 }
 
 /// Turns the kill switches where they differ. Requests under way keep the plan that they began with.
+#[inline(never)]
 fn apply_kill(isolate: &mut Isolate, kill: &Kill) {
     let Some(loaded) = isolate.loaded.take() else { return };
     if !loaded.plan.differs(kill) {

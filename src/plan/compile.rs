@@ -13,6 +13,7 @@ impl Plan {
     /// # Errors
     ///
     /// Every problem that makes the document refused.
+    #[inline(never)]
     pub fn compile(document: &Document) -> Result<Self, Vec<Problem>> {
         let problems: Vec<Problem> =
             document::check(document).into_iter().filter(|problem| problem.severity == Severity::Error).collect();
@@ -56,6 +57,7 @@ impl Plan {
 }
 
 /// A name for a document that was not pushed, so that a change to it is still seen by caches.
+#[inline(never)]
 fn content_revision(document: &Document) -> Box<str> {
     let text = serde_json::to_string(document).unwrap_or_default();
     format!("unpushed-{}", bucket::fingerprint(&text)).into()
@@ -63,6 +65,7 @@ fn content_revision(document: &Document) -> Box<str> {
 
 /// The pages that redirects lead to, each with the page that it stands in for. Only an experiment on one exact path
 /// tells which that is.
+#[inline(never)]
 fn canonical(experiments: &[Experiment]) -> HashMap<Box<str>, (usize, Box<str>)> {
     let mut pages = HashMap::new();
     for (index, e) in experiments.iter().enumerate().filter(|(_, e)| e.redirects) {
@@ -94,6 +97,7 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
+    #[inline(never)]
     fn experiments(mut self) -> Result<Vec<Experiment>, Vec<Problem>> {
         let mut problems = Vec::new();
         let document = self.document;
@@ -107,6 +111,7 @@ impl<'a> Compiler<'a> {
         if problems.is_empty() { Ok(experiments) } else { Err(problems) }
     }
 
+    #[inline(never)]
     fn experiment(&mut self, e: &'a document::Experiment) -> Result<Experiment, String> {
         let salt = |purpose: &str| Salt::new(&format!("{}/{}/{}/{purpose}", self.salt, e.id, e.iteration));
         let variant = |id: &document::Id| e.variants.iter().position(|variant| variant.id == *id);
@@ -171,6 +176,7 @@ impl<'a> Compiler<'a> {
         })
     }
 
+    #[inline(never)]
     fn condition(&self, audience: &Audience) -> Result<Condition<FactKey>, String> {
         let owned;
         let condition = match audience {
@@ -193,6 +199,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
+#[inline(never)]
 fn variants(e: &document::Experiment) -> Vec<Variant> {
     let sum: f64 = e.variants.iter().map(|variant| variant.weight.get()).sum();
     let mut cumulative = 0.0;

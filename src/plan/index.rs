@@ -27,6 +27,7 @@ struct Paths {
 }
 
 impl PageIndex {
+    #[inline(never)]
     pub(super) fn new(experiments: &[Experiment]) -> Self {
         let mut index = Self::default();
         for (number, experiment) in experiments.iter().enumerate() {
@@ -66,6 +67,7 @@ fn literal(pattern: &Pattern) -> Option<&str> {
 }
 
 impl Paths {
+    #[inline(never)]
     fn file(&mut self, number: usize, pages: &[PageRule]) {
         if pages.is_empty() || pages.iter().any(|rule| rule.subject != PageSubject::Path) {
             self.everywhere.push(number);

@@ -47,6 +47,7 @@ pub(crate) fn regex(pattern: &str) -> Result<Regex, String> {
 impl PageRule {
     /// Compiles a rule of a checked document.
     #[must_use]
+    #[inline(never)]
     pub fn compile(page: &Page) -> Self {
         match page {
             Page::Glob(glob) => Self { subject: PageSubject::Path, pattern: Pattern::glob(glob) },

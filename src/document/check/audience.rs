@@ -14,6 +14,7 @@ pub(super) fn groups(document: &Document) -> Groups {
     groups
 }
 
+#[inline(never)]
 pub(super) fn check(document: &Document, problems: &mut Vec<Problem>) {
     for (name, members) in &document.groups {
         for (index, member) in members.iter().enumerate() {
@@ -60,6 +61,7 @@ fn one(
     }
 }
 
+#[inline(never)]
 fn condition(value: &Value, groups: &Groups, at: &str, problems: &mut Vec<Problem>) {
     if let Err(inner) = Condition::<FactKey>::parse(value, groups, FactKey::parse) {
         for problem in inner {

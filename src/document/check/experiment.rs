@@ -2,6 +2,7 @@
 
 use crate::document::{Analysis, Experiment, Guardrail, Problem, UnitKind};
 
+#[inline(never)]
 pub(super) fn check(experiment: &Experiment, at: &str, problems: &mut Vec<Problem>) {
     let mut report = |field: &str, message: String| problems.push(Problem::error(format!("{at}.{field}"), message));
     if experiment.iteration == 0 {

@@ -4,6 +4,7 @@ use super::http::{has_control, host_problem, is_token};
 use crate::condition::{MAX_COMPILED_PATTERN, MAX_PATTERN};
 use crate::document::{Experiment, Page, PageMatch, PageSubject, Problem};
 
+#[inline(never)]
 pub(super) fn check(experiment: &Experiment, at: &str, problems: &mut Vec<Problem>) {
     for (field, pages) in [("pages", &experiment.pages), ("except_pages", &experiment.except_pages)] {
         for (index, page) in pages.iter().enumerate() {
@@ -29,6 +30,7 @@ pub(super) fn check(experiment: &Experiment, at: &str, problems: &mut Vec<Proble
 /// # Errors
 ///
 /// The field of the rule that is wrong (empty: the rule itself), and what to do.
+#[inline(never)]
 fn rule(page: &Page) -> Result<(), (&'static str, String)> {
     let (field, text, of) = match page {
         Page::Glob(glob) => ("", glob, PageSubject::Path),

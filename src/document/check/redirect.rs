@@ -14,6 +14,7 @@ struct Leap<'a> {
     written: &'a str,
 }
 
+#[inline(never)]
 pub(super) fn check(document: &Document, problems: &mut Vec<Problem>) {
     let leaps: Vec<Leap<'_>> =
         document.experiments.iter().enumerate().flat_map(|(place, experiment)| acting(place, experiment)).collect();

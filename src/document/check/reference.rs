@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 /// Experiments by id: the first of each, with its place.
 pub(super) type Index<'a> = BTreeMap<&'a str, (usize, &'a Experiment)>;
 
+#[inline(never)]
 pub(super) fn check(document: &Document, gaps: &Gaps, problems: &mut Vec<Problem>) {
     let mut index = Index::new();
     for (place, experiment) in document.experiments.iter().enumerate() {
@@ -39,6 +40,7 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
+    #[inline(never)]
     fn check(&mut self, experiment: &Experiment) {
         if let Some(layer) = &experiment.layer
             && !self.document.layers.contains_key(layer)
@@ -126,6 +128,7 @@ impl<'a> Names<'a> {
 }
 
 /// Circles of `requires` and of `depends_on`, each on its own.
+#[inline(never)]
 fn circular(document: &Document, index: &Index<'_>, problems: &mut Vec<Problem>) {
     type Targets = fn(&Experiment) -> Vec<&Id>;
     let fields: [(&str, &str, Targets); 2] = [
@@ -155,6 +158,7 @@ fn circular(document: &Document, index: &Index<'_>, problems: &mut Vec<Problem>)
 }
 
 /// Slots that two experiments of a layer own. A completed experiment has given its own back.
+#[inline(never)]
 fn slots(document: &Document, problems: &mut Vec<Problem>) {
     let mut layers: BTreeMap<&Id, Vec<(u16, u16, usize)>> = BTreeMap::new();
     for (place, experiment) in document.experiments.iter().enumerate() {

@@ -9,6 +9,7 @@ const LONGEST_NAME: usize = 200;
 /// The cookies of ours whose names the document cannot choose.
 const OWN_COOKIES: [&str; 2] = ["sortition_as", "sortition_session"];
 
+#[inline(never)]
 pub(super) fn check(document: &Document, problems: &mut Vec<Problem>) {
     if document.version != VERSION {
         problems.push(Problem::error("version", format!("{} is not known here: write {VERSION}", document.version)));

@@ -4,6 +4,7 @@ use super::http::has_control;
 use super::protected;
 use crate::document::{Action, Experiment, Problem, Protected, RewriteStep, Variant};
 
+#[inline(never)]
 pub(super) fn check(experiment: &Experiment, variant: &Variant, at: &str, problems: &mut Vec<Problem>) {
     for (index, step) in variant.rewrite.iter().enumerate() {
         let mut report = |field: &str, message: String| {

@@ -22,6 +22,7 @@ const OWNED: [&str; 10] = [
 /// The longest `timeout_ms`: a shopper has left by then.
 const LONGEST_TIMEOUT_MS: u32 = 30_000;
 
+#[inline(never)]
 pub(super) fn check(experiment: &Experiment, at: &str, problems: &mut Vec<Problem>) {
     if experiment.variants.is_empty() {
         problems.push(Problem::error(
@@ -50,6 +51,7 @@ pub(super) fn check(experiment: &Experiment, at: &str, problems: &mut Vec<Proble
     }
 }
 
+#[inline(never)]
 fn one(variant: &Variant, at: &str, problems: &mut Vec<Problem>) {
     if let Some(redirect) = &variant.redirect {
         if !matches!(redirect.status, 302 | 307) {
