@@ -7,6 +7,7 @@ mod terminal;
 mod clock;
 mod input;
 mod place;
+mod address;
 mod check;
 mod analyze;
 mod request;

@@ -3,7 +3,8 @@
 mod shown;
 mod tree;
 
-use super::request::{Given, RequestArguments, normal_url};
+use super::address::normal_url;
+use super::request::{Given, RequestArguments};
 use super::{Failure, Report, input};
 use crate::arrive::{Arrival, PreviewRequest, arrive, preview as preview_of};
 use crate::decide::{Asker, Decision, Reason, decide};

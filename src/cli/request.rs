@@ -3,7 +3,6 @@
 use super::{Failure, clock, input};
 use crate::document::{Document, Timestamp};
 use crate::facts::Source;
-use crate::url::Url;
 use crate::visitor::VisitorId;
 use clap::Args;
 
@@ -111,21 +110,6 @@ impl Given {
         }
         Ok(())
     }
-}
-
-/// A URL as the runtime would hand it over: absolute, with a path, and its host in lower case.
-pub(super) fn normal_url(text: &str) -> Result<String, Failure> {
-    let wrong =
-        || Failure::Usage(format!("`{text}` is no absolute URL: write it whole, such as https://shop.example/p/1"));
-    let url = Url::split(text);
-    if !matches!(url.scheme, "http" | "https") || url.host.is_empty() || text.chars().any(char::is_whitespace) {
-        return Err(wrong());
-    }
-    let query = if url.query.is_empty() { String::new() } else { format!("?{}", url.query) };
-    let default_port = if url.scheme == "http" { ":80" } else { ":443" };
-    let host = url.host.to_ascii_lowercase();
-    let host = host.strip_suffix(default_port).unwrap_or(&host);
-    Ok(format!("{}://{host}{}{query}", url.scheme, url.path))
 }
 
 fn pair(text: &str, sign: char, argument: &str, example: &str) -> Result<(String, String), Failure> {

@@ -4,8 +4,9 @@
 mod tally;
 mod told;
 
+use super::address::normal_url;
 use super::crowd::{Crowd, survey};
-use super::request::{RequestArguments, normal_url};
+use super::request::RequestArguments;
 use super::terminal::Progress;
 use super::{Failure, Report, input};
 use crate::document::Status;

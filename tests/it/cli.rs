@@ -195,6 +195,28 @@ fn explain_says_what_the_engine_decides() {
     }
 }
 
+/// Each pair is what `new URL(…).href` makes of the text in Node, without the fragment.
+#[test]
+fn explain_reads_a_url_as_browsers_do() {
+    let cases = [
+        ("HTTP://Shop.example:80/a/%2E%2e/./b|/x/..?q=\"'ü#f", "http://shop.example/b|/?q=%22%27%C3%BC"),
+        ("https://shop.example", "https://shop.example/"),
+        ("https://shop.example?", "https://shop.example/?"),
+        ("https://shop.example:8443/größe", "https://shop.example:8443/gr%C3%B6%C3%9Fe"),
+        ("https://shop.example\\p\\..\\..\\{a}", "https://shop.example/%7Ba%7D"),
+        ("https://shop.example//a//../b/.", "https://shop.example//a/b/"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(run(&["explain", DEMO, "--url", text, "--json"]).json()["request"]["url"], expected, "{text}");
+    }
+    for text in
+        ["shop.example/", "/p/1", "ftp://shop.example/", "https:///p", "https://größe.example/", "https://a/b c"]
+    {
+        let ran = run(&["explain", DEMO, "--url", text]);
+        assert_eq!((ran.code, ran.err.contains("such as https://shop.example/p/1")), (2, true), "{text}: {}", ran.err);
+    }
+}
+
 #[test]
 fn explain_knows_who_asks() {
     let url = ["explain", DEMO, "--url", "https://shop.example/", "--json"];
