@@ -15,8 +15,7 @@ use serde_json::{Value, json};
 /// Say what changes between two documents, and for how many visitors.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What would give visitors of a running experiment another variant is refused, unless --allow names it:
-salt, iteration, variants, weights, control, unit, layer.
+    after_help = "What would give visitors of a running experiment another variant is refused, unless --allow names it.
 
 Examples:
   sortition diff live.json experiments.json
