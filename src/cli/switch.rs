@@ -53,10 +53,15 @@ pub(super) struct RampArguments {
 }
 
 pub(super) fn kill(arguments: &KillArguments) -> Result<Report, Failure> {
+    turn(arguments, || ())
+}
+
+/// Turns the switch, and says by `written` when that is in KV: reading it back and the note of it come after.
+pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<Report, Failure> {
     let kv = Kv(&arguments.kv);
     let mut problems = Vec::new();
-    let (live, written) = Live::read_with(&kv, "kill")?;
-    let before = match &written {
+    let (live, found) = Live::read_with(&kv, "kill")?;
+    let before = match &found {
         None => Kill::default(),
         Some(text) => Kill::parse(text).unwrap_or_else(|problem| {
             problems.push(Problem::warning("kill", problem));
@@ -86,12 +91,13 @@ pub(super) fn kill(arguments: &KillArguments) -> Result<Report, Failure> {
     }
     let summary = told(&after);
     if after == Kill::default() {
-        if written.is_some() {
+        if found.is_some() {
             kv.delete("kill")?;
         }
     } else {
         kv.put("kill", &format!("{}\n", value(&after)))?;
     }
+    written();
     if kv.get("kill")?.map(|text| Kill::parse(&text)).unwrap_or_else(|| Ok(Kill::default())) != Ok(after.clone()) {
         return Err(Failure::Outside("`kill` was written, but another value is read back: run it again".to_owned()));
     }

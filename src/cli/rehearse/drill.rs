@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Something that happened, and when.
 struct Mark(Duration, &'static str);
 
-/// When the switch was turned, seen from here: wrangler was asked to write, and had written.
+/// When the switch was turned: the command was entered, and wrangler had written the key.
 struct Turn {
     asked: Duration,
     written: Duration,
@@ -68,8 +68,10 @@ enum Switch {
 fn turn(load: &Load, kv: &KvArguments, to: Switch) -> Result<Turn, Failure> {
     let asked = load.now();
     let experiment = Some(load.target().experiment.clone());
-    switch::kill(&KillArguments { experiment, off: matches!(to, Switch::On), kv: kv.clone() })?;
-    Ok(Turn { asked, written: load.now() })
+    let mut written = None;
+    let arguments = KillArguments { experiment, off: matches!(to, Switch::On), kv: kv.clone() };
+    switch::turn(&arguments, || written = Some(load.now()))?;
+    Ok(Turn { asked, written: written.unwrap_or_else(|| load.now()) })
 }
 
 /// Waits until nobody is given the experiment any more; `false`: it does not stop.
