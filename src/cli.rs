@@ -2,11 +2,17 @@
 //!
 //! Native only, on the same modules as the worker, so that what it says is what the edge does. Each command turns its
 //! arguments into a [`Report`] or a [`Failure`]; only [`run`] prints. Exit codes: 0 fine, 1 refused, 2 usage.
+//!
+//! What brings experiments over from another tool belongs beside `registry`, a file for each tool: it reads that tool's
+//! export, makes a document of it, passes it through [`input::sound`] like every other, and says of everything that it
+//! could not bring over why. Visitors keep their variants only where the engine has the other tool's hash, which is a
+//! value of `hash` in the document and code in `bucket`, not here.
 
 mod terminal;
 mod clock;
 mod input;
 mod place;
+mod address;
 mod check;
 mod analyze;
 mod request;
@@ -20,6 +26,7 @@ mod kv;
 mod push;
 mod switch;
 mod preview;
+mod rehearse;
 
 use crate::document::{Problem, Severity};
 use clap::{Parser, Subcommand};
@@ -32,7 +39,7 @@ use std::process::ExitCode;
 #[command(name = "sortition", version, max_term_width = 110, after_help = EXAMPLES)]
 struct Arguments {
     /// Answer as JSON, for scripts.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 100)]
     json: bool,
     #[command(subcommand)]
     command: Command,
@@ -79,6 +86,8 @@ enum Command {
     Ramp(switch::RampArguments),
     /// Make a link that shows a variant without assigning anybody to it.
     Preview(preview::Arguments),
+    /// Practise the kill switch on a local worker under load.
+    Rehearse(rehearse::Arguments),
 }
 
 /// What a command has to say.
@@ -118,7 +127,10 @@ fn has_errors(problems: &[Problem]) -> bool {
 /// Runs the tool with the process's arguments.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misunderstood(&error),
+    };
     let json = arguments.json;
     let outcome = match arguments.command {
         Command::Check(arguments) => check::run(&arguments),
@@ -135,6 +147,7 @@ pub fn run() -> ExitCode {
         Command::Kill(arguments) => switch::kill(&arguments),
         Command::Ramp(arguments) => switch::ramp(&arguments),
         Command::Preview(arguments) => preview::run(&arguments),
+        Command::Rehearse(arguments) => rehearse::run(&arguments),
     };
     match outcome {
         Ok(report) => finish(&report, json),
@@ -144,8 +157,20 @@ pub fn run() -> ExitCode {
 
 fn finish(report: &Report, json: bool) -> ExitCode {
     complain(&report.problems);
-    print(&if json { line(&report.json) } else { terminal::painted(&report.text) });
-    ExitCode::from(u8::from(has_errors(&report.problems)))
+    let told = print(&if json { line(&report.json) } else { terminal::painted(&report.text) });
+    ExitCode::from(u8::from(!told || has_errors(&report.problems)))
+}
+
+/// What clap says of the arguments: help, the version, or what is wrong with them.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    // why: nobody is left to be told when the output is closed
+    let _ = error.print();
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let message = error.render().to_string();
+        let first = message.lines().next().unwrap_or("").trim_start_matches("error: ");
+        print(&line(&json!({"ok": false, "error": first, "problems": []})));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn fail(failure: Failure, json: bool) -> ExitCode {
@@ -176,10 +201,16 @@ fn complain_line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", terminal::painted_problem(text));
 }
 
-/// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
-fn print(text: &str) {
+/// Writes to standard output, and says whether that went well. A reader that has seen enough (`| head`) is no failure.
+fn print(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            complain_line(&format!("error: standard output cannot be written: {error}"));
+            false
+        }
+        _ => true,
+    }
 }
 
 fn line(value: &Value) -> String {

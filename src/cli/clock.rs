@@ -1,7 +1,7 @@
 //! What time it is. The one place of the native build that asks; everything else takes the time as an argument.
 
 use crate::document::Timestamp;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The time now.
 // why: the ban is for wasm32, where this would panic; a tool that people run has a clock
@@ -9,4 +9,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// How long something takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts it.
+    // why: as above
+    #[allow(clippy::disallowed_methods)]
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
 }

@@ -2,6 +2,10 @@
 
 use super::{Failure, input};
 use crate::visitor::VisitorId;
+use std::collections::BTreeSet;
+
+/// What the column of visitor ids may be called, in lower case.
+const COLUMNS: [&str; 4] = ["visitor_id", "anonymous_id", "visitor", "id"];
 
 /// Who is simulated.
 pub(super) enum Crowd {
@@ -12,26 +16,34 @@ pub(super) enum Crowd {
 }
 
 impl Crowd {
-    /// The visitors of a file or of standard input: the first column of comma-separated lines. A first line that is no
-    /// visitor id is taken for the columns' names.
+    /// The visitors of a file or of standard input, each once: a log of visits names some of them often, and the test of
+    /// the ratio is of visitors. Comma-separated lines may have columns; a first line with a name of [`COLUMNS`] says
+    /// which one it is, else it is the first.
     pub(super) fn read(file: &str) -> Result<Self, Failure> {
         let text = input::read(file)?;
-        let mut ids = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            let id = line.split(',').next().unwrap_or("").trim().trim_matches('"');
-            if line.trim().is_empty() || (number == 0 && matches!(id, "id" | "visitor" | "visitor_id" | "anonymous_id"))
-            {
+        let mut ids = BTreeSet::new();
+        let mut column = 0;
+        let cell = |cell: &str| cell.trim().trim_matches('"').to_owned();
+        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+            let named = || line.split(',').position(|name| COLUMNS.contains(&cell(name).to_ascii_lowercase().as_str()));
+            if let Some(position) = if number == 0 { named() } else { None } {
+                column = position;
                 continue;
             }
+            if line.trim().is_empty() {
+                continue;
+            }
+            let id = line.split(',').nth(column).map(cell).unwrap_or_default();
+            let id = id.as_str();
             if VisitorId::accept(id).is_none() {
                 return Err(Failure::Usage(format!(
                     "line {} of the ids: {id:?} is no visitor id (8 to 128 characters of A-Z a-z 0-9 . _ ~ -)",
                     number + 1
                 )));
             }
-            ids.push(id.to_owned());
+            ids.insert(id.to_owned());
         }
-        Ok(Self::Given(ids))
+        Ok(Self::Given(ids.into_iter().collect()))
     }
 
     /// How many they are.

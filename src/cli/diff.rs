@@ -6,7 +6,7 @@ pub(super) mod impact;
 use super::crowd::Crowd;
 use super::terminal::{bad, faint, good, strong, table};
 use super::{Failure, Report, clock, count, has_errors, input};
-use crate::document::{Document, Problem};
+use crate::document::{Document, Problem, merge_env};
 use change::{Change, Danger};
 use clap::Args;
 use impact::Impact;
@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 /// Say what changes between two documents, and for how many visitors.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "What would give visitors of a running experiment another variant is refused, unless --allow names it:
-salt, iteration, variants, weights, control, unit, layer.
+    after_help = "What would give visitors of a running experiment another variant is refused, unless --allow names it.
 
 Examples:
   sortition diff live.json experiments.json
   sortition diff live.json experiments.json --allow iteration
+  sortition diff live.json experiments.json --env production
   git show main:experiments.json | sortition diff - experiments.json"
 )]
 pub(super) struct Arguments {
@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     old: String,
     /// The document after.
     new: String,
+    /// Compare what they are in this environment, as `push --env` makes them.
+    #[arg(long)]
+    env: Option<String>,
     #[command(flatten)]
     options: Options,
 }
@@ -48,8 +51,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         return Err(Failure::Usage("only one of the two can be standard input".to_owned()));
     }
     // why: the old document is what it is; only one that cannot be compiled stands in the way
-    let (old, _) = input::sound(&input::read(&arguments.old)?)?;
-    let (new, _) = input::sound(&input::read(&arguments.new)?)?;
+    let read = |file: &str| {
+        let text = input::read(file)?;
+        let (document, _) = input::sound(&text)?;
+        match (&arguments.env, serde_json::from_str(&text)) {
+            (Some(env), Ok(value)) => Ok(input::sound(&merge_env(value, env).to_string())?.0),
+            _ => Ok(document),
+        }
+    };
+    let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
     Ok(compare(&old, &new, &arguments.options)?.report())
 }
 

@@ -3,7 +3,8 @@
 mod shown;
 mod tree;
 
-use super::request::{Given, RequestArguments, normal_url};
+use super::address::normal_url;
+use super::request::{Given, RequestArguments};
 use super::{Failure, Report, input};
 use crate::arrive::{Arrival, PreviewRequest, arrive, preview as preview_of};
 use crate::decide::{Asker, Decision, Reason, decide};
@@ -20,8 +21,9 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   sortition explain experiments.json --url https://shop.example/
-  sortition explain experiments.json --url https://shop.example/checkout --visitor 7c1f8a52-8a0e-4b6c-9d3e-1f2a3b4c5d6e
-  sortition explain experiments.json --url https://shop.example/ --cf country=US --header 'User-Agent: Googlebot/2.1'
+  sortition explain experiments.json --url https://shop.example/p/1 --visitor visitor-0001
+  sortition explain experiments.json --url https://shop.example/ --header 'User-Agent: Googlebot/2.1'
+  sortition explain experiments.json --url https://shop.example/ --cf country=US --at 2026-12-01T00:00:00Z
   sortition explain experiments.json --url https://shop.example/ --cookie 'sortition_as=1~hero.1.bold.gu2'")]
 pub(super) struct Arguments {
     /// The document; `-` reads standard input.
@@ -71,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         plan.apply(&Kill::parse(kill).map_err(Failure::Usage)?);
     }
     let now = arguments.request.time()?.millis();
-    let (method, url) = (arguments.request.method(), normal_url(&arguments.url)?);
+    let (method, url) = (arguments.request.method()?, normal_url(&arguments.url)?);
     let mut source = arguments.request.source()?;
     if let Some(visitor) = &arguments.visitor {
         source.set_visitor(&document, visitor)?;

@@ -15,8 +15,9 @@ pub(super) fn read(file: &str) -> Result<String, Failure> {
             Err(error) => Err(Failure::Outside(format!("standard input cannot be read as text: {error}"))),
         };
     }
-    std::fs::read_to_string(file).map_err(|error| {
-        Failure::Usage(format!("`{file}` cannot be read: {error}; name a file, or - for standard input"))
+    std::fs::read_to_string(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => Failure::Usage(format!("`{file}` is no text: save it as UTF-8")),
+        _ => Failure::Usage(format!("`{file}` cannot be read: {error}; name a file, or - for standard input")),
     })
 }
 

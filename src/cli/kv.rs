@@ -1,7 +1,9 @@
 //! The KV namespace `CONFIG`, through wrangler, which owns the credentials.
 
 use super::Failure;
+use super::terminal::Status;
 use clap::Args;
+use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -23,10 +25,58 @@ pub(super) struct KvArguments {
 /// The namespace.
 pub(super) struct Kv<'a>(pub(super) &'a KvArguments);
 
+impl KvArguments {
+    /// wrangler's local KV, in its usual place or in another.
+    pub(super) fn local(persist_to: Option<PathBuf>) -> Self {
+        Self { local: true, persist_to, wrangler_env: None }
+    }
+}
+
 impl Kv<'_> {
     /// The value of a key, without white space at its end; `None`: there is none.
     pub(super) fn get(&self, key: &str) -> Result<Option<String>, Failure> {
-        let output = self.wrangler(&["get", key, "--text"])?;
+        Ok(self.get_all(&[key])?.pop().flatten())
+    }
+
+    /// The values of several keys. Together, since each start of wrangler takes seconds.
+    pub(super) fn get_all(&self, keys: &[&str]) -> Result<Vec<Option<String>>, Failure> {
+        /// The most that Cloudflare gives at once.
+        const AT_ONCE: usize = 100;
+        let mut values = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(AT_ONCE) {
+            let given = if keys.len() > 1 { self.get_together(keys)? } else { None };
+            match given {
+                Some(given) => values.extend(given),
+                // why: a wrangler that cannot give several still gives them one by one
+                None => {
+                    for key in keys {
+                        values.push(self.get_one(key)?);
+                    }
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    fn get_together(&self, keys: &[&str]) -> Result<Option<Vec<Option<String>>>, Failure> {
+        let list = Scratch::holding(&json!(keys).to_string())?;
+        let output = self.wrangler("reading KV", &["bulk", "get", &list.name()])?;
+        let text = lossy(&output.stdout);
+        let object = text.find('{').and_then(|at| text.get(at..)).unwrap_or("");
+        let object: Value = match serde_json::from_str(object) {
+            Ok(object) if output.status.success() => object,
+            _ => return Ok(None),
+        };
+        // why: of local KV wrangler prints `{key: {value}}`, of Cloudflare's `{key: value}`
+        let value = |key: &&str| {
+            let value = object.get(*key)?;
+            Some(value.get("value").unwrap_or(value).as_str()?.trim_end().to_owned())
+        };
+        Ok(Some(keys.iter().map(value).collect()))
+    }
+
+    fn get_one(&self, key: &str) -> Result<Option<String>, Failure> {
+        let output = self.wrangler(&format!("reading `{key}`"), &["key", "get", key, "--text"])?;
         let said = format!("{}{}", lossy(&output.stdout), lossy(&output.stderr));
         if output.status.success() && said.trim() != "Value not found" {
             // why: wrangler ends what it prints with a line break of its own
@@ -41,20 +91,23 @@ impl Kv<'_> {
 
     /// Writes a key. Through a file, since a document is longer than an argument may be.
     pub(super) fn put(&self, key: &str, value: &str) -> Result<(), Failure> {
-        let path =
-            std::env::temp_dir().join(format!("sortition-{}-{}", std::process::id(), key.replace([':', '/'], "_")));
-        let unwritable = |error| Failure::Outside(format!("{} cannot be written: {error}", path.display()));
-        std::fs::write(&path, value).map_err(unwritable)?;
-        let output = self.wrangler(&["put", key, "--path", &path.to_string_lossy()]);
-        // why: it is in the system's place for such files, should this fail
-        let _ = std::fs::remove_file(&path);
-        let output = output?;
+        let file = Scratch::holding(value)?;
+        let output = self.wrangler(&format!("writing `{key}`"), &["key", "put", key, "--path", &file.name()])?;
         if output.status.success() { Ok(()) } else { Err(failed(&format!("write `{key}`"), &output)) }
+    }
+
+    /// Writes two keys in one go, the first first.
+    pub(super) fn put_both(&self, first: (&str, &str), second: (&str, &str)) -> Result<(), Failure> {
+        let pair = |(key, value): (&str, &str)| json!({"key": key, "value": value});
+        let file = Scratch::holding(&json!([pair(first), pair(second)]).to_string())?;
+        let doing = format!("`{}` and `{}`", first.0, second.0);
+        let output = self.wrangler(&format!("writing {doing}"), &["bulk", "put", &file.name()])?;
+        if output.status.success() { Ok(()) } else { Err(failed(&format!("write {doing}"), &output)) }
     }
 
     /// Removes a key.
     pub(super) fn delete(&self, key: &str) -> Result<(), Failure> {
-        let output = self.wrangler(&["delete", key])?;
+        let output = self.wrangler(&format!("deleting `{key}`"), &["key", "delete", key])?;
         if output.status.success() { Ok(()) } else { Err(failed(&format!("delete `{key}`"), &output)) }
     }
 
@@ -64,7 +117,7 @@ impl Kv<'_> {
         struct Key {
             name: String,
         }
-        let output = self.wrangler(&["list", "--prefix", prefix])?;
+        let output = self.wrangler("listing keys", &["key", "list", "--prefix", prefix])?;
         let text = lossy(&output.stdout);
         let list = text.find('[').and_then(|at| text.get(at..)).unwrap_or("");
         match serde_json::from_str::<Vec<Key>>(list) {
@@ -73,10 +126,10 @@ impl Kv<'_> {
         }
     }
 
-    fn wrangler(&self, arguments: &[&str]) -> Result<Output, Failure> {
+    fn wrangler(&self, doing: &str, arguments: &[&str]) -> Result<Output, Failure> {
         let (program, first) = wrangler();
         let mut command = Command::new(&program);
-        command.args(first).args(["kv", "key"]).args(arguments).args(["--binding", "CONFIG"]);
+        command.args(first).arg("kv").args(arguments).args(["--binding", "CONFIG"]);
         command.arg(if self.0.local { "--local" } else { "--remote" });
         if let Some(directory) = &self.0.persist_to {
             command.arg("--persist-to").arg(directory);
@@ -84,17 +137,56 @@ impl Kv<'_> {
         if let Some(env) = &self.0.wrangler_env {
             command.args(["--env", env]);
         }
-        // why: at a quieter level wrangler prints neither values nor lists
-        let quiet =
-            [("WRANGLER_SEND_METRICS", "false"), ("WRANGLER_LOG", "log"), ("NO_COLOR", "1"), ("FORCE_COLOR", "0")];
-        command.envs(quiet).stdin(Stdio::null()).output().map_err(|error| {
-            Failure::Outside(format!("{} cannot be run: {error}; install wrangler with npm", program.to_string_lossy()))
-        })
+        let status = Status::show(doing);
+        let output = command.envs(QUIET).stdin(Stdio::null()).output();
+        drop(status);
+        output.map_err(|error| missing(&program, &error))
     }
 }
 
+/// Makes wrangler say what it found and nothing else: at a quieter level it prints neither values nor lists.
+pub(super) const QUIET: [(&str, &str); 4] =
+    [("WRANGLER_SEND_METRICS", "false"), ("WRANGLER_LOG", "log"), ("NO_COLOR", "1"), ("FORCE_COLOR", "0")];
+
+/// A file that is gone with this value.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn holding(text: &str) -> Result<Self, Failure> {
+        use std::io::Write as _;
+        let mut random = [0; 8];
+        let named = getrandom::fill(&mut random).map_err(|error| Failure::Outside(error.to_string()));
+        let path = std::env::temp_dir().join(format!("sortition-{:016x}", u64::from_le_bytes(random)));
+        let unwritable = |error| Failure::Outside(format!("{} cannot be written: {error}", path.display()));
+        named?;
+        // why: a file that is there already, or a link, is somebody else's
+        let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
+        file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(unwritable)?;
+        Ok(Self(path))
+    }
+
+    fn name(&self) -> String {
+        self.0.to_string_lossy().into_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // why: it is in the system's place for such files, should this fail
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Why wrangler did not even start.
+pub(super) fn missing(program: &OsString, error: &std::io::Error) -> Failure {
+    Failure::Outside(format!(
+        "{} cannot be run: {error}; run this in the project's folder, after `npm install`",
+        program.to_string_lossy()
+    ))
+}
+
 /// wrangler as it is installed in this directory or above, run by the Node beside it; else what npx finds.
-fn wrangler() -> (OsString, Vec<OsString>) {
+pub(super) fn wrangler() -> (OsString, Vec<OsString>) {
     let here = std::env::current_dir().unwrap_or_default();
     for directory in here.ancestors() {
         let modules = directory.join("node_modules");
@@ -114,6 +206,13 @@ fn lossy(bytes: &[u8]) -> String {
 
 fn failed(doing: &str, output: &Output) -> Failure {
     let said = format!("{}\n{}", lossy(&output.stderr).trim(), lossy(&output.stdout).trim());
-    let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(6).collect();
+    if said.contains("npx canceled") || said.contains("could not determine executable") {
+        return Failure::Outside(format!(
+            "wrangler, which would {doing}, is not installed here: run this in the project's folder, after `npm install`"
+        ));
+    }
+    let is_noise =
+        |line: &&str| line.is_empty() || line.starts_with("npm warn") || line.starts_with("Logs were written");
+    let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !is_noise(line)).take(6).collect();
     Failure::Outside(format!("wrangler could not {doing}: {}", said.join(" ")))
 }

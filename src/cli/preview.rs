@@ -1,6 +1,6 @@
 //! `sortition preview`: a link that shows a variant.
 
-use super::request::normal_url;
+use super::address::normal_url;
 use super::{Failure, Report, clock, input};
 use crate::document::{Id, Timestamp};
 use crate::visitor::preview::{NAME, Token};

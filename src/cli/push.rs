@@ -1,6 +1,6 @@
 //! `sortition push`, `rollback` and `history`: what is live, and who put it there.
 //!
-//! A push writes `config:<revision>`, then `audit:<time>:<revision>`, then `config`: whatever fails on the way, the old
+//! A push writes `config:<revision>` and `audit:<time>:<revision>`, then `config`: whatever fails on the way, the old
 //! document stays live. Last it reads `config` back.
 
 use super::diff::{self, Comparison, Options};
@@ -58,6 +58,9 @@ pub(super) struct RollbackArguments {
 
 /// Show who put what live, newest first.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sortition history
+  sortition history --limit 50 --json")]
 pub(super) struct HistoryArguments {
     /// How many entries.
     #[arg(long, default_value_t = 10)]
@@ -76,8 +79,18 @@ pub(super) struct Live {
 impl Live {
     /// Reads it; `None`: nothing is live.
     pub(super) fn read(kv: &Kv<'_>) -> Result<Option<Self>, Failure> {
-        let live = kv.get("config")?;
-        Ok(live.map(|text| Self { document: input::sound(&text).ok().map(|(document, _)| document), text }))
+        Ok(kv.get("config")?.map(Self::new))
+    }
+
+    /// Reads it and another key.
+    pub(super) fn read_with(kv: &Kv<'_>, key: &str) -> Result<(Option<Self>, Option<String>), Failure> {
+        let mut values = kv.get_all(&["config", key])?.into_iter();
+        let live = values.next().flatten().map(Self::new);
+        Ok((live, values.next().flatten()))
+    }
+
+    fn new(text: String) -> Self {
+        Self { document: input::sound(&text).ok().map(|(document, _)| document), text }
     }
 
     fn revision(&self) -> Option<String> {
@@ -92,6 +105,8 @@ pub(super) struct Change {
     pub(super) value: Value,
     /// The revision, where it was given.
     pub(super) revision: Option<String>,
+    /// What was pushed under that revision before.
+    pub(super) kept: Option<String>,
     /// What is done, for the audit: `push`, `ramp`, `rollback`.
     pub(super) action: &'static str,
     /// For which environment.
@@ -115,15 +130,19 @@ pub(super) fn push(arguments: &PushArguments) -> Result<Report, Failure> {
         }
         None => value,
     };
+    let kv = Kv(&arguments.kv);
+    let (live, kept) = match &arguments.revision {
+        Some(revision) => Live::read_with(&kv, &copy_of(&checked(revision)?))?,
+        None => (Live::read(&kv)?, None),
+    };
     let change = Change {
         value,
         revision: arguments.revision.clone(),
+        kept,
         action: "push",
         env: arguments.env.clone(),
         dry_run: arguments.dry_run,
     };
-    let kv = Kv(&arguments.kv);
-    let live = Live::read(&kv)?;
     let mut report = put_live(&kv, live.as_ref(), change, &arguments.options)?;
     report.problems.splice(0..0, warnings);
     Ok(report)
@@ -132,17 +151,18 @@ pub(super) fn push(arguments: &PushArguments) -> Result<Report, Failure> {
 pub(super) fn rollback(arguments: &RollbackArguments) -> Result<Report, Failure> {
     let kv = Kv(&arguments.kv);
     let revision = &arguments.revision;
-    let text = kv.get(&format!("config:{revision}"))?.ok_or_else(|| {
+    let (live, text) = Live::read_with(&kv, &copy_of(&checked(revision)?))?;
+    let text = text.ok_or_else(|| {
         Failure::refused("revision", format!("there is no `config:{revision}` in KV: see `sortition history`"))
     })?;
     let (document, _) = input::sound(&text)?;
-    let live = Live::read(&kv)?;
     // why: a way back must not be barred by what makes it necessary; it is shown and written down
     let comparison = compare(live.as_ref(), &document, &Options { allow: Vec::new(), visitors: 20_000 })?;
     let told = comparison.as_ref().map_or_else(String::new, Comparison::text);
     let from = live.as_ref().and_then(Live::revision);
     if !arguments.dry_run {
-        audit(&kv, "rollback", from.as_deref(), revision, None, comparison.as_ref())?;
+        let (key, entry) = audit("rollback", from.as_deref(), revision, None, comparison.as_ref());
+        kv.put(&key, &entry)?;
         kv.put("config", &text)?;
         verify(&kv, &text)?;
     }
@@ -153,10 +173,11 @@ pub(super) fn history(arguments: &HistoryArguments) -> Result<Report, Failure> {
     let kv = Kv(&arguments.kv);
     let mut keys = kv.list("audit:")?;
     keys.sort();
+    let keys: Vec<&str> = keys.iter().rev().take(arguments.limit).map(String::as_str).collect();
     let mut text = String::new();
     let mut entries = Vec::new();
-    for key in keys.iter().rev().take(arguments.limit) {
-        let entry: Value = kv.get(key)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    for value in kv.get_all(&keys)? {
+        let entry: Value = value.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         let field = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or("?");
         text.push_str(&format!("{}  {}  {} by {}\n", field("at"), strong(field("to")), field("action"), field("who")));
         for change in entry.get("summary").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
@@ -191,9 +212,7 @@ pub(super) fn put_live(
         return Err(Failure::Refused(problems));
     }
     let from = live.and_then(Live::revision);
-    let key = format!("config:{revision}");
-    let kept = if change.revision.is_some() { kv.get(&key)? } else { None };
-    if kept.is_some_and(|kept| kept != text) {
+    if change.kept.is_some_and(|kept| kept != text) {
         return Err(Failure::refused(
             "revision",
             format!("`{revision}` was pushed before with another content: choose another --revision"),
@@ -201,8 +220,8 @@ pub(super) fn put_live(
     }
     let told = comparison.as_ref().map_or_else(String::new, Comparison::text);
     if !change.dry_run {
-        kv.put(&key, &text)?;
-        audit(kv, change.action, from.as_deref(), &revision, change.env.as_deref(), comparison.as_ref())?;
+        let (key, entry) = audit(change.action, from.as_deref(), &revision, change.env.as_deref(), comparison.as_ref());
+        kv.put_both((&copy_of(&revision), &text), (&key, &entry))?;
         kv.put("config", &text)?;
         verify(kv, &text)?;
     }
@@ -243,31 +262,34 @@ fn done(
     }
 }
 
+/// The key that keeps what was pushed under a revision.
+fn copy_of(revision: &str) -> String {
+    format!("config:{revision}")
+}
+
 fn audit(
-    kv: &Kv<'_>,
     action: &str,
     from: Option<&str>,
     to: &str,
     env: Option<&str>,
     comparison: Option<&Comparison>,
-) -> Result<(), Failure> {
+) -> (String, String) {
     let summary = comparison.map(Comparison::summary).unwrap_or_default();
-    note(kv, action, from, to, env, &summary)
+    note(action, from, to, env, &summary)
 }
 
-/// Writes down who did what, when.
+/// Key and value of the note of who did what, when.
 pub(super) fn note(
-    kv: &Kv<'_>,
     action: &str,
     from: Option<&str>,
     to: &str,
     env: Option<&str>,
     summary: &[String],
-) -> Result<(), Failure> {
+) -> (String, String) {
     let at = clock::now();
     let entry =
         json!({"at": at, "who": who(), "action": action, "from": from, "to": to, "env": env, "summary": summary});
-    kv.put(&format!("audit:{at}:{to}"), &line(&entry))
+    (format!("audit:{at}:{to}"), line(&entry))
 }
 
 /// Reads `config` back. KV answers a reader far away from the writer up to a minute late, so it is asked a few times.

@@ -170,7 +170,12 @@ pub(super) fn new(arguments: &NewArguments) -> Result<Report, Failure> {
         Err(error) => return Err(Failure::Usage(format!("`{file}` cannot be read: {error}"))),
     };
     let experiments = document.get_mut("experiments").and_then(Value::as_array_mut);
-    let experiments = experiments.ok_or_else(|| Failure::refused("experiments", "it is no list"))?;
+    let experiments = experiments.ok_or_else(|| {
+        Failure::refused(
+            "experiments",
+            format!("`{file}` has no list of experiments: write \"experiments\": [] into it"),
+        )
+    })?;
     experiments.push(experiment.clone());
     let text = line(&document);
     let (_, problems) = input::sound(&text)?;

@@ -3,7 +3,6 @@
 use super::{Failure, clock, input};
 use crate::document::{Document, Timestamp};
 use crate::facts::Source;
-use crate::url::Url;
 use crate::visitor::VisitorId;
 use clap::Args;
 
@@ -52,9 +51,18 @@ impl Source for Given {
 }
 
 impl RequestArguments {
+    /// The user agent where none is given.
+    pub(super) const USER_AGENT: &str = USER_AGENT;
+
     /// The method, in upper case.
-    pub(super) fn method(&self) -> String {
-        self.method.to_ascii_uppercase()
+    pub(super) fn method(&self) -> Result<String, Failure> {
+        let is_token =
+            !self.method.is_empty() && self.method.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
+        if is_token {
+            Ok(self.method.to_ascii_uppercase())
+        } else {
+            Err(Failure::Usage(format!("--method `{}`: write it as GET, HEAD or POST", self.method)))
+        }
     }
 
     /// The time.
@@ -66,8 +74,7 @@ impl RequestArguments {
     pub(super) fn source(&self) -> Result<Given, Failure> {
         let mut given = Given::default();
         for header in &self.headers {
-            let (name, value) = pair(header, ':', "--header", "Accept-Language: de")?;
-            given.headers.push((name.to_ascii_lowercase(), value));
+            given.add_line(header)?;
         }
         for cookie in &self.cookies {
             let (name, value) = pair(cookie, '=', "--cookie", "consent=granted")?;
@@ -86,6 +93,29 @@ impl RequestArguments {
 }
 
 impl Given {
+    /// Adds a header.
+    pub(super) fn add(&mut self, name: &str, value: &str) {
+        self.headers.push((name.to_ascii_lowercase(), value.to_owned()));
+    }
+
+    /// Whether it has a header of this lower-case name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(key, _)| key == name)
+    }
+
+    /// Adds a header that was given as `Name: value`.
+    pub(super) fn add_line(&mut self, line: &str) -> Result<(), Failure> {
+        let (name, value) = pair(line, ':', "--header", "Accept-Language: de")?;
+        self.add(&name, &value);
+        Ok(())
+    }
+
+    /// The lines of the request, each name once.
+    pub(super) fn lines(&self) -> Vec<(String, String)> {
+        let names: std::collections::BTreeSet<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        names.into_iter().filter_map(|name| Some((name.to_owned(), self.header(name)?))).collect()
+    }
+
     /// Adds the visitor's cookie, as the browser would send it.
     pub(super) fn set_visitor(&mut self, document: &Document, visitor: &str) -> Result<(), Failure> {
         let id = VisitorId::accept(visitor).ok_or_else(|| {
@@ -111,21 +141,6 @@ impl Given {
         }
         Ok(())
     }
-}
-
-/// A URL as the runtime would hand it over: absolute, with a path, and its host in lower case.
-pub(super) fn normal_url(text: &str) -> Result<String, Failure> {
-    let wrong =
-        || Failure::Usage(format!("`{text}` is no absolute URL: write it whole, such as https://shop.example/p/1"));
-    let url = Url::split(text);
-    if !matches!(url.scheme, "http" | "https") || url.host.is_empty() || text.chars().any(char::is_whitespace) {
-        return Err(wrong());
-    }
-    let query = if url.query.is_empty() { String::new() } else { format!("?{}", url.query) };
-    let default_port = if url.scheme == "http" { ":80" } else { ":443" };
-    let host = url.host.to_ascii_lowercase();
-    let host = host.strip_suffix(default_port).unwrap_or(&host);
-    Ok(format!("{}://{host}{}{query}", url.scheme, url.path))
 }
 
 fn pair(text: &str, sign: char, argument: &str, example: &str) -> Result<(String, String), Failure> {

@@ -4,8 +4,9 @@
 mod tally;
 mod told;
 
+use super::address::normal_url;
 use super::crowd::{Crowd, survey};
-use super::request::{RequestArguments, normal_url};
+use super::request::RequestArguments;
 use super::terminal::Progress;
 use super::{Failure, Report, input};
 use crate::document::Status;
@@ -16,13 +17,13 @@ use tally::{Stage, Tally};
 /// Send many visitors through the engine and test the split.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without --url each experiment is decided as on a page of its own, so that conflicts, which need a
-common page, do not show. Visitors are new, and logged in under their visitor id where the unit is a user.
+    after_help = "Without --url each experiment is decided as on a page of its own, so that conflicts, which need a common page, do not show. Visitors are new, and logged in under their visitor id where the unit is a user.
 
 Examples:
   sortition simulate experiments.json
   sortition simulate experiments.json --visitors 1000000 --url https://shop.example/checkout
   sortition simulate experiments.json --ids visitors.csv --json
+  cut -f1 visits.tsv | sortition simulate experiments.json --ids -
   sortition simulate experiments.json --assume-running     drafts too, as if they ran"
 )]
 pub(super) struct Arguments {
@@ -34,7 +35,7 @@ pub(super) struct Arguments {
     /// Other synthetic visitors; the same seed gives the same ones.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Visitor ids in place of synthetic ones: the first column of a file; `-` reads standard input.
+    /// Visitor ids in place of synthetic ones: a file with one a line, or a CSV file, whose column `visitor_id`, `anonymous_id`, `visitor` or `id` is taken, else the first; `-` reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["visitors", "seed"])]
     ids: Option<String>,
     /// The page that all of them ask for; absent: each experiment on its own.
@@ -65,12 +66,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         return Err(Failure::Usage("there is nobody to simulate: give --visitors, or ids".to_owned()));
     }
     let url = arguments.url.as_deref().map(normal_url).transpose()?;
+    let method = arguments.request.method()?;
     let stage = Stage {
         plan: &plan,
         source: arguments.request.source()?,
-        method: arguments.request.method(),
+        method: arguments.request.method()?,
         url: url.clone().unwrap_or_else(|| "https://simulated.invalid/".to_owned()),
-        together: url.as_deref().map(|url| plan.on_page(&arguments.request.method(), &Url::split(url))),
+        together: url.as_deref().map(|url| plan.on_page(&method, &Url::split(url))),
         now: arguments.request.time()?.millis(),
     };
     let progress = Progress::new(crowd.len());

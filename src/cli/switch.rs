@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 /// Give everybody the control, at once; `--off` ends it.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "It writes the KV key `kill` and leaves the document alone. Control is everywhere after KV's propagation (up to a
-minute) and CONFIG_TTL_SECONDS.
+    after_help = "It writes the KV key `kill` and leaves the document alone. Control is everywhere after KV's propagation (up to a minute) and CONFIG_TTL_SECONDS.
 
 Examples:
   sortition kill hero          one experiment
@@ -24,19 +23,18 @@ Examples:
 )]
 pub(super) struct KillArguments {
     /// The experiment; absent: all.
-    experiment: Option<String>,
+    pub(super) experiment: Option<String>,
     /// End it.
     #[arg(long)]
-    off: bool,
+    pub(super) off: bool,
     #[command(flatten)]
-    kv: KvArguments,
+    pub(super) kv: KvArguments,
 }
 
 /// Change the traffic of a live experiment.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "It pushes the live document with another `traffic`, and without the experiment's own `ramp`. Put the same into
-your repository, or the next push takes it back.
+    after_help = "It pushes the live document with another `traffic`, and without the experiment's own `ramp`. Put the same into your repository, or the next push takes it back.
 
 Examples:
   sortition ramp hero 25
@@ -55,16 +53,21 @@ pub(super) struct RampArguments {
 }
 
 pub(super) fn kill(arguments: &KillArguments) -> Result<Report, Failure> {
+    turn(arguments, || ())
+}
+
+/// Turns the switch, and says by `written` when that is in KV: reading it back and the note of it come after.
+pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<Report, Failure> {
     let kv = Kv(&arguments.kv);
     let mut problems = Vec::new();
-    let before = match kv.get("kill")? {
+    let (live, found) = Live::read_with(&kv, "kill")?;
+    let before = match &found {
         None => Kill::default(),
-        Some(text) => Kill::parse(&text).unwrap_or_else(|problem| {
+        Some(text) => Kill::parse(text).unwrap_or_else(|problem| {
             problems.push(Problem::warning("kill", problem));
             Kill::everything()
         }),
     };
-    let live = Live::read(&kv)?;
     let mut after = before.clone();
     match &arguments.experiment {
         None => after = if arguments.off { Kill::default() } else { Kill { all: true, ..before.clone() } },
@@ -88,19 +91,21 @@ pub(super) fn kill(arguments: &KillArguments) -> Result<Report, Failure> {
     }
     let summary = told(&after);
     if after == Kill::default() {
-        if kv.get("kill")?.is_some() {
+        if found.is_some() {
             kv.delete("kill")?;
         }
     } else {
         kv.put("kill", &format!("{}\n", value(&after)))?;
     }
+    written();
     if kv.get("kill")?.map(|text| Kill::parse(&text)).unwrap_or_else(|| Ok(Kill::default())) != Ok(after.clone()) {
         return Err(Failure::Outside("`kill` was written, but another value is read back: run it again".to_owned()));
     }
     // why: stopping harm comes first; the note follows, and its failure must not look like one of the switch
     let revision = live.as_ref().and_then(|live| live.document.as_ref()).and_then(|d| d.revision.clone());
     let revision = revision.unwrap_or_else(|| "unknown".to_owned());
-    if note(&kv, "kill", Some(&revision), &revision, None, std::slice::from_ref(&summary)).is_err() {
+    let (key, entry) = note("kill", Some(&revision), &revision, None, std::slice::from_ref(&summary));
+    if kv.put(&key, &entry).is_err() {
         problems.push(Problem::warning("audit", "the switch is set, but the note of it could not be written"));
     }
     let painted = if after == Kill::default() { good(&summary) } else { bad(&summary) };
@@ -149,6 +154,6 @@ pub(super) fn ramp(arguments: &RampArguments) -> Result<Report, Failure> {
     experiment.insert("traffic".to_owned(), f64::from(percent).into());
     // why: a step of the plan that has come would overrule what was just said
     experiment.remove("ramp");
-    let change = Change { value, revision: None, action: "ramp", env: None, dry_run: arguments.dry_run };
+    let change = Change { value, revision: None, kept: None, action: "ramp", env: None, dry_run: arguments.dry_run };
     put_live(&kv, Some(&live), change, &Options { allow: Vec::new(), visitors: 20_000 })
 }

@@ -114,6 +114,27 @@ impl Progress {
     }
 }
 
+/// A line on standard error, where that is a terminal, that says what is waited for; gone with this value.
+pub(super) struct Status;
+
+impl Status {
+    /// Shows it.
+    pub(super) fn show(doing: &str) -> Self {
+        if std::io::stderr().is_terminal() {
+            let _ = write!(std::io::stderr(), "\r\u{1b}[2K{} …", paint(doing, false));
+        }
+        Self
+    }
+}
+
+impl Drop for Status {
+    fn drop(&mut self) {
+        if std::io::stderr().is_terminal() {
+            let _ = write!(std::io::stderr(), "\r\u{1b}[2K");
+        }
+    }
+}
+
 /// A table: columns as wide as their widest cell, the first on the left, the others on the right.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();

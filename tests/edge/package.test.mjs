@@ -1,7 +1,8 @@
 // What is deployed: its shape and its size.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -47,4 +48,55 @@ test(`compressed it is at most ${LIMIT_KIB} KiB`, (t) => {
 
 test("the build that panics on purpose is not the one that is deployed", () => {
   assert.equal(readFileSync(at("build/index_bg.wasm")).includes("chaos was asked for"), false);
+});
+
+/** What cargo resolves for a platform: the packages reachable from ours, and what ours asks for itself. */
+function graph(platform) {
+  const flags = ["metadata", "--format-version=1", "--offline", "--locked", "--filter-platform", platform];
+  const { packages, resolve } = JSON.parse(execFileSync("cargo", flags, { cwd: at(""), maxBuffer: 1 << 28 }));
+  const names = new Map(packages.map(({ id, name }) => [id, name]));
+  // why: what is only built with, or for tests, is in no binary
+  const linked = ({ deps }) => deps.filter(({ dep_kinds }) => dep_kinds.some(({ kind }) => kind === null));
+  const nodes = new Map(resolve.nodes.map((node) => [node.id, linked(node).map(({ pkg }) => pkg)]));
+  const direct = nodes.get(resolve.root);
+  const reach = (ids, found = new Set()) => {
+    for (const id of ids) if (!found.has(id)) reach(nodes.get(id), found.add(id));
+    return found;
+  };
+  const named = (ids) => new Set([...ids].map((id) => names.get(id)));
+  return { direct: named(direct), all: named(reach(direct)) };
+}
+
+/** A source without comments, and without what is compiled natively alone. */
+function forWasm(source) {
+  let code = source.replaceAll(/\/\/.*$/gm, "").replaceAll(/#\[cfg_attr\(not\(target_arch = "wasm32"\), [^\n]*/g, "");
+  const gate = '#[cfg(not(target_arch = "wasm32"))]';
+  for (let start = code.indexOf(gate); start >= 0; start = code.indexOf(gate)) {
+    let end = start + gate.length;
+    for (let depth = 0; end < code.length; end++) {
+      if (code[end] === "{") depth++;
+      if (code[end] === "}" && --depth === 0) break;
+      if (code[end] === ";" && depth === 0) break;
+    }
+    code = code.slice(0, start) + code.slice(end + 1);
+  }
+  return code;
+}
+
+test("the tool's dependencies are not in the worker", () => {
+  const host = execFileSync("rustc", ["-vV"], { encoding: "utf8" }).match(/^host: (.*)$/m)[1];
+  const [native, wasm] = [graph(host), graph("wasm32-unknown-unknown")];
+  const sources = readdirSync(at("src"), { recursive: true }).filter((name) => name.endsWith(".rs"));
+  const texts = sources
+    .filter((name) => !/^(cli|main)\b/.test(name))
+    .map((name) => readFileSync(at(`src/${name}`), "utf8"));
+  const worker = texts.map(forWasm).join("\n");
+  const names = (name) => new RegExp(`\\b${name.replaceAll("-", "_")}(::|!)`).test(worker);
+  // what we ask for natively, and the worker's sources do not name
+  const tools = [...native.direct].filter((name) => !names(name));
+  assert.ok(tools.includes("clap") && tools.length < native.direct.size, `the tool's own: ${tools}`);
+  assert.deepEqual(
+    tools.filter((name) => wasm.all.has(name)),
+    [],
+  );
 });

@@ -105,6 +105,71 @@ fn what_a_command_says_by_exit_code() {
     }
 }
 
+/// The commands, as `sortition --help` lists them.
+fn commands() -> Vec<String> {
+    let help = run(&["--help"]).out;
+    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = list.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_explains_itself_with_examples_and_has_its_place_in_the_docs() {
+    let page = std::fs::read_to_string("docs/cli.md").unwrap();
+    let commands = commands();
+    assert!(commands.len() >= 15, "{commands:?}");
+    for command in &commands {
+        let help = run(&[command, "--help"]);
+        assert_eq!(help.code, 0);
+        let (_, examples) = help.out.split_once("Examples:\n").unwrap_or_else(|| panic!("{command} has no examples"));
+        assert!(examples.contains(&format!("sortition {command}")), "{examples}");
+        assert!(help.out.contains("--json") && !help.out.contains('\u{1b}'), "{command}");
+        let heading = page.lines().filter(|line| line.starts_with("## "));
+        let mut names = heading.flat_map(|line| line.trim_start_matches("## ").split(", "));
+        assert!(names.any(|name| name == command), "{command} is not in docs/cli.md");
+    }
+}
+
+/// Whatever is wrong, `--json` leaves one JSON value on standard output, and people are told on standard error.
+#[test]
+fn what_is_wrong_is_json_too_where_that_is_asked_for() {
+    let binary = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{}-binary", std::process::id()));
+    std::fs::write(&binary, b"\xff\xfe").unwrap();
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["chekc"], 2, "chekc"),
+        (&["check"], 2, "required"),
+        (&["check", "no-such-file"], 2, "name a file"),
+        (&["check", binary.to_str().unwrap()], 2, "save it as UTF-8"),
+        (&["ramp", "hero", "much"], 2, "much"),
+        (&["explain", DEMO, "--url", "https://shop.example/", "--method", ""], 2, "GET"),
+        (&["diff", "-", "-"], 2, "standard input"),
+        (&["rehearse", DEMO, "nobody"], 2, "hero, badge, checkout"),
+    ];
+    for (arguments, code, said) in cases {
+        let ran = run(&[arguments, &["--json"][..]].concat());
+        let answer = ran.json();
+        assert_eq!((ran.code, &answer["ok"]), (*code, &json!(false)), "{arguments:?}");
+        assert!(
+            answer["error"].as_str().unwrap().contains(said) || ran.err.contains(said),
+            "{arguments:?}: {}",
+            ran.err
+        );
+        assert!(ran.err.starts_with("error"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure_and_a_full_disk_is_one() {
+    let mut child = tool().args(["list", DEMO, "--json"]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    if let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") {
+        let ran = ran(tool().args(["list", DEMO]).stdout(full).output().unwrap());
+        assert_eq!(ran.code, 1);
+        assert!(ran.err.starts_with("error: standard output cannot be written: "), "{}", ran.err);
+    }
+}
+
 #[test]
 fn every_problem_is_one_line_with_its_path() {
     let mut broken = hero();
@@ -195,6 +260,28 @@ fn explain_says_what_the_engine_decides() {
     }
 }
 
+/// Each pair is what `new URL(…).href` makes of the text in Node, without the fragment.
+#[test]
+fn explain_reads_a_url_as_browsers_do() {
+    let cases = [
+        ("HTTP://Shop.example:80/a/%2E%2e/./b|/x/..?q=\"'ü#f", "http://shop.example/b|/?q=%22%27%C3%BC"),
+        ("https://shop.example", "https://shop.example/"),
+        ("https://shop.example?", "https://shop.example/?"),
+        ("https://shop.example:8443/größe", "https://shop.example:8443/gr%C3%B6%C3%9Fe"),
+        ("https://shop.example\\p\\..\\..\\{a}", "https://shop.example/%7Ba%7D"),
+        ("https://shop.example//a//../b/.", "https://shop.example//a/b/"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(run(&["explain", DEMO, "--url", text, "--json"]).json()["request"]["url"], expected, "{text}");
+    }
+    for text in
+        ["shop.example/", "/p/1", "ftp://shop.example/", "https:///p", "https://größe.example/", "https://a/b c"]
+    {
+        let ran = run(&["explain", DEMO, "--url", text]);
+        assert_eq!((ran.code, ran.err.contains("such as https://shop.example/p/1")), (2, true), "{text}: {}", ran.err);
+    }
+}
+
 #[test]
 fn explain_knows_who_asks() {
     let url = ["explain", DEMO, "--url", "https://shop.example/", "--json"];
@@ -262,6 +349,23 @@ fn simulate_takes_ids_in_any_order_and_finds_a_bad_sample() {
     assert_eq!(run_with(&arguments, "id\nshort\n").code, 2);
 }
 
+#[test]
+fn simulate_reads_ids_as_exports_have_them() {
+    let arguments = ["simulate", DEMO, "--ids", "-", "--at", "2026-11-22T00:00:00Z", "--json"];
+    let plain = run_with(&arguments, "visitor-0001\nvisitor-0002\n");
+    let exports = [
+        "\u{feff}country,\"Visitor_ID\",page\r\nDE,\"visitor-0001\",/\r\nUS,visitor-0002,/p/1\r\nUS,visitor-0002,/\r\n",
+        "anonymous_id\nvisitor-0002\nvisitor-0001\n\nvisitor-0001\n",
+    ];
+    for export in exports {
+        let ran = run_with(&arguments, export);
+        assert_eq!((ran.code, &ran.out), (0, &plain.out), "{export}: {}", ran.err);
+    }
+    let wrong = run_with(&arguments, "visitor_id,country\nvisitor-0001,DE\nDE,visitor-0002\n");
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("line 3 of the ids: \"DE\" is no visitor id"), "{}", wrong.err);
+}
+
 /// What is changed in the document of [`hero`], the danger that refuses it, and whether visitors change variant.
 #[test]
 fn diff_refuses_what_moves_visitors() {
@@ -323,6 +427,14 @@ fn diff_refuses_what_moves_visitors() {
             assert_eq!((allowed.code, allowed.err.as_str()), (0, ""), "{name}");
         }
     }
+    let mut staged = before.clone();
+    staged["experiments"][0]["env"] = json!({"staging": {"traffic": 7}});
+    let staged = file("staged.json", &staged.to_string());
+    let old = file("unstaged.json", &before.to_string());
+    let arguments = ["diff", old.to_str().unwrap(), staged.to_str().unwrap(), "--env", "staging", "--json"];
+    let changes = run(&arguments).json()["changes"].to_string();
+    assert!(changes.contains("traffic") && !changes.contains("env"), "{changes}");
+
     let same = file("same.json", &before.to_string());
     let same = same.to_str().unwrap();
     assert_eq!(run(&["diff", same, same]).out, "nothing changes\n");

@@ -77,7 +77,7 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
             "status": early.map(|early| early.status),
             "headers": changes(to_client),
             "rewrite": rewrites,
-            "bridge": intent.bridge(plan).filter(|_| acts && early.is_none()),
+            "bridge": intent.bridge(plan).filter(|_| acts && early.is_none() && intent.rewrites(plan)),
             "exposed": exposed,
             "exposed_when_met": if acts && early.is_none() { names(&done.reply.watched) } else { Vec::new() },
         },

@@ -161,7 +161,8 @@ fn worker(explained: &Explained<'_>, done: &Done) -> Node {
             .treatments(plan)
             .flat_map(|treatment| &treatment.variant.rewrite)
             .map(|step| Node::leaf(serde_json::to_string(step).unwrap_or_default()));
-        below.push(group("rewrites", steps.collect()));
+        let bridge = intent.bridge(plan).map(|bridge| Node::leaf(format!("hands the page its decision: {bridge}")));
+        below.push(group("rewrites", steps.chain(bridge).collect()));
     }
     below.push(group("to the client, where the origin answers 200 text/html", headers(&done.reply.changes)));
     let named = |positions: &[usize]| -> String {

@@ -1,0 +1,56 @@
+// The built worker in `wrangler dev`, as `npm start` runs it, on a local KV that the tool writes to.
+
+import { spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { at } from "../../scripts/setup.mjs";
+import { until } from "./client.mjs";
+
+export const wranglerScript = at("node_modules", "wrangler", "bin", "wrangler.js");
+
+/** A port that is free now. */
+export const freePort = () =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+
+/** Starts the worker on the local KV in `folder`, with an origin behind it. */
+export async function startDev({ folder, origin, ttlSeconds }) {
+  const port = await freePort();
+  const vars = { ORIGIN_URL: origin, CONFIG_TTL_SECONDS: ttlSeconds };
+  const flags = ["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--persist-to", folder];
+  for (const [name, value] of Object.entries(vars)) flags.push("--var", `${name}:${value}`);
+  const env = { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "1", CLOUDFLARE_CF_FETCH_ENABLED: "false" };
+  const child = spawn(process.execPath, [wranglerScript, "dev", ...flags, "--show-interactive-dev-session=false"], {
+    cwd: at(),
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let log = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      log += chunk;
+    });
+  }
+  const ended = new Promise((resolve) => child.on("exit", resolve));
+  const url = new URL(`http://127.0.0.1:${port}`);
+  const health = () =>
+    fetch(`${url}_sortition/health`).then(
+      (answer) => answer.json(),
+      () => undefined,
+    );
+  const started = () => child.exitCode === null && health();
+  await until(started, () => `the worker to start:\n${log}`, 60_000);
+  return {
+    url,
+    health,
+    async close() {
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,172 @@
+// In which order the tool writes, and what is left where wrangler fails on the way: every call of it fails once.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { documentOf, experiment } from "./documents.mjs";
+import { stubbed, tool } from "./stubbed.mjs";
+
+const { folder, run, remove } = stubbed();
+after(remove);
+const text = (document) => JSON.stringify(document);
+const HERO = documentOf([experiment({ owner: "o", hypothesis: "h", ends_at: "2999-01-01T00:00:00Z" })]);
+const NEXT = structuredClone(HERO);
+NEXT.experiments[0].traffic = 50;
+const documentFile = join(folder, "next.json");
+writeFileSync(documentFile, text(NEXT));
+
+const LIVE = { config: text(HERO), "config:r1": text(HERO) };
+const audits = (keys) => Object.keys(keys).filter((key) => key.startsWith("audit:"));
+
+test("a push writes the copy and the note, then what is live, and reads it back", async () => {
+  const pushed = await run(LIVE, {}, "push", documentFile, "--revision", "r2");
+  assert.equal(pushed.status, 0, pushed.stderr);
+  assert.deepEqual(pushed.calls, ["get config config:r2", "put config:r2 audit", "put config", "get config"]);
+  assert.equal(JSON.parse(pushed.keys.config).revision, "r2");
+  assert.equal(pushed.keys["config:r2"], pushed.keys.config);
+  const [note] = audits(pushed.keys).map((key) => JSON.parse(pushed.keys[key]));
+  assert.deepEqual([note.who, note.action, note.from, note.to], ["robin", "push", "r1", "r2"]);
+  assert.match(note.summary.join(), /traffic/);
+});
+
+const COMMANDS = {
+  push: ["push", documentFile, "--revision", "r2"],
+  rollback: ["rollback", "r1"],
+  ramp: ["ramp", "hero", "25"],
+};
+
+for (const [name, args] of Object.entries(COMMANDS)) {
+  test(`wherever a ${name} fails before its last write, the old document stays live`, async () => {
+    const whole = await run(LIVE, {}, ...args);
+    assert.equal(whole.status, 0, whole.stderr);
+    const write = whole.calls.indexOf("put config") + 1;
+    assert.ok(write > 1 && write < whole.calls.length);
+    for (let number = 1; number <= write; number++) {
+      const failed = await run(LIVE, { STUB_FAIL: String(number) }, ...args);
+      // why: several keys that cannot be read at once are read one by one
+      if (failed.status === 0) assert.match(whole.calls[number - 1], /^get \S+ \S+/);
+      else {
+        assert.equal(failed.status, 1);
+        assert.equal(failed.keys.config, LIVE.config, `call ${number}`);
+        assert.match(failed.stderr, /^error: wrangler could not \w+ .*Authentication error/m);
+        assert.doesNotMatch(failed.stderr, /npm warn/);
+      }
+    }
+    const again = await run((await run(LIVE, { STUB_FAIL: String(write) }, ...args)).keys, {}, ...args);
+    assert.equal(again.status, 0, again.stderr);
+  });
+}
+
+test("what is refused is not written", async () => {
+  const write = (change) => {
+    const document = structuredClone(HERO);
+    change(document, document.experiments[0]);
+    const file = join(folder, "refused.json");
+    writeFileSync(file, text(document));
+    return file;
+  };
+  const refused = async (stderr, args, status = 1) => {
+    const ran = await run(LIVE, {}, ...args);
+    assert.equal(ran.status, status, `${args}: ${ran.stderr}`);
+    assert.match(ran.stderr, stderr);
+    assert.deepEqual(ran.keys, LIVE, `${args}`);
+    return ran.calls;
+  };
+  const broken = write((_, hero) => {
+    hero.variants[0].weight = -1;
+  });
+  assert.deepEqual(await refused(/^error experiments\[0\]\.variants\[0\]\.weight: /m, ["push", broken]), []);
+  const salted = write((document) => {
+    document.salt = "other";
+  });
+  await refused(/^error salt: .*--allow salt/m, ["push", salted, "--revision", "r2"]);
+  await refused(/^error revision: `r1` was pushed before/m, ["push", documentFile, "--revision", "r1"]);
+  await refused(/^error revision: there is no `config:nope`/m, ["rollback", "nope"]);
+  await refused(/^error experiments: no live experiment is `nobody`/m, ["ramp", "nobody", "5"]);
+  await refused(/^error kill: no live experiment is `nobody`/m, ["kill", "nobody"]);
+  assert.deepEqual(await refused(/101/, ["ramp", "hero", "101"], 2), []);
+  assert.deepEqual(await refused(/a b/, ["push", documentFile, "--revision", "a b"], 2), []);
+  for (const args of [COMMANDS.push, COMMANDS.rollback, COMMANDS.ramp, ["push", salted, "--allow", "salt"]]) {
+    const dry = await run(LIVE, {}, ...args, "--dry-run", "--json");
+    assert.equal(dry.status, 0, dry.stderr);
+    assert.equal(JSON.parse(dry.stdout).written, false);
+    assert.deepEqual(dry.keys, LIVE);
+  }
+});
+
+test("kills add up, and end one by one or all at once", async () => {
+  const two = documentOf([...HERO.experiments, { ...HERO.experiments[0], id: "price" }]);
+  let keys = { config: text(two) };
+  const kill = async (...args) => {
+    const killed = await run(keys, {}, "kill", ...args);
+    assert.equal(killed.status, 0, killed.stderr);
+    keys = killed.keys;
+    return keys.kill && JSON.parse(keys.kill);
+  };
+  assert.deepEqual(await kill("hero"), { experiments: ["hero"] });
+  assert.deepEqual(await kill("price"), { experiments: ["hero", "price"] });
+  assert.deepEqual(await kill("hero", "--off"), { experiments: ["price"] });
+  assert.deepEqual(await kill(), { all: true, experiments: ["price"] });
+  assert.equal(await kill("--off"), undefined);
+});
+
+test("a kill is written before it is noted, and a failed note is a warning", async () => {
+  const killed = await run(LIVE, {}, "kill", "hero");
+  assert.deepEqual(killed.calls, ["get config kill", "put kill", "get kill", "put audit"]);
+  assert.deepEqual(JSON.parse(killed.keys.kill), { experiments: ["hero"] });
+  const unnoted = await run(LIVE, { STUB_FAIL: "4" }, "kill", "hero");
+  assert.equal(unnoted.status, 0);
+  assert.match(unnoted.stderr, /^warning audit: /m);
+  const failed = await run(LIVE, { STUB_FAIL: "2" }, "kill", "hero");
+  assert.deepEqual([failed.status, failed.keys.kill], [1, undefined]);
+});
+
+test("an old wrangler, which cannot read several keys at once, will do", async () => {
+  const pushed = await run(LIVE, { STUB_OLD: "1" }, ...COMMANDS.push);
+  assert.equal(pushed.status, 0, pushed.stderr);
+  assert.deepEqual(pushed.calls.slice(0, 2), ["get config", "get config:r2"]);
+});
+
+test("several values are read as Cloudflare's KV gives them, too", async () => {
+  const reused = await run(LIVE, { STUB_REMOTE: "1" }, "push", documentFile, "--revision", "r1");
+  assert.equal(reused.status, 1);
+  assert.match(reused.stderr, /^error revision: `r1` was pushed before/m);
+});
+
+test("a KV that is late is asked again", async () => {
+  const pushed = await run(LIVE, { STUB_LATE: "1" }, ...COMMANDS.push);
+  assert.equal(pushed.status, 0, pushed.stderr);
+  assert.deepEqual(pushed.calls.slice(-2), ["get config", "get config"]);
+});
+
+test("the history of many pushes takes two calls", async () => {
+  const notes = Array.from({ length: 30 }, (_, number) => {
+    const at = `2026-11-21T10:00:${String(number).padStart(2, "0")}.000Z`;
+    return [
+      `audit:${at}:r${number}`,
+      text({ at, who: "robin", action: "push", from: null, to: `r${number}`, summary: [] }),
+    ];
+  });
+  const { status, stdout, calls } = await run(Object.fromEntries(notes), {}, "history", "--limit", "20", "--json");
+  assert.deepEqual([status, calls.length], [0, 2]);
+  const { history } = JSON.parse(stdout);
+  assert.deepEqual(
+    history.map(({ to }) => to),
+    Array.from({ length: 20 }, (_, number) => `r${29 - number}`),
+  );
+});
+
+test("where there is no wrangler, the tool says what to do", async () => {
+  const elsewhere = mkdtempSync(join(tmpdir(), "sortition-nowhere-"));
+  try {
+    const env = { ...process.env, PATH: elsewhere };
+    const { status, stderr } = spawnSync(tool, ["kill"], { cwd: elsewhere, env, encoding: "utf8" });
+    assert.equal(status, 1);
+    assert.match(stderr, /run this in the project's folder, after `npm install`/);
+  } finally {
+    rmSync(elsewhere, { recursive: true, force: true });
+  }
+});
