@@ -56,7 +56,11 @@ export function rewriter({ steps, bridge, bar, watched, met }) {
       any = true;
     }
   }
-  if (bridge?.startsWith("a")) on("html", (element) => element.setAttribute("data-sortition", bridge.slice(1)));
+  if (bridge?.startsWith("a")) {
+    // why: the rewriter escapes quotes in an attribute and nothing else, so `&quot;` in a payload would end its string
+    const json = bridge.slice(1).replaceAll("&", "&amp;");
+    on("html", (element) => element.setAttribute("data-sortition", json));
+  }
   if (bridge?.startsWith("s")) on("head", (element) => element.prepend(dataBlock(bridge.slice(1)), HTML));
   if (bar) on("body", (element) => element.append(bar, HTML));
   return any ? rewriter : undefined;
