@@ -28,6 +28,8 @@ pub(super) struct Isolate {
     pub(super) confirmed_at: Option<f64>,
     /// When the next refresh is due; none: nothing was ever asked for.
     pub(super) due_at: Option<f64>,
+    /// When the last one began.
+    pub(super) asked_at: f64,
     /// How many refreshes failed in a row.
     pub(super) failures: u32,
     /// What is wrong with the document, the kill key or KV.
