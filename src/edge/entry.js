@@ -2,7 +2,7 @@
 // wasm says, and answers with the origin's response whenever anything of ours fails.
 
 import * as core from "sortition-core";
-import { rewriter } from "./rewrite.js";
+import { hits, rewriter } from "./rewrite.js";
 import { ship } from "./ship.js";
 
 const PAGE = 1;
@@ -269,6 +269,7 @@ async function endpoint(request, env, ctx) {
   });
   late.catch(() => {});
   try {
+    if (request.url.includes("/_sortition/health")) core.note_hits(hits());
     return await Promise.race([core.fetch(request, env, ctx), late]);
   } catch (error) {
     report("answering an endpoint", error);

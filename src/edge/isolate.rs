@@ -46,6 +46,8 @@ pub(super) struct Isolate {
     pub(super) breakers: HashMap<String, Breaker>,
     /// What it served.
     pub(super) counts: Counts,
+    /// What the rewriter's steps met, as JSON.
+    pub(super) hits: Option<Box<serde_json::value::RawValue>>,
     /// How many crawlers its messages told of.
     pub(super) crawlers_told: u64,
     /// The signatures of servers' requests that it accepted.

@@ -216,14 +216,23 @@ impl Visit {
     }
 }
 
-/// The rewriter's steps of one variant, as JSON: `[{"select":"h1","do":"set_text","value":"…"}]`.
+/// The rewriter's steps of one variant, as JSON:
+/// `{"name":"hero=bold","steps":[{"select":"h1","do":"set_text","value":"…"}]}`.
 #[wasm_bindgen]
 pub fn steps(experiment: usize, variant: usize) -> String {
     let steps = isolate::loaded().and_then(|loaded| {
         let variant = loaded.plan.experiments.get(experiment)?.variants.get(variant)?;
-        serde_json::to_string(&variant.rewrite).ok()
+        let steps = serde_json::to_string(&variant.rewrite).ok()?;
+        // why: ids have no character that JSON would escape, and quotes stand around some in a header only
+        Some(format!("{{\"name\":\"{}\",\"steps\":{steps}}}", variant.header_member.replace('"', "")))
     });
-    steps.unwrap_or_else(|| "[]".to_owned())
+    steps.unwrap_or_else(|| "{\"name\":\"\",\"steps\":[]}".to_owned())
+}
+
+/// Takes down what the rewriter's steps met so far, as JSON, for `/health`.
+#[wasm_bindgen]
+pub fn note_hits(json: String) {
+    isolate::with(|isolate| isolate.hits = serde_json::value::RawValue::from_string(json).ok());
 }
 
 /// The selectors that some variant of an experiment changes, as JSON: what is watched for every group.
