@@ -46,6 +46,8 @@ pub(super) struct Isolate {
     pub(super) breakers: HashMap<String, Breaker>,
     /// What it served.
     pub(super) counts: Counts,
+    /// How many pages came from shared copies, as JSON.
+    pub(super) copies: Option<Box<serde_json::value::RawValue>>,
     /// What the rewriter's steps met, as JSON.
     pub(super) hits: Option<Box<serde_json::value::RawValue>>,
     /// How many crawlers its messages told of.

@@ -23,6 +23,7 @@ struct Health {
     fallbacks: u64,
     queue: bool,
     rewrites: Option<Box<RawValue>>,
+    cache: Option<Box<RawValue>>,
 }
 
 pub(super) fn health() -> Result<Response> {
@@ -49,6 +50,7 @@ pub(super) fn health() -> Result<Response> {
             fallbacks: isolate.breakers.values().map(|breaker| breaker.fallbacks).sum(),
             queue: isolate.has_queue,
             rewrites: isolate.hits.take(),
+            cache: isolate.copies.take(),
         }
     });
     let headers = Headers::new();
