@@ -69,7 +69,8 @@ async function fetched(key, variants, url, ask, ctx) {
     const times = lifetime(response);
     if (!times) {
       response.body?.cancel();
-      forgo(key, Date.now());
+      // why: while the origin is down a stale copy is better than none
+      if (response.status < 500 || !refreshing.has(key)) forgo(key, Date.now());
       return undefined;
     }
     ctx.waitUntil(keep(key, response.clone(), times));
