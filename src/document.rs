@@ -79,6 +79,9 @@ pub struct Document {
     /// Other hosts that a redirect may lead to; the page's own host is always allowed.
     #[serde(default)]
     pub redirect_hosts: Vec<String>,
+    /// Which pages are kept at the edge as one copy for all visitors; absent: none.
+    #[serde(default)]
+    pub cache: Option<Cache>,
     /// The share of units that no experiment touches.
     #[serde(default)]
     pub holdout: Holdout,
@@ -221,6 +224,16 @@ pub enum Preview {
     Open,
     /// Nobody.
     Off,
+}
+
+/// Which pages are kept at the edge, as the origin sent them, as one copy for all visitors. What is kept, the origin says:
+/// answers of status 200 that are `public`, have a lifetime and set no cookie.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// The pages.
+    pub pages: Vec<Page>,
 }
 
 /// The share of units that no experiment touches.

@@ -11,12 +11,14 @@ mod intent;
 mod preview_bar;
 mod redirect;
 mod reply;
+mod shared;
 mod sticky;
 
 pub use early::Early;
 pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
 pub use reply::{Answer, Reply};
+pub use shared::Shared;
 
 /// One change to a list of headers.
 #[derive(Clone, Debug, PartialEq, Eq)]

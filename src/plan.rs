@@ -45,6 +45,8 @@ pub struct Plan {
     pub bridge: Bridge,
     /// Who may preview.
     pub preview: Preview,
+    /// The pages that are kept at the edge as one copy for all visitors.
+    pub cached: Vec<PageRule>,
     /// Other hosts that a redirect may lead to, in lower case.
     pub redirect_hosts: Vec<Box<str>>,
     /// The units that no experiment touches.
@@ -62,7 +64,7 @@ pub enum Presence {
     Nothing,
     /// Only what a preview shows.
     Previewable,
-    /// A live experiment, or a page that one leads to.
+    /// A live experiment, a page that one leads to, or a page of which visitors share a copy.
     Live,
 }
 
@@ -141,6 +143,9 @@ pub struct Experiment {
     pub redirects: bool,
     /// Whether some variant changes HTML: then only a page that can be rewritten exposes, for every variant alike.
     pub rewrites: bool,
+    /// Whether the origin has to know the variant to answer: one beside the control does nothing at the edge, or the
+    /// origin says itself what it rendered.
+    pub by_origin: bool,
     /// The variants; the first is the control.
     pub variants: Vec<Variant>,
 }
@@ -258,7 +263,13 @@ impl Plan {
                 presence = Presence::Previewable;
             }
         }
-        if self.canonical_of(url, now).is_some() { Presence::Live } else { presence }
+        if self.canonical_of(url, now).is_some() || self.shares(method, url) { Presence::Live } else { presence }
+    }
+
+    /// Whether the document lets all visitors share a copy of the page.
+    #[must_use]
+    pub fn shares(&self, method: &str, url: &Url<'_>) -> bool {
+        !self.cached.is_empty() && method == "GET" && self.cached.iter().any(|rule| rule.matches(url))
     }
 
     /// The path of the page that this one stands in for in a redirect experiment, for search engines.

@@ -26,6 +26,7 @@ struct Fetched {
 #[wasm_bindgen]
 pub async fn load(env: Env, now: f64) {
     isolate::with(|isolate| {
+        isolate.asked_at = now;
         isolate.due_at = Some(now + PATIENCE_MS);
         isolate.secret = env.secret("SORTITION_SECRET").ok().map(|secret| secret.to_string().into_bytes());
         isolate.has_queue = env.queue("EVENTS").is_ok();
@@ -40,8 +41,10 @@ pub async fn load(env: Env, now: f64) {
 
 /// Whether the isolate should ask KV: never did, or its plan is older than it may be.
 pub(super) fn is_due(isolate: &mut Isolate, now: f64) -> bool {
-    let due = isolate.due_at.is_none_or(|due| due <= now);
+    // why: a clock that was turned back would put the next refresh, and with it a kill, off until it has caught up
+    let due = isolate.due_at.is_none_or(|due| due <= now) || now < isolate.asked_at;
     if due {
+        isolate.asked_at = now;
         // why: of the requests that come while a refresh is under way only the first starts one
         isolate.due_at = Some(now + PATIENCE_MS);
     }

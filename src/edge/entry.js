@@ -2,7 +2,8 @@
 // wasm says, and answers with the origin's response whenever anything of ours fails.
 
 import * as core from "sortition-core";
-import { rewriter } from "./rewrite.js";
+import { copies, sharedCopy } from "./cache.js";
+import { hits, rewriter } from "./rewrite.js";
 import { ship } from "./ship.js";
 
 const PAGE = 1;
@@ -76,11 +77,14 @@ async function page(request, env, ctx) {
   let outgoing = stripped(request);
   let steps = "";
   let elsewhere;
+  let shared = "-";
   try {
     visit = core.begin(request, request.method, request.url, Date.now());
     if (visit) {
       const script = visit.script().split("\x1f");
-      if (script[0] !== "-") return early(visit, script, env, ctx);
+      [shared] = script;
+      // why: a status is digits, which stand behind all signs of the other cases
+      if (shared[0] > "/") return early(visit, script, env, ctx);
       steps = script[1];
       elsewhere = visit.elsewhere()?.split("\x1f");
       outgoing = changed(outgoing, script, 2);
@@ -89,17 +93,31 @@ async function page(request, env, ctx) {
     report("deciding", error);
     visit = undefined;
     elsewhere = undefined;
+    shared = "-";
   }
-  const response = elsewhere ? await fromElsewhere(elsewhere, visit, outgoing, env) : await toOrigin(outgoing, env);
+  const copy = shared === "-" || elsewhere ? undefined : await copyOf(shared, outgoing, env, ctx);
+  const response =
+    copy?.response ??
+    (elsewhere ? await fromElsewhere(elsewhere, visit, outgoing, env) : await toOrigin(outgoing, env));
   // why: a WebSocket's answer cannot be made anew
   if (!visit || response.webSocket || response.status === 101) return response;
   try {
     revive();
     if (elsewhere) steps = visit.script().split("\x1f")[1];
-    return finish(visit, steps, response, env, ctx);
+    const told = copy && shared[0] === "+" ? copy.how : undefined;
+    return finish(visit, steps, response, env, ctx, told);
   } catch (error) {
     report("finishing the answer", error);
     return response;
+  }
+}
+
+/** The copy of the page that visitors share, if there is one. */
+async function copyOf(shared, request, env, ctx) {
+  try {
+    return await sharedCopy(shared.slice(1), request, (request) => toOrigin(request, env), ctx);
+  } catch (error) {
+    report("looking for a shared copy", error);
   }
 }
 
@@ -112,7 +130,7 @@ function early(visit, script, env, ctx) {
   return answer;
 }
 
-function finish(visit, steps, response, env, ctx) {
+function finish(visit, steps, response, env, ctx, cached) {
   const { headers } = response;
   const script = visit
     .reply(
@@ -142,6 +160,7 @@ function finish(visit, steps, response, env, ctx) {
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
   const answer = new Response(response.body, response);
   change(answer.headers, script, 3);
+  if (cached) answer.headers.set("sortition-cache", cached);
   if (script[1]) ctx.waitUntil(ship(script[1], env));
   return transform ? transform.transform(answer) : answer;
 }
@@ -269,6 +288,7 @@ async function endpoint(request, env, ctx) {
   });
   late.catch(() => {});
   try {
+    if (request.url.includes("/_sortition/health")) core.note_counts(hits(), JSON.stringify(copies() ?? null));
     return await Promise.race([core.fetch(request, env, ctx), late]);
   } catch (error) {
     report("answering an endpoint", error);

@@ -28,6 +28,8 @@ pub(super) struct Isolate {
     pub(super) confirmed_at: Option<f64>,
     /// When the next refresh is due; none: nothing was ever asked for.
     pub(super) due_at: Option<f64>,
+    /// When the last one began.
+    pub(super) asked_at: f64,
     /// How many refreshes failed in a row.
     pub(super) failures: u32,
     /// What is wrong with the document, the kill key or KV.
@@ -44,6 +46,10 @@ pub(super) struct Isolate {
     pub(super) breakers: HashMap<String, Breaker>,
     /// What it served.
     pub(super) counts: Counts,
+    /// How many pages came from shared copies, as JSON.
+    pub(super) copies: Option<Box<serde_json::value::RawValue>>,
+    /// What the rewriter's steps met, as JSON.
+    pub(super) hits: Option<Box<serde_json::value::RawValue>>,
     /// How many crawlers its messages told of.
     pub(super) crawlers_told: u64,
     /// The signatures of servers' requests that it accepted.

@@ -7,6 +7,11 @@ import * as core from "sortition-core";
 let generation = -1;
 let prepared = new Map();
 
+// After so many pages a step that met nothing is worth a word.
+const PAGES_BEFORE_WARNING = 20;
+// How many variants, and steps of each, `/health` shows at most.
+const MOST_SHOWN = 20;
+
 const HTML = { html: true };
 const TEXT = { html: false };
 
@@ -56,7 +61,11 @@ export function rewriter({ steps, bridge, bar, watched, met }) {
       any = true;
     }
   }
-  if (bridge?.startsWith("a")) on("html", (element) => element.setAttribute("data-sortition", bridge.slice(1)));
+  if (bridge?.startsWith("a")) {
+    // why: the rewriter escapes quotes in an attribute and nothing else, so `&quot;` in a payload would end its string
+    const json = bridge.slice(1).replaceAll("&", "&amp;");
+    on("html", (element) => element.setAttribute("data-sortition", json));
+  }
   if (bridge?.startsWith("s")) on("head", (element) => element.prepend(dataBlock(bridge.slice(1)), HTML));
   if (bar) on("body", (element) => element.append(bar, HTML));
   return any ? rewriter : undefined;
@@ -85,10 +94,43 @@ function kept(key, make) {
 }
 
 function handlersOf(ref) {
-  return kept(ref, () => {
-    const [experiment, variant] = ref.split(".");
-    return JSON.parse(core.steps(Number(experiment), Number(variant))).flatMap(handlerOf);
-  });
+  const treatment = kept(ref, () => treatmentOf(ref));
+  treatment.pages++;
+  if (treatment.pages === PAGES_BEFORE_WARNING) warn(treatment);
+  return treatment.handlers;
+}
+
+/** The handlers of a variant's steps, and how many elements each step met on how many pages. */
+function treatmentOf(ref) {
+  const [experiment, variant] = ref.split(".");
+  const { name, steps } = JSON.parse(core.steps(Number(experiment), Number(variant)));
+  for (const step of steps) step.hits = 0;
+  return { name, steps, pages: 0, handlers: steps.flatMap(handlerOf) };
+}
+
+const unmatched = ({ pages, steps }) => (pages < PAGES_BEFORE_WARNING ? [] : steps.filter((step) => step.hits === 0));
+
+function warn(treatment) {
+  for (const { do: action, select } of unmatched(treatment)) {
+    const what = `${action} of ${JSON.stringify(select)}`;
+    console.warn(`sortition: ${treatment.name}: ${what} met nothing on ${treatment.pages} pages. Check its selector.`);
+  }
+}
+
+/** What the steps met in this isolate since its plan, as JSON for `/health`: those that met nothing first. */
+export function hits() {
+  if (core.generation() !== generation) return "[]";
+  const treatments = [...prepared.values()].filter((it) => it.handlers);
+  treatments.sort((a, b) => unmatched(b).length - unmatched(a).length);
+  const shown = treatments.slice(0, MOST_SHOWN).map(({ name, pages, steps }) => ({
+    variant: name,
+    pages,
+    steps: [...steps]
+      .sort((a, b) => a.hits - b.hits)
+      .slice(0, MOST_SHOWN)
+      .map(({ select, do: action, hits }) => ({ select: select.slice(0, 100), do: action, hits })),
+  }));
+  return JSON.stringify(shown);
 }
 
 function selectorsOf(experiment) {
@@ -98,7 +140,11 @@ function selectorsOf(experiment) {
 function handlerOf(step) {
   const act = ACTIONS[step.do];
   const detail = { name: step.name ?? "", value: step.value ?? "", html: step.html === true };
-  return isKnown(step.select) ? [[step.select, { element: (element) => guard(() => act(element, detail)) }]] : [];
+  const element = (element) => {
+    step.hits++;
+    guard(() => act(element, detail));
+  };
+  return isKnown(step.select) ? [[step.select, { element }]] : [];
 }
 
 /** Whether the runtime's rewriter takes a selector: it throws on one it does not know, which must not reach a page. */

@@ -7,7 +7,7 @@ use super::{config, endpoint};
 use crate::arrive::{Arrival, PreviewRequest, arrive, preview as preview_of};
 use crate::document::{Bridge, Preview};
 use crate::events::{self, PageView};
-use crate::execution::{Answer, Early, HeaderChange, Intent, VARIANTS};
+use crate::execution::{Answer, Early, HeaderChange, Intent, Shared, VARIANTS};
 use crate::facts::Request;
 use crate::plan::Presence;
 use crate::url::Url;
@@ -66,6 +66,7 @@ pub struct Visit {
     intent: Intent,
     for_origin: Vec<HeaderChange>,
     early: Option<Early>,
+    shared: Option<Shared>,
     page: PageView,
     secret: Option<Vec<u8>>,
 }
@@ -98,12 +99,15 @@ pub fn begin(request: &JsValue, method: &str, url: &str, now: f64) -> Option<Vis
     let page = if intent.may_expose(plan) { events::page_view(&intent, &request) } else { PageView::default() };
     let early = intent.early(plan, secret.as_deref());
     let for_origin = intent.for_origin(plan, &request);
-    Some(Visit { for_origin, early, page, secret, intent, loaded: Rc::clone(&loaded) })
+    let shared = intent.shared(plan, &request);
+    Some(Visit { for_origin, early, shared, page, secret, intent, loaded: Rc::clone(&loaded) })
 }
 
 #[wasm_bindgen]
 impl Visit {
-    /// A list of texts: the status of an answer that needs no origin or nothing; then the message for the queue that goes
+    /// A list of texts: the status of an answer that needs no origin, or `-`, or, where the page may come from a copy that
+    /// visitors share, `+` (the client is told whether it did) or `*` (it is not) and the variants that tell copies apart;
+    /// then the message for the queue that goes
     /// with it, or else the treatments whose steps the rewriter takes (`3.1,5.0`); then changes of headers, of that
     /// answer or of the request.
     pub fn script(&self) -> String {
@@ -115,7 +119,10 @@ impl Visit {
                 &early.changes
             }
             None => {
-                wire.push("-");
+                wire.push(&self.shared.as_ref().map_or_else(
+                    || "-".to_owned(),
+                    |shared| format!("{}{}", if shared.told_client { '+' } else { '*' }, shared.variants),
+                ));
                 wire.push(&steps_key(&self.loaded.plan, &self.intent));
                 &self.for_origin
             }
@@ -216,14 +223,27 @@ impl Visit {
     }
 }
 
-/// The rewriter's steps of one variant, as JSON: `[{"select":"h1","do":"set_text","value":"…"}]`.
+/// The rewriter's steps of one variant, as JSON:
+/// `{"name":"hero=bold","steps":[{"select":"h1","do":"set_text","value":"…"}]}`.
 #[wasm_bindgen]
 pub fn steps(experiment: usize, variant: usize) -> String {
     let steps = isolate::loaded().and_then(|loaded| {
         let variant = loaded.plan.experiments.get(experiment)?.variants.get(variant)?;
-        serde_json::to_string(&variant.rewrite).ok()
+        let steps = serde_json::to_string(&variant.rewrite).ok()?;
+        // why: ids have no character that JSON would escape, and quotes stand around some in a header only
+        Some(format!("{{\"name\":\"{}\",\"steps\":{steps}}}", variant.header_member.replace('"', "")))
     });
-    steps.unwrap_or_else(|| "[]".to_owned())
+    steps.unwrap_or_else(|| "{\"name\":\"\",\"steps\":[]}".to_owned())
+}
+
+/// Takes down what the rewriter's steps met so far, and how many pages came from shared copies, as JSON for `/health`.
+#[wasm_bindgen]
+pub fn note_counts(hits: String, copies: String) {
+    use serde_json::value::RawValue;
+    isolate::with(|isolate| {
+        isolate.hits = RawValue::from_string(hits).ok();
+        isolate.copies = RawValue::from_string(copies).ok();
+    });
 }
 
 /// The selectors that some variant of an experiment changes, as JSON: what is watched for every group.

@@ -22,7 +22,8 @@ impl Breaker {
         if self.failures < FAILURES {
             return true;
         }
-        let due = now >= self.retry_at;
+        // why: a clock that was turned back would keep the circuit open until it has caught up
+        let due = now >= self.retry_at || self.retry_at - now > PAUSE_MS;
         if due {
             self.retry_at = now + PAUSE_MS;
         }

@@ -265,7 +265,7 @@ pub(super) fn session_mark(visitor: &Visitor) -> Option<String> {
     visitor.session.as_ref().map(|(id, _)| bucket::fingerprint(id.as_str()))
 }
 
-fn list(plan: &Plan, decisions: &[Decision], told: impl Fn(Reason) -> bool) -> String {
+pub(super) fn list(plan: &Plan, decisions: &[Decision], told: impl Fn(Reason) -> bool) -> String {
     let mut text = String::new();
     for decision in decisions.iter().filter(|decision| told(decision.reason)) {
         let Some(e) = plan.experiments.get(decision.experiment) else { continue };

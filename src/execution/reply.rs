@@ -179,7 +179,10 @@ impl Intent {
             }
         }
         if let Some(validator) = &self.validator {
-            match answer.etag.and_then(|tag| caching::scope(tag, validator)) {
+            // why: a page fetched ahead exposes nothing; with a validator the navigation after it might be answered by a
+            // 304, which exposes nothing either
+            let tag = answer.etag.filter(|_| !self.prefetch);
+            match tag.and_then(|tag| caching::scope(tag, validator)) {
                 Some(tag) => changes.push(HeaderChange::Set("ETag", tag)),
                 None if answer.etag.is_some() => changes.push(HeaderChange::Remove("ETag")),
                 None => {}

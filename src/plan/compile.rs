@@ -38,6 +38,7 @@ impl Plan {
             revision: document.revision.as_deref().map_or_else(|| content_revision(document), Into::into),
             index: PageIndex::new(&experiments),
             canonical: canonical(&experiments),
+            cached: document.cache.iter().flat_map(|cache| &cache.pages).map(PageRule::compile).collect(),
             redirect_hosts: document.redirect_hosts.iter().map(|host| host.to_ascii_lowercase().into()).collect(),
             experiments,
             visitor: document.visitor.clone(),
@@ -172,8 +173,18 @@ impl<'a> Compiler<'a> {
             baseline: e.baseline.as_ref().and_then(variant).unwrap_or(0),
             redirects: e.variants.iter().any(|variant| variant.redirect.is_some()),
             rewrites: e.variants.iter().any(|variant| !variant.rewrite.is_empty()),
+            by_origin: e.expose == document::Expose::Origin
+                || e.variants.iter().skip(1).any(|variant| !self.acts_at_edge(variant)),
             variants: variants(e),
         })
+    }
+
+    /// Whether a variant is carried out here, so that the origin need not know of it.
+    fn acts_at_edge(&self, variant: &document::Variant) -> bool {
+        !variant.rewrite.is_empty()
+            || variant.redirect.is_some()
+            || !variant.response_headers.is_empty()
+            || (variant.payload.is_some() && self.document.bridge != document::Bridge::None)
     }
 
     #[inline(never)]

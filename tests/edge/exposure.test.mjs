@@ -26,6 +26,23 @@ const DOCUMENT = documentOf([
   treatment(HELLO, { id: "won", pages: ["/won"], winner: "bold" }),
   treatment([], { id: "by-origin", pages: ["/o"], expose: "origin" }),
   CONTROL_ONLY,
+  experiment({
+    id: "seen",
+    pages: ["/seen/*"],
+    expose: "selector",
+    variants: [
+      { id: "control", weight: 1 },
+      { id: "text", weight: 1, rewrite: [{ select: "#offer p", do: "set_text", value: "New" }] },
+      {
+        id: "gone",
+        weight: 1,
+        rewrite: [
+          { select: "#offer", do: "remove" },
+          { select: ".late", do: "replace", value: "x" },
+        ],
+      },
+    ],
+  }),
 ]);
 
 let world;
@@ -221,4 +238,78 @@ describe("`expose: origin`", () => {
     await world.ask("/o", { cookie: jar.header });
     assert.deepEqual(await afterwards(), ["by-origin=bold"]);
   });
+});
+
+describe("`expose: selector`", () => {
+  const HTML = ["Content-Type", "text/html; charset=utf-8"];
+  const filler = "<p>filler</p>".repeat(5000);
+  const around = (body) => `<!doctype html><html><body><h1>x</h1>${body}</body></html>`;
+  /** Pages, and whether there is anything on them that some variant changes. */
+  const PAGES = {
+    "nothing of it": [{ body: around("<p>x</p>") }, false],
+    "what one variant changes": [{ body: around('<div id="offer"><p>x</p></div>') }, true],
+    "what two variants change, one inside the other": [
+      { body: around('<div id="offer"><p class="late">x</p></div>') },
+      true,
+    ],
+    "what only the other variant changes": [{ body: around('<i class="late">x</i>') }, true],
+    "it again and again": [{ body: around('<i class="late">x</i>'.repeat(200)) }, true],
+    "it at the end of a long page": [{ body: around(`${filler}<i class="late">x</i>`) }, true],
+    "it in a comment and in a script only": [
+      { body: around(`<!-- <i class="late"> --><script>'<i class="late">'</script>`) },
+      false,
+    ],
+    "it on an error page": [{ status: 404, headers: HTML, body: around('<i class="late">x</i>') }, false],
+    "it in what is no HTML": [
+      { headers: ["Content-Type", "text/plain"], body: around('<i class="late">x</i>') },
+      false,
+    ],
+    "an empty page": [{ body: "" }, false],
+  };
+  const visitors = new Map();
+  before(async () => {
+    for (let n = 0; visitors.size < 3; n++) {
+      const id = `a-visitor-of-number-${n}`;
+      const answer = await world.ask("/seen/any", { cookie: `sortition_id=${id}` });
+      visitors.set(answer.headers["sortition-variants"].split("=")[1], id);
+    }
+  });
+
+  for (const [what, [answer, isMet]] of Object.entries(PAGES)) {
+    test(`${what}: ${isMet ? "every group is exposed, once" : "no group is exposed"}`, async () => {
+      world.origin.serve("/seen/page", { headers: HTML, ...answer });
+      for (const id of visitors.values()) await world.ask("/seen/page", { cookie: `sortition_id=${id}` });
+      const expected = isMet ? [...visitors.keys()].map((variant) => `seen=${variant}`).sort() : [];
+      assert.deepEqual((await afterwards()).sort(), expected);
+    });
+  }
+
+  test("a prefetched page exposes no group; the navigation after it exposes every group", async () => {
+    world.origin.serve("/seen/page", { headers: [...HTML, "ETag", '"v1"'], body: around('<i class="late">x</i>') });
+    for (const id of visitors.values()) {
+      const jar = new Jar().set("sortition_id", id);
+      jar.take(await world.ask("/seen/page", { cookie: jar.header, headers: { "Sec-Purpose": "prefetch" } }));
+      assert.deepEqual(await afterwards(), []);
+      jar.take(await world.ask("/seen/page", { cookie: jar.header }));
+      assert.equal((await afterwards()).length, 1);
+      await world.forget();
+    }
+  });
+});
+
+test("a prefetched page has no validator, so that the navigation after it is answered in full, and exposes", async () => {
+  world.origin.on("/p/1", (request, response) => {
+    const fresh = request.headers["if-none-match"] === '"v1"';
+    response.writeHead(fresh ? 304 : 200, { "Content-Type": "text/html", ETag: '"v1"' });
+    response.end(fresh ? undefined : "<h1>x</h1>");
+  });
+  const jar = new Jar();
+  const ahead = jar.take(await world.ask("/p/1", { headers: { "Sec-Purpose": "prefetch" } }));
+  assert.equal(ahead.headers.etag, undefined);
+  assert.deepEqual(await afterwards(), []);
+  const shown = jar.take(await world.ask("/p/1", { cookie: jar.header }));
+  assert.ok(shown.headers.etag);
+  assert.deepEqual(await afterwards(), ["price=bold"]);
+  await world.ask("/p/1", { cookie: jar.header });
+  assert.deepEqual(await afterwards(), ["price=bold"], "once");
 });

@@ -1,5 +1,5 @@
-// Stand-ins for KV, a queue and R2 that do what a test says: hold values, fail, or never answer. workerd speaks HTTP to
-// such services, so one small server plays all three.
+// Stand-ins for KV, a queue, R2 and D1 that do what a test says: hold values, fail, or never answer. workerd speaks HTTP to
+// such services, so one small server plays all of them.
 
 import http from "node:http";
 
@@ -8,8 +8,8 @@ export async function startPlatform() {
   const state = {
     /** What KV holds. */
     kv: new Map(),
-    /** How KV, the queue and R2 behave: `ok`, `fail` (an error) or `hang` (no answer at all). */
-    behaviour: { kv: "ok", queue: "ok", r2: "ok" },
+    /** How KV, the queue, R2 and D1 behave: `ok`, `fail` (an error) or `hang` (no answer at all). */
+    behaviour: { kv: "ok", queue: "ok", r2: "ok", d1: "ok" },
     /** Every key that KV was asked for. */
     reads: [],
     /** Every message that the queue took. */
@@ -20,8 +20,10 @@ export async function startPlatform() {
     taken: 0,
     /** What R2 holds, by key. */
     objects: new Map(),
+    /** Every statement that D1 took. */
+    statements: [],
   };
-  const answers = { kv: readKey, queue: takeMessage, r2: keepObject };
+  const answers = { kv: readKey, queue: takeMessage, r2: keepObject, d1: takeStatements };
   const server = http.createServer(async (request, response) => {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
@@ -70,23 +72,60 @@ function takeMessage(state, _request, response, body) {
   );
 }
 
-/** R2's protocol: a piece of JSON that says what is wanted, then the object's bytes. */
+/** R2's protocol: a piece of JSON that says what is wanted, in a header or before the object's bytes. */
 function keepObject(state, request, response, body) {
-  const size = Number(request.headers["cf-r2-metadata-size"]);
-  const { object } = JSON.parse(body.subarray(0, size).toString());
-  const content = body.subarray(size).toString();
-  state.objects.set(object, content);
-  const head = JSON.stringify({
-    name: object,
+  const size = Number(request.headers["cf-r2-metadata-size"] ?? 0);
+  const wanted = JSON.parse(request.headers["cf-r2-request"] ?? body.subarray(0, size).toString());
+  const answers = {
+    put() {
+      state.objects.set(wanted.object, body.subarray(size).toString());
+      return [headOf(state, wanted.object)];
+    },
+    get: () => [headOf(state, wanted.object), state.objects.get(wanted.object)],
+    list() {
+      const keys = [...state.objects.keys()].filter((key) => key.startsWith(wanted.prefix ?? "")).sort();
+      const limit = wanted.limit ?? 1000;
+      const objects = keys.slice(0, limit).map((key) => headOf(state, key));
+      return [{ objects, truncated: keys.length > limit, delimitedPrefixes: [] }];
+    },
+    delete() {
+      for (const key of wanted.keys ?? [wanted.object]) state.objects.delete(key);
+      return [{}];
+    },
+  };
+  const [head, content = ""] = answers[wanted.method]();
+  const text = JSON.stringify(head);
+  response.writeHead(200, { "CF-R2-Metadata-Size": String(Buffer.byteLength(text)) });
+  response.end(text + content);
+}
+
+function headOf(state, name) {
+  return {
+    name,
     version: "1",
-    size: String(content.length),
+    size: String(state.objects.get(name).length),
     etag: "00",
     uploaded: String(Date.now()),
     httpFields: {},
     customFields: [],
     checksums: {},
     storageClass: "Standard",
-  });
-  response.writeHead(200, { "CF-R2-Metadata-Size": String(head.length) });
-  response.end(head);
+  };
+}
+
+/** D1's protocol, as far as a database goes that takes every statement and has no rows. */
+function takeStatements(state, _request, response, body) {
+  const statements = [JSON.parse(body.toString())].flat();
+  state.statements.push(...statements);
+  const meta = {
+    duration: 0,
+    changes: 0,
+    last_row_id: 0,
+    changed_db: false,
+    size_after: 0,
+    rows_read: 0,
+    rows_written: 0,
+  };
+  response.writeHead(200, { "Content-Type": "application/json" });
+  response.end(JSON.stringify(statements.map(() => ({ success: true, results: { columns: [], rows: [] }, meta }))));
 }

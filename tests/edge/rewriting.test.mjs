@@ -259,3 +259,50 @@ test("a selector that the rewriter does not know costs that step, not the page",
   assert.equal(got.status, 200);
   assert.ok([page("<h1>x</h1>"), page("<h1>Hello</h1>")].includes(got.text), got.text);
 });
+
+describe("what the steps meet", () => {
+  const steps = [
+    { select: "h1", do: "set_text", value: "Hello" },
+    { select: ".gone", do: "remove" },
+    { select: "p", do: "add_class", value: "x" },
+  ];
+  const body = page("<h1>x</h1><p>1</p><p>2</p>");
+  const rewrites = async () => (await world.health()).rewrites;
+
+  test("is counted for /health; a step that met nothing on twenty pages is named there and in the log, once", async () => {
+    world.origin.serve("/", { body });
+    await world.publish(documentOf([treatment(steps), treatment(HELLO, { id: "elsewhere", pages: ["/never"] })]));
+    assert.deepEqual(await rewrites(), []);
+    for (let view = 0; view < 25; view++) await world.ask("/");
+    assert.deepEqual(await rewrites(), [
+      {
+        variant: "hero=bold",
+        pages: 25,
+        steps: [
+          { select: ".gone", do: "remove", hits: 0 },
+          { select: "h1", do: "set_text", hits: 25 },
+          { select: "p", do: "add_class", hits: 50 },
+        ],
+      },
+    ]);
+    const complaints = () => world.log().match(/hero=bold: remove of "\.gone" met nothing on 20 pages/g)?.length;
+    assert.equal(complaints(), 1);
+    assert.doesNotMatch(world.log(), /hero=bold: (set_text|add_class) of/);
+  });
+
+  test("starts anew with a new document, and stays short with many", async () => {
+    const many = Array.from({ length: 30 }, (_, n) =>
+      treatment(
+        Array.from({ length: 30 }, (_, step) => ({ select: `.${"a".repeat(200)}${step}`, do: "remove" })),
+        { id: `many-${n}` },
+      ),
+    );
+    await world.publish(documentOf(many));
+    assert.deepEqual(await rewrites(), []);
+    for (let view = 0; view < 21; view++) await world.ask("/");
+    const shown = await rewrites();
+    assert.equal(shown.length, 20);
+    assert.ok(shown.every(({ steps }) => steps.length === 20 && steps.every(({ select }) => select.length <= 100)));
+    assert.ok(JSON.stringify(shown).length < 80_000);
+  });
+});

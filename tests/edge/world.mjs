@@ -32,8 +32,16 @@ const { compatibility_date: compatibilityDate } = readConfig(
  *   `CONFIG_TTL_SECONDS` says otherwise.
  * @param {string[]} [options.without] Bindings that are left out, of `CONFIG`, `EVENTS`, `ARCHIVE`.
  * @param {string} [options.build] The folder of the built worker.
+ * @param {boolean} [options.probed] Whether `probe.js` stands around the worker, with a D1 behind it.
  */
-export async function startWorld({ document, kill, vars = {}, without = [], build = join(root, "build") } = {}) {
+export async function startWorld({
+  document,
+  kill,
+  vars = {},
+  without = [],
+  build = join(root, "build"),
+  probed,
+} = {}) {
   const [origin, platform] = await Promise.all([startOrigin(), startPlatform()]);
   const setKey = (key, value) =>
     value === undefined
@@ -44,8 +52,9 @@ export async function startWorld({ document, kill, vars = {}, without = [], buil
 
   const folder = mkdtempSync(join(tmpdir(), "sortition-"));
   for (const file of ["index.js", "index_bg.wasm"]) copyFileSync(join(build, file), join(folder, file));
+  if (probed) copyFileSync(join(root, "tests", "edge", "probe.js"), join(folder, "probe.js"));
   const texts = { ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
-  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, without));
+  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, without, probed));
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", join(folder, "config.capnp")], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
@@ -96,6 +105,13 @@ export async function startWorld({ document, kill, vars = {}, without = [], buil
       platform.messages.length = 0;
       origin.forget();
     },
+    /** Turns the worker's clock ahead, or back; needs `probed`. */
+    turnClock: (milliseconds) => ask(url, "/test/clock", { method: "POST", body: String(milliseconds) }),
+    /** Runs the schedule, and returns how what it left behind the answer ended; needs `probed`. */
+    schedule: async () => JSON.parse((await ask(url, "/test/schedule")).text),
+    /** Delivers messages to the queue's consumer, and returns `ack` or `retry` of each; needs `probed`. */
+    deliver: async (messages) =>
+      JSON.parse((await ask(url, "/test/deliver", { method: "POST", body: JSON.stringify(messages) })).text),
     /** What the worker wrote to its log. */
     log: () => log,
     async close() {
@@ -107,7 +123,7 @@ export async function startWorld({ document, kill, vars = {}, without = [], buil
   return world;
 }
 
-function configuration(platform, texts, without) {
+function configuration(platform, texts, without, probed) {
   const text = (value) => JSON.stringify(value);
   const services = { CONFIG: ["kvNamespace", "kv"], EVENTS: ["queue", "queue"], ARCHIVE: ["r2Bucket", "r2"] };
   const bindings = [
@@ -116,8 +132,13 @@ function configuration(platform, texts, without) {
       .filter(([name]) => !without.includes(name))
       .map(([name, [kind, service]]) => `(name = ${text(name)}, ${kind} = ${text(service)})`),
   ];
-  const standIns = Object.values(services).map(
-    ([, name]) =>
+  if (probed) {
+    bindings.push(
+      `(name = "LEDGER", wrapped = (moduleName = "cloudflare-internal:d1-api", innerBindings = [(name = "fetcher", service = "d1")]))`,
+    );
+  }
+  const standIns = [...Object.values(services).map(([, name]) => name), "d1"].map(
+    (name) =>
       `(name = ${text(name)}, external = (address = ${text(platform)}, http = (injectRequestHeaders = [(name = "test-service", value = ${text(name)})])))`,
   );
   return `using Workerd = import "/workerd/workerd.capnp";
@@ -134,6 +155,7 @@ const config :Workerd.Config = (
 );
 const worker :Workerd.Worker = (
   modules = [
+    ${probed ? '(name = "probe.js", esModule = embed "probe.js"),' : ""}
     (name = "index.js", esModule = embed "index.js"),
     (name = "./index_bg.wasm", wasm = embed "index_bg.wasm"),
   ],

@@ -18,6 +18,7 @@ mod laws;
 mod ledger;
 mod nearest;
 mod pages;
+mod rewriting;
 mod schema;
 mod stats;
 mod stats_simulation;

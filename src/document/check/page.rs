@@ -6,14 +6,8 @@ use crate::document::{Experiment, Page, PageMatch, PageSubject, Problem};
 
 #[inline(never)]
 pub(super) fn check(experiment: &Experiment, at: &str, problems: &mut Vec<Problem>) {
-    for (field, pages) in [("pages", &experiment.pages), ("except_pages", &experiment.except_pages)] {
-        for (index, page) in pages.iter().enumerate() {
-            if let Err((part, message)) = rule(page) {
-                let dot = if part.is_empty() { "" } else { "." };
-                problems.push(Problem::error(format!("{at}.{field}[{index}]{dot}{part}"), message));
-            }
-        }
-    }
+    rules(&experiment.pages, &format!("{at}.pages"), problems);
+    rules(&experiment.except_pages, &format!("{at}.except_pages"), problems);
     for (index, host) in experiment.hosts.iter().enumerate() {
         if let Some(message) = host_problem(host) {
             problems.push(Problem::error(format!("{at}.hosts[{index}]"), message));
@@ -23,6 +17,16 @@ pub(super) fn check(experiment: &Experiment, at: &str, problems: &mut Vec<Proble
         if !is_token(method) {
             let message = format!("{method:?} is not a method: write one such as \"GET\"");
             problems.push(Problem::error(format!("{at}.methods[{index}]"), message));
+        }
+    }
+}
+
+/// What is wrong with each of a list of page rules.
+pub(super) fn rules(pages: &[Page], at: &str, problems: &mut Vec<Problem>) {
+    for (index, page) in pages.iter().enumerate() {
+        if let Err((part, message)) = rule(page) {
+            let dot = if part.is_empty() { "" } else { "." };
+            problems.push(Problem::error(format!("{at}[{index}]{dot}{part}"), message));
         }
     }
 }

@@ -52,6 +52,15 @@ pub(super) fn check(document: &Document, problems: &mut Vec<Problem>) {
             }
         }
     }
+    if let Some(cache) = &document.cache {
+        if cache.pages.is_empty() {
+            problems.push(Problem::error(
+                "cache.pages",
+                "it is empty, so no page is kept: name the pages, or remove `cache`",
+            ));
+        }
+        super::page::rules(&cache.pages, "cache.pages", problems);
+    }
     metrics(document, problems);
 }
 

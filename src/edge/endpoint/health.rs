@@ -2,6 +2,7 @@
 
 use crate::edge::isolate;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use worker::{Headers, Response, Result};
 
 /// What `/health` says.
@@ -21,6 +22,8 @@ struct Health {
     messages: u64,
     fallbacks: u64,
     queue: bool,
+    rewrites: Option<Box<RawValue>>,
+    cache: Option<Box<RawValue>>,
 }
 
 pub(super) fn health() -> Result<Response> {
@@ -46,6 +49,8 @@ pub(super) fn health() -> Result<Response> {
             messages: isolate.messages,
             fallbacks: isolate.breakers.values().map(|breaker| breaker.fallbacks).sum(),
             queue: isolate.has_queue,
+            rewrites: isolate.hits.take(),
+            cache: isolate.copies.take(),
         }
     });
     let headers = Headers::new();
