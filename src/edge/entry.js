@@ -129,6 +129,7 @@ function finish(visit, steps, response, env, ctx) {
       headers.get("cache-control") ?? undefined,
       headers.get("etag") ?? undefined,
       headers.get("sortition-expose") ?? undefined,
+      Date.now(),
     )
     .split("\x1f");
   const transform =
@@ -182,7 +183,7 @@ async function fromElsewhere(elsewhere, visit, outgoing, env) {
   }
   const withdraw = () => {
     core.origin_settled(circuit, false, tried, Date.now());
-    visit.withdraw(Number(experiment));
+    visit.withdraw(Number(experiment), tried ? Date.now() : undefined);
     return visit.script().split("\x1f");
   };
   const script = attempt("going back to the control origin", withdraw, []);
