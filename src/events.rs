@@ -6,6 +6,7 @@
 mod check;
 mod exposure;
 pub mod health;
+pub mod identity;
 pub mod money;
 pub mod personal;
 mod problem;

@@ -3,7 +3,7 @@
 
 import * as core from "sortition-core";
 import { rewriter } from "./rewrite.js";
-import { ship } from "./ship.js";
+import { keepLast, recover, ship } from "./ship.js";
 
 const PAGE = 1;
 const ENDPOINT = 2;
@@ -32,11 +32,12 @@ export default {
   },
 
   async queue(batch, env, ctx) {
+    await keepLast(batch, env);
     await core.queue(batch, env, ctx);
   },
 
   async scheduled(_controller, env, ctx) {
-    ctx.waitUntil(recoverSpill(env));
+    ctx.waitUntil(recover(env));
   },
 };
 
@@ -50,10 +51,28 @@ function take(lane, request, env, ctx) {
     case PREVIEWABLE:
       return request.headers.get("cookie")?.includes("sortition_preview=")
         ? page(request, env, ctx)
-        : toOrigin(stripped(request), env);
+        : untouched(request, env, ctx);
     default:
-      return toOrigin(stripped(request), env);
+      return untouched(request, env, ctx);
   }
+}
+
+/** The origin's own answer; what it says for us alone is taken out. */
+function untouched(request, env, ctx) {
+  return toOrigin(stripped(request), env).then((response) =>
+    response.headers.has("sortition-user") ? withoutUser(request, response, env, ctx) : response,
+  );
+}
+
+function withoutUser(request, response, env, ctx) {
+  const user = response.headers.get("sortition-user");
+  const ask = () => core.identify(request, request.method, request.url, user, Date.now());
+  const message = attempt("identifying a visitor", ask, undefined);
+  if (message) ctx.waitUntil(ship(message, env));
+  if (response.webSocket || response.status === 101) return response;
+  const answer = new Response(response.body, response);
+  answer.headers.delete("sortition-user");
+  return answer;
 }
 
 async function firstLoad(request, env, ctx) {
@@ -129,6 +148,7 @@ function finish(visit, steps, response, env, ctx) {
       headers.get("cache-control") ?? undefined,
       headers.get("etag") ?? undefined,
       headers.get("sortition-expose") ?? undefined,
+      headers.get("sortition-user") ?? undefined,
       Date.now(),
     )
     .split("\x1f");
@@ -172,7 +192,7 @@ async function fromElsewhere(elsewhere, visit, outgoing, env) {
         : toOrigin(request, env, abort.signal));
       if (response.status < 500) {
         attempt("noting that a variant origin works", () => core.origin_settled(circuit, true, true, Date.now()));
-        return trust === "foreign" && response.headers.has("set-cookie") ? withoutCookies(response) : response;
+        return trust === "foreign" ? withoutClaims(response) : response;
       }
       response.body?.cancel();
     } catch (error) {
@@ -198,9 +218,12 @@ async function keptBody(request) {
   return length <= KEPT_BODY_BYTES ? request.arrayBuffer() : undefined;
 }
 
-function withoutCookies(response) {
+/** The answer of another site without what it may not say here: cookies, and who the visitor is. */
+function withoutClaims(response) {
+  const claims = ["set-cookie", "sortition-user"].filter((name) => response.headers.has(name));
+  if (claims.length === 0) return response;
   const copy = new Response(response.body, response);
-  copy.headers.delete("set-cookie");
+  for (const name of claims) copy.headers.delete(name);
   return copy;
 }
 
@@ -283,18 +306,6 @@ async function endpoint(request, env, ctx) {
       status: 500,
       headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
     });
-  }
-}
-
-/** Brings messages that the queue once refused back to it. */
-async function recoverSpill(env) {
-  if (!env.ARCHIVE || !env.EVENTS) return;
-  const { objects } = await env.ARCHIVE.list({ prefix: "spill/", limit: 500 });
-  for (const { key } of objects) {
-    const spilled = await env.ARCHIVE.get(key);
-    if (!spilled) continue;
-    await env.EVENTS.send(await spilled.json(), { contentType: "json" });
-    await env.ARCHIVE.delete(key);
   }
 }
 

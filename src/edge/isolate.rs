@@ -1,6 +1,7 @@
 //! What an isolate remembers: the plan, how it came by it, and counters. Nothing of a request.
 
 use crate::events::health::{OriginHealth, Tally};
+use crate::events::identity::Told;
 use crate::events::signature::Used;
 use crate::events::{Event, Message, SCHEMA, Served, What};
 use crate::execution::breaker::Breaker;
@@ -51,6 +52,8 @@ pub(super) struct Isolate {
     pub(super) crawlers_told: u64,
     /// How the origin answered each variant's group.
     pub(super) health: Tally,
+    /// Which visitors it told to be which users, by the origin's word.
+    pub(super) identified: Told,
     /// The signatures of servers' requests that it accepted.
     pub(super) signatures: Used,
 }

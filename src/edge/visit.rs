@@ -8,12 +8,12 @@ use crate::arrive::{Arrival, PreviewRequest, arrive, preview as preview_of};
 use crate::decide::Decision;
 use crate::document::{Bridge, Preview};
 use crate::events::health::Answered;
-use crate::events::{self, PageView};
+use crate::events::{self, Event, PageView, identity};
 use crate::execution::{Answer, Early, HeaderChange, Intent, VARIANTS};
 use crate::facts::Request;
 use crate::plan::Presence;
 use crate::url::Url;
-use crate::visitor::preview;
+use crate::visitor::{VisitorId, preview};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -181,6 +181,7 @@ impl Visit {
         cache_control: Option<String>,
         etag: Option<String>,
         expose: Option<String>,
+        user: Option<String>,
         now: f64,
     ) -> String {
         #[cfg(feature = "chaos")]
@@ -194,11 +195,12 @@ impl Visit {
             cache_control: cache_control.as_deref(),
             etag: etag.as_deref(),
             expose: expose.as_deref(),
+            user: user.as_deref(),
         };
         let reply = self.intent.reply(plan, &answer, self.secret.as_deref());
         let mut wire = Wire::default();
         wire.push(if reply.rewrite || !reply.watched.is_empty() { "rewrite" } else { "plain" });
-        wire.push(&self.message(&reply.exposed, millis(now)).unwrap_or_default());
+        wire.push(&self.message_with(&reply.exposed, user.as_deref(), millis(now)).unwrap_or_default());
         wire.push(&self.watch_list(&reply.watched));
         reply.changes.iter().for_each(|change| wire.push_change(change));
         wire.into_text()
@@ -229,8 +231,42 @@ impl Visit {
     }
 
     fn message(&self, exposed: &[usize], now: i64) -> Option<String> {
-        let events = events::exposures(&self.intent, &self.loaded.plan, exposed, &self.page);
+        self.message_with(exposed, None, now)
+    }
+
+    fn message_with(&self, exposed: &[usize], user: Option<&str>, now: i64) -> Option<String> {
+        let mut events = events::exposures(&self.intent, &self.loaded.plan, exposed, &self.page);
+        if let (Some(user), Some(visitor)) = (user, self.intent.visitor()) {
+            events.extend(identified(&self.loaded, &visitor.id, user, now));
+        }
         isolate::page_message(events, now, entropy)
+    }
+}
+
+/// The event of the origin's word on who a visitor is, where it is new to the isolate.
+fn identified(loaded: &Loaded, visitor: &VisitorId, user: &str, now: i64) -> Option<Event> {
+    let event = identity::identified(&loaded.plan, visitor, user, now);
+    if event.is_none() {
+        // why: the value may be what must not be kept
+        worker::console_error!("sortition: a Sortition-User is no opaque key of at most 128 bytes, and was not kept");
+    }
+    event.filter(|event| isolate::with(|isolate| isolate.identified.first(&event.id)).unwrap_or(false))
+}
+
+/// The message of the origin's word on who the visitor is, in an answer that no experiment touches: to a login, for
+/// instance. `None` where the visitor brought no id, did not consent, or the isolate told of it lately.
+#[wasm_bindgen]
+pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64) -> Option<String> {
+    let loaded = isolate::loaded()?;
+    let source = Incoming(request);
+    let request = Request::new(method, Url::split(url), &source);
+    let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
+    match arrive(&loaded.plan, &loaded.crawlers, &[], &request, secret.as_deref(), entropy) {
+        Arrival::Person(visitor) if visitor.returning => {
+            let event = identified(&loaded, &visitor.id, user, millis(now))?;
+            isolate::page_message(vec![event], millis(now), entropy)
+        }
+        _ => None,
     }
 }
 
