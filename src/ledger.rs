@@ -7,6 +7,8 @@
 mod archive;
 pub mod readout;
 mod rows;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod upkeep;
 
 pub use archive::archive;
 
