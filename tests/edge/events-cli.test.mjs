@@ -1,10 +1,11 @@
 // `sortition events` against wrangler's local D1 and R2: dead letters come back, a person is forgotten, an iteration goes.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { getPlatformProxy } from "wrangler";
@@ -15,35 +16,27 @@ const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
 const folder = mkdtempSync(join(tmpdir(), "sortition-events-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(program, args) {
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: "utf8" });
+async function run(program, args) {
+  // why: the platform beside it is talked to from this process, which must not stand still
+  const child = spawn(program, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  const [stdout, stderr, status] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise((resolve) => child.once("close", resolve)),
+  ]);
   return { status, stdout, stderr };
 }
 
-function sortition(...args) {
-  const told = run(join(target, "debug", "sortition"), [
-    "events",
-    ...args,
-    "--json",
-    "--local",
-    "--persist-to",
-    folder,
-  ]);
+async function sortition(...args) {
+  const place = ["--json", "--local", "--persist-to", folder];
+  const told = await run(join(target, "debug", "sortition"), ["events", ...args, ...place]);
   return { ...told, json: told.stdout.trim() && JSON.parse(told.stdout) };
 }
 
-/** Works on what wrangler keeps, while nobody else does. */
-async function state(work) {
-  const platform = await getPlatformProxy({
-    configPath: join(root, "wrangler.toml"),
-    persist: { path: join(folder, "v3") },
-  });
-  try {
-    return await work(platform.env);
-  } finally {
-    await platform.dispose();
-  }
-}
+// beside the tool, as `npm start` may run beside it
+let platform;
+after(() => platform?.dispose());
+const state = (work) => work(platform.env);
 
 const rows = (sql) => state(async ({ LEDGER }) => (await LEDGER.prepare(sql).all()).results);
 
@@ -90,7 +83,7 @@ let seq = 0;
 const message = (...events) => ({ schema: 1, source: "isolate", seq: seq++, events });
 
 before(async () => {
-  const built = run("cargo", ["build", "--quiet", "--bin", "sortition"]);
+  const built = await run("cargo", ["build", "--quiet", "--bin", "sortition"]);
   assert.equal(built.status, 0, built.stderr);
   const wrangler = [
     join(root, "node_modules", "wrangler", "bin", "wrangler.js"),
@@ -99,8 +92,10 @@ before(async () => {
     "apply",
     "LEDGER",
   ];
-  const migrated = run(process.execPath, [...wrangler, "--local", "--persist-to", folder]);
+  const migrated = await run(process.execPath, [...wrangler, "--local", "--persist-to", folder]);
   assert.equal(migrated.status, 0, migrated.stderr + migrated.stdout);
+  const path = join(folder, "v3");
+  platform = await getPlatformProxy({ configPath: join(root, "wrangler.toml"), persist: { path } });
 });
 
 test("replay: dead letters and spilled messages are archived and recorded, once; what cannot be read stays", async () => {
@@ -116,12 +111,12 @@ test("replay: dead letters and spilled messages are archived and recorded, once;
     await put("spill/isolate-0.json", anna);
     await put("spill/isolate-9.json", { ...message(exposed("carla-tablet-1")), health: [told] });
   });
-  const dry = sortition("replay", "--dry-run");
+  const dry = await sortition("replay", "--dry-run");
   assert.equal(dry.status, 0, dry.stderr);
   assert.deepEqual([dry.json.messages, dry.json.written], [4, false]);
   assert.deepEqual(await rows("SELECT * FROM exposures"), []);
 
-  const replayed = sortition("replay");
+  const replayed = await sortition("replay");
   assert.equal(replayed.status, 0, replayed.stderr);
   assert.deepEqual([replayed.json.messages, replayed.json.events, replayed.json.written], [4, 8, true]);
   const kept = replayed.json.kept.map(({ key, reason }) => `${key} ${reason}`).join("\n");
@@ -149,7 +144,7 @@ test("forget: a person goes from the record and the archive with all their devic
   await state(async ({ ARCHIVE }) => {
     for (const [index, body] of more.entries()) await ARCHIVE.put(`spill/isolate-1${index}.json`, JSON.stringify(body));
   });
-  assert.equal(sortition("replay").status, 0);
+  assert.equal((await sortition("replay")).status, 0);
   await state(async ({ ARCHIVE }) => {
     const both = message(exposed("anna-phone-1"), exposed("ben-laptop-1"));
     await ARCHIVE.put("spill/isolate-5.json", JSON.stringify(both));
@@ -169,11 +164,11 @@ test("forget: a person goes from the record and the archive with all their devic
   const before = await found();
   for (const text of ["anna-phone-1", "anna-laptop-1", '"anna"', '"R-1"']) assert.ok(before.includes(text), text);
 
-  const dry = sortition("forget", "anna-phone-1", "--dry-run");
+  const dry = await sortition("forget", "anna-phone-1", "--dry-run");
   assert.equal(dry.status, 0, dry.stderr);
   assert.deepEqual(dry.json.ids, ["anna", "anna-laptop-1", "anna-phone-1"]);
 
-  const forgotten = sortition("forget", "anna-phone-1");
+  const forgotten = await sortition("forget", "anna-phone-1");
   assert.equal(forgotten.status, 0, forgotten.stderr);
   assert.deepEqual(forgotten.json.record, { exposures: 2, exposure_variants: 2, conversions: 3, identities: 2 });
   assert.deepEqual(forgotten.json.record, dry.json.record);
@@ -184,10 +179,10 @@ test("forget: a person goes from the record and the archive with all their devic
   for (const text of kept) assert.ok(rest.includes(text), text);
   assert.equal((await rows("SELECT * FROM exposures")).length, 3);
 
-  const shared = sortition("forget", "shared-kiosk-1");
+  const shared = await sortition("forget", "shared-kiosk-1");
   assert.equal(shared.status, 1);
   assert.match(shared.stderr, /error unit: .*ben, carla.*--only/);
-  const only = sortition("forget", "shared-kiosk-1", "--only");
+  const only = await sortition("forget", "shared-kiosk-1", "--only");
   assert.equal(only.status, 0, only.stderr);
   assert.deepEqual(only.json.record, { exposures: 1, exposure_variants: 1, conversions: 0, identities: 2 });
 });
@@ -201,16 +196,16 @@ test("drop: an iteration goes into a file and out of the record; a live one stay
     await CONFIG.put("config", JSON.stringify(documentOf([experiment({ iteration: 7 })])));
   });
   // the event of the test above that waited, too
-  assert.equal(sortition("replay").json.events, 4001);
+  assert.equal((await sortition("replay")).json.events, 4001);
   const file = join(folder, "hero-7.ndjson");
-  const live = sortition("drop", "hero", "7", "--export", file);
+  const live = await sortition("drop", "hero", "7", "--export", file);
   assert.equal(live.status, 1);
   assert.match(live.stderr, /error iteration: .*live/);
   assert.ok(!existsSync(file));
   await state(async ({ CONFIG }) => {
     await CONFIG.put("config", JSON.stringify(documentOf([experiment({ iteration: 8 })])));
   });
-  const dropped = sortition("drop", "hero", "7", "--export", file);
+  const dropped = await sortition("drop", "hero", "7", "--export", file);
   assert.equal(dropped.status, 0, dropped.stderr);
   assert.equal(dropped.json.rows, 8000);
   const lines = readFileSync(file, "utf8")
@@ -224,7 +219,7 @@ test("drop: an iteration goes into a file and out of the record; a live one stay
     "SELECT (SELECT count(*) FROM exposures WHERE iteration = 7) AS gone, (SELECT count(*) FROM exposures) AS others, (SELECT count(*) FROM exposure_variants) AS variants",
   );
   assert.deepEqual(left, { gone: 0, others: 2, variants: 2 });
-  const again = sortition("drop", "hero", "1", "--export", file);
+  const again = await sortition("drop", "hero", "1", "--export", file);
   assert.equal(again.status, 1);
   assert.match(again.stderr, /cannot be written/);
   assert.equal((await rows("SELECT * FROM exposures")).length, 2);
