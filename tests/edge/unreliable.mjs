@@ -6,7 +6,7 @@ import { day, garbage, random } from "./day.mjs";
 
 const days = new Map();
 
-const ROUTES = { deliver, migrate, record, archive, letters };
+const ROUTES = { deliver, migrate, record, archive, objects, letters };
 
 export default {
   async fetch(request, env, ctx) {
@@ -100,6 +100,13 @@ async function migrate({ place, statements }, env) {
 
 async function record({ place, sql }, env) {
   return (await env[`LEDGER_${place}`].prepare(sql).all()).results;
+}
+
+/** Every object of the archive, key and text. */
+async function objects({ place }, env) {
+  const bucket = env[`ARCHIVE_${place}`];
+  const { objects } = await bucket.list({ prefix: "events/" });
+  return Promise.all(objects.map(async ({ key }) => ({ key, text: await (await bucket.get(key)).text() })));
 }
 
 /** How many different lines the archive holds, and a digest of them in order. */
