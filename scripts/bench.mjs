@@ -42,6 +42,7 @@ const { build } = await import("./build.mjs");
 const { configureAll, load, starts, surround } = await import("../bench/run.mjs");
 const { deployedDate } = await import("../bench/workerd.mjs");
 const { loadTable, startTable } = await import("../bench/table.mjs");
+const { throughput } = await import("../bench/consumer.mjs");
 
 const built = options.built ?? build();
 const program = systemProgram(["wrk"], "wrk");
@@ -58,6 +59,8 @@ try {
   const started =
     Number(options.starts) > 0 ? startTable(await starts({ configs, rounds: Number(options.starts) })) : undefined;
   if (started) console.log(started.text);
+  const consumer = only("consumer") ? await throughput({ seconds: 2 * seconds }) : undefined;
+  if (consumer) console.log(`\n${consumer.text}`);
   mkdirSync(at("target"), { recursive: true });
   const result = {
     at: new Date().toISOString(),
@@ -65,6 +68,7 @@ try {
     seconds,
     rows: table.data,
     starts: started?.data,
+    consumer: consumer?.data,
   };
   writeFileSync(at("target", "bench.json"), `${JSON.stringify(result, null, 2)}\n`);
 } finally {

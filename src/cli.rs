@@ -23,6 +23,8 @@ mod diff;
 mod sizing;
 mod registry;
 mod kv;
+mod store;
+mod events;
 mod push;
 mod switch;
 mod preview;
@@ -84,6 +86,8 @@ enum Command {
     Kill(switch::KillArguments),
     /// Change the traffic of a live experiment.
     Ramp(switch::RampArguments),
+    /// Bring lost messages back, forget a person, drop an old iteration.
+    Events(events::Arguments),
     /// Make a link that shows a variant without assigning anybody to it.
     Preview(preview::Arguments),
     /// Practise the kill switch on a local worker under load.
@@ -146,6 +150,7 @@ pub fn run() -> ExitCode {
         Command::History(arguments) => push::history(&arguments),
         Command::Kill(arguments) => switch::kill(&arguments),
         Command::Ramp(arguments) => switch::ramp(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
         Command::Preview(arguments) => preview::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),
     };

@@ -5,6 +5,8 @@
 
 mod check;
 mod exposure;
+pub mod health;
+pub mod identity;
 pub mod money;
 pub mod personal;
 mod problem;
@@ -18,6 +20,7 @@ pub(crate) use check::minor_value;
 pub use exposure::{exposure_id, exposures, page_view};
 pub use problem::Problem;
 
+use health::OriginHealth;
 use money::{Currency, Decimal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -29,7 +32,7 @@ pub const SCHEMA: u32 = 1;
 /// The most events that one queue message carries.
 pub const MAX_EVENTS: usize = 100;
 
-/// One queue message: the events of one request.
+/// One queue message: the events of one request; none where it only tells how the origin is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Message {
@@ -42,6 +45,9 @@ pub struct Message {
     /// What the isolate served until then, as running totals; where crawlers came since its last message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<Served>,
+    /// How the origin answered each variant's group, at most 64 rows: every now and then, where it is news.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<OriginHealth>,
     /// The events, at most 100.
     pub events: Vec<Event>,
 }

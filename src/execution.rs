@@ -39,3 +39,5 @@ pub const VARIANTS: &str = "Sortition-Variants";
 pub const VISITOR: &str = "Sortition-Visitor";
 /// The response header by which the origin says what it rendered.
 pub const EXPOSE: &str = "Sortition-Expose";
+/// The response header by which the origin says which of its users the visitor is.
+pub const USER: &str = "Sortition-User";

@@ -7,6 +7,8 @@
 mod archive;
 pub mod readout;
 mod rows;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod upkeep;
 
 pub use archive::archive;
 
@@ -69,6 +71,17 @@ SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true \
 ON CONFLICT (source) DO UPDATE SET crawlers = max(excluded.crawlers, served.crawlers), \
 visits = max(excluded.visits, served.visits)";
 
+/// Counters of one isolate and hour only rise, so the larger is the later, and no delivery counts twice.
+const ORIGIN_HEALTH: &str = "INSERT INTO origin_health (project, experiment_id, iteration, variant, hour, source, requests, \
+errors, le_50, le_100, le_200, le_400, le_800, le_1600, le_3200, over_3200) \
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, \
+value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15 FROM json_each(?1) WHERE true \
+ON CONFLICT (project, experiment_id, iteration, variant, hour, source) DO UPDATE SET \
+requests = max(requests, excluded.requests), errors = max(errors, excluded.errors), le_50 = max(le_50, excluded.le_50), \
+le_100 = max(le_100, excluded.le_100), le_200 = max(le_200, excluded.le_200), le_400 = max(le_400, excluded.le_400), \
+le_800 = max(le_800, excluded.le_800), le_1600 = max(le_1600, excluded.le_1600), le_3200 = max(le_3200, excluded.le_3200), \
+over_3200 = max(over_3200, excluded.over_3200)";
+
 /// The statements that put messages into the record, to be run in one transaction.
 #[must_use]
 pub fn statements(messages: &[Message]) -> Vec<Statement> {
@@ -97,6 +110,8 @@ pub fn statements(messages: &[Message]) -> Vec<Statement> {
         let served = message.served?;
         Some(json!([message.source, served.crawlers, served.visits]))
     });
+    let health =
+        messages.iter().flat_map(|message| message.health.iter().map(|row| rows::health(&message.source, row)));
     [
         (EXPOSURES, exposures),
         (EXPOSURE_VARIANTS, variants),
@@ -104,6 +119,7 @@ pub fn statements(messages: &[Message]) -> Vec<Statement> {
         (IDENTITIES, identities),
         (ENDINGS, endings),
         (SERVED, served.collect()),
+        (ORIGIN_HEALTH, health.collect()),
         (MESSAGES, numbers),
     ]
     .into_iter()

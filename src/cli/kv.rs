@@ -11,15 +11,15 @@ use std::process::{Command, Output, Stdio};
 /// Which namespace.
 #[derive(Clone, Debug, Args)]
 pub(super) struct KvArguments {
-    /// wrangler's local KV, which `npm start` serves from, in place of Cloudflare's.
+    /// wrangler's local data, which `npm start` serves from, in place of Cloudflare's.
     #[arg(long)]
-    local: bool,
+    pub(super) local: bool,
     /// Where wrangler keeps its local data.
     #[arg(long, value_name = "DIRECTORY", requires = "local")]
-    persist_to: Option<PathBuf>,
+    pub(super) persist_to: Option<PathBuf>,
     /// The environment of wrangler.toml whose binding is meant.
     #[arg(long, value_name = "NAME")]
-    wrangler_env: Option<String>,
+    pub(super) wrangler_env: Option<String>,
 }
 
 /// The namespace.
@@ -183,6 +183,12 @@ pub(super) fn missing(program: &OsString, error: &std::io::Error) -> Failure {
         "{} cannot be run: {error}; run this in the project's folder, after `npm install`",
         program.to_string_lossy()
     ))
+}
+
+/// The Node that is installed beside wrangler, in this directory or above; else the system's.
+pub(super) fn node() -> OsString {
+    let (program, arguments) = wrangler();
+    if arguments.first().is_some_and(|first| Path::new(first).is_absolute()) { program } else { "node".into() }
 }
 
 /// wrangler as it is installed in this directory or above, run by the Node beside it; else what npx finds.

@@ -143,8 +143,8 @@ fn take_document(isolate: &mut Isolate, text: &str) -> Result<(), String> {
     let document = Document::parse(text).map_err(|problem| refused(&[problem]))?;
     let plan = Plan::compile(&document).map_err(|problems| refused(&problems))?;
     let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
-    isolate.loaded = Some(Rc::new(Loaded { plan, crawlers }));
     isolate.generation = isolate.generation.wrapping_add(1);
+    isolate.loaded = Some(Rc::new(Loaded { plan, crawlers, generation: isolate.generation }));
     isolate.content = Some(content);
     Ok(())
 }
@@ -169,5 +169,5 @@ fn apply_kill(isolate: &mut Isolate, kill: &Kill) {
     let mut plan = loaded.plan.clone();
     plan.apply(kill);
     let crawlers = loaded.crawlers.clone();
-    isolate.loaded = Some(Rc::new(Loaded { plan, crawlers }));
+    isolate.loaded = Some(Rc::new(Loaded { plan, crawlers, generation: loaded.generation }));
 }

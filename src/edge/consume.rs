@@ -85,6 +85,7 @@ async fn bury(delivery: &RawMessage, reason: &str, env: &Env) {
         let letter = js_sys::Object::new();
         js_sys::Reflect::set(&letter, &"reason".into(), &reason.into())?;
         js_sys::Reflect::set(&letter, &"body".into(), &delivery.body())?;
+        keep(delivery, &letter, env).await;
         let letter =
             worker::RawMessageBuilder::new(letter.into()).build_with_content_type(worker::QueueContentType::Json);
         env.queue("DEAD_LETTERS")?.send_raw(letter).await
@@ -92,6 +93,16 @@ async fn bury(delivery: &RawMessage, reason: &str, env: &Env) {
     match buried.await {
         Ok(()) => delivery.ack(),
         Err(_) => delivery.retry(),
+    }
+}
+
+/// Keeps a copy of a dead letter where `sortition events replay` finds it. The letter itself is what counts, so a failure
+/// is only logged.
+async fn keep(delivery: &RawMessage, letter: &js_sys::Object, env: &Env) {
+    let Ok(bucket) = env.bucket("ARCHIVE") else { return };
+    let Some(text) = js_sys::JSON::stringify(letter).ok().and_then(|text| text.as_string()) else { return };
+    if let Err(error) = bucket.put(format!("dead/{}.json", delivery.id()), text).execute().await {
+        worker::console_error!("sortition: failed in keeping a dead letter in ARCHIVE: {error}");
     }
 }
 

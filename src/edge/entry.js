@@ -4,7 +4,7 @@
 import * as core from "sortition-core";
 import { copies, sharedCopy } from "./cache.js";
 import { hits, rewriter } from "./rewrite.js";
-import { ship } from "./ship.js";
+import { keepLast, recover, ship } from "./ship.js";
 
 const PAGE = 1;
 const ENDPOINT = 2;
@@ -26,11 +26,12 @@ export default {
   },
 
   async queue(batch, env, ctx) {
+    await keepLast(batch, env);
     await core.queue(batch, env, ctx);
   },
 
   async scheduled(_controller, env, ctx) {
-    ctx.waitUntil(recoverSpill(env));
+    ctx.waitUntil(recover(env));
   },
 };
 
@@ -49,10 +50,28 @@ function take(lane, request, env, ctx) {
     case PREVIEWABLE:
       return request.headers.get("cookie")?.includes("sortition_preview=")
         ? page(request, env, ctx)
-        : toOrigin(stripped(request), env);
+        : untouched(request, env, ctx);
     default:
-      return toOrigin(stripped(request), env);
+      return untouched(request, env, ctx);
   }
+}
+
+/** The origin's own answer; what it says for us alone is taken out. */
+function untouched(request, env, ctx) {
+  return toOrigin(stripped(request), env).then((response) =>
+    response.headers.has("sortition-user") ? withoutUser(request, response, env, ctx) : response,
+  );
+}
+
+function withoutUser(request, response, env, ctx) {
+  const user = response.headers.get("sortition-user");
+  const ask = () => core.identify(request, request.method, request.url, user, Date.now());
+  const message = attempt("identifying a visitor", ask, undefined);
+  if (message) ctx.waitUntil(ship(message, env));
+  if (response.webSocket || response.status === 101) return response;
+  const answer = new Response(response.body, response);
+  answer.headers.delete("sortition-user");
+  return answer;
 }
 
 async function firstLoad(request, env, ctx) {
@@ -140,6 +159,8 @@ function finish(visit, steps, response, env, ctx, cached) {
       headers.get("cache-control") ?? undefined,
       headers.get("etag") ?? undefined,
       headers.get("sortition-expose") ?? undefined,
+      headers.get("sortition-user") ?? undefined,
+      Date.now(),
     )
     .split("\x1f");
   const transform =
@@ -185,7 +206,7 @@ async function fromElsewhere(elsewhere, visit, outgoing, env) {
         : toOrigin(request, env, abort.signal));
       if (response.status < 500) {
         attempt("noting that a variant origin works", () => core.origin_settled(circuit, true, true, Date.now()));
-        return trust === "foreign" && response.headers.has("set-cookie") ? withoutCookies(response) : response;
+        return trust === "foreign" ? withoutClaims(response) : response;
       }
       response.body?.cancel();
     } catch (error) {
@@ -196,7 +217,7 @@ async function fromElsewhere(elsewhere, visit, outgoing, env) {
   }
   const withdraw = () => {
     core.origin_settled(circuit, false, tried, Date.now());
-    visit.withdraw(Number(experiment));
+    visit.withdraw(Number(experiment), tried ? Date.now() : undefined);
     return visit.script().split("\x1f");
   };
   const script = attempt("going back to the control origin", withdraw, []);
@@ -211,9 +232,12 @@ async function keptBody(request) {
   return length <= KEPT_BODY_BYTES ? request.arrayBuffer() : undefined;
 }
 
-function withoutCookies(response) {
+/** The answer of another site without what it may not say here: cookies, and who the visitor is. */
+function withoutClaims(response) {
+  const claims = ["set-cookie", "sortition-user"].filter((name) => response.headers.has(name));
+  if (claims.length === 0) return response;
   const copy = new Response(response.body, response);
-  copy.headers.delete("set-cookie");
+  for (const name of claims) copy.headers.delete(name);
   return copy;
 }
 
@@ -297,18 +321,6 @@ async function endpoint(request, env, ctx) {
       status: 500,
       headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
     });
-  }
-}
-
-/** Brings messages that the queue once refused back to it. */
-async function recoverSpill(env) {
-  if (!env.ARCHIVE || !env.EVENTS) return;
-  const { objects } = await env.ARCHIVE.list({ prefix: "spill/", limit: 500 });
-  for (const { key } of objects) {
-    const spilled = await env.ARCHIVE.get(key);
-    if (!spilled) continue;
-    await env.EVENTS.send(await spilled.json(), { contentType: "json" });
-    await env.ARCHIVE.delete(key);
   }
 }
 

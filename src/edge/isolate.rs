@@ -1,5 +1,7 @@
 //! What an isolate remembers: the plan, how it came by it, and counters. Nothing of a request.
 
+use crate::events::health::{OriginHealth, Tally};
+use crate::events::identity::Told;
 use crate::events::signature::Used;
 use crate::events::{Event, Message, SCHEMA, Served, What};
 use crate::execution::breaker::Breaker;
@@ -13,6 +15,8 @@ use std::rc::Rc;
 pub(super) struct Loaded {
     pub(super) plan: Plan,
     pub(super) crawlers: Crawlers,
+    /// The isolate's number of this plan; positions in it are only good within one.
+    pub(super) generation: u32,
 }
 
 /// The isolate's memory.
@@ -52,6 +56,10 @@ pub(super) struct Isolate {
     pub(super) hits: Option<Box<serde_json::value::RawValue>>,
     /// How many crawlers its messages told of.
     pub(super) crawlers_told: u64,
+    /// How the origin answered each variant's group.
+    pub(super) health: Tally,
+    /// Which visitors it told to be which users, by the origin's word.
+    pub(super) identified: Told,
     /// The signatures of servers' requests that it accepted.
     pub(super) signatures: Used,
 }
@@ -83,20 +91,39 @@ pub(super) fn loaded() -> Option<Rc<Loaded>> {
 
 /// The isolate's next message, as JSON; `None` where there is no queue.
 pub(super) fn message(events: Vec<Event>, entropy: impl FnOnce() -> [u8; 16]) -> Option<String> {
-    let message = with(|isolate| {
-        if !isolate.has_queue {
+    with(|isolate| sealed(isolate, events, Vec::new(), entropy)).flatten()
+}
+
+/// The next message of a page request at `now`, in milliseconds since 1970, with the origin's health where that is due;
+/// `None` where there is neither an event nor that.
+pub(super) fn page_message(events: Vec<Event>, now: i64, entropy: impl FnOnce() -> [u8; 16]) -> Option<String> {
+    with(|isolate| {
+        if events.is_empty() && !isolate.health.is_overdue(now) {
             return None;
         }
-        let source = isolate.source.get_or_insert_with(|| crate::bucket::hex(&entropy())).clone();
-        let seq = isolate.messages;
-        isolate.messages += 1;
-        let exposures = events.iter().filter(|event| matches!(event.what, What::Exposed(_))).count();
-        isolate.counts.exposures += exposures as u64;
-        // why: nothing else tells of crawlers, and a message that has no news of them stays as short as it was
-        let news = isolate.counts.crawlers > isolate.crawlers_told;
-        isolate.crawlers_told = isolate.counts.crawlers;
-        let served = news.then_some(Served { crawlers: isolate.counts.crawlers, visits: isolate.counts.visits });
-        Some(Message { schema: SCHEMA, source, seq, served, events })
-    });
-    serde_json::to_string(&message.flatten()?).ok()
+        let health = isolate.health.with_events(now);
+        sealed(isolate, events, health, entropy)
+    })
+    .flatten()
+}
+
+fn sealed(
+    isolate: &mut Isolate,
+    events: Vec<Event>,
+    health: Vec<OriginHealth>,
+    entropy: impl FnOnce() -> [u8; 16],
+) -> Option<String> {
+    if !isolate.has_queue {
+        return None;
+    }
+    let source = isolate.source.get_or_insert_with(|| crate::bucket::hex(&entropy())).clone();
+    let seq = isolate.messages;
+    isolate.messages += 1;
+    let exposures = events.iter().filter(|event| matches!(event.what, What::Exposed(_))).count();
+    isolate.counts.exposures += exposures as u64;
+    // why: nothing else tells of crawlers, and a message that has no news of them stays as short as it was
+    let news = isolate.counts.crawlers > isolate.crawlers_told;
+    isolate.crawlers_told = isolate.counts.crawlers;
+    let served = news.then_some(Served { crawlers: isolate.counts.crawlers, visits: isolate.counts.visits });
+    serde_json::to_string(&Message { schema: SCHEMA, source, seq, served, health, events }).ok()
 }

@@ -1,20 +1,17 @@
-// Messages → the queue; what it refuses waits in R2 for the scheduled handler.
+// Messages → the queue; what it refuses waits in R2 for the scheduled handler, what it gives up is kept there.
+
+// How often wrangler.toml has a failed message delivered again before it becomes a dead letter.
+const RETRIES = 10;
+// How many of the waiting messages one run of the schedule takes: a call of the runtime may do a thousand requests.
+const RECOVERED = 300;
 
 /**
  * Sends a message, three times if need be. Resolves to whether it is safe: in the queue, or in R2 until the scheduled
  * handler brings it back. Never rejects.
  */
 export async function ship(text, env) {
-  let refusal;
-  for (let attempt = 0; attempt < 3; attempt++) {
-    try {
-      await env.EVENTS.send(JSON.parse(text), { contentType: "json" });
-      return true;
-    } catch (error) {
-      refusal = error;
-      await new Promise((resolve) => setTimeout(resolve, 50 * 4 ** attempt));
-    }
-  }
+  const refusal = await send(text, env);
+  if (!refusal) return true;
   try {
     if (!env.ARCHIVE) throw new Error("there is no ARCHIVE to keep it in");
     const { source, seq } = JSON.parse(text);
@@ -28,4 +25,51 @@ export async function ship(text, env) {
     );
     return false;
   }
+}
+
+/** Sends a message, three times if need be; resolves to why the queue refused it. */
+async function send(text, env) {
+  let refusal;
+  for (let attempt = 0; attempt < 3; attempt++) {
+    try {
+      await env.EVENTS.send(JSON.parse(text), { contentType: "json" });
+      return undefined;
+    } catch (error) {
+      refusal = error ?? new Error("it said nothing");
+      await new Promise((resolve) => setTimeout(resolve, 50 * 4 ** attempt));
+    }
+  }
+  return refusal;
+}
+
+/** Brings messages that the queue once refused back to it. */
+export async function recover(env) {
+  if (!env.ARCHIVE || !env.EVENTS) return;
+  const { objects } = await env.ARCHIVE.list({ prefix: "spill/", limit: RECOVERED });
+  let refused = 0;
+  for (const { key } of objects) {
+    const spilled = await env.ARCHIVE.get(key);
+    if (!spilled) continue;
+    const refusal = await send(await spilled.text(), env);
+    if (refusal) console.error(`sortition: the queue still refuses ${key}: ${refusal}`);
+    else await env.ARCHIVE.delete(key);
+    // why: of one that is refused the message may be the cause, of three the queue is
+    refused = refusal ? refused + 1 : 0;
+    if (refused === 3) return;
+  }
+}
+
+/**
+ * Keeps a copy of messages on their last delivery: should it fail, they become dead letters, which nothing but a consumer
+ * of that queue can read, for four days. `sortition events replay` brings the copies back.
+ */
+export async function keepLast(batch, env) {
+  const last = batch.messages.filter(({ attempts }) => attempts > RETRIES);
+  if (last.length === 0 || !env.ARCHIVE) return;
+  const reason = `it was delivered ${RETRIES + 1} times`;
+  const kept = await Promise.allSettled(
+    last.map(({ id, body }) => env.ARCHIVE.put(`dead/${id}.json`, JSON.stringify({ reason, body }))),
+  );
+  const failed = kept.find(({ status }) => status === "rejected");
+  if (failed) console.error(`sortition: failed in keeping messages on their last delivery: ${failed.reason}`);
 }

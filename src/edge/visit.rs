@@ -5,13 +5,15 @@ use super::source::Incoming;
 use super::wire::Wire;
 use super::{config, endpoint};
 use crate::arrive::{Arrival, PreviewRequest, arrive, preview as preview_of};
+use crate::decide::Decision;
 use crate::document::{Bridge, Preview};
-use crate::events::{self, PageView};
+use crate::events::health::Answered;
+use crate::events::{self, Event, PageView, identity};
 use crate::execution::{Answer, Early, HeaderChange, Intent, Shared, VARIANTS};
 use crate::facts::Request;
 use crate::plan::Presence;
 use crate::url::Url;
-use crate::visitor::preview;
+use crate::visitor::{VisitorId, preview};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -115,7 +117,7 @@ impl Visit {
         let changes = match &self.early {
             Some(early) => {
                 wire.push(&early.status.to_string());
-                wire.push(&self.message(&early.exposed).unwrap_or_default());
+                wire.push(&self.message(&early.exposed, self.intent.now).unwrap_or_default());
                 &early.changes
             }
             None => {
@@ -147,8 +149,13 @@ impl Visit {
         Some(wire.into_text())
     }
 
-    /// Takes an experiment out whose variant origin failed; the script is another one afterwards.
-    pub fn withdraw(&mut self, experiment: usize) {
+    /// Takes an experiment out whose variant origin failed; the script is another one afterwards. `failed_at` in
+    /// milliseconds since 1970, where it was asked.
+    pub fn withdraw(&mut self, experiment: usize, failed_at: Option<f64>) {
+        if let Some(at) = failed_at.map(millis) {
+            let only: Vec<_> = self.intent.decisions.iter().filter(|it| it.experiment == experiment).copied().collect();
+            self.count(&only, 502, at);
+        }
         self.intent.withdraw(&self.loaded.plan, experiment);
         self.for_origin.retain(|change| !matches!(change, HeaderChange::Set(name, _) if *name == VARIANTS));
         self.for_origin.push(if self.intent.told_origin.is_empty() || !self.loaded.plan.headers.to_origin {
@@ -172,6 +179,7 @@ impl Visit {
 
     /// A list of texts: `rewrite` or nothing; the message for the queue as JSON or nothing; the decisions that are
     /// exposed when an element of theirs is met (`0:3,2:7`: position and experiment); then changes of response headers.
+    /// `now`, when the answer came, in milliseconds since 1970.
     pub fn reply(
         &self,
         status: u16,
@@ -180,10 +188,13 @@ impl Visit {
         cache_control: Option<String>,
         etag: Option<String>,
         expose: Option<String>,
+        user: Option<String>,
+        now: f64,
     ) -> String {
         #[cfg(feature = "chaos")]
         chaos(&self.intent.url, "reply");
         let plan = &self.loaded.plan;
+        self.count(&self.intent.decisions, status, millis(now));
         let answer = Answer {
             status,
             content_type: content_type.as_deref(),
@@ -191,11 +202,12 @@ impl Visit {
             cache_control: cache_control.as_deref(),
             etag: etag.as_deref(),
             expose: expose.as_deref(),
+            user: user.as_deref(),
         };
         let reply = self.intent.reply(plan, &answer, self.secret.as_deref());
         let mut wire = Wire::default();
         wire.push(if reply.rewrite || !reply.watched.is_empty() { "rewrite" } else { "plain" });
-        wire.push(&self.message(&reply.exposed).unwrap_or_default());
+        wire.push(&self.message_with(&reply.exposed, user.as_deref(), millis(now)).unwrap_or_default());
         wire.push(&self.watch_list(&reply.watched));
         reply.changes.iter().for_each(|change| wire.push_change(change));
         wire.into_text()
@@ -203,7 +215,7 @@ impl Visit {
 
     /// The message for the queue of a decision whose element was met.
     pub fn met(&self, position: usize) -> Option<String> {
-        self.message(&[position])
+        self.message(&[position], self.intent.now)
     }
 
     fn watch_list(&self, watched: &[usize]) -> String {
@@ -214,12 +226,54 @@ impl Visit {
         pairs.join(",")
     }
 
-    fn message(&self, exposed: &[usize]) -> Option<String> {
-        if exposed.is_empty() {
-            return None;
+    /// Counts an answer of the origin, given at `at`, for the groups of these decisions.
+    fn count(&self, decisions: &[Decision], status: u16, at: i64) {
+        let answered = Answered { status, took: at.saturating_sub(self.intent.now), at };
+        isolate::with(|isolate| {
+            // why: without a queue nobody is ever told
+            if isolate.has_queue {
+                isolate.health.count(&self.loaded.plan, self.loaded.generation, decisions, answered);
+            }
+        });
+    }
+
+    fn message(&self, exposed: &[usize], now: i64) -> Option<String> {
+        self.message_with(exposed, None, now)
+    }
+
+    fn message_with(&self, exposed: &[usize], user: Option<&str>, now: i64) -> Option<String> {
+        let mut events = events::exposures(&self.intent, &self.loaded.plan, exposed, &self.page);
+        if let (Some(user), Some(visitor)) = (user, self.intent.visitor()) {
+            events.extend(identified(&self.loaded, &visitor.id, user, now));
         }
-        let events = events::exposures(&self.intent, &self.loaded.plan, exposed, &self.page);
-        isolate::message(events, entropy)
+        isolate::page_message(events, now, entropy)
+    }
+}
+
+/// The event of the origin's word on who a visitor is, where it is new to the isolate.
+fn identified(loaded: &Loaded, visitor: &VisitorId, user: &str, now: i64) -> Option<Event> {
+    let event = identity::identified(&loaded.plan, visitor, user, now);
+    if event.is_none() {
+        // why: the value may be what must not be kept
+        worker::console_error!("sortition: a Sortition-User is no opaque key of at most 128 bytes, and was not kept");
+    }
+    event.filter(|event| isolate::with(|isolate| isolate.identified.first(&event.id)).unwrap_or(false))
+}
+
+/// The message of the origin's word on who the visitor is, in an answer that no experiment touches: to a login, for
+/// instance. `None` where the visitor brought no id, did not consent, or the isolate told of it lately.
+#[wasm_bindgen]
+pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64) -> Option<String> {
+    let loaded = isolate::loaded()?;
+    let source = Incoming(request);
+    let request = Request::new(method, Url::split(url), &source);
+    let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
+    match arrive(&loaded.plan, &loaded.crawlers, &[], &request, secret.as_deref(), entropy) {
+        Arrival::Person(visitor) if visitor.returning => {
+            let event = identified(&loaded, &visitor.id, user, millis(now))?;
+            isolate::page_message(vec![event], millis(now), entropy)
+        }
+        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the record relies on in a message that came through the queue.
 
+use super::health::{MAX_HEALTH, OriginHealth};
 use super::money::{Currency, DEFAULT_EXPONENT, MAX_MINOR};
 use super::{Conversion, Event, Message, Problem, What};
 use crate::document::Timestamp;
@@ -13,10 +14,22 @@ pub(super) fn check(message: &Message) -> Result<(), Problem> {
     if i64::try_from(message.seq).is_err() {
         return refuse("seq".to_owned(), "it is no running number");
     }
+    if message.health.len() > MAX_HEALTH {
+        return refuse("health".to_owned(), "it has more rows than a message carries (64)");
+    }
+    if let Some(index) = message.health.iter().position(|row| !is_sound(row)) {
+        return refuse(format!("health[{index}]"), "its hour is none, or its numbers do not add up");
+    }
     for (index, event) in message.events.iter().enumerate() {
         check_event(event).map_err(|(field, message)| Problem::new(format!("events[{index}].{field}"), message))?;
     }
     Ok(())
+}
+
+fn is_sound(row: &OriginHealth) -> bool {
+    let hour = format!("{}:00:00.000Z", row.hour);
+    let total: u64 = row.latency.iter().copied().map(u64::from).sum();
+    time("hour", &hour).is_ok() && row.errors <= row.requests && total == u64::from(row.requests)
 }
 
 type Wrong = (&'static str, String);

@@ -5,6 +5,7 @@
 //! who that is comes from the cookie, and which variants it may claim to have met from the same decision that every page
 //! of that visitor is served by.
 
+use super::identity::identification_id;
 use super::money::{Currency, Decimal};
 use super::properties::{properties, versions};
 use super::reader::{Clock, Reader, kind};
@@ -497,7 +498,7 @@ fn complete(draft: &Draft, plan: &Plan, now: i64, new_id: impl FnOnce() -> Strin
             let visitor = draft.anonymous_id.as_deref();
             let visitor = visitor.ok_or_else(|| ("anonymous_id", "it is missing".to_owned()))?;
             let user = draft.user_id.as_deref().ok_or_else(|| ("user_id", "it is missing".to_owned()))?;
-            (bucket::event_id(&["identified", project, visitor, user]), What::Identified)
+            (identification_id(project, visitor, user), What::Identified)
         }
     };
     Ok(Event {

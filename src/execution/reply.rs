@@ -1,6 +1,6 @@
 //! What becomes of the origin's answer: the one place that changes headers of a response.
 
-use super::{EXPOSE, HeaderChange, Intent, VARIANTS, caching, sticky};
+use super::{EXPOSE, HeaderChange, Intent, USER, VARIANTS, caching, sticky};
 use crate::arrive::{Arrival, PreviewRequest};
 use crate::document::{Expose, Kind};
 use crate::plan::{Experiment, Plan};
@@ -24,6 +24,8 @@ pub struct Answer<'a> {
     pub etag: Option<&'a str>,
     /// `Sortition-Expose`: the experiments that the origin really rendered.
     pub expose: Option<&'a str>,
+    /// `Sortition-User`: which of its users the visitor is.
+    pub user: Option<&'a str>,
 }
 
 /// What to do with it.
@@ -172,6 +174,9 @@ impl Intent {
         }
         if answer.expose.is_some() {
             changes.push(HeaderChange::Remove(EXPOSE));
+        }
+        if answer.user.is_some() {
+            changes.push(HeaderChange::Remove(USER));
         }
         for treatment in self.treatments(plan) {
             for (name, value) in &treatment.variant.response_headers {

@@ -1,6 +1,7 @@
 //! Events → rows.
 
 use crate::bucket;
+use crate::events::health::OriginHealth;
 use crate::events::{Channel, Conversion, Event, Exposure, minor_value};
 use serde_json::{Value, json};
 
@@ -28,6 +29,21 @@ pub(super) fn exposure(event: &Event, exposure: &Exposure) -> Value {
         exposure.request.browser,
         exposure.request.visitor_type,
     ])
+}
+
+pub(super) fn health(source: &str, row: &OriginHealth) -> Value {
+    let mut values = vec![
+        json!(row.project),
+        json!(row.experiment_id),
+        json!(row.iteration),
+        json!(row.variant),
+        json!(row.hour),
+        json!(source),
+        json!(row.requests),
+        json!(row.errors),
+    ];
+    values.extend(row.latency.iter().map(|count| json!(count)));
+    Value::Array(values)
 }
 
 pub(super) fn conversion(event: &Event, conversion: &Conversion) -> Value {

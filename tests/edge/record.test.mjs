@@ -208,6 +208,49 @@ describe("the consumer", () => {
   });
 });
 
+describe("the origin's health", () => {
+  test("each variant's answers are counted, told with the next event, and stored once", async () => {
+    origin.on("/p/sick", (request, response) => {
+      response.writeHead(request.url.includes("broken") ? 503 : 200, { "Content-Type": "text/html" });
+      response.end("<h1>Sick</h1>");
+    });
+    const jar = new Jar();
+    jar.take(await platform.ask("/p/sick"));
+    for (const query of ["", "?broken", "?broken"]) await platform.ask(`/p/sick${query}`, { cookie: jar.header });
+    // what crawlers meet counts for nobody
+    await platform.ask("/p/sick", { headers: { "User-Agent": "Googlebot/2.1" } });
+    // why: counts go along with events once they are ten seconds old
+    const ours = async () => {
+      await platform.ask("/p/sick");
+      const sum =
+        "SELECT variant, sum(requests) AS requests, sum(errors) AS errors, sum(le_50 + le_100 + le_200 + le_400";
+      const sick = `${sum} + le_800 + le_1600 + le_3200 + over_3200) AS timed FROM origin_health WHERE experiment_id = 'price'`;
+      const [row] = await rows(`${sick} GROUP BY variant`);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return row?.errors > 0 && row;
+    };
+    const row = await until(ours, "the counters in D1", 60_000);
+    assert.deepEqual([row.variant, row.errors, row.timed], ["bold", 2, row.requests]);
+    const [hours] = await rows("SELECT min(hour) AS first, count(DISTINCT source) AS sources FROM origin_health");
+    assert.match(hours.first, /^\d{4}-\d\d-\d\dT\d\d$/);
+    assert.equal(hours.sources, 1);
+  });
+
+  test("of totals that come twice and out of order the largest stays", async () => {
+    const row = { project: "acme-shop", experiment_id: "late", iteration: 1, variant: "bold", hour: "2026-11-21T10" };
+    const told = (requests) => ({ ...row, requests, errors: 1, latency: [requests, 0, 0, 0, 0, 0, 0, 0] });
+    for (const [seq, requests] of [3, 9, 9, 5].entries()) {
+      const body = { schema: 1, source: "late-isolate", seq, health: [told(requests)], events: [] };
+      await platform.env.EVENTS.send(body, { contentType: "json" });
+    }
+    const count = async () =>
+      (await rows("SELECT count(*) AS n FROM messages WHERE source = 'late-isolate'"))[0].n === 4;
+    await until(count, "four messages");
+    const stored = await rows("SELECT requests, errors, le_50, le_100 FROM origin_health WHERE experiment_id = 'late'");
+    assert.deepEqual(stored, [{ requests: 9, errors: 1, le_50: 9, le_100: 0 }]);
+  });
+});
+
 describe("the schedule", () => {
   test("brings back to the queue what it once refused", async () => {
     const text = JSON.stringify(message("spilled-visitor"));

@@ -368,7 +368,7 @@ fn currencies_are_all_three_letters() {
 #[test]
 fn messages_that_the_record_cannot_hold_are_refused() {
     let events = server(&converted(&json!({"value": 19.99, "currency": "EUR"}))).unwrap();
-    let good = Message { schema: SCHEMA, source: "s".to_owned(), seq: 0, served: None, events };
+    let good = Message { schema: SCHEMA, source: "s".to_owned(), seq: 0, served: None, health: Vec::new(), events };
     let text = serde_json::to_value(&good).unwrap();
     assert_eq!(Message::parse(&text.to_string()).unwrap(), good);
     let cases = [

@@ -199,6 +199,7 @@ proptest! {
             cache_control: cache_control.as_deref(),
             etag: etag.as_deref(),
             expose: expose.as_deref(),
+            user: expose.as_deref(),
         };
         for answer in [answer, html()] {
             let reply = intent.reply(&PLAN, &answer, Some(b"secret"));

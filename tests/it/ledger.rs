@@ -6,7 +6,10 @@ use sortition_engine::ledger::{archive, statements};
 
 fn message(seq: u64) -> Message {
     let at = "2026-11-21T12:00:00.000Z";
-    let text = json!({"schema": 1, "source": "isolate", "seq": seq, "served": {"crawlers": 2, "visits": 9}, "events": [
+    let text = json!({"schema": 1, "source": "isolate", "seq": seq, "served": {"crawlers": 2, "visits": 9},
+        "health": [{"project": "shop", "experiment_id": "hero", "iteration": 1, "variant": "bold", "hour": "2026-11-21T12",
+            "requests": 3, "errors": 1, "latency": [1, 2, 0, 0, 0, 0, 0, 0]}],
+        "events": [
         {"type": "experiment_exposed", "id": "0".repeat(32), "project": "shop", "config_revision": "r", "at": at,
          "anonymous_id": "visitor-1", "experiment_id": "hero", "iteration": 1, "variant": "bold", "reason": "split",
          "exposed_at": at, "request": {"host": "shop.example", "path": "/", "method": "GET"}},
@@ -24,7 +27,7 @@ fn message(seq: u64) -> Message {
 fn a_batch_is_one_statement_a_table() {
     let messages: Vec<_> = (0..100).map(message).collect();
     let statements = statements(&messages);
-    assert_eq!(statements.len(), 7);
+    assert_eq!(statements.len(), 8);
     for statement in &statements {
         let rows: Vec<Vec<Value>> = serde_json::from_str(&statement.rows).unwrap();
         assert_eq!(rows.len(), 100, "{}", statement.sql);

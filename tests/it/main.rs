@@ -17,6 +17,7 @@ mod hostile;
 mod laws;
 mod ledger;
 mod nearest;
+mod origin_health;
 mod pages;
 mod rewriting;
 mod schema;

@@ -1,0 +1,77 @@
+//! `sortition events replay`.
+
+use super::ReplayArguments;
+use crate::cli::store::Store;
+use crate::cli::terminal::{good, strong};
+use crate::cli::{Failure, Report, clock, count};
+use crate::document::Problem;
+use crate::events::Message;
+use crate::ledger;
+use serde_json::{Value, json};
+
+/// How many messages go into the record at a time, as the queue delivers them.
+const BATCH: usize = 100;
+
+/// A message that waits in the archive.
+struct Waiting {
+    key: String,
+    message: Message,
+}
+
+pub(super) fn run(arguments: &ReplayArguments) -> Result<Report, Failure> {
+    let mut store = Store::open(&arguments.place)?;
+    let mut keys = store.list("dead/")?;
+    keys.extend(store.list("spill/")?);
+    let (mut messages, mut events, mut problems) = (0, 0, Vec::new());
+    for keys in keys.chunks(BATCH) {
+        let mut waiting = Vec::new();
+        for (key, text) in keys.iter().zip(store.get(keys)?) {
+            match text.map(|text| read(&text)) {
+                Some(Ok(message)) => waiting.push(Waiting { key: key.clone(), message }),
+                Some(Err(why)) => problems.push(Problem::warning(key, format!("it stays: {why}"))),
+                None => {}
+            }
+        }
+        messages += waiting.len();
+        events += waiting.iter().map(|it| it.message.events.len()).sum::<usize>();
+        if !arguments.dry_run {
+            take(&mut store, waiting)?;
+        }
+    }
+    let verdict = if arguments.dry_run { "would be in the record" } else { "in the record" };
+    let text = format!("{} {} with {}\n", good(verdict), strong(count(messages, "message")), count(events, "event"));
+    let kept: Vec<Value> = problems.iter().map(|it| json!({"key": it.path, "reason": it.message})).collect();
+    let json = json!({
+        "ok": true,
+        "messages": messages,
+        "events": events,
+        "kept": kept,
+        "written": !arguments.dry_run,
+    });
+    Ok(Report { text, json, problems })
+}
+
+/// A spilled message, or a dead letter `{reason, body}` that holds one.
+fn read(text: &str) -> Result<Message, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?;
+    match value.get("body") {
+        None => Message::parse(text),
+        Some(Value::String(body)) => Message::parse(body),
+        Some(body) => Message::parse(&body.to_string()),
+    }
+}
+
+/// As the consumer does it: archive first, then the record; only then they are gone from where they waited.
+fn take(store: &mut Store, waiting: Vec<Waiting>) -> Result<(), Failure> {
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let (keys, messages): (Vec<_>, Vec<_>) = waiting.into_iter().map(|it| (it.key, it.message)).unzip();
+    if let Some((key, lines)) = ledger::archive(&messages, &clock::now().to_string()) {
+        store.put(&key, &lines)?;
+    }
+    let statements = ledger::statements(&messages);
+    let statements: Vec<_> = statements.iter().map(|it| (it.sql, json!([it.rows]))).collect();
+    store.run(&statements)?;
+    store.delete(&keys)
+}

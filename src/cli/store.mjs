@@ -1,0 +1,70 @@
+// D1 and R2 for the tool, through wrangler, which owns the credentials: one JSON line in, one out, marked, since wrangler
+// may print too. Run by store.rs as `node --eval`; SORTITION_STORE says where the data is.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { getPlatformProxy, unstable_readConfig as readConfig } from "wrangler";
+
+const { local, persistTo, environment } = JSON.parse(process.env.SORTITION_STORE);
+const answer = (value) => process.stdout.write(`@sortition ${JSON.stringify(value)}\n`);
+
+const read = readConfig({ env: environment }, { hideWarnings: true });
+const only = (bindings, name) =>
+  bindings.filter(({ binding }) => binding === name).map((binding) => ({ ...binding, remote: !local }));
+const folder = mkdtempSync(join(tmpdir(), "sortition-store-"));
+const configPath = join(folder, "wrangler.json");
+const { name, account_id, compatibility_date } = read;
+writeFileSync(
+  configPath,
+  JSON.stringify({
+    name,
+    account_id,
+    compatibility_date,
+    d1_databases: only(read.d1_databases, "LEDGER"),
+    r2_buckets: only(read.r2_buckets, "ARCHIVE"),
+  }),
+);
+const state = join(persistTo ?? join(dirname(read.configPath), ".wrangler", "state"), "v3");
+const platform = await getPlatformProxy({ configPath, persist: { path: state }, remoteBindings: !local });
+const bound = (binding) => {
+  if (!platform.env[binding]) throw new Error(`wrangler.toml binds no ${binding}`);
+  return platform.env[binding];
+};
+
+const operations = {
+  async list({ prefix }) {
+    const keys = [];
+    let cursor;
+    do {
+      const page = await bound("ARCHIVE").list({ prefix, cursor });
+      keys.push(...page.objects.map(({ key }) => key));
+      cursor = page.truncated ? page.cursor : undefined;
+    } while (cursor);
+    return keys;
+  },
+  get: ({ keys }) =>
+    Promise.all(keys.map(async (key) => (await (await bound("ARCHIVE").get(key))?.text()) ?? null)),
+  put: async ({ key, text }) => {
+    await bound("ARCHIVE").put(key, text);
+  },
+  delete: ({ keys }) => bound("ARCHIVE").delete(keys),
+  async run({ statements }) {
+    const database = bound("LEDGER");
+    const prepared = statements.map(({ sql, parameters }) => database.prepare(sql).bind(...parameters));
+    const results = await database.batch(prepared);
+    return results.map(({ results, meta }) => ({ rows: results, changes: meta.changes ?? 0 }));
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const question = JSON.parse(line);
+  try {
+    answer({ value: (await operations[question.op](question)) ?? null });
+  } catch (error) {
+    answer({ error: String(error?.message ?? error) });
+  }
+}
+await platform.dispose();
+rmSync(folder, { recursive: true, force: true });

@@ -1,0 +1,122 @@
+//! The record and the archive: D1 `LEDGER` and R2 `ARCHIVE`, through wrangler's bindings, since its commands list no objects.
+
+use super::Failure;
+use super::kv::{KvArguments, node};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// The other side: asks wrangler's bindings, line by line.
+const SCRIPT: &str = include_str!("store.mjs");
+
+/// What stands before a line of the script's, among what wrangler prints.
+const MARK: &str = "@sortition ";
+
+/// Database and bucket, open.
+pub(super) struct Store {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+/// What came of one statement.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Outcome {
+    /// The rows that it returns, as objects.
+    pub(super) rows: Vec<Value>,
+    /// How many rows it changed.
+    pub(super) changes: u64,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    value: Value,
+    error: Option<String>,
+}
+
+impl Store {
+    /// Opens them where the arguments say.
+    pub(super) fn open(arguments: &KvArguments) -> Result<Self, Failure> {
+        let place = json!({
+            "local": arguments.local,
+            "persistTo": arguments.persist_to,
+            "environment": arguments.wrangler_env,
+        });
+        let unable = |why: String| Failure::Outside(format!("wrangler's bindings cannot be opened: {why}"));
+        let mut child = Command::new(node())
+            // why: the threads that wrangler starts inherit flags, and --input-type would break them
+            .args(["--eval", SCRIPT])
+            .env("SORTITION_STORE", place.to_string())
+            .envs([("WRANGLER_SEND_METRICS", "false"), ("WRANGLER_LOG", "error"), ("NO_COLOR", "1")])
+            .envs([("CLOUDFLARE_CF_FETCH_ENABLED", "false")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| unable(format!("node cannot be run: {error}")))?;
+        let (input, output) = (child.stdin.take(), child.stdout.take());
+        let output = output.ok_or_else(|| unable("it says nothing".to_owned()))?;
+        Ok(Self { child, input, output: BufReader::new(output) })
+    }
+
+    /// The keys of the bucket that begin with a text.
+    pub(super) fn list(&mut self, prefix: &str) -> Result<Vec<String>, Failure> {
+        self.ask(&json!({"op": "list", "prefix": prefix}), "list the archive")
+    }
+
+    /// The texts of objects, all at once: a few dozen.
+    pub(super) fn get(&mut self, keys: &[String]) -> Result<Vec<Option<String>>, Failure> {
+        self.ask(&json!({"op": "get", "keys": keys}), "read the archive")
+    }
+
+    /// Writes an object.
+    pub(super) fn put(&mut self, key: &str, text: &str) -> Result<(), Failure> {
+        self.ask(&json!({"op": "put", "key": key, "text": text}), "write to the archive")
+    }
+
+    /// Removes objects, at most a thousand.
+    pub(super) fn delete(&mut self, keys: &[String]) -> Result<(), Failure> {
+        self.ask(&json!({"op": "delete", "keys": keys}), "delete from the archive")
+    }
+
+    /// Runs statements with their parameters in one transaction.
+    pub(super) fn run(&mut self, statements: &[(&str, Value)]) -> Result<Vec<Outcome>, Failure> {
+        let one = |(sql, parameters): &(&str, Value)| json!({"sql": sql, "parameters": parameters});
+        let statements: Vec<Value> = statements.iter().map(one).collect();
+        self.ask(&json!({"op": "run", "statements": statements}), "ask the record")
+    }
+
+    /// The rows of one statement.
+    pub(super) fn rows(&mut self, sql: &str, parameters: Value) -> Result<Vec<Value>, Failure> {
+        Ok(self.run(&[(sql, parameters)])?.into_iter().next().unwrap_or_default().rows)
+    }
+
+    fn ask<T: serde::de::DeserializeOwned>(&mut self, question: &Value, doing: &str) -> Result<T, Failure> {
+        let failed = |why: String| Failure::Outside(format!("wrangler could not {doing}: {why}"));
+        let gone = || failed("it ended; see above".to_owned());
+        let input = self.input.as_mut().ok_or_else(gone)?;
+        writeln!(input, "{question}").and_then(|()| input.flush()).map_err(|_| gone())?;
+        loop {
+            let mut line = String::new();
+            if self.output.read_line(&mut line).map_err(|error| failed(error.to_string()))? == 0 {
+                return Err(gone());
+            }
+            let Some(text) = line.strip_prefix(MARK) else { continue };
+            let answer: Answer = serde_json::from_str(text).map_err(|error| failed(error.to_string()))?;
+            if let Some(why) = answer.error {
+                let hint = if why.contains("no such table") { "; apply the migrations first" } else { "" };
+                return Err(failed(format!("{why}{hint}")));
+            }
+            return serde_json::from_value(answer.value).map_err(|error| failed(error.to_string()));
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // why: the script ends with its input, and lets wrangler finish what it writes
+        self.input = None;
+        let _ = self.child.wait();
+    }
+}

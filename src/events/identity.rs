@@ -1,0 +1,58 @@
+//! Who a visitor is, by the origin's word: its response header `Sortition-User`.
+
+use super::{Event, What, personal};
+use crate::bucket;
+use crate::document::Timestamp;
+use crate::plan::Plan;
+use crate::visitor::VisitorId;
+use std::collections::VecDeque;
+
+/// The longest user id, in bytes.
+const MAX_USER: usize = 128;
+
+/// The event of an origin's word that a visitor is a user, at `now`, in milliseconds since 1970; `None` for what is no
+/// opaque key: empty, longer than 128 bytes, with control characters, or like an e-mail address or other personal data.
+#[must_use]
+pub fn identified(plan: &Plan, visitor: &VisitorId, user: &str, now: i64) -> Option<Event> {
+    let user = user.trim();
+    let fits = (1..=MAX_USER).contains(&user.len()) && !user.chars().any(char::is_control);
+    (fits && !personal::is_personal(user)).then(|| Event {
+        id: identification_id(&plan.project, visitor.as_str(), user),
+        project: plan.project.to_string(),
+        config_revision: plan.revision.to_string(),
+        at: Timestamp::from_millis(now).to_string(),
+        anonymous_id: Some(visitor.to_string()),
+        user_id: Some(user.to_owned()),
+        what: What::Identified,
+    })
+}
+
+/// The id of an identification: of one visitor as one user.
+#[must_use]
+pub fn identification_id(project: &str, visitor: &str, user: &str) -> String {
+    bucket::event_id(&["identified", project, visitor, user])
+}
+
+/// What an isolate told of lately, so that an origin may send its header with every page of a user who is logged in.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    ids: VecDeque<u64>,
+}
+
+impl Told {
+    /// How many are remembered. One that was forgotten is told again, and stored once all the same.
+    pub const MOST: usize = 1024;
+
+    /// Whether an event's id is told of for the first time; remembers it.
+    pub fn first(&mut self, id: &str) -> bool {
+        let id = id.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0);
+        if self.ids.contains(&id) {
+            return false;
+        }
+        if self.ids.len() >= Self::MOST {
+            self.ids.pop_front();
+        }
+        self.ids.push_back(id);
+        true
+    }
+}

@@ -1,0 +1,128 @@
+// The built worker's consumer behind a queue that the test plays, with D1, R2 and the dead letters' queue that fail when
+// they are told to: before they did what was asked, or after, when only the answer is lost.
+
+import worker from "../../build/index.js";
+import { day, garbage, random } from "./day.mjs";
+
+const days = new Map();
+
+const ROUTES = { deliver, migrate, record, archive, objects, letters };
+
+export default {
+  async fetch(request, env, ctx) {
+    const route = ROUTES[new URL(request.url).pathname.slice(1)];
+    return route ? Response.json(await route(await request.json(), env, ctx)) : new Response(null, { status: 404 });
+  },
+};
+
+/**
+ * Delivers messages of the day of `size` messages, by number; a negative one is garbage. Resolves to the ids that were
+ * acknowledged and those that are to be delivered again, and to what it took.
+ */
+async function deliver({ size, place, deliveries, failures = 0, seed = 1 }, env, ctx) {
+  if (!days.has(size)) days.set(size, day(size));
+  const next = random(seed);
+  const fails = () => next() < failures;
+  const acked = [];
+  const retried = [];
+  const messages = deliveries.map(({ id, number, attempts }) => ({
+    id,
+    attempts,
+    timestamp: new Date(),
+    body: number < 0 ? garbage(-number) : days.get(size)[number],
+    ack: () => acked.push(id),
+    retry: () => retried.push(id),
+  }));
+  const counts = { puts: 0, batches: 0, statements: 0 };
+  const count = (name) => {
+    counts[name]++;
+  };
+  const world = {
+    ARCHIVE: unreliable(env[`ARCHIVE_${place}`], { put: () => count("puts") }, fails),
+    LEDGER: unreliable(
+      env[`LEDGER_${place}`],
+      {
+        batch: (statements) => {
+          count("batches");
+          counts.statements += statements.length;
+        },
+      },
+      fails,
+    ),
+    DEAD_LETTERS: unreliable(env.DEAD_LETTERS, { send: (letter) => keep(letter, env) }, fails),
+  };
+  const started = performance.now();
+  await worker.queue({ queue: "sortition-events", messages }, world, ctx);
+  return { acked, retried, counts, milliseconds: performance.now() - started };
+}
+
+/** A binding whose named methods tell what they were called with, and fail now and then. */
+function unreliable(binding, methods, fails) {
+  return new Proxy(binding, {
+    get(target, name) {
+      const value = target[name];
+      if (typeof value !== "function" || name === "constructor") return value;
+      if (!Object.hasOwn(methods, name)) return value.bind(target);
+      return async (...given) => {
+        if (fails()) throw new Error(`${name} fails before`);
+        await methods[name](...given);
+        const answer = await value.apply(target, given);
+        if (fails()) throw new Error(`${name} fails after`);
+        return answer;
+      };
+    },
+  });
+}
+
+/** A letter may be sent twice, where the answer got lost. */
+async function keep(letter, env) {
+  const text = JSON.stringify(letter);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  await env.LETTERS.put(Array.from(digest.slice(0, 16), (byte) => byte.toString(16)).join("."), text);
+}
+
+async function letters(_, env) {
+  const all = [];
+  let cursor;
+  do {
+    const page = await env.LETTERS.list({ cursor });
+    all.push(...(await Promise.all(page.keys.map(({ name }) => env.LETTERS.get(name, "json")))));
+    cursor = page.list_complete ? undefined : page.cursor;
+  } while (cursor);
+  return all;
+}
+
+async function migrate({ place, statements }, env) {
+  const database = env[`LEDGER_${place}`];
+  await database.batch(statements.map((sql) => database.prepare(sql)));
+  return true;
+}
+
+async function record({ place, sql }, env) {
+  return (await env[`LEDGER_${place}`].prepare(sql).all()).results;
+}
+
+/** Every object of the archive, key and text. */
+async function objects({ place }, env) {
+  const bucket = env[`ARCHIVE_${place}`];
+  const { objects } = await bucket.list({ prefix: "events/" });
+  return Promise.all(objects.map(async ({ key }) => ({ key, text: await (await bucket.get(key)).text() })));
+}
+
+/** How many different lines the archive holds, and a digest of them in order. */
+async function archive({ place }, env) {
+  const bucket = env[`ARCHIVE_${place}`];
+  const lines = new Set();
+  let cursor;
+  do {
+    const page = await bucket.list({ prefix: "events/", cursor });
+    for (const { key } of page.objects) {
+      const text = await (await bucket.get(key)).text();
+      for (const line of text.trimEnd().split("\n")) lines.add(line);
+    }
+    cursor = page.truncated ? page.cursor : undefined;
+  } while (cursor);
+  const all = new TextEncoder().encode([...lines].sort().join("\n"));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", all));
+  return { lines: lines.size, digest: Array.from(digest).join(" ") };
+}
