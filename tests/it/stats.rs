@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use crate::assignments::cases;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sortition_engine::stats::analyze::{analyze_line, operations};
@@ -305,7 +304,7 @@ fn has_no_nan(line: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(3_000), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::assignments::cases(3_000), ..ProptestConfig::default() })]
 
     #[test]
     fn no_input_gives_nan_panic_or_an_endless_loop(
