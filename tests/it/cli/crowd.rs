@@ -32,7 +32,8 @@ fn simulate_takes_ids_in_any_order_and_finds_a_bad_sample() {
 
     // ids of one variant only are no random sample, and the test says so
     use sortition_engine::{document::Document, plan::Plan};
-    let plan = Plan::compile(&Document::parse(include_str!("../../fixtures/demo/experiments.json")).unwrap()).unwrap();
+    let plan =
+        Plan::compile(&Document::parse(include_str!("../../../fixtures/demo/experiments.json")).unwrap()).unwrap();
     let hero = &plan.experiments[plan.experiment("hero").unwrap()];
     list.retain(|id| hero.split(hero.variant_salt.bucket(id)) == 0);
     let biased = run_with(&arguments, &ids(&list));
