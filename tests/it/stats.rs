@@ -304,7 +304,7 @@ fn has_no_nan(line: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(ProptestConfig { cases: crate::assignments::cases(3_000), ..ProptestConfig::default() })]
 
     #[test]
     fn no_input_gives_nan_panic_or_an_endless_loop(

@@ -1,5 +1,6 @@
 //! The laws, over conditions and facts that nobody thought of.
 
+use crate::assignments::cases;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use sortition_engine::condition::{Condition, Groups};
@@ -127,7 +128,7 @@ fn holds(condition: &Value, attributes: &Value) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig { cases: cases(1_000), ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_panics(condition in json(), attributes in json()) {
