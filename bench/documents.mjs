@@ -23,7 +23,14 @@ const measured = [
   experiment("first", "/three", { rewrite: rewrite("#headline", PROMISE) }),
   experiment("second", "/three", { rewrite: rewrite("#lead", "Made to be mended.") }),
   experiment("third", "/three", { rewrite: rewrite("#note", "Free delivery.") }),
+  experiment("moved", "/redirect", { redirect: { to: "/redirected?from=test" } }),
+  experiment("elsewhere", "/variant", { origin: { path_prefix: "/v2" } }),
 ];
+
+/** What reaches the page's scripts. */
+const PAYLOAD = { headline: PROMISE, colours: ["#1f3d33", "#fff"], position: 3 };
+const bridged = [experiment("bridged", "/bridge", { payload: PAYLOAD })];
+const cached = [experiment("cached", "/cached", { rewrite: rewrite("#headline", PROMISE) })];
 
 /** Experiments of other pages, of the kinds that a large shop has, between those that apply. */
 function others(count) {
@@ -53,30 +60,43 @@ export function document(experiments) {
   return { version: 1, project: "bench", revision: `bench-${experiments}`, experiments: list };
 }
 
-const handwritten = {
-  experiments: measured.map(({ id, pages, variants }) => ({
+/** The hand-written workers' form of experiments. */
+const plain = (experiments) => ({
+  experiments: experiments.map(({ id, pages, variants }) => ({
     id,
     path: pages[0],
     variants: variants.map((variant) => ({
       id: variant.id,
       weight: variant.weight,
       rewrite: variant.rewrite?.map((step) => [step.select, step.value]),
+      redirect: variant.redirect?.to,
+      prefix: variant.origin?.path_prefix,
+      payload: variant.payload,
     })),
   })),
-};
+});
+
+const documentOf = (experiments, more) => ({ version: 1, project: "bench", revision: "bench", experiments, ...more });
 
 /** Contents of the KV stores by name. */
 export const documents = {
   none: {},
-  handwritten: { config: JSON.stringify(handwritten) },
+  handwritten: { config: JSON.stringify(plain([...measured, ...bridged, ...cached])) },
   few: { config: JSON.stringify(document(measured.length)) },
   thousand: { config: JSON.stringify(document(1000)) },
+  bridge: { config: JSON.stringify(documentOf(bridged, { bridge: "script" })) },
+  cache: { config: JSON.stringify(documentOf(cached, { cache: { pages: ["/cached"] } })) },
   "ten-thousand": { config: JSON.stringify(document(10_000)) },
 };
 
 /** The names that a worker is known under, its modules, and the store that it reads. */
 export const workers = ({ built }) => {
-  const alone = (file) => ({ "worker.js": readFileSync(new URL(file, import.meta.url)) });
+  const read = (file) => readFileSync(new URL(file, import.meta.url));
+  const alone = (file) => ({ "worker.js": read(file) });
+  const byHand = (feature) => ({
+    modules: { ...alone(`handwritten-${feature}.js`), "parts.js": read("parts.js") },
+    store: "handwritten",
+  });
   const ours = {
     "index.js": readFileSync(`${built}/index.js`),
     "index_bg.wasm": readFileSync(`${built}/index_bg.wasm`),
@@ -84,7 +104,14 @@ export const workers = ({ built }) => {
   return {
     floor: { modules: alone("floor.js"), store: "none" },
     handwritten: { modules: alone("handwritten.js"), store: "handwritten" },
+    "handwritten-redirect": byHand("redirect"),
+    "handwritten-origin": byHand("origin"),
+    "handwritten-bridge": byHand("bridge"),
+    "handwritten-three": byHand("three"),
+    "handwritten-cache": byHand("cache"),
     ours: { modules: ours, store: "few" },
+    "ours-bridge": { modules: ours, store: "bridge" },
+    "ours-cache": { modules: ours, store: "cache" },
     "ours-1000": { modules: ours, store: "thousand" },
     "ours-10000": { modules: ours, store: "ten-thousand" },
   };

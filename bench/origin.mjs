@@ -45,11 +45,13 @@ function shop(request, response) {
     });
     return response.end(IMAGE);
   }
+  pages++;
   const head = {
     "content-type": "text/html; charset=utf-8",
     "cache-control": "public, max-age=60",
     etag: '"1f2e3d4c"',
   };
+  if (request.url.startsWith("/v2/")) head["x-served"] = "v2";
   const zipped = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
   const body = zipped ? GZIPPED : PAGE;
   if (zipped) Object.assign(head, { "content-encoding": "gzip", vary: "Accept-Encoding" });
@@ -65,7 +67,9 @@ const listen = (handle) =>
   });
 
 const stores = new Map();
+const copies = new Map();
 let messages = 0;
+let pages = 0;
 let last = "";
 
 const store = (name) =>
@@ -86,11 +90,55 @@ function queue(request, response) {
   });
 }
 
+/**
+ * What stands behind the Cache API: a copy is put as a whole HTTP/1.1 response in the body, and asked for by a GET that
+ * is answered with it, or with 504, and says which in `CF-Cache-Status`.
+ */
+function cache(request, response) {
+  const key = `${request.headers.host}${request.url}`;
+  const parts = [];
+  request.on("data", (part) => parts.push(part));
+  request.on("end", () => {
+    if (request.method === "PUT") {
+      const whole = Buffer.concat(parts);
+      const end = whole.indexOf("\r\n\r\n");
+      const [, ...lines] = whole.subarray(0, end).toString("latin1").split("\r\n");
+      const headers = lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]);
+      const isChunked = headers.some(([name, value]) => /^transfer-encoding$/i.test(name) && /chunked/i.test(value));
+      const body = whole.subarray(end + 4);
+      const kept = headers.filter(([name]) => !/^(transfer-encoding|content-length)$/i.test(name));
+      copies.set(key, { headers: kept, body: isChunked ? joined(body) : body });
+      response.writeHead(204);
+      return response.end();
+    }
+    const copy = copies.get(key);
+    if (!copy) {
+      response.writeHead(504, { "CF-Cache-Status": "MISS" });
+      return response.end();
+    }
+    const length = ["content-length", String(copy.body.length)];
+    response.writeHead(200, [...copy.headers, length, ["CF-Cache-Status", "HIT"]].flat());
+    response.end(copy.body);
+  });
+}
+
+/** The content of a chunked body. */
+function joined(body) {
+  const parts = [];
+  for (let at = 0; ; ) {
+    const end = body.indexOf("\r\n", at);
+    const length = Number.parseInt(body.subarray(at, end).toString("latin1"), 16);
+    if (!length) return Buffer.concat(parts);
+    parts.push(body.subarray(end + 2, end + 2 + length));
+    at = end + 2 + length + 2;
+  }
+}
+
 // A child of the benchmark: it is told the stores' contents, says its ports, and answers how many messages came.
 if (process.send) {
   process.on("message", async ({ ask, documents }) => {
-    if (ask === "messages") return process.send({ messages, last });
-    const ports = { shop: await listen(shop), queue: await listen(queue), stores: {} };
+    if (ask === "messages") return process.send({ messages, pages, last });
+    const ports = { shop: await listen(shop), queue: await listen(queue), cache: await listen(cache), stores: {} };
     for (const [name, values] of Object.entries(documents)) {
       stores.set(name, values);
       ports.stores[name] = await store(name);

@@ -23,7 +23,8 @@ const visit = {
 const ALL = ["floor", "handwritten", "ours"];
 
 /**
- * `shows`: the headline, whether cookies are set, and how many messages each request sends. `targets`: the measured
+ * `shows`: the status (200 unless told), the headline, a text of the page, a header, how many cookies are set, how many
+ * messages each request sends, and where `asks` is 0, that the shop's server is not asked. `targets`: the measured
  * worker's CPU time as a multiple of another's, in the same round; a reference may be another row's.
  */
 export const rows = [
@@ -95,9 +96,53 @@ export const rows = [
     name: "three rewrites, first visit",
     path: "/three",
     headers: visit,
-    workers: ["ours"],
+    workers: ["handwritten-three", "ours"],
     shows: { headline: PROMISE, variant: true, cookies: 2, messages: 1 },
-    targets: [],
+    targets: [["ours", "handwritten-three", 1]],
+  },
+  {
+    name: "redirect, first visit",
+    path: "/redirect?utm_source=mail",
+    headers: visit,
+    workers: ["handwritten-redirect", "ours"],
+    shows: {
+      status: 302,
+      header: ["location", "/redirected?from=test&utm_source=mail"],
+      variant: true,
+      cookies: 2,
+      messages: 1,
+    },
+    targets: [["ours", "handwritten-redirect", 1]],
+  },
+  {
+    name: "variant origin, first visit",
+    path: "/variant",
+    headers: visit,
+    workers: ["handwritten-origin", "ours"],
+    shows: { headline: HEADLINE, header: ["x-served", "v2"], variant: true, cookies: 2, messages: 1 },
+    targets: [["ours", "handwritten-origin", 1]],
+  },
+  {
+    name: "bridge, first visit",
+    path: "/bridge",
+    headers: visit,
+    workers: ["handwritten-bridge", "ours-bridge"],
+    shows: {
+      headline: HEADLINE,
+      text: `"headline":"${PROMISE}"`,
+      variant: true,
+      cookies: 2,
+      messages: 1,
+    },
+    targets: [["ours-bridge", "handwritten-bridge", 1]],
+  },
+  {
+    name: "rewrite from a shared copy, first visit",
+    path: "/cached",
+    headers: visit,
+    workers: ["handwritten-cache", "ours-cache"],
+    shows: { headline: PROMISE, variant: true, cookies: 2, messages: 1, asks: 0 },
+    targets: [["ours-cache", "handwritten-cache", 1]],
   },
   {
     name: "rewrite, gzip, first visit",

@@ -41,10 +41,12 @@ const config :Workerd.Config = (
       modules = [${embed.join(", ")}],
       compatibilityDate = "${compatibilityDate}",
       bindings = [${bindings.join(", ")}],
+      cacheApiOutbound = "cache",
       globalOutbound = "origin")),
     ${external("origin", ports.shop)},
     ${external("kv", ports.stores[store])},
-    ${external("queue", ports.queue)}],
+    ${external("queue", ports.queue)},
+    ${external("cache", ports.cache)}],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
   v8Flags = [${v8Flags.map((flag) => `"${flag}"`).join(", ")}]);
 `,

@@ -207,7 +207,9 @@ pub fn decide(
     let engine = Engine { plan, facts, asker, now, required: RefCell::default() };
     let mut decisions: Vec<Decision> = on_page.iter().map(|&index| engine.assign(index, 0)).collect();
     settle_conflicts(plan, &mut decisions);
-    withdraw_dependents(plan, &mut decisions);
+    let mut elsewhere = engine.required.into_inner();
+    elsewhere.retain(|required| !on_page.contains(&required.experiment));
+    withdraw_dependents(plan, &mut decisions, &mut elsewhere);
     decisions
 }
 
@@ -393,16 +395,18 @@ fn settle_conflicts(plan: &Plan, decisions: &mut [Decision]) {
     }
 }
 
-/// An experiment that lost its surface acts for nobody, so those that require it do not either. What had already lost to
-/// one of those stays out: the outcome must not depend on who is asked first.
-fn withdraw_dependents(plan: &Plan, decisions: &mut [Decision]) {
+/// An experiment that lost its surface acts for nobody, so those that require it do not either, also where the chain of
+/// requirements leads through experiments that are not on this page. What had already lost to one of those stays out: the
+/// outcome must not depend on who is asked first.
+fn withdraw_dependents(plan: &Plan, decisions: &mut [Decision], elsewhere: &mut [Decision]) {
     loop {
         let lost: Vec<usize> = decisions
             .iter()
+            .chain(elsewhere.iter())
             .filter(|decision| matches!(decision.reason, Reason::Conflict | Reason::Requires))
             .map(|decision| decision.experiment)
             .collect();
-        let dependent = decisions.iter_mut().find_map(|decision| {
+        let dependent = decisions.iter_mut().chain(elsewhere.iter_mut()).find_map(|decision| {
             if !matches!(decision.reason, Reason::Sticky | Reason::Split) {
                 return None;
             }

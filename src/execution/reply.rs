@@ -157,7 +157,7 @@ impl Intent {
         }
         if plan.headers.to_client && !self.told_client.is_empty() {
             // why: of the response's headers this is the one that scripts of the page can read
-            let told = self.told_client.replace('"', "");
+            let told = shortened(&self.told_client).replace('"', "");
             changes.push(HeaderChange::Append("Server-Timing", format!("sortition;desc=\"{told}\"")));
         }
         if let Some(path) = self.canonical.as_deref().filter(|_| answer.is_success()) {
@@ -221,6 +221,27 @@ impl Intent {
             changes.push(HeaderChange::Remove("Content-Length"));
         }
     }
+}
+
+/// The most of the variants that `Server-Timing` repeats, in bytes. It is for looking at; scripts have the bridge.
+const LONGEST_TIMING: usize = 512;
+
+/// As many whole members of a list as fit, and `...` where some do not: with hundreds of experiments on a page the same
+/// text twice would outgrow what servers take for headers.
+fn shortened(list: &str) -> String {
+    if list.len() <= LONGEST_TIMING {
+        return list.to_owned();
+    }
+    let mut kept = String::new();
+    for member in list.split(", ") {
+        if kept.len() + member.len() + 2 > LONGEST_TIMING {
+            break;
+        }
+        kept.push_str(member);
+        kept.push_str(", ");
+    }
+    kept.push_str("...");
+    kept
 }
 
 /// Whether an RFC 9651 list of tokens or strings names an experiment.

@@ -24,9 +24,16 @@ impl Kill {
     /// What is wrong with it. Whoever wrote it wanted something stopped, and the control is never wrong: use
     /// [`Kill::everything`] in its place.
     pub fn parse(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| {
-            format!("the KV key `kill` is neither {{\"all\": true}} nor {{\"experiments\": [\"id\"]}}: {error}; everything is killed until it is")
-        })
+        let refused = |why: &dyn std::fmt::Display| {
+            format!(
+                "the KV key `kill` is neither {{\"all\": true}} nor {{\"experiments\": [\"id\"]}}: {why}; everything is killed until it is"
+            )
+        };
+        // why: serde reads a list as the fields in their order, so `[]` would kill nothing
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(refused(&"it is no object"));
+        }
+        serde_json::from_str(text).map_err(|error| refused(&error))
     }
 
     /// Every experiment.

@@ -80,7 +80,12 @@ impl Pattern {
     /// A glob, or the plainer pattern that it amounts to.
     #[must_use]
     pub fn glob(glob: &str) -> Self {
-        let glob = escape(glob);
+        Self::glob_of(glob, PageSubject::Path)
+    }
+
+    /// A glob on a part of a URL.
+    fn glob_of(glob: &str, subject: PageSubject) -> Self {
+        let glob = escape(glob, subject);
         match glob.strip_suffix('*') {
             None if !glob.contains(['*', '?']) => Self::Exact(glob.into()),
             Some(prefix) if !prefix.contains(['*', '?']) => Self::Prefix(prefix.into()),
@@ -89,12 +94,13 @@ impl Pattern {
     }
 
     fn of_rule(rule: &PageMatch) -> Self {
+        let escape = |text: &str| escape(text, rule.of);
         match rule {
             PageMatch { exact: Some(text), .. } => Self::Exact(escape(text).into()),
             PageMatch { prefix: Some(text), .. } => Self::Prefix(escape(text).into()),
             PageMatch { suffix: Some(text), .. } => Self::Suffix(escape(text).into()),
             PageMatch { contains: Some(text), .. } => Self::Contains(escape(text).into()),
-            PageMatch { glob: Some(text), .. } => Self::glob(text),
+            PageMatch { glob: Some(text), .. } => Self::glob_of(text, rule.of),
             PageMatch { regex: Some(text), .. } => regex(text).map_or(Self::Never, Self::Regex),
             _ => Self::Never,
         }
@@ -125,16 +131,26 @@ impl Pattern {
     }
 }
 
-/// A pattern as URLs spell it: the runtime hands over paths and queries in which everything but ASCII is escaped, while
-/// people write `/c/größe`.
-fn escape(text: &str) -> String {
+/// A pattern as URLs spell it: people write `/c/größe` or `/{new}`, browsers send what the URL Standard's percent-encode
+/// sets leave of it (<https://url.spec.whatwg.org/#percent-encoded-bytes>): beside everything that is no visible ASCII,
+/// `"`, `<` and `>` are escaped anywhere, `{`, `}` and a backtick in a path, and `'` in a query. A `%` stays: what is
+/// escaped already is meant so.
+fn escape(text: &str, subject: PageSubject) -> String {
     use std::fmt::Write;
+    let mut in_query = subject == PageSubject::Query;
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_graphic() {
-            out.push(char::from(byte));
-        } else {
+        in_query |= subject == PageSubject::Url && byte == b'?';
+        let escaped = match byte {
+            b'"' | b'<' | b'>' => true,
+            b'{' | b'}' | b'`' => !in_query,
+            b'\'' => in_query,
+            _ => !byte.is_ascii_graphic(),
+        };
+        if escaped {
             // why: writing to a String cannot fail
             let _ = write!(out, "%{byte:02X}");
+        } else {
+            out.push(char::from(byte));
         }
         out
     })

@@ -313,6 +313,101 @@ fn a_signed_id_cannot_be_chosen() {
     assert_eq!(VisitorId::accept_signed(&value, secret).unwrap().as_str(), id);
 }
 
+/// A 304 for the navigation after it would expose nobody, so a page that is fetched ahead has no validator.
+#[test]
+fn a_prefetch_has_no_validator() {
+    let plan = hero(json!({}));
+    let sent = Sent::by(CHROME).header("sec-purpose", "prefetch");
+    let tagged = Answer { etag: Some("\"v1\""), ..html() };
+    let reply = intent(&plan, &sent).reply(&plan, &tagged, None);
+    assert!(removes(&reply.changes, "ETag") && values(&reply.changes, "ETag").is_empty());
+    let reply = intent(&plan, &Sent::by(CHROME)).reply(&plan, &tagged, None);
+    assert_eq!(values(&reply.changes, "ETag").len(), 1);
+}
+
+/// With hundreds of experiments `Server-Timing` does not repeat all of `Sortition-Variants`.
+#[test]
+fn server_timing_stays_short() {
+    for (count, cut) in [(3, false), (300, true)] {
+        let experiments: Vec<Value> = (0..count).map(|n| running(&format!("experiment-{n}"), json!({}))).collect();
+        let plan = compile(&shop(&experiments));
+        let reply = intent(&plan, &Sent::by(CHROME)).reply(&plan, &html(), None);
+        let timing = values(&reply.changes, "Server-Timing")[0];
+        assert!(timing.len() < 600, "{}", timing.len());
+        assert!(timing.starts_with("sortition;desc=\"experiment-0=") && timing.ends_with('"'));
+        assert_eq!(timing.ends_with(", ...\""), cut);
+        let told = values(&reply.changes, "Sortition-Variants")[0];
+        assert_eq!(told.split(", ").count(), count, "which is complete");
+        let shown = timing["sortition;desc=\"".len()..].trim_end_matches("...\"").trim_end_matches('"');
+        assert!(told.starts_with(shown), "whole members only: {timing}");
+    }
+}
+
+/// What tells shared copies apart: the variants that the origin renders, and nothing else.
+#[test]
+fn visitors_share_a_copy_unless_the_origin_renders_their_variant() {
+    let only = |more: Value| json!([{"id": "control", "weight": 0}, with(json!({"id": "bold", "weight": 1}), more)]);
+    let step = json!({"rewrite": [{"select": "p", "do": "remove"}]});
+    let cases = [
+        ("rewritten", json!({"variants": only(step.clone())}), false),
+        ("elsewhere", json!({"variants": only(json!({"redirect": {"to": "/b"}})), "pages": ["/"]}), false),
+        ("headed", json!({"variants": only(json!({"response_headers": {"X-A": "1"}}))}), false),
+        ("bridged", json!({"variants": only(json!({"payload": 1}))}), false),
+        ("rendered", json!({"variants": only(json!({}))}), true),
+        ("reported", json!({"variants": only(step.clone()), "expose": "origin"}), true),
+        ("fetched", json!({"variants": only(json!({"origin": {"path_prefix": "/b"}}))}), true),
+    ];
+    let experiments: Vec<Value> = cases.iter().map(|(id, more, _)| running(id, more.clone())).collect();
+    let document = with(shop(&experiments), json!({"cache": {"pages": ["/"]}, "bridge": "attribute"}));
+    let shared = |document: &Value, sent: &Sent, method: &'static str, url: &str| {
+        let plan = compile(document);
+        let page = Page { method, ..Page::new(&plan, url, sent) };
+        page.intent(|| ENTROPY).shared(&plan, &page.request())
+    };
+    let person = Sent::by(CHROME);
+    let copy = shared(&document, &person, "GET", HOME).unwrap();
+    assert_eq!(copy.variants, "rendered=bold, reported=bold, fetched=bold");
+    assert!(cases.iter().all(|(id, _, by_origin)| copy.variants.contains(id) == *by_origin));
+    assert!(copy.told_client);
+    let crawler = shared(&document, &Sent::by(GOOGLEBOT), "GET", HOME).unwrap();
+    assert_eq!(crawler.variants, "rendered=control, reported=control, fetched=control");
+    assert!(!crawler.told_client);
+
+    for (sent, method, url) in [
+        (person.clone(), "POST", HOME),
+        (person.clone(), "HEAD", HOME),
+        (person.clone(), "GET", "https://shop.example/other"),
+        (person.clone().header("authorization", "Bearer x"), "GET", HOME),
+        (person.clone().header("range", "bytes=0-1"), "GET", HOME),
+    ] {
+        assert_eq!(shared(&document, &sent, method, url), None, "{method} {url}");
+    }
+    // without a bridge nobody here does anything with a payload; who is told nothing renders nothing
+    let unbridged = with(document.clone(), json!({"bridge": "none"}));
+    assert!(shared(&unbridged, &person, "GET", HOME).unwrap().variants.contains("bridged=bold"));
+    let untold = with(document.clone(), json!({"headers": {"to_origin": false, "to_client": false}}));
+    let copy = shared(&untold, &person, "GET", HOME).unwrap();
+    assert!(copy.variants.is_empty() && !copy.told_client);
+    let uncached = with(document, json!({"cache": null}));
+    assert_eq!(shared(&uncached, &person, "GET", HOME), None);
+}
+
+/// An open circuit does not stay open for as long as a clock was turned back.
+#[test]
+fn a_circuit_heeds_a_clock_that_was_turned_back() {
+    use sortition_engine::execution::breaker::{Breaker, FAILURES, PAUSE_MS};
+    let mut breaker = Breaker::default();
+    let noon = 1e12;
+    for _ in 0..FAILURES {
+        assert!(breaker.admits(noon));
+        breaker.settle(false, noon);
+    }
+    assert!(!breaker.admits(noon) && !breaker.admits(noon + PAUSE_MS - 1.0));
+    assert!(breaker.admits(noon - 3_600_000.0), "an hour back");
+    assert!(!breaker.admits(noon - 3_600_000.0), "one at a time");
+    assert!(breaker.admits(noon - 3_600_000.0 + PAUSE_MS));
+}
+
 /// Prefetches are assigned, with the cookies that make it last, and not exposed.
 #[test]
 fn a_prefetch_is_assigned_and_not_exposed() {

@@ -440,7 +440,17 @@ fn the_kill_key_is_read_strictly_and_turned_back() {
         plan.apply(&Kill::default());
         assert!(!plan.experiments[0].killed, "{text}: the switch is turned back");
     }
-    for text in ["", "true", "[1]", r#"{"al": true}"#, r#"{"experiments": "hero"}"#, r#"{"all": "yes"}"#] {
+    for text in [
+        "",
+        "true",
+        "[1]",
+        "[]",
+        "[true]",
+        " [false, []]",
+        r#"{"al": true}"#,
+        r#"{"experiments": "hero"}"#,
+        r#"{"all": "yes"}"#,
+    ] {
         assert!(Kill::parse(text).is_err(), "{text}");
     }
     let mut killed = compile(&with(shop(&[running("hero", json!({}))]), json!({"kill": true})));

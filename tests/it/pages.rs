@@ -161,6 +161,12 @@ fn patterns_match_paths_as_browsers_spell_them() {
         (json!("/größe/*"), "/gr%C3%B6%C3%9Fe/x"),
         (json!({"contains": "two words"}), "/a/two%20words/b"),
         (json!({"exact": "/日本"}), "/%E6%97%A5%E6%9C%AC"),
+        // as `new URL` spells them in browsers and in node
+        (json!("/{new}/*"), "/%7Bnew%7D/x"),
+        (json!({"exact": "/\"<>`^|[]'"}), "/%22%3C%3E%60^|[]'"),
+        (json!({"contains": "'{`}\"<", "of": "query"}), "/x?a=%27{`}%22%3C"),
+        (json!({"suffix": "/{a}?b={c}", "of": "url"}), "/%7Ba%7D?b={c}"),
+        (json!({"prefix": "/100%25"}), "/100%25/off"),
     ] {
         let compiled = PageRule::compile(&serde_json::from_value::<Page>(rule.clone()).unwrap());
         let url = format!("https://shop.example{path}");

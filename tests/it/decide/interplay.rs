@@ -179,6 +179,35 @@ fn who_requires_a_loser_does_not_act_either() {
     }
 }
 
+/// A chain may lead through experiments of other pages: whoever requires one that requires a loser has lost as well, unless
+/// what stands between acts in any case.
+#[test]
+fn a_chain_through_other_pages_breaks_where_its_start_lost() {
+    let top = running("top", json!({"priority": 9, "conflicts": ["x"]}));
+    let parent = |rank: i32| running("parent", json!({"priority": rank, "conflicts": ["x"], "variants": only("bold")}));
+    let away = |id: &str, of: &str, more: Value| {
+        running(id, with(with(requires(of, "bold"), json!({"variants": only("bold"), "pages": ["/away"]})), more))
+    };
+    let child = running("child", requires("further", "bold"));
+    for (rank, more, expected) in [
+        (0, json!({}), Reason::Requires),
+        (10, json!({}), Reason::Split),
+        (0, json!({"winner": "bold"}), Reason::Split),
+    ] {
+        let all = [
+            top.clone(),
+            parent(rank),
+            away("between", "parent", more.clone()),
+            away("further", "between", json!({})),
+            child.clone(),
+        ];
+        let plan = compile(&shop(&all));
+        assert_eq!(reasons(&plan, &["child"]), [expected], "{rank} {more}");
+        let reversed: Vec<Value> = all.into_iter().rev().collect();
+        assert_eq!(reasons(&compile(&shop(&reversed)), &["child"]), [expected], "{rank} {more}");
+    }
+}
+
 /// One of a thousand requirements deep, so that no document exhausts the stack; a chain of thirty is fine.
 #[test]
 fn chains_of_requirements_are_bounded() {
