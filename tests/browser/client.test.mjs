@@ -38,12 +38,7 @@ after(async () => {
   await origin?.close();
 });
 
-const rows = async (sql, ...values) =>
-  (
-    await platform.env.LEDGER.prepare(sql)
-      .bind(...values)
-      .all()
-  ).results;
+const rows = (sql, ...values) => platform.rows(sql, ...values);
 const conversions = (order) => rows("SELECT * FROM conversions WHERE transaction_id = ?", order);
 
 /** A visitor on the shop's page, whose button buys an order of this number. */

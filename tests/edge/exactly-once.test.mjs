@@ -3,6 +3,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { unstable_readConfig as readConfig } from "wrangler";
+import { at } from "../../scripts/setup.mjs";
 import { startConsumer } from "./consumer.mjs";
 import { day, EVENTS, garbage, random } from "./day.mjs";
 
@@ -105,6 +107,18 @@ test("one batch of 100 messages of 10 events is one object and a handful of stat
   assert.equal(acked.length, 100);
   assert.deepEqual({ puts: counts.puts, batches: counts.batches }, { puts: 1, batches: 1 });
   assert.ok(counts.statements <= 8, `${counts.statements} statements`);
+});
+
+test("a message on its last delivery is kept in R2, and one before it is not", async () => {
+  const { queues } = readConfig({ config: at("wrangler.toml") }, { hideWarnings: true });
+  const retries = queues.consumers[0].max_retries;
+  const last = { ...first(7), attempts: retries + 1 };
+  await deliver("ONE", [last, { ...first(8), attempts: retries }, first(9)]);
+  const kept = await consumer.ask("objects", { place: "ONE", prefix: "dead/" });
+  assert.deepEqual(
+    kept.map(({ key, text }) => [key, JSON.parse(text).body]),
+    [["dead/m7.json", day(MESSAGES)[7]]],
+  );
 });
 
 test("the record of a wild day is that of a clean one, row for row", { timeout: 300_000 }, async () => {

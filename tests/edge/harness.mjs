@@ -4,7 +4,7 @@
 
 import { fileURLToPath } from "node:url";
 import { createTestHarness, unstable_readConfig as readConfig } from "wrangler";
-import { ask } from "./client.mjs";
+import { ask, until } from "./client.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -31,6 +31,12 @@ export async function startHarness({ origin, document, workers = [], change } = 
   const env = await worker.getEnv();
   if (config.d1_databases) await worker.applyD1Migrations("LEDGER");
   if (document) await env.CONFIG.put("config", typeof document === "string" ? document : JSON.stringify(document));
+  const rows = async (sql, ...values) =>
+    (
+      await env.LEDGER.prepare(sql)
+        .bind(...values)
+        .all()
+    ).results;
   return {
     server,
     worker,
@@ -43,6 +49,21 @@ export async function startHarness({ origin, document, workers = [], change } = 
         .getLogs()
         .map((line) => line.message)
         .join("\n"),
+    /** The rows of the record that a statement finds. */
+    rows,
+    /** The first of them, once there is one. */
+    row: (sql, ...values) => until(async () => (await rows(sql, ...values))[0], `a row of ${sql} ${values}`, 60_000),
+    /** Every object of the archive whose key begins so, with its text. */
+    async archived(prefix = "") {
+      const objects = [];
+      let cursor;
+      do {
+        const page = await env.ARCHIVE.list({ prefix, cursor });
+        for (const { key } of page.objects) objects.push({ key, text: await (await env.ARCHIVE.get(key)).text() });
+        cursor = page.truncated ? page.cursor : undefined;
+      } while (cursor);
+      return objects;
+    },
     close: () => server.close(),
   };
 }

@@ -3,12 +3,14 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { until } from "./client.mjs";
 import { documentOf, treatment } from "./documents.mjs";
 import { startHarness } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 
-const DOCUMENT = documentOf([treatment([{ select: "h1", do: "set_text", value: "Hello" }])]);
+const DOCUMENT = documentOf([
+  treatment([{ select: "h1", do: "set_text", value: "Hello" }]),
+  treatment([], { id: "price", pages: ["/p/*"] }),
+]);
 const SECRETS = { INGEST_SECRET: "ingest-key", SHOPIFY_WEBHOOK_SECRET: "shopify-key" };
 
 let origin;
@@ -26,13 +28,8 @@ after(async () => {
   await origin.close();
 });
 
-const rows = async (sql, ...values) =>
-  (
-    await platform.env.LEDGER.prepare(sql)
-      .bind(...values)
-      .all()
-  ).results;
-const row = async (sql, ...values) => until(async () => (await rows(sql, ...values))[0], `a row of ${sql} ${values}`);
+const rows = (sql, ...values) => platform.rows(sql, ...values);
+const row = (sql, ...values) => platform.row(sql, ...values);
 const at = (path) => `/_sortition/${path}`;
 const json = (body) => (typeof body === "string" ? body : JSON.stringify(body));
 
@@ -232,40 +229,85 @@ describe("GET client.js", () => {
 describe("privacy", () => {
   test("addresses, user agents, query strings and e-mail addresses are stored nowhere", async () => {
     const secrets = ["203.0.113.77", "2001:db8::77", "SecretAgent/7", "q=secretquery", "carol@example.com"];
-    const all = secrets.join(" ");
+    const [v4, v6, agent, query, mail] = secrets;
+    const all = `Mozilla/5.0 ${secrets.join(" ")}`;
+    const visitor = "private-visitor-1";
     const headers = {
-      "CF-Connecting-IP": secrets[0],
-      "X-Forwarded-For": secrets[1],
-      "User-Agent": "Mozilla/5.0 SecretAgent/7",
-      Referer: `https://shop.example/?${secrets[3]}`,
+      "CF-Connecting-IP": v4,
+      "X-Forwarded-For": v6,
+      "User-Agent": `Mozilla/5.0 ${agent}`,
+      Referer: `https://shop.example/search/${mail}?${query}`,
+      Cookie: `sortition_id=${visitor}; mail=${mail}; last=${v4}`,
     };
-    await platform.ask(`/?${secrets[3]}&mail=${secrets[4]}`, { cookie: "sortition_id=private-visitor-1", headers });
-    const properties = Object.fromEntries(
-      secrets.map((text, index) => [
-        `p${index}`,
-        text === "SecretAgent/7"
-          ? `Mozilla/5.0 ${text}`
-          : text === "q=secretquery"
-            ? `https://a.example/?${text}`
-            : text,
-      ]),
-    );
-    const answer = await page(
-      "private-visitor-1",
-      [{ ...purchase, transaction_id: "private-order", properties: { ...properties, all } }],
-      headers,
-    );
-    assert.equal(answer.status, 202, answer.text);
-    await row("SELECT * FROM conversions WHERE transaction_id = 'private-order'");
+    const cf = { country: "CH", city: "Bern", asn: 64500, asOrganization: all };
+    // pages, with and without an experiment, whose origin says too much
+    const tell = (_, response) => {
+      response.writeHead(200, { "Content-Type": "text/html", "Sortition-User": mail, "Sortition-Expose": all });
+      response.end("<h1>Hello</h1>");
+    };
+    for (const path of ["/", `/p/${mail}/${v4}`, "/account"]) {
+      origin.on(path, tell);
+      await platform.ask(`${path}?${query}&mail=${mail}`, { headers, cf });
+    }
+    const each = {
+      v4,
+      v6: [v6, { deep: `[${v6}]:443` }],
+      agent: `Mozilla/5.0 ${agent}`,
+      query: `https://a.example/?${query}`,
+      mail,
+      encoded: mail.replace("@", "%40"),
+      all,
+    };
+    const order = (transaction_id) => ({ ...purchase, transaction_id, properties: each });
+    const events = [order("private-page"), { type: "experiment_exposed", experiment_id: "hero", variant: "bold" }];
+    const told = await page(visitor, events, headers);
+    assert.equal(told.status, 202, told.text);
+    const signed = await server([{ ...order("private-server"), anonymous_id: visitor }]);
+    assert.equal(signed.status, 202, signed.text);
+    const paid = {
+      id: 7007,
+      total_price: "1.00",
+      currency: "EUR",
+      email: mail,
+      browser_ip: v4,
+      note: all,
+      landing_site: `/?${query}`,
+      client_details: { browser_ip: v6, user_agent: `Mozilla/5.0 ${agent}` },
+      customer: { email: mail, default_address: { address1: all } },
+      note_attributes: [
+        { name: "sortition_id", value: visitor },
+        { name: "mail", value: mail },
+      ],
+    };
+    assert.equal((await shopify("orders/paid", paid)).status, 202);
+    // fields that are kept as they are refuse it
+    for (const field of ["user_id", "conversion_event", "transaction_id"]) {
+      for (const secret of [mail, v4, v6, `Mozilla/5.0 ${agent}`, `/?${query}`]) {
+        refused(await page(visitor, [{ ...purchase, user_id: "u-1", [field]: secret }]), 400, `events[0].${field}`);
+        const event = { ...purchase, anonymous_id: visitor, [field]: secret };
+        refused(await server([event]), 400, `events[0].${field}`);
+      }
+    }
+    refused(await page(visitor, [{ type: "identified", user_id: mail }]), 400, "events[0].user_id");
+    const versions = { versions: { theme: mail } };
+    refused(await page(visitor, [{ ...events[1], ...versions }]), 400, "events[0].versions");
+    const ended = { type: "experiment_ended_early", experiment_id: "hero", ended_reason: `because of ${mail}` };
+    refused(await server([ended]), 400, "events[0].ended_reason");
+
+    for (const id of ["private-page", "private-server", "7007"])
+      await row("SELECT * FROM conversions WHERE transaction_id = ?", id);
+    await row("SELECT * FROM exposures WHERE anonymous_id = ?", visitor);
     const tables = await rows(
       "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%'",
     );
     let stored = "";
     for (const { name } of tables) stored += JSON.stringify(await rows(`SELECT * FROM "${name}"`));
-    for (const { key } of (await platform.env.ARCHIVE.list()).objects)
-      stored += await (await platform.env.ARCHIVE.get(key)).text();
-    assert.ok(stored.includes("private-order") && stored.includes("[removed]"));
+    for (const { key, text } of await platform.archived()) stored += `${key}\n${text}`;
+    assert.ok(
+      ["private-page", "private-server", "7007", '"/p/[removed]/[removed]"'].every((kept) => stored.includes(kept)),
+    );
     for (const secret of secrets) assert.ok(!stored.includes(secret), secret);
-    assert.doesNotMatch(stored, /Mozilla|[?&]q=/);
+    assert.doesNotMatch(stored, /Mozilla|[?&]q=|carol|@example|203\.0\.113|2001:db8/);
+    for (const secret of secrets) assert.ok(!platform.log().includes(secret), `the log tells of ${secret}`);
   });
 });

@@ -36,26 +36,20 @@ after(async () => {
   await origin.close();
 });
 
-const rows = async (sql, ...values) =>
-  (
-    await platform.env.LEDGER.prepare(sql)
-      .bind(...values)
-      .all()
-  ).results;
+const rows = (sql, ...values) => platform.rows(sql, ...values);
 const exposuresOf = (visitor) => rows("SELECT * FROM exposures WHERE anonymous_id = ? ORDER BY experiment_id", visitor);
 const stored = (visitor, number) =>
   until(async () => (await exposuresOf(visitor)).length === number, `${number} rows of ${visitor}`, 60_000);
 
 /** Every event in the archive, with the key of its object. */
 async function archived() {
-  const { objects } = await platform.env.ARCHIVE.list({ prefix: "events/" });
-  const events = [];
-  for (const { key } of objects) {
-    const text = await (await platform.env.ARCHIVE.get(key)).text();
+  return (await platform.archived("events/")).flatMap(({ key, text }) => {
     assert.ok(text.endsWith("\n"));
-    for (const line of text.trimEnd().split("\n")) events.push({ key, ...JSON.parse(line) });
-  }
-  return events;
+    return text
+      .trimEnd()
+      .split("\n")
+      .map((line) => ({ key, ...JSON.parse(line) }));
+  });
 }
 
 /** A message as the worker would send it. */
@@ -185,6 +179,8 @@ describe("the consumer", () => {
     const reasons = letters.map((letter) => letter.reason).join("\n");
     assert.match(reasons, /schema 99/);
     assert.match(reasons, /101 events/);
+    const copies = (await platform.archived("dead/")).map(({ text }) => JSON.parse(text).reason);
+    assert.deepEqual(copies.sort(), letters.map((letter) => letter.reason).sort(), "each is kept in R2 as well");
     for (const visitor of ["newer-visitor", "unknown-visitor", "crowd-visitor"])
       assert.deepEqual(await exposuresOf(visitor), []);
   });

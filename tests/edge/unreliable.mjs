@@ -103,9 +103,9 @@ async function record({ place, sql }, env) {
 }
 
 /** Every object of the archive, key and text. */
-async function objects({ place }, env) {
+async function objects({ place, prefix = "events/" }, env) {
   const bucket = env[`ARCHIVE_${place}`];
-  const { objects } = await bucket.list({ prefix: "events/" });
+  const { objects } = await bucket.list({ prefix });
   return Promise.all(objects.map(async ({ key }) => ({ key, text: await (await bucket.get(key)).text() })));
 }
 

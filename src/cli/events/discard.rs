@@ -70,9 +70,9 @@ fn export(store: &mut Store, arguments: &DropArguments, of: &Value) -> Result<us
     for (table, sql) in upkeep::EXPORT {
         let mut after = String::new();
         loop {
-            let mut parameters = of.clone();
-            parameters.as_array_mut().map(|list| list.push(json!(after)));
-            let rows = store.rows(sql, parameters)?;
+            let mut parameters = of.as_array().cloned().unwrap_or_default();
+            parameters.push(json!(after));
+            let rows = store.rows(sql, parameters.into())?;
             let Some(last) = rows.last().and_then(|row| row.get("place")).and_then(Value::as_str) else { break };
             after = last.to_owned();
             for mut row in rows {

@@ -1,0 +1,135 @@
+//! What drafts claim, held against the plan, and the events that follow whoever sent them.
+
+use super::{Claim, Draft};
+use crate::bucket;
+use crate::document::{Kind, Timestamp};
+use crate::events::identity::identification_id;
+use crate::events::{Event, Exposure, PageView, What, exposure_id};
+use crate::plan::{Experiment, Plan};
+use std::collections::BTreeMap;
+
+/// The experiments that drafts claim an exposure to, by their positions in the plan, in its order.
+#[must_use]
+pub fn claimed(drafts: &[Draft], plan: &Plan) -> Vec<usize> {
+    let mut claimed: Vec<usize> = drafts
+        .iter()
+        .filter_map(|draft| match &draft.claim {
+            Claim::Exposed { experiment, .. } => plan.experiment(experiment),
+            _ => None,
+        })
+        .collect();
+    claimed.sort_unstable();
+    claimed.dedup();
+    claimed
+}
+
+/// A field, and what is wrong with it.
+pub(super) type Wrong = (&'static str, String);
+
+/// An experiment that may be exposed to, its position, and a variant of it.
+pub(super) fn known_variant<'a>(
+    plan: &'a Plan,
+    experiment: &str,
+    variant: &str,
+    iteration: Option<u64>,
+) -> Result<(usize, &'a Experiment, usize), Wrong> {
+    let unknown = || ("experiment_id", format!("there is no experiment `{experiment}`"));
+    let index = plan.experiment(experiment).ok_or_else(unknown)?;
+    let e = plan.experiments.get(index).ok_or_else(unknown)?;
+    if e.kind != Kind::Experiment {
+        return Err(("experiment_id", format!("`{experiment}` is no experiment: only experiments expose")));
+    }
+    let variant =
+        e.variant(variant).ok_or_else(|| ("variant", format!("`{experiment}` has no variant `{variant}`")))?;
+    if iteration.is_some_and(|iteration| iteration != u64::from(e.iteration)) {
+        return Err(("iteration", format!("`{experiment}` is in its iteration {}", e.iteration)));
+    }
+    Ok((index, e, variant))
+}
+
+/// An exposure that no intent of ours stands behind.
+pub(super) struct Met<'a> {
+    pub(super) e: &'a Experiment,
+    pub(super) variant: usize,
+    pub(super) unit: &'static str,
+    pub(super) unit_id: &'a str,
+    pub(super) reason: &'static str,
+}
+
+impl Met<'_> {
+    pub(super) fn event(
+        &self,
+        plan: &Plan,
+        visitor: Option<&str>,
+        user: Option<&str>,
+        now: i64,
+        view: &PageView,
+    ) -> Option<Event> {
+        let at = Timestamp::from_millis(now).to_string();
+        Some(Event {
+            id: exposure_id(&plan.project, &self.e.id, self.e.iteration, self.unit_id),
+            project: plan.project.to_string(),
+            config_revision: plan.revision.to_string(),
+            at: at.clone(),
+            anonymous_id: visitor.map(str::to_owned),
+            user_id: user.map(str::to_owned),
+            what: What::Exposed(Exposure {
+                experiment_id: self.e.id.to_string(),
+                iteration: self.e.iteration,
+                variant: self.e.variants.get(self.variant)?.id.to_string(),
+                unit: self.unit.to_owned(),
+                session_id: None,
+                reason: self.reason.to_owned(),
+                exposed_at: at,
+                request: view.clone(),
+                versions: BTreeMap::new(),
+            }),
+        })
+    }
+}
+
+/// The event of a draft that is no exposure.
+pub(super) fn complete(draft: &Draft, plan: &Plan, now: i64, new_id: impl FnOnce() -> String) -> Result<Event, Wrong> {
+    let project = &*plan.project;
+    let nobody = draft.anonymous_id.is_none() && draft.user_id.is_none();
+    let (id, what) = match &draft.claim {
+        Claim::Exposed { .. } => return Err(("type", "an exposure needs its experiment".to_owned())),
+        Claim::Converted(conversion) => {
+            if nobody && conversion.refund_of.is_none() {
+                return Err(("anonymous_id", "it is missing: name anonymous_id or user_id".to_owned()));
+            }
+            let id = match (&conversion.transaction_id, &draft.id) {
+                (Some(transaction), _) => conversion_id(project, &conversion.conversion_event, transaction),
+                (None, Some(id)) => id.clone(),
+                (None, None) => new_id(),
+            };
+            (id, What::Converted((**conversion).clone()))
+        }
+        Claim::Ended(ended) => {
+            let parts =
+                ["ended", project, &ended.experiment_id, ended.variant.as_deref().unwrap_or(""), &ended.ended_at];
+            (bucket::event_id(&parts), What::EndedEarly(ended.clone()))
+        }
+        Claim::Identified => {
+            let visitor = draft.anonymous_id.as_deref();
+            let visitor = visitor.ok_or_else(|| ("anonymous_id", "it is missing".to_owned()))?;
+            let user = draft.user_id.as_deref().ok_or_else(|| ("user_id", "it is missing".to_owned()))?;
+            (identification_id(project, visitor, user), What::Identified)
+        }
+    };
+    Ok(Event {
+        id,
+        project: project.to_owned(),
+        config_revision: plan.revision.to_string(),
+        at: Timestamp::from_millis(now).to_string(),
+        anonymous_id: draft.anonymous_id.clone(),
+        user_id: draft.user_id.clone(),
+        what,
+    })
+}
+
+/// The id of an outcome of a transaction: it counts once, whoever reports it.
+#[must_use]
+pub fn conversion_id(project: &str, conversion_event: &str, transaction: &str) -> String {
+    bucket::event_id(&["conversion", project, conversion_event, transaction])
+}
