@@ -2,6 +2,7 @@
 // wasm says, and answers with the origin's response whenever anything of ours fails.
 
 import * as core from "sortition-core";
+import { guard, isReadout, readout } from "./readout.js";
 import { rewriter } from "./rewrite.js";
 import { ship } from "./ship.js";
 
@@ -37,6 +38,7 @@ export default {
 
   async scheduled(_controller, env, ctx) {
     ctx.waitUntil(recoverSpill(env));
+    ctx.waitUntil(guarded(env));
   },
 };
 
@@ -274,7 +276,9 @@ async function endpoint(request, env, ctx) {
   });
   late.catch(() => {});
   try {
-    return await Promise.race([core.fetch(request, env, ctx), late]);
+    const { pathname } = new URL(request.url);
+    const answer = isReadout(pathname, env) ? readout(request, env) : core.fetch(request, env, ctx);
+    return await Promise.race([answer, late]);
   } catch (error) {
     report("answering an endpoint", error);
     const detail = "the endpoint failed; the shop is not affected. See the worker's log.";
@@ -282,6 +286,17 @@ async function endpoint(request, env, ctx) {
       status: 500,
       headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
     });
+  }
+}
+
+/** Ends what breaches its own conditions. The isolate may be a new one: it needs its secret and its queue. */
+async function guarded(env) {
+  await load(env);
+  try {
+    revive();
+    await guard(env);
+  } catch (error) {
+    report("guarding the experiments", error);
   }
 }
 
