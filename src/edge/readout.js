@@ -33,7 +33,7 @@ export async function readout(request, env) {
     return problem(405, "Method not allowed", "use GET or HEAD", { allow: "GET, HEAD" });
   }
   const place = new URL(request.url).pathname.slice(ROOT.length);
-  const [, id, format] = /^(?:\/([a-z0-9][a-z0-9_-]*))?(?:\.(json|csv))?$/.exec(place) ?? [, , "none"];
+  const [, id, format] = /^(?:\/([a-z0-9][a-z0-9_-]*))?(?:\.(json|csv))?$/.exec(place) ?? ["", "", "none"];
   if (format === "none" || (format === "csv" && !id)) {
     return problem(404, "Not found", "there are experiments, experiments.json, and experiments/ID with .json and .csv");
   }

@@ -59,41 +59,80 @@ pub struct Counted<'a> {
     pub cap: Option<i64>,
 }
 
-/// Rows of [`units`]: units (people) of a variant in a part of a dimension.
+/// A row of an answer.
+///
+/// Kept as JSON values, and read field by field: a type for each kind of row would make the wasm a fiftieth larger.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Row(Vec<Value>);
+
+impl Row {
+    /// A text; empty where there is none.
+    #[must_use]
+    pub fn text(&self, field: usize) -> &str {
+        self.0.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A text, unless it is null.
+    #[must_use]
+    pub fn optional(&self, field: usize) -> Option<String> {
+        self.0.get(field).and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// A whole number; 0 where there is none.
+    #[must_use]
+    pub fn number(&self, field: usize) -> i64 {
+        self.0.get(field).and_then(Value::as_i64).unwrap_or(0)
+    }
+}
+
+/// The fields of [`units`]: units (people) of a variant in a part of a dimension.
 ///
 /// The dimensions are `day` (of the first exposure), `device`, `country`, `visitor_type`, whose parts each add up to all
 /// units; and `contaminated`, the number of people who met two variants.
-#[derive(Clone, Debug, Deserialize)]
-pub struct UnitRow(pub String, pub String, pub String, pub i64);
+pub mod unit {
+    /// The dimension.
+    pub const DIMENSION: usize = 0;
+    /// The part.
+    pub const PART: usize = 1;
+    /// The variant.
+    pub const VARIANT: usize = 2;
+    /// How many.
+    pub const UNITS: usize = 3;
+}
 
-/// Rows of [`outcomes`]: sums of a variant in a part of a dimension.
+/// The fields of [`outcomes`]: sums of a variant in a part of a dimension, the first three as in [`unit`].
 ///
-/// Dimension, part, variant; people whose first outcome this was; sum of values; sum of their squares as `high · 2³² +
-/// low`; sum of denominators, of their squares, of value · denominator. Of dimension `day` (of the outcome) they are the
-/// changes of that day: added up until a day they are the sums at its end. `age` is the number of days since the first
-/// exposure, whole days before today only, where each day is counted for itself. `contradicts` counts the people whose
-/// outcome names another variant than they were exposed to.
-#[derive(Clone, Debug, Deserialize)]
-pub struct OutcomeRow(pub String, pub Value, pub String, pub i64, pub i64, pub i64, pub i64, pub i64, pub i64, pub i64);
-
-impl OutcomeRow {
-    /// The sum of squares.
-    #[must_use]
-    pub fn squares(&self) -> i128 {
-        i128::from(self.5) * (1 << 32) + i128::from(self.6)
-    }
+/// Of dimension `day` (of the outcome) they are the changes of that day: added up until a day they are the sums at its
+/// end. `age` is the number of days since the first exposure, whole days before today only, where each day is counted for
+/// itself. `contradicts` counts the people whose outcome names another variant than they were exposed to.
+pub mod sum {
+    /// People whose first outcome this was.
+    pub const CONVERTED: usize = 3;
+    /// Sum of values.
+    pub const Y: usize = 4;
+    /// Sum of their squares: `high · 2³² + low`, low in the next field.
+    pub const YY_HIGH: usize = 5;
+    /// See [`YY_HIGH`].
+    pub const YY_LOW: usize = 6;
+    /// Sum of denominators.
+    pub const D: usize = 7;
+    /// Sum of their squares.
+    pub const DD: usize = 8;
+    /// Sum of value · denominator.
+    pub const YD: usize = 9;
 }
 
 const PEOPLE: &str = include_str!("readout/people.sql");
 
-/// The units of an iteration. Answer: [`UnitRow`]s.
+/// The units of an iteration. Answer: [`unit`].
 #[must_use]
 pub fn units(of: Iteration<'_>) -> Question {
     let sql = [PEOPLE, include_str!("readout/units.sql")].concat();
     Question { sql, values: vec![json!(of.project), json!(of.experiment), json!(of.iteration)] }
 }
 
-/// The outcomes of an iteration. `today` is the day that is not over, such as `2026-11-21`. Answer: [`OutcomeRow`]s.
+/// The outcomes of an iteration. `today` is the day that is not over, such as `2026-11-21`. Answer: [`sum`].
 #[must_use]
 pub fn outcomes(of: Iteration<'_>, counted: Counted<'_>, today: &str) -> Question {
     let sql = [PEOPLE, include_str!("readout/outcomes.sql")].concat();

@@ -3,9 +3,8 @@
 use super::types::AuditEntry;
 use crate::document::{Document, Experiment, Id, Metric, Timestamp};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
-use crate::ledger::readout::{self as record, Counted, Iteration, OutcomeRow, Question, UnitRow};
+use crate::ledger::readout::{self as record, Counted, Iteration, Question, Row};
 use crate::plan::Kill;
-use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
 /// How much of an experiment is asked for.
@@ -25,11 +24,11 @@ pub struct Known {
     /// By event: the currency of its latest outcomes, or several.
     pub(super) currencies: BTreeMap<String, Vec<String>>,
     /// Experiment, time, reason, variant.
-    pub(super) endings: Vec<(String, String, String, Option<String>)>,
+    pub(super) endings: Vec<Row>,
     /// Messages sent and lost, requests of crawlers and of people.
-    pub(super) delivery: [f64; 4],
-    /// Experiment, iteration, variant and counts.
-    pub(super) health: Vec<HealthRow>,
+    pub(super) delivery: [i64; 4],
+    /// Experiment, iteration, variant; requests, errors, and how many answers came within 50, 100, …, 3,200 ms and later.
+    pub(super) health: Vec<Row>,
     /// The audit trail, the newest first.
     pub audit: Vec<AuditEntry>,
     /// The kill switch.
@@ -38,11 +37,8 @@ pub struct Known {
     pub(super) failed: usize,
 }
 
-/// Experiment, iteration, variant; requests, errors, and how many answers came within 50, 100, …, 3,200 ms and later.
-pub(super) type HealthRow = (String, u32, String, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
-
 /// The rows of an answer; none where it is missing or cannot be read.
-pub(super) fn rows<T: DeserializeOwned>(answer: Option<&str>) -> Vec<T> {
+pub(super) fn rows(answer: Option<&str>) -> Vec<Row> {
     answer.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
@@ -66,15 +62,16 @@ impl Known {
     #[must_use]
     pub fn read(answers: &[Option<String>]) -> Self {
         let answer = |index: usize| answers.get(index).and_then(Option::as_deref);
-        let currencies: Vec<(String, Option<String>)> = rows(answer(0));
-        let split = |codes: Option<String>| codes.map(|codes| codes.split(',').map(str::to_owned).collect());
+        let currencies = |row: &Row| {
+            let codes = row.text(1).split(',').filter(|code| !code.is_empty());
+            (row.text(0).to_owned(), codes.map(str::to_owned).collect())
+        };
+        let delivered = rows(answer(2));
+        let delivered = |field| delivered.first().map_or(0, |row| row.number(field));
         Self {
-            currencies: currencies
-                .into_iter()
-                .map(|(event, codes)| (event, split(codes).unwrap_or_default()))
-                .collect(),
+            currencies: rows(answer(0)).iter().map(currencies).collect(),
             endings: rows(answer(1)),
-            delivery: rows(answer(2)).first().copied().unwrap_or_default(),
+            delivery: [delivered(0), delivered(1), delivered(2), delivered(3)],
             health: rows(answer(3)),
             failed: answers.iter().filter(|answer| answer.is_none()).count(),
             ..Self::default()
@@ -144,8 +141,8 @@ pub fn questions(
 pub(super) struct Answers {
     /// How many questions have no answer: what is shown then is not all there is.
     pub(super) failed: usize,
-    pub(super) units: Vec<UnitRow>,
-    pub(super) outcomes: Vec<Vec<OutcomeRow>>,
+    pub(super) units: Vec<Row>,
+    pub(super) outcomes: Vec<Vec<Row>>,
 }
 
 impl Answers {

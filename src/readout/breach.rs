@@ -130,6 +130,6 @@ impl Known {
     #[must_use]
     pub fn was_ended(&self, experiment: &Experiment, cause: Cause) -> bool {
         let opening = opening(cause, experiment.iteration);
-        self.endings.iter().any(|(id, _, reason, _)| id == experiment.id.as_str() && reason.starts_with(&opening))
+        self.endings.iter().any(|row| row.text(0) == experiment.id.as_str() && row.text(2).starts_with(&opening))
     }
 }

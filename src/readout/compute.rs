@@ -7,10 +7,16 @@ use super::types::{Comparison, Day, Ending, Metric, MetricRole, Point, Progress,
 use super::verdict::{Grounds, verdict};
 use super::{health, segment};
 use crate::document::{Document, Experiment, Method, MetricKind, Status, Timestamp};
+use crate::ledger::readout::{Row, sum, unit};
 use crate::stats::{
     self, Aggregate, Baseline, Direction, Effect, Level, TenureDay, Trend, Tuning, benjamini_hochberg, days_for, holm,
     mde_at, novelty, sample_size, sequential_sample_size,
 };
+
+/// Whether a row is of the dimension `day`.
+fn is_day(row: &Row) -> bool {
+    row.text(unit::DIMENSION) == "day"
+}
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -51,16 +57,11 @@ impl One<'_> {
         let metrics = self.metrics(&variants);
         let primary = metrics.iter().zip(self.kinds()).find(|(metric, _)| metric.role == MetricRole::Primary);
         let progress = primary.and_then(|(_, kind)| self.progress(kind, &variants, &days));
-        let endings: Vec<Ending> = self
-            .known
-            .endings
-            .iter()
-            .filter(|ending| {
-                ending.0 == e.id.as_str()
-                    && days.first().is_none_or(|first| first.day.as_str() <= ending.1.get(..10).unwrap_or(""))
-            })
-            .map(|(_, at, reason, variant)| Ending { at: at.clone(), reason: reason.clone(), variant: variant.clone() })
-            .collect();
+        let first_day = days.first().map_or("", |first| first.day.as_str());
+        let is_ours = |row: &&Row| row.text(0) == e.id.as_str() && row.text(1) >= first_day;
+        let ending =
+            |row: &Row| Ending { at: row.text(1).to_owned(), reason: row.text(2).to_owned(), variant: row.optional(3) };
+        let endings: Vec<Ending> = self.known.endings.iter().filter(is_ours).map(ending).collect();
         let killed = self.known.kill.all || self.known.kill.experiments.contains(&e.id) || self.document.kill;
         let segments =
             primary.map_or_else(Vec::new, |(_, kind)| segment::segments(e, &self.answers, kind, self.rule(kind, 0)));
@@ -71,8 +72,14 @@ impl One<'_> {
             metric.comparisons.iter().map(told).collect()
         });
         let [sent, lost, crawlers, visits] = self.known.delivery;
-        let contradicting =
-            self.answers.outcomes.iter().flatten().filter(|row| row.0 == "contradicts").map(|row| row.3).max();
+        let contradicting = self
+            .answers
+            .outcomes
+            .iter()
+            .flatten()
+            .filter(|row| row.text(unit::DIMENSION) == "contradicts")
+            .map(|row| row.number(sum::CONVERTED))
+            .max();
         let gates: Vec<Gate> = vec![
             gate::record(self.answers.failed + self.known.failed),
             gate::ratio(&variants, &daily, is_over),
@@ -132,7 +139,8 @@ impl One<'_> {
     }
 
     fn units(&self, chosen: impl Fn(&str, &str, &str) -> bool) -> i64 {
-        self.answers.units.iter().filter(|row| chosen(&row.0, &row.1, &row.2)).map(|row| row.3).sum()
+        let chosen = |row: &&Row| chosen(row.text(unit::DIMENSION), row.text(unit::PART), row.text(unit::VARIANT));
+        self.answers.units.iter().filter(chosen).map(|row| row.number(unit::UNITS)).sum()
     }
 
     fn variants(&self) -> Vec<Variant> {
@@ -146,8 +154,13 @@ impl One<'_> {
     }
 
     fn days(&self) -> Vec<Day> {
-        let mut days: Vec<String> =
-            self.answers.units.iter().filter(|row| row.0 == "day" && row.3 > 0).map(|row| row.1.clone()).collect();
+        let mut days: Vec<String> = self
+            .answers
+            .units
+            .iter()
+            .filter(|row| is_day(row) && row.number(unit::UNITS) > 0)
+            .map(|row| row.text(unit::PART).to_owned())
+            .collect();
         days.sort_unstable();
         days.dedup();
         let of = |day: String| {
@@ -182,9 +195,7 @@ impl One<'_> {
         let mut shown = Vec::new();
         for (position, (id, metric)) in metrics(self.document, self.experiment, self.scope).into_iter().enumerate() {
             let rows = self.answers.outcomes.get(position).map_or(&[][..], Vec::as_slice);
-            let arm = |variant: &Variant| {
-                Sums::of(rows, &variant.id, |row| row.0 == "day").aggregate(metric.kind, variant.units)
-            };
+            let arm = |variant: &Variant| Sums::of(rows, &variant.id, is_day).aggregate(metric.kind, variant.units);
             let arms: Vec<Aggregate> = variants.iter().map(arm).collect();
             let guardrail = named.guardrails.iter().find(|guardrail| guardrail.metric == *id);
             let role = match (named.primary.as_ref() == Some(id), guardrail) {
@@ -236,22 +247,21 @@ impl One<'_> {
         }
     }
 
-    fn primary_rows(&self) -> &[crate::ledger::readout::OutcomeRow] {
+    fn primary_rows(&self) -> &[Row] {
         self.answers.outcomes.first().map_or(&[], Vec::as_slice)
     }
 
     /// The lift as it was at the end of each day.
     fn series(&self, kind: MetricKind, days: &[Day]) -> Vec<Series> {
         let mut all: Vec<&str> = days.iter().map(|day| day.day.as_str()).collect();
-        all.extend(self.primary_rows().iter().filter(|row| row.0 == "day").filter_map(|row| row.1.as_str()));
+        all.extend(self.primary_rows().iter().filter(|row| is_day(row)).map(|row| row.text(unit::PART)));
         all.sort_unstable();
         all.dedup();
         let rule = Rule { method: Method::Sequential, ..self.rule(kind, 0) };
         let until = |position: usize, id: &str, day: &str| {
             let units =
                 days.iter().filter(|one| one.day.as_str() <= day).filter_map(|one| one.units.get(position)).sum();
-            let sums =
-                Sums::of(self.primary_rows(), id, |row| row.0 == "day" && row.1.as_str().is_some_and(|at| at <= day));
+            let sums = Sums::of(self.primary_rows(), id, |row| is_day(row) && row.text(unit::PART) <= day);
             sums.aggregate(kind, units)
         };
         let of = |(position, variant): (usize, &crate::document::Variant)| {
@@ -280,7 +290,9 @@ impl One<'_> {
             let last = Timestamp::from_millis(today.millis() - (age + 1) * DAY_MS).to_string();
             let last = last.get(..10).unwrap_or_default();
             let units = self.units(|dimension, day, variant| dimension == "day" && variant == id && day <= last);
-            let sums = Sums::of(self.primary_rows(), id, |row| row.0 == "age" && row.1.as_i64() == Some(age));
+            let sums = Sums::of(self.primary_rows(), id, |row| {
+                row.text(unit::DIMENSION) == "age" && row.number(unit::PART) == age
+            });
             sums.aggregate(kind, units)
         };
         let Some((control, treatments)) = variants.split_first() else { return Vec::new() };
@@ -310,7 +322,7 @@ impl One<'_> {
         let alpha = Level::new(1.0 - analysis.confidence)?.shared_among(weights.len().saturating_sub(1));
         let power = Level::new(analysis.power)?;
         let control = variants.first()?;
-        let sums = Sums::of(self.primary_rows(), &control.id, |row| row.0 == "day");
+        let sums = Sums::of(self.primary_rows(), &control.id, is_day);
         let moments = stats::Moments::of(&sums.aggregate(kind, control.units)).ok()?;
         let baseline = match kind {
             MetricKind::Proportion => Baseline::Proportion { rate: moments.mean },

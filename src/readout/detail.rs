@@ -1,7 +1,7 @@
 //! One experiment, for whoever has to decide, to check, or to put it out.
 
 use super::gate::Level;
-use super::number::{count, grouped, lift, lifts, p_value, percent};
+use super::number::{confidence, count, grouped, lift, lifts, p_value, percent};
 use super::page::{class, mark, page, status};
 use super::plot;
 use super::types::{Comparison, Metric, MetricRole, Results};
@@ -137,7 +137,7 @@ fn metrics(results: &Results) -> Markup {
         div class="scroll" role="region" aria-label="Metrics" tabindex="0" {
             table {
                 caption {
-                    "Relative lift against the control with its " (percent(results.confidence)) " interval, " (kind)
+                    "Relative lift against the control with its " (confidence(results.confidence)) " interval, " (kind)
                     ". The plots share one scale from " (lift(domain[0])) " to " (lift(domain[1])) "; the dashed line is no change."
                 }
                 thead { tr {

@@ -1,8 +1,9 @@
 //! How the origin answered, by variant.
 
-use super::answers::{HealthRow, Known};
+use super::answers::Known;
 use super::types::Health;
 use crate::document::Experiment;
+use crate::ledger::readout::Row;
 
 /// The upper ends of the record's classes, in milliseconds.
 const CLASSES: [u32; 7] = [50, 100, 200, 400, 800, 1600, 3200];
@@ -10,20 +11,21 @@ const CLASSES: [u32; 7] = [50, 100, 200, 400, 800, 1600, 3200];
 /// The rows of an experiment's iteration, in its variants' order; variants without a request are missing.
 pub(super) fn of_experiment(known: &Known, experiment: &Experiment) -> Vec<Health> {
     let row = |variant: &str| {
-        known
-            .health
-            .iter()
-            .find(|row| row.0 == experiment.id.as_str() && row.1 == experiment.iteration && row.2 == variant)
+        known.health.iter().find(|row| {
+            row.text(0) == experiment.id.as_str()
+                && row.number(1) == i64::from(experiment.iteration)
+                && row.text(2) == variant
+        })
     };
     experiment.variants.iter().filter_map(|variant| row(variant.id.as_str())).map(health).collect()
 }
 
-fn health(row: &HealthRow) -> Health {
-    let counts = [row.5, row.6, row.7, row.8, row.9, row.10, row.11, row.12];
+fn health(row: &Row) -> Health {
+    let counts = [5, 6, 7, 8, 9, 10, 11, 12].map(|field| row.number(field));
     Health {
-        variant: row.2.clone(),
-        requests: row.3,
-        errors: row.4,
+        variant: row.text(2).to_owned(),
+        requests: row.number(3),
+        errors: row.number(4),
         p50_ms: quantile(&counts, 0.5),
         p95_ms: quantile(&counts, 0.95),
     }

@@ -2,7 +2,7 @@
 
 use super::types::{Comparison, Posterior};
 use crate::document::{Guardrail, Method, MetricKind};
-use crate::ledger::readout::OutcomeRow;
+use crate::ledger::readout::{Row, sum, unit};
 use crate::stats::{
     self, Aggregate, BayesRule, BetaPrior, Direction, Effect, Level, Margin, Number, Tuning, bayes, bayes_beta,
     fieller, sequential, watch_guardrail, welch,
@@ -21,15 +21,16 @@ pub(super) struct Sums {
 
 impl Sums {
     /// The sums of the rows of a variant that `chosen` picks.
-    pub(super) fn of(rows: &[OutcomeRow], variant: &str, chosen: impl Fn(&OutcomeRow) -> bool) -> Self {
+    pub(super) fn of(rows: &[Row], variant: &str, chosen: impl Fn(&Row) -> bool) -> Self {
         let mut sums = Self::default();
-        for row in rows.iter().filter(|row| row.2 == variant && chosen(row)) {
-            sums.converted += i128::from(row.3);
-            sums.y += i128::from(row.4);
-            sums.yy += row.squares();
-            sums.d += i128::from(row.7);
-            sums.dd += i128::from(row.8);
-            sums.yd += i128::from(row.9);
+        for row in rows.iter().filter(|row| row.text(unit::VARIANT) == variant && chosen(row)) {
+            let number = |field| i128::from(row.number(field));
+            sums.converted += number(sum::CONVERTED);
+            sums.y += number(sum::Y);
+            sums.yy += (number(sum::YY_HIGH) << 32) + number(sum::YY_LOW);
+            sums.d += number(sum::D);
+            sums.dd += number(sum::DD);
+            sums.yd += number(sum::YD);
         }
         sums
     }

@@ -40,6 +40,12 @@ pub(super) fn percent(value: f64) -> String {
     format!("{} %", grouped(value * 100.0, digits(value)))
 }
 
+/// A confidence: `95 %`, `99.5 %`.
+pub(super) fn confidence(value: f64) -> String {
+    let text = grouped(value * 100.0, 1);
+    format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
+}
+
 /// A change: `+3.1 %`, `−0.5 %`.
 pub(super) fn lift(value: f64) -> String {
     let text = grouped(value * 100.0, if value.abs() < 0.001 { 2 } else { 1 });

@@ -17,7 +17,8 @@ pub(super) fn domain(intervals: impl Iterator<Item = [f64; 2]> + Clone) -> Domai
     }
     let most = (narrowest * 6.0).max(0.001);
     let edge = intervals.map(|[low, high]| low.abs().max(high.abs())).fold(0.0, f64::max).min(most) * 1.08;
-    [-edge, edge]
+    // why: nothing falls by more than all of it
+    [-edge.min(1.05), edge]
 }
 
 /// A place on a scale of `width`, kept inside.

@@ -4,6 +4,7 @@ use super::answers::Answers;
 use super::metric::{Rule, Sums, compare};
 use super::types::{Part, Segment};
 use crate::document::{Experiment, MetricKind};
+use crate::ledger::readout::{Row, unit};
 
 /// The dimensions of the record, and how many parts of each are shown.
 const DIMENSIONS: [(&str, usize); 3] = [("device", 4), ("country", 8), ("visitor_type", 3)];
@@ -12,12 +13,12 @@ const DIMENSIONS: [(&str, usize); 3] = [("device", 4), ("country", 8), ("visitor
 pub(super) fn segments(experiment: &Experiment, answers: &Answers, kind: MetricKind, rule: Rule) -> Vec<Segment> {
     let outcomes = answers.outcomes.first().map_or(&[][..], Vec::as_slice);
     let in_dimension = |dimension: &'static str, most: usize| {
-        let rows = || answers.units.iter().filter(move |row| row.0 == dimension);
+        let rows = || answers.units.iter().filter(move |row| row.text(unit::DIMENSION) == dimension);
         let mut values: Vec<(String, i64)> = Vec::new();
         for row in rows() {
-            match values.iter_mut().find(|(value, _)| *value == row.1) {
-                Some((_, units)) => *units += row.3,
-                None => values.push((row.1.clone(), row.3)),
+            match values.iter_mut().find(|(value, _)| *value == row.text(unit::PART)) {
+                Some((_, units)) => *units += row.number(unit::UNITS),
+                None => values.push((row.text(unit::PART).to_owned(), row.number(unit::UNITS))),
             }
         }
         values.retain(|(_, units)| *units > 0);
@@ -25,9 +26,11 @@ pub(super) fn segments(experiment: &Experiment, answers: &Answers, kind: MetricK
         values.truncate(most);
         let part = |(value, units): (String, i64)| {
             let arm = |variant: &str| {
-                let of = |row: &&crate::ledger::readout::UnitRow| row.1 == value && row.2 == variant;
-                let units = rows().filter(of).map(|row| row.3).sum();
-                let sums = Sums::of(outcomes, variant, |row| row.0 == dimension && row.1.as_str() == Some(&value));
+                let of = |row: &&Row| row.text(unit::PART) == value && row.text(unit::VARIANT) == variant;
+                let units = rows().filter(of).map(|row| row.number(unit::UNITS)).sum();
+                let sums = Sums::of(outcomes, variant, |row| {
+                    row.text(unit::DIMENSION) == dimension && row.text(unit::PART) == value
+                });
                 sums.aggregate(kind, units)
             };
             let mut ids = experiment.variants.iter().map(|variant| variant.id.as_str());

@@ -1,7 +1,7 @@
 //! The answer in one plain sentence.
 
 use super::gate::{Gate, first_red, state_of};
-use super::number::{count, grouped, lift, lifts, percent};
+use super::number::{confidence, count, grouped, lift, lifts, percent};
 use super::types::{Comparison, Metric, MetricRole, Progress, State, Variant, Verdict};
 use crate::document::{Method, MetricKind};
 use crate::stats::Direction;
@@ -113,7 +113,7 @@ fn evidence(grounds: &Grounds<'_>, metric: &Metric, comparison: &Comparison) -> 
         |at: usize| metric.means.get(at).copied().flatten().map_or_else(|| "?".to_owned(), |value| mean(metric, value));
     let change = comparison.lift.map_or_else(String::new, |value| format!(", {}", lift(value)));
     let interval = match comparison.lift_interval {
-        Some(interval) => format!(" ({} interval {})", percent(grounds.confidence), lifts(interval)),
+        Some(interval) => format!(" ({} interval {})", confidence(grounds.confidence), lifts(interval)),
         None => String::new(),
     };
     let strength = match grounds.method {
