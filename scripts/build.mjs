@@ -23,7 +23,7 @@ const WASM_FEATURES = [
 
 const SOURCES = [
   "scripts/build.mjs",
-  ...["entry", "cache", "rewrite", "request", "ship", "body", "client"].map((name) => `src/edge/${name}.js`),
+  ...["entry", "cache", "rewrite", "request", "readout", "ship", "body", "client"].map((name) => `src/edge/${name}.js`),
 ];
 
 /**

@@ -1,6 +1,9 @@
-// The demo: the shop behind the worker, everything local. `PORT` changes the worker's port.
+// The demo: the shop behind the worker, everything local. `PORT` changes the worker's port; `--with-data` sends a crowd
+// through it first, so that there is something to read.
 
 import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { SPREAD, sendCrowd, withCrowd } from "../demo/crowd.mjs";
 import { startShop } from "../demo/shop.mjs";
 import { build } from "./build.mjs";
 import { at, installed, run } from "./setup.mjs";
@@ -10,6 +13,18 @@ if (!Number.isInteger(port) || port < 1 || port > 65535) {
   console.error(`PORT=${process.env.PORT} is no port: use a number from 1 to 65535.`);
   process.exit(2);
 }
+
+const VISITORS = 20_000;
+const PAGE_VIEW_SECONDS = 15;
+const DRAIN_SECONDS = 120;
+const SECRETS = { ADMIN_TOKEN: "demo", INGEST_SECRET: "demo-ingest", SORTITION_SECRET: "demo-signing" };
+
+const [flag, ...others] = process.argv.slice(2);
+if (others.length > 0 || (flag !== undefined && flag !== "--with-data")) {
+  console.error(`npm start -- ${process.argv.slice(2).join(" ")}: there is only --with-data.`);
+  process.exit(2);
+}
+const withData = flag === "--with-data";
 
 build();
 const quiet = {
@@ -24,8 +39,17 @@ const quiet = {
 const node = installed("node");
 const wrangler = at("node_modules", "wrangler", "bin", "wrangler.js");
 const tool = (...args) => run(node, [wrangler, ...args], { ...quiet, stdio: ["ignore", "ignore", "inherit"] });
-console.log("Seeding the local KV with fixtures/demo/experiments.json and applying the ledger's migrations …");
-tool("kv", "key", "put", "--local", "--binding", "CONFIG", "config", "--path", "fixtures/demo/experiments.json");
+let seed = "fixtures/demo/experiments.json";
+if (withData) {
+  const document = withCrowd(JSON.parse(readFileSync(at(seed), "utf8")));
+  mkdirSync(at("target"), { recursive: true });
+  seed = at("target", "demo-with-data.json");
+  writeFileSync(seed, JSON.stringify(document));
+  // why: a crowd that comes twice would be found contaminated wherever the server split it
+  rmSync(at(".wrangler", "state", "v3", "d1"), { recursive: true, force: true });
+}
+console.log(`Seeding the local KV with ${seed} and applying the ledger's migrations …`);
+tool("kv", "key", "put", "--local", "--binding", "CONFIG", "config", "--path", seed);
 tool("d1", "migrations", "apply", "LEDGER", "--local");
 
 const shop = await startShop({ port: 0 });
@@ -43,6 +67,7 @@ const worker = spawn(
     "--var",
     "CONFIG_TTL_SECONDS:2",
     "--show-interactive-dev-session=false",
+    ...Object.entries(SECRETS).flatMap(([name, value]) => ["--var", `${name}:${value}`]),
   ],
   { cwd: at(), stdio: ["ignore", "inherit", "inherit"], env: { ...quiet.env, WRANGLER_LOG: "error" } },
 );
@@ -68,6 +93,7 @@ for (let tries = 0; tries < 150 && !stopping; tries++) {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
+if (!stopping && withData) await fill();
 if (!stopping) {
   console.log(`
 The demo shop runs behind the worker. Open ${url}/ — reload as often as you like, the headline stays;
@@ -78,5 +104,29 @@ Try (a plain curl counts as a crawler, so the first one says it is a browser):
   curl -si --compressed -A Googlebot ${url}/ | grep -iE 'sortition|<h1'
   curl -s ${url}/_sortition/health
 
+The readout, with any user name and the password ${SECRETS.ADMIN_TOKEN}: ${url}/_sortition/experiments
+${withData ? `The guard ends what breaches its own conditions, here a discount that costs too much, when the schedule says so:\n  curl -s ${url}/cdn-cgi/handler/scheduled` : "It is empty: `npm start -- --with-data` sends 20,000 visitors first."}
+
 Ctrl-C stops everything.`);
+}
+
+/** A crowd, and the time that its record takes. */
+async function fill() {
+  console.log(`Sending ${VISITORS} visitors through the worker …`);
+  const crowd = await sendCrowd({
+    url: new URL(url),
+    secret: SECRETS.INGEST_SECRET,
+    visitors: VISITORS,
+    seconds: PAGE_VIEW_SECONDS,
+  });
+  const report = `${crowd.byPage} came by page views, the others by the server's reports`;
+  console.log(`${report}; ${crowd.orders} bought. Waiting for the record …`);
+  const readout = new URL("/_sortition/experiments/same.json", url);
+  const headers = { Authorization: `Bearer ${SECRETS.ADMIN_TOKEN}` };
+  for (let tries = 0; tries < DRAIN_SECONDS && !stopping; tries++) {
+    const { units } = await (await fetch(readout, { headers })).json();
+    if (units >= VISITORS) break;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+  if (!stopping) tool("d1", "execute", "LEDGER", "--local", "--command", SPREAD.join(";"));
 }

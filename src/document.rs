@@ -97,8 +97,20 @@ pub struct Document {
     /// What is measured.
     #[serde(default)]
     pub metrics: BTreeMap<Id, Metric>,
+    /// Who is told when an experiment is ended by what its `rollback.when` names.
+    #[serde(default)]
+    pub notify: Option<Notify>,
     /// The experiments, in the order in which headers list them.
     pub experiments: Vec<Experiment>,
+}
+
+/// Who is told when an experiment is ended without anybody.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    /// Where the event is posted, as JSON, signed with `SORTITION_SECRET`: an `https` URL.
+    pub url: String,
 }
 
 /// How visitors are recognised.

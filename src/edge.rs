@@ -13,6 +13,7 @@ mod config;
 mod consume;
 mod endpoint;
 mod isolate;
+mod readout;
 mod source;
 mod visit;
 mod wire;

@@ -19,6 +19,7 @@ pub mod replay;
 pub mod events;
 pub mod ledger;
 pub mod stats;
+pub mod readout;
 #[cfg(target_arch = "wasm32")]
 mod edge;
 #[cfg(not(target_arch = "wasm32"))]

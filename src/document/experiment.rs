@@ -334,7 +334,7 @@ words! {
 pub struct Rollback {
     /// Who.
     pub owner: String,
-    /// When, in words or as a list of `guardrail`, `srm`, `errors`.
+    /// When, in words. Of `guardrail`, `srm` and `errors` the worker ends the experiment itself where they name them.
     pub when: String,
 }
 

@@ -3,6 +3,7 @@
 
 import * as core from "sortition-core";
 import { copies, sharedCopy } from "./cache.js";
+import { guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
 import { keepLast, recover, ship } from "./ship.js";
 
@@ -32,6 +33,7 @@ export default {
 
   async scheduled(_controller, env, ctx) {
     ctx.waitUntil(recover(env));
+    ctx.waitUntil(guarded(env));
   },
 };
 
@@ -313,7 +315,9 @@ async function endpoint(request, env, ctx) {
   late.catch(() => {});
   try {
     if (request.url.includes("/_sortition/health")) core.note_counts(hits(), JSON.stringify(copies() ?? null));
-    return await Promise.race([core.fetch(request, env, ctx), late]);
+    const { pathname } = new URL(request.url);
+    const answer = isReadout(pathname, env) ? readout(request, env) : core.fetch(request, env, ctx);
+    return await Promise.race([answer, late]);
   } catch (error) {
     report("answering an endpoint", error);
     const detail = "the endpoint failed; the shop is not affected. See the worker's log.";
@@ -321,6 +325,17 @@ async function endpoint(request, env, ctx) {
       status: 500,
       headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
     });
+  }
+}
+
+/** Ends what breaches its own conditions. The isolate may be a new one: it needs its secret and its queue. */
+async function guarded(env) {
+  await load(env);
+  try {
+    revive();
+    await guard(env);
+  } catch (error) {
+    report("guarding the experiments", error);
   }
 }
 

@@ -372,6 +372,13 @@ pub fn replay(script: &str) -> String {
     crate::replay::replay(script).unwrap_or_else(|problem| problem)
 }
 
+/// A line of `sortition analyze`, for comparing the statistics of the builds.
+#[cfg(feature = "chaos")]
+#[wasm_bindgen]
+pub fn analyze(line: &str) -> String {
+    crate::stats::analyze::analyze_line(line)
+}
+
 /// A deliberate panic, for the tests of fail-open: `?chaos=begin`.
 #[cfg(feature = "chaos")]
 #[allow(clippy::panic)]

@@ -2,14 +2,14 @@
 
 use super::Plan;
 use crate::document::Id;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What the KV key `kill` says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kill {
     /// Every experiment.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub all: bool,
     /// These experiments.
     #[serde(default)]
@@ -34,6 +34,17 @@ impl Kill {
             return Err(refused(&"it is no object"));
         }
         serde_json::from_str(text).map_err(|error| refused(&error))
+    }
+
+    /// These experiments too.
+    #[must_use]
+    pub fn with(mut self, experiments: &[Id]) -> Self {
+        for id in experiments {
+            if !self.experiments.contains(id) {
+                self.experiments.push(id.clone());
+            }
+        }
+        self
     }
 
     /// Every experiment.

@@ -3,12 +3,9 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
-import { at, target } from "../../scripts/setup.mjs";
+import { at } from "../../scripts/setup.mjs";
+import { wasm } from "./wasm.mjs";
 
 const AGENTS = [
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36",
@@ -106,28 +103,6 @@ function requestOf(below, documents) {
     properties: { country: pick(["US", "DE", "JP"]) },
     now: NOW + below(40) * 86_400_000,
   };
-}
-
-/** The wasm's functions, in this process: its bindings, with the module given to them rather than imported. */
-async function wasm() {
-  const folder = mkdtempSync(join(tmpdir(), "sortition-"));
-  cpSync(join(target, "bindings-chaos"), folder, { recursive: true });
-  writeFileSync(join(folder, "package.json"), '{"type":"module"}');
-  // why: the script for pages is bundled into the worker by its build, and nothing here asks for it
-  mkdirSync(join(folder, "node_modules", "sortition-client"), { recursive: true });
-  writeFileSync(join(folder, "node_modules", "sortition-client", "index.js"), 'export default "";');
-  const glue = readFileSync(join(folder, "index.js"), "utf8");
-  const module =
-    'import { readFileSync } from "node:fs"; const wasmModule = new WebAssembly.Module(readFileSync(new URL("./index_bg.wasm", import.meta.url)));';
-  writeFileSync(
-    join(folder, "index.js"),
-    glue.replace(/import wasmModule from [^;]*;/, () => module),
-  );
-  try {
-    return await import(pathToFileURL(join(folder, "index.js")).href);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 test("10,000 requests are decided alike natively and in wasm", async () => {

@@ -2,6 +2,7 @@
 
 use super::http::{has_control, host_problem, is_token};
 use crate::document::{Document, MetricKind, Problem, VERSION};
+use crate::url::Url;
 
 /// The longest texts that stand in keys and events, in bytes: a KV key has 512.
 const LONGEST_NAME: usize = 200;
@@ -61,7 +62,23 @@ pub(super) fn check(document: &Document, problems: &mut Vec<Problem>) {
         }
         super::page::rules(&cache.pages, "cache.pages", problems);
     }
+    if let Some(notify) = &document.notify
+        && !is_safe_to_tell(&notify.url)
+    {
+        problems.push(Problem::error(
+            "notify.url",
+            format!("{:?} is no place to post to: write an https URL (http for a loopback host alone)", notify.url),
+        ));
+    }
     metrics(document, problems);
+}
+
+/// Whether a URL is `https`, or `http` on this very machine.
+fn is_safe_to_tell(url: &str) -> bool {
+    let parts = Url::split(url);
+    let is_clean = !has_control(url) && !url.contains([' ', '@']);
+    let is_allowed = url.starts_with("https://") || (url.starts_with("http://") && parts.is_loopback());
+    is_clean && is_allowed && !parts.host.is_empty()
 }
 
 fn visitor(document: &Document, problems: &mut Vec<Problem>) {

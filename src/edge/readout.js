@@ -1,0 +1,261 @@
+// The readout's endpoints and its guard: asks the record and KV what the wasm wants to know, and carries out what it says.
+
+import * as core from "sortition-core";
+import { ship } from "./ship.js";
+
+const ROOT = "/_sortition/experiments";
+// Answers that took longer than this are kept for so long, and shown again with the time they were computed.
+const SLOW_MS = 500;
+const KEPT_MS = 300_000;
+// After a wrong token the answer waits: longer with each, until one is right or for a while none comes.
+const WAIT_MS = 300;
+const LONGEST_WAIT_MS = 3000;
+const FORGIVEN_MS = 300_000;
+// How often a webhook is tried, and how long each try may take.
+const NOTICES = 3;
+const NOTICE_MS = 8000;
+// The newest entries of the audit trail that a page shows, and how many pages of keys are looked through for them.
+const AUDIT = 20;
+const AUDIT_PAGES = 10;
+
+const failed = { tries: 0, at: 0 };
+
+/** Whether a path belongs to the readout, and the readout exists. */
+export const isReadout = (path, env) => Boolean(env.ADMIN_TOKEN) && /^\/_sortition\/experiments(?:$|[./])/.test(path);
+
+export async function readout(request, env) {
+  if (!(await isAllowed(request, env))) {
+    return problem(401, "Unauthorized", "send ADMIN_TOKEN as Basic password or as Bearer token", {
+      "www-authenticate": 'Basic realm="Sortition", charset="UTF-8"',
+    });
+  }
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return problem(405, "Method not allowed", "use GET or HEAD", { allow: "GET, HEAD" });
+  }
+  const place = new URL(request.url).pathname.slice(ROOT.length);
+  const [, id, format] = /^(?:\/([a-z0-9][a-z0-9_-]*))?(?:\.(json|csv))?$/.exec(place) ?? ["", "", "none"];
+  if (format === "none" || (format === "csv" && !id)) {
+    return problem(404, "Not found", "there are experiments, experiments.json, and experiments/ID with .json and .csv");
+  }
+  if (!env.LEDGER) return problem(503, "Service unavailable", "there is no LEDGER: the readout needs the record");
+  const config = await env.CONFIG.get("config");
+  if (config === null) return problem(503, "Service unavailable", "there is no experiment document yet: push one");
+  const open = (now) => core.Readout.open(config, id, false, now);
+  let one;
+  try {
+    one = open(Date.now());
+  } catch (reason) {
+    return problem(503, "Service unavailable", `the document cannot be read: ${reason}`);
+  }
+  if (id && one.size() === 0) return problem(404, "Not found", `the document has no experiment ${id}`);
+  if (format === "csv") return answer(download(env, one.download()), "text/csv; charset=utf-8", id);
+  const asked = { at: Date.now() };
+  const told = await learn(one, env, asked, id ? audit(env) : "[]");
+  if (format === "json") return answer(one.json(told, asked.at), "application/json");
+  return answer(one.html(told, asked.at), "text/html; charset=utf-8");
+}
+
+/** Asks what a readout wants to know; the answers of each of its experiments, as a text. */
+async function learn(one, env, asked, trail) {
+  const kill = env.CONFIG.get("kill");
+  const first = await ask(env, JSON.parse(one.first()), asked);
+  one.learn(JSON.stringify(first), await trail, (await kill) ?? undefined);
+  const told = JSON.parse(one.second()).map((questions) => ask(env, questions, asked));
+  return JSON.stringify(await Promise.all(told));
+}
+
+/** The answers to questions, null for one that fails: the others are worth showing. */
+function ask(env, questions, asked) {
+  return Promise.all(
+    questions.map(async (question) => {
+      try {
+        return await answerTo(env, question, asked);
+      } catch (error) {
+        console.error(`sortition: a question of the readout failed: ${error}`);
+        return null;
+      }
+    }),
+  );
+}
+
+/** One answer; a slow one is kept and, without `asked`, never taken from there. */
+async function answerTo(env, question, asked) {
+  const [sql, ...values] = question;
+  const started = Date.now();
+  // why: only questions of one experiment are ever slow
+  const key = values.length > 2 && (await digest(JSON.stringify(question)));
+  if (key && asked) {
+    const kept = await env.LEDGER.prepare("SELECT answer, asked_at FROM readouts WHERE question = ?1 AND asked_at > ?2")
+      .bind(key, started - KEPT_MS)
+      .first();
+    if (kept) {
+      asked.at = Math.min(asked.at, kept.asked_at);
+      return kept.answer;
+    }
+  }
+  const rows = await env.LEDGER.prepare(sql)
+    .bind(...values)
+    .raw();
+  const text = rows[0]?.[0] ?? null;
+  if (key && text !== null && Date.now() - started > SLOW_MS) {
+    await env.LEDGER.batch([
+      env.LEDGER.prepare("DELETE FROM readouts WHERE asked_at < ?1").bind(started - KEPT_MS),
+      env.LEDGER.prepare("INSERT OR REPLACE INTO readouts VALUES (?1, ?2, ?3)").bind(key, text, started),
+    ]);
+  }
+  return text;
+}
+
+/** The newest entries of the audit trail, as a text. Keys sort by time, and KV lists the oldest first. */
+async function audit(env) {
+  let names = [];
+  let cursor;
+  for (let page = 0; page < AUDIT_PAGES; page++) {
+    const list = await env.CONFIG.list({ prefix: "audit:", cursor });
+    names = [...names, ...list.keys.map(({ name }) => name)].slice(-AUDIT);
+    if (list.list_complete) break;
+    cursor = list.cursor;
+  }
+  return JSON.stringify(await Promise.all(names.reverse().map((name) => env.CONFIG.get(name))));
+}
+
+/** The units and their outcomes, a page at a time. */
+function download(env, text) {
+  const [visitors, known] = JSON.parse(text);
+  const encoder = new TextEncoder();
+  const pages = (async function* () {
+    yield "unit,variant,contaminated,exposed_at,device,country,visitor_type,event,value_minor,currency,transaction_id,converted_at,channel\r\n";
+    // why: `exposed_at` and `id` of the last visitor, then the last person, are where the next page starts
+    for (let [at, id] = ["", ""]; ; ) {
+      const rows = JSON.parse(await answerTo(env, visitors.with(4, at).with(5, id)));
+      if (rows.length === 0) break;
+      yield rows.map((row) => line([...row.slice(2, 5), row[0], ...row.slice(5)])).join("");
+      for (const row of rows) if (row[0] > at || (row[0] === at && row[1] > id)) [at, id] = row;
+    }
+    for (let person = ""; ; ) {
+      const rows = JSON.parse(await answerTo(env, known.with(4, person)));
+      if (rows.length === 0) break;
+      yield rows.map((row) => line(row.slice(1))).join("");
+      for (const [name] of rows) if (name > person) person = name;
+    }
+  })();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await pages.next();
+      if (done) controller.close();
+      else controller.enqueue(encoder.encode(value));
+    },
+  });
+}
+
+/**
+ * A line after RFC 4180. Spreadsheets take what starts with `=`, `+`, `-` or `@` for a formula: an apostrophe before it
+ * makes it a text.
+ */
+function line(values) {
+  const cell = (value) => {
+    if (value === null || typeof value === "number") return value ?? "";
+    return `"${value.replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
+  };
+  return `${values.map(cell).join(",")}\r\n`;
+}
+
+async function isAllowed(request, env) {
+  const [, scheme, credentials] = /^(\S+) +(.*)$/.exec(request.headers.get("authorization") ?? "") ?? [];
+  if (scheme === undefined) return false;
+  let token = credentials;
+  if (scheme.toLowerCase() === "basic") {
+    try {
+      const bytes = Uint8Array.from(atob(credentials), (letter) => letter.charCodeAt(0));
+      const text = new TextDecoder().decode(bytes);
+      token = text.slice(text.indexOf(":") + 1);
+    } catch {
+      token = "";
+    }
+  } else if (scheme.toLowerCase() !== "bearer") {
+    token = "";
+  }
+  // why: of the texts the hashes are compared, so that not even the length shows in the time
+  const [given, right] = await Promise.all([hash(token), hash(env.ADMIN_TOKEN)]);
+  if (crypto.subtle.timingSafeEqual(given, right)) {
+    failed.tries = 0;
+    return true;
+  }
+  if (Date.now() - failed.at > FORGIVEN_MS) failed.tries = 0;
+  failed.at = Date.now();
+  failed.tries++;
+  await pause(Math.min(WAIT_MS * failed.tries, LONGEST_WAIT_MS));
+  return false;
+}
+
+const hash = (text) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+
+async function digest(text) {
+  return [...new Uint8Array(await hash(text))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+const COMMON = {
+  "cache-control": "no-store",
+  "x-robots-tag": "noindex",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+};
+
+function answer(body, type, id) {
+  const headers = { ...COMMON, "content-type": type, "content-security-policy": core.readout_policy() };
+  if (id) headers["content-disposition"] = `attachment; filename="${id}.csv"`;
+  return new Response(body, { headers });
+}
+
+function problem(status, title, detail, headers) {
+  return new Response(JSON.stringify({ type: "about:blank", status, title, detail }), {
+    status,
+    headers: { ...COMMON, "content-type": "application/problem+json", ...headers },
+  });
+}
+
+/**
+ * Ends what breaches its own conditions: the kill switch first, since harm is done meanwhile; then the record, the audit
+ * trail, and whoever wants to know.
+ */
+export async function guard(env) {
+  if (!env.LEDGER) return;
+  const config = await env.CONFIG.get("config");
+  if (config === null) return;
+  const one = core.Readout.open(config, undefined, true, Date.now());
+  if (one.size() === 0) return;
+  const told = await learn(one, env, undefined, "[]");
+  const acts = JSON.parse(one.act(told, (await env.CONFIG.get("kill")) ?? undefined));
+  if (!acts) return;
+  // why: a key that cannot be read kills everything already, and is somebody's to mend
+  if (acts.kill) await env.CONFIG.put("kill", JSON.stringify(acts.kill));
+  if (acts.message) await ship(acts.message, env);
+  for (const [key, entry] of acts.audit) {
+    console.warn(`sortition: ended early: ${entry}`);
+    await env.CONFIG.put(key, entry);
+  }
+  await Promise.all(acts.notify.map(([url, body, signature]) => notify(url, body, signature)));
+}
+
+async function notify(url, body, signature) {
+  const headers = { "content-type": "application/json", "user-agent": "Sortition" };
+  if (signature) headers["sortition-signature"] = signature;
+  let reason;
+  for (let tried = 0; tried < NOTICES; tried++) {
+    if (tried) await pause(1000 * 4 ** (tried - 1));
+    try {
+      const signal = AbortSignal.timeout(NOTICE_MS);
+      const { ok, status } = await fetch(url, { method: "POST", body, headers, redirect: "manual", signal });
+      if (ok) return;
+      reason = status;
+    } catch (error) {
+      reason = error;
+    }
+  }
+  console.error(`sortition: the webhook of notify did not take a notice, it is not sent again: ${reason}`);
+}
+
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

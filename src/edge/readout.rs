@@ -1,0 +1,205 @@
+//! The readout and its guard, in synchronous calls between the questions that `readout.js` asks the record.
+
+use crate::bucket::{self, signature};
+use crate::document::{Document, Experiment, Kind, Status, Timestamp};
+use crate::edge::isolate;
+use crate::edge::visit::entropy;
+use crate::events::{EndedEarly, Event, What};
+use crate::ledger::readout::{self as record, Iteration, Question};
+use crate::plan::Kill;
+use crate::readout::{self, AuditEntry, Known, Results, Scope};
+use serde::Serialize;
+use serde_json::{Value, json};
+use wasm_bindgen::prelude::*;
+
+/// A readout under way.
+#[wasm_bindgen]
+pub struct Readout {
+    document: Document,
+    known: Known,
+    now: Timestamp,
+    scope: Scope,
+    /// The experiments that it is about, by position.
+    chosen: Vec<usize>,
+}
+
+/// The questions as a text: `[[sql, value, …], …]`.
+fn text(questions: Vec<Question>) -> String {
+    Value::Array(questions.iter().map(Question::to_json).collect()).to_string()
+}
+
+/// Answers as a text: a list of texts, null where a question failed.
+fn answers(text: &str) -> Vec<Option<String>> {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// The style's hash for the content security policy.
+#[wasm_bindgen]
+pub fn readout_policy() -> String {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+    let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(readout::STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
+
+#[wasm_bindgen]
+impl Readout {
+    /// Starts one of a document: of the experiment with this id; without an id of all; `guard`: of those that may be ended.
+    /// Fails where the document cannot be read; the chosen are none where the id is unknown.
+    pub fn open(config: &str, id: Option<String>, guard: bool, now: f64) -> Result<Readout, JsValue> {
+        let document = Document::parse(config).map_err(|problem| JsValue::from(problem.to_string()))?;
+        let is_chosen = |e: &Experiment| match &id {
+            Some(id) => e.id.as_str() == id,
+            None if guard => e.status == Status::Running && !readout::causes(e).is_empty(),
+            None => true,
+        };
+        let is_ours = |(_, e): &(usize, &Experiment)| e.kind == Kind::Experiment && is_chosen(e);
+        let chosen = document.experiments.iter().enumerate().filter(is_ours).map(|(at, _)| at).collect();
+        let scope = match (id.is_some(), guard) {
+            (true, _) => Scope::Detail,
+            (false, true) => Scope::Guard,
+            (false, false) => Scope::List,
+        };
+        #[allow(clippy::cast_possible_truncation)]
+        let now = Timestamp::from_millis(now as i64);
+        Ok(Self { document, known: Known::default(), now, scope, chosen })
+    }
+
+    /// How many experiments it is about.
+    pub fn size(&self) -> usize {
+        self.chosen.len()
+    }
+
+    /// What to ask first.
+    pub fn first(&self) -> String {
+        text(Known::questions(&self.document))
+    }
+
+    /// Takes the answers, the audit trail (a list of texts, the newest first) and the key `kill`.
+    pub fn learn(&mut self, first: &str, audit: &str, kill: Option<String>) {
+        self.known = Known::read(&answers(first));
+        let entries = answers(audit).into_iter().flatten();
+        self.known.audit = entries.filter_map(|entry| serde_json::from_str::<AuditEntry>(&entry).ok()).collect();
+        self.known.kill =
+            kill.map(|text| Kill::parse(&text).unwrap_or_else(|_| Kill::everything())).unwrap_or_default();
+    }
+
+    /// What to ask about the chosen: a list of questions for each.
+    pub fn second(&self) -> String {
+        let ask = |e: &Experiment| text(readout::questions(&self.document, e, &self.known, self.scope, self.now));
+        format!("[{}]", self.experiments().map(ask).collect::<Vec<_>>().join(","))
+    }
+
+    fn experiments(&self) -> impl Iterator<Item = &Experiment> {
+        self.chosen.iter().filter_map(|at| self.document.experiments.get(*at))
+    }
+
+    /// The answers of each of the chosen, of a time → results.
+    fn results(&self, told: &str, asked_at: f64) -> Vec<Results> {
+        #[allow(clippy::cast_possible_truncation)]
+        let asked_at = Timestamp::from_millis(asked_at as i64).to_string();
+        let told: Vec<Vec<Option<String>>> = serde_json::from_str(told).unwrap_or_default();
+        let of = |(e, told): (&Experiment, Vec<Option<String>>)| {
+            let results = readout::results(&self.document, e, &self.known, &told, self.scope, self.now);
+            Results { computed_at: asked_at.clone(), ..results }
+        };
+        self.experiments().zip(told).map(of).collect()
+    }
+
+    /// The page as HTML.
+    pub fn html(&self, told: &str, asked_at: f64) -> String {
+        let results = self.results(told, asked_at);
+        match (self.scope, results.first()) {
+            (Scope::Detail, Some(one)) => readout::detail_page(one),
+            _ => readout::list_page(&self.document.project, &results),
+        }
+    }
+
+    /// The page as data.
+    pub fn json(&self, told: &str, asked_at: f64) -> String {
+        #[derive(Serialize)]
+        struct List<'a> {
+            project: &'a str,
+            experiments: &'a [Results],
+        }
+        let results = self.results(told, asked_at);
+        let written = match (self.scope, results.first()) {
+            (Scope::Detail, Some(one)) => serde_json::to_string(one),
+            _ => serde_json::to_string(&List { project: &self.document.project, experiments: &results }),
+        };
+        written.unwrap_or_default()
+    }
+
+    /// The questions of the download: a page of visitors, a page of known people.
+    pub fn download(&self) -> String {
+        let of = |e: &Experiment| {
+            let of = Iteration { project: &self.document.project, experiment: e.id.as_str(), iteration: e.iteration };
+            text(vec![record::visitors(of, ("", "")), record::known(of, "")])
+        };
+        self.experiments().next().map(of).unwrap_or_default()
+    }
+
+    /// What to do about breaches, `null` where there is none: `kill`, the key's next value; `audit`, `[key, entry]`s;
+    /// `message` for the queue; `notify`, `[url, body, signature]`s. A cause ends an iteration once: who takes an
+    /// experiment up again knows of it.
+    pub fn act(&self, told: &str, kill: Option<String>) -> String {
+        let at = self.now.to_string();
+        let revision = self.document.revision.clone().unwrap_or_default();
+        let (mut ended, mut audit, mut events, mut notices) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (e, results) in self.experiments().zip(self.results(told, self.now.millis() as f64)) {
+            for breach in readout::breaches(e, &results) {
+                if self.known.was_ended(e, breach.cause) {
+                    continue;
+                }
+                ended.push(e.id.clone());
+                let what = EndedEarly {
+                    experiment_id: e.id.to_string(),
+                    variant: breach.variant.clone(),
+                    ended_reason: breach.reason.clone(),
+                    ended_at: at.clone(),
+                };
+                let iteration = e.iteration.to_string();
+                let event = Event {
+                    id: bucket::event_id(&[
+                        "ended",
+                        &self.document.project,
+                        e.id.as_str(),
+                        &iteration,
+                        breach.cause.word(),
+                    ]),
+                    project: self.document.project.clone(),
+                    config_revision: revision.clone(),
+                    at: at.clone(),
+                    anonymous_id: None,
+                    user_id: None,
+                    what: What::EndedEarly(what),
+                };
+                let entry = json!({"at": at, "who": "sortition", "action": "kill", "from": revision, "to": revision,
+                    "summary": [format!("killed: {}", e.id), breach.reason]});
+                audit.push(json!([format!("audit:{at}:{revision}:{}", e.id), entry.to_string()]));
+                if let Some(notify) = &self.document.notify {
+                    let body = serde_json::to_string(&event).unwrap_or_default();
+                    notices.push(json!([notify.url, body, self.signed(&body)]));
+                }
+                events.push(event);
+            }
+        }
+        if events.is_empty() {
+            return "null".to_owned();
+        }
+        let kill = kill.map_or_else(|| Ok(Kill::default()), |text| Kill::parse(&text));
+        let next = kill.ok().map(|kill| kill.with(&ended));
+        let message = isolate::message(events, entropy);
+        json!({"kill": next, "audit": audit, "message": message, "notify": notices}).to_string()
+    }
+
+    /// The header `Sortition-Signature` of a body; null without a secret.
+    fn signed(&self, body: &str) -> Option<String> {
+        let secret = isolate::with(|isolate| isolate.secret.clone()).flatten().filter(|secret| !secret.is_empty())?;
+        let seconds = self.now.millis().div_euclid(1000).to_string();
+        let tag = signature::sign(&secret, &[seconds.as_bytes(), b".", body.as_bytes()]);
+        Some(format!("t={seconds},v1={}", bucket::hex(&tag)))
+    }
+}

@@ -1,0 +1,154 @@
+//! What to ask the record, and its answers as rows.
+
+use super::types::AuditEntry;
+use crate::document::{Document, Experiment, Id, Metric, Timestamp};
+use crate::events::money::{Currency, DEFAULT_EXPONENT};
+use crate::ledger::readout::{self as record, Counted, Iteration, Question, Row};
+use crate::plan::Kill;
+use std::collections::BTreeMap;
+
+/// How much of an experiment is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The primary metric.
+    List,
+    /// Everything.
+    Detail,
+    /// What may end it: the guardrails.
+    Guard,
+}
+
+/// What is known of the project as a whole.
+#[derive(Clone, Default)]
+pub struct Known {
+    /// By event: the currency of its latest outcomes, or several.
+    pub(super) currencies: BTreeMap<String, Vec<String>>,
+    /// Experiment, time, reason, variant.
+    pub(super) endings: Vec<Row>,
+    /// Messages sent and lost, requests of crawlers and of people.
+    pub(super) delivery: [i64; 4],
+    /// Experiment, iteration, variant; requests, errors, and how many answers came within 50, 100, …, 3,200 ms and later.
+    pub(super) health: Vec<Row>,
+    /// The audit trail, the newest first.
+    pub audit: Vec<AuditEntry>,
+    /// The kill switch.
+    pub kill: Kill,
+    /// How many of the first questions have no answer.
+    pub(super) failed: usize,
+}
+
+/// The rows of an answer; none where it is missing or cannot be read.
+pub(super) fn rows(answer: Option<&str>) -> Vec<Row> {
+    answer.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+impl Known {
+    /// What to ask first.
+    #[must_use]
+    pub fn questions(document: &Document) -> Vec<Question> {
+        let project = document.project.as_str();
+        let mut events: Vec<&str> = document.metrics.values().map(|metric| metric.event.as_str()).collect();
+        events.sort_unstable();
+        events.dedup();
+        vec![
+            record::currencies(project, &events),
+            record::endings(project),
+            record::delivery(),
+            record::health(project, ""),
+        ]
+    }
+
+    /// Reads the answers, in the questions' order.
+    #[must_use]
+    pub fn read(answers: &[Option<String>]) -> Self {
+        let answer = |index: usize| answers.get(index).and_then(Option::as_deref);
+        let currencies = |row: &Row| {
+            let codes = row.text(1).split(',').filter(|code| !code.is_empty());
+            (row.text(0).to_owned(), codes.map(str::to_owned).collect())
+        };
+        let delivered = rows(answer(2));
+        let delivered = |field| delivered.first().map_or(0, |row| row.number(field));
+        Self {
+            currencies: rows(answer(0)).iter().map(currencies).collect(),
+            endings: rows(answer(1)),
+            delivery: [delivered(0), delivered(1), delivered(2), delivered(3)],
+            health: rows(answer(3)),
+            failed: answers.iter().filter(|answer| answer.is_none()).count(),
+            ..Self::default()
+        }
+    }
+
+    /// The currencies of an event's values.
+    pub(super) fn currencies_of(&self, event: &str) -> &[String] {
+        self.currencies.get(event).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many minor units make a major one.
+    pub(super) fn minor_units(&self, event: &str) -> f64 {
+        let currency = self.currencies_of(event).first().and_then(|code| Currency::new(code));
+        libm::pow(10.0, f64::from(currency.map_or(DEFAULT_EXPONENT, Currency::exponent)))
+    }
+}
+
+/// The metrics that an experiment is asked for, in the order of the answers.
+pub(super) fn metrics<'d>(
+    document: &'d Document,
+    experiment: &'d Experiment,
+    scope: Scope,
+) -> Vec<(&'d Id, &'d Metric)> {
+    let Some(metrics) = &experiment.metrics else { return Vec::new() };
+    let guardrails = metrics.guardrails.iter().map(|guardrail| &guardrail.metric);
+    let mut ids: Vec<&Id> = match scope {
+        Scope::List => metrics.primary.iter().collect(),
+        Scope::Guard => guardrails.collect(),
+        Scope::Detail => metrics.primary.iter().chain(&metrics.secondary).chain(guardrails).collect(),
+    };
+    let mut seen = Vec::new();
+    ids.retain(|id| {
+        !seen.contains(id) && {
+            seen.push(id);
+            true
+        }
+    });
+    ids.into_iter().filter_map(|id| Some((id, document.metrics.get(id)?))).collect()
+}
+
+/// What to ask about an experiment: its units, then the outcomes of each of its metrics.
+#[must_use]
+pub fn questions(
+    document: &Document,
+    experiment: &Experiment,
+    known: &Known,
+    scope: Scope,
+    now: Timestamp,
+) -> Vec<Question> {
+    let of =
+        Iteration { project: &document.project, experiment: experiment.id.as_str(), iteration: experiment.iteration };
+    let today = now.to_string();
+    let today = today.get(..10).unwrap_or_default();
+    let mut questions = vec![record::units(of)];
+    for (_, metric) in metrics(document, experiment, scope) {
+        let per = metric.per.as_deref().unwrap_or(&metric.event);
+        // why: a float cast saturates, and the record bounds values at that
+        #[allow(clippy::cast_possible_truncation)]
+        let cap = metric.cap.map(|cap| (cap * known.minor_units(&metric.event)).round() as i64);
+        questions.push(record::outcomes(of, Counted { event: &metric.event, per, cap }, today));
+    }
+    questions
+}
+
+/// The answers about an experiment.
+pub(super) struct Answers {
+    /// How many questions have no answer: what is shown then is not all there is.
+    pub(super) failed: usize,
+    pub(super) units: Vec<Row>,
+    pub(super) outcomes: Vec<Vec<Row>>,
+}
+
+impl Answers {
+    pub(super) fn read(answers: &[Option<String>]) -> Self {
+        let (units, outcomes) = answers.split_first().map_or((None, &[][..]), |(units, rest)| (units.as_deref(), rest));
+        let failed = answers.iter().filter(|answer| answer.is_none()).count();
+        Self { failed, units: rows(units), outcomes: outcomes.iter().map(|answer| rows(answer.as_deref())).collect() }
+    }
+}

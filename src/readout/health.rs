@@ -1,0 +1,48 @@
+//! How the origin answered, by variant.
+
+use super::answers::Known;
+use super::types::Health;
+use crate::document::Experiment;
+use crate::ledger::readout::Row;
+
+/// The upper ends of the record's classes, in milliseconds.
+const CLASSES: [u32; 7] = [50, 100, 200, 400, 800, 1600, 3200];
+
+/// The rows of an experiment's iteration, in its variants' order; variants without a request are missing.
+pub(super) fn of_experiment(known: &Known, experiment: &Experiment) -> Vec<Health> {
+    let row = |variant: &str| {
+        known.health.iter().find(|row| {
+            row.text(0) == experiment.id.as_str()
+                && row.number(1) == i64::from(experiment.iteration)
+                && row.text(2) == variant
+        })
+    };
+    experiment.variants.iter().filter_map(|variant| row(variant.id.as_str())).map(health).collect()
+}
+
+fn health(row: &Row) -> Health {
+    let counts = [5, 6, 7, 8, 9, 10, 11, 12].map(|field| row.number(field));
+    Health {
+        variant: row.text(2).to_owned(),
+        requests: row.number(3),
+        errors: row.number(4),
+        p50_ms: quantile(&counts, 0.5),
+        p95_ms: quantile(&counts, 0.95),
+    }
+}
+
+/// The upper end of the class that holds the quantile.
+fn quantile(counts: &[i64; 8], share: f64) -> Option<u32> {
+    let total: i64 = counts.iter().sum();
+    if total == 0 {
+        return None;
+    }
+    let mut seen = 0;
+    for (count, end) in counts.iter().zip(CLASSES) {
+        seen += count;
+        if seen as f64 >= share * total as f64 {
+            return Some(end);
+        }
+    }
+    None
+}

@@ -1,0 +1,63 @@
+//! Numbers as people read them.
+
+/// A number with commas between thousands and `decimals` digits after the point.
+pub(super) fn grouped(value: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
+    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
+    let mut out = String::with_capacity(text.len() + 8);
+    if value < 0.0 && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
+        out.push('−');
+    }
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// A whole number: `12,345`.
+pub(super) fn count(value: i64) -> String {
+    grouped(value as f64, 0)
+}
+
+/// How many digits a share needs to show something.
+fn digits(value: f64) -> usize {
+    match value.abs() * 100.0 {
+        share if share == 0.0 || share >= 10.0 => 1,
+        share if share >= 0.1 => 2,
+        _ => 3,
+    }
+}
+
+/// A share: `3.12 %`.
+pub(super) fn percent(value: f64) -> String {
+    format!("{} %", grouped(value * 100.0, digits(value)))
+}
+
+/// A confidence: `95 %`, `99.5 %`.
+pub(super) fn confidence(value: f64) -> String {
+    let text = grouped(value * 100.0, 1);
+    format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// A change: `+3.1 %`, `−0.5 %`.
+pub(super) fn lift(value: f64) -> String {
+    let text = grouped(value * 100.0, if value.abs() < 0.001 { 2 } else { 1 });
+    if value > 0.0 { format!("+{text} %") } else { format!("{text} %") }
+}
+
+/// From one change to another: `+0.4 % to +3.2 %`.
+pub(super) fn lifts([low, high]: [f64; 2]) -> String {
+    format!("{} to {}", lift(low), lift(high))
+}
+
+/// A p-value: `0.031`, `below 0.0001`.
+pub(super) fn p_value(p: f64) -> String {
+    if p < 0.0001 { "below 0.0001".to_owned() } else { format!("{p:.4}") }
+}

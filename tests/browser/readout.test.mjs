@@ -1,0 +1,146 @@
+// The readout in a real browser, after a crowd came through the worker: every state of the page, light and dark, on a
+// phone and on a desktop. The pictures are in target/screenshots.
+
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { SPREAD, sendCrowd, withCrowd } from "../../demo/crowd.mjs";
+import { startShop } from "../../demo/shop.mjs";
+import { at, systemProgram } from "../../scripts/setup.mjs";
+import { until } from "../edge/client.mjs";
+import { startHarness } from "../edge/harness.mjs";
+
+const DOCUMENT = withCrowd(JSON.parse(readFileSync(at("fixtures/demo/experiments.json"), "utf8")));
+const VISITORS = Number(process.env.CROWD ?? 8000);
+const secrets = { ADMIN_TOKEN: "token", INGEST_SECRET: "ingest", SORTITION_SECRET: "signing" };
+const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 900 } };
+
+let shop;
+let platform;
+let browser;
+let crowd;
+before(async () => {
+  shop = await startShop({ port: 0 });
+  platform = await startHarness({
+    origin: shop.url,
+    document: DOCUMENT,
+    change: (config) => Object.assign(config.vars, secrets),
+  });
+  crowd = await sendCrowd({ url: platform.url, secret: secrets.INGEST_SECRET, visitors: VISITORS, seconds: 3 });
+  const count = async (table) => (await platform.env.LEDGER.prepare(`SELECT count(*) AS n FROM ${table}`).first()).n;
+  let seen;
+  await until(
+    async () => {
+      seen = `${await count("exposures")} exposures and ${await count("conversions")} orders`;
+      return seen === `${crowd.exposures} exposures and ${crowd.orders} orders`;
+    },
+    () => `${crowd.exposures} exposures and ${crowd.orders} orders, there are ${seen}`,
+    120_000,
+  );
+  for (const sql of SPREAD) await platform.env.LEDGER.exec(sql);
+  const executablePath =
+    process.env.CHROMIUM ?? systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  mkdirSync(at("target", "screenshots"), { recursive: true });
+});
+after(async () => {
+  await browser?.close();
+  await platform?.close();
+  await shop?.close();
+});
+
+async function open(path, { size = "desktop", colorScheme = "light" } = {}) {
+  const context = await browser.newContext({
+    viewport: SIZES[size],
+    colorScheme,
+    httpCredentials: { username: "", password: secrets.ADMIN_TOKEN },
+  });
+  const page = await context.newPage();
+  const complaints = [];
+  page.on("console", (message) => complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  const response = await page.goto(new URL(`/_sortition/${path}`, platform.url).href);
+  assert.equal(response.status(), 200);
+  return { context, page, complaints };
+}
+
+test("every state is there: a winner, nothing found, a fault, a broken guardrail", async () => {
+  const { context, page } = await open("experiments");
+  const card = (name) => page.locator("li", { has: page.getByRole("link", { name, exact: true }) });
+  const verdict = (name) => card(name).locator(".verdict").textContent();
+  assert.match(await verdict(DOCUMENT.experiments[0].name), /^bold wins: purchase/);
+  assert.match(await verdict("The same page twice"), /^No difference can be told yet/);
+  assert.match(await verdict("A delivery note that some never get to see"), /^No winner is shown: units/);
+  assert.equal(await card("A delivery note that some never get to see").getByText("✕ stop: Sample ratio").count(), 1);
+  await page.getByRole("link", { name: "A discount in every basket" }).click();
+  assert.equal(await page.getByText("✕ broken").count(), 1);
+  await context.close();
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const size of Object.keys(SIZES)) {
+    test(`${size}, ${colorScheme}: nothing is cut off, unreadable or refused by the policy`, async () => {
+      for (const path of ["experiments", "experiments/hero", "experiments/lost-note", "experiments/discount"]) {
+        const { context, page, complaints } = await open(path, { size, colorScheme });
+        const name = `readout-${path.replace("/", "-")}-${size}-${colorScheme}.png`;
+        await page.screenshot({ path: join(at("target", "screenshots"), name), fullPage: true });
+        assert.deepEqual(complaints, []);
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(width <= SIZES[size].width, `${path} is ${width} wide`);
+        assert.deepEqual(await page.evaluate(faint), [], `${path}: text of too little contrast`);
+        const unnamed = await page.evaluate(
+          () => document.querySelectorAll("svg:not([aria-label]), [role=region]:not([aria-label])").length,
+        );
+        assert.equal(unnamed, 0);
+        await context.close();
+      }
+    });
+  }
+}
+
+test("everything is reached by keyboard, and the first stop leads past the top", async () => {
+  const { context, page } = await open("experiments/hero");
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "To the content");
+  const stops = new Set();
+  for (let n = 0; n < 40; n++) {
+    stops.add(
+      await page.evaluate(() => document.activeElement.textContent.slice(0, 30) + document.activeElement.tagName),
+    );
+    await page.keyboard.press("Tab");
+  }
+  for (const stop of ["All experimentsA", "Lift by day as a tableSUMMARY", "This page as JSONA"])
+    assert.ok(stops.has(stop), stop);
+  await context.close();
+});
+
+/** In the page: texts whose contrast with what is behind them is below 4.5 (WCAG 2.2, AA). */
+function faint() {
+  const parse = (color) => color.match(/[\d.]+/g).map(Number);
+  const light = (color) => {
+    const [r, g, b] = parse(color).map((value) => {
+      const share = value / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = getComputedStyle(at).backgroundColor;
+      if ((parse(color)[3] ?? 1) > 0) return color;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || element.closest("title")) continue;
+    const style = getComputedStyle(element);
+    const [one, two] = [element instanceof SVGElement ? style.fill : style.color, behind(element)].map(light);
+    const contrast = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+    if (contrast < 4.5) found.push(`${element.textContent.slice(0, 40)} ${contrast.toFixed(2)}`);
+  }
+  return found;
+}

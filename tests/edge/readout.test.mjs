@@ -1,0 +1,329 @@
+// The readout's endpoints in workerd: who gets in, what leaves, and that nothing from outside is markup.
+
+import assert from "node:assert/strict";
+import { createHash, createHmac } from "node:crypto";
+import { createServer } from "node:http";
+import { after, before, describe, test } from "node:test";
+import { until } from "./client.mjs";
+import { documentOf, experiment } from "./documents.mjs";
+import { startHarness } from "./harness.mjs";
+import { startOrigin } from "./origin.mjs";
+
+const TOKEN = "correct horse: battery staple";
+const SECRET = "signing-key";
+const HOSTILE = `<script>alert("1")</script>'&<img src=x onerror=alert(2)>`;
+const half = [
+  { id: "control", weight: 50 },
+  { id: "bold", weight: 50, rewrite: [{ select: "h1", do: "set_text", value: "Hello" }] },
+];
+const measured = (rest) =>
+  experiment({
+    metrics: {
+      primary: "buyers",
+      secondary: ["revenue", "basket"],
+      guardrails: [{ metric: "revenue", min_relative: -0.02 }],
+    },
+    analysis: { mde: 0.1 },
+    variants: half,
+    ...rest,
+  });
+
+let origin;
+let platform;
+let hook;
+const notices = [];
+before(async () => {
+  origin = await startOrigin();
+  hook = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk) => {
+      body += chunk;
+    });
+    request.on("end", () => {
+      notices.push({ body, signature: request.headers["sortition-signature"] });
+      // why: the first try fails, so that there is a second
+      response.writeHead(notices.length === 1 ? 503 : 204).end();
+    });
+  });
+  await new Promise((resolve) => hook.listen(0, "127.0.0.1", resolve));
+  const document = documentOf(
+    [
+      measured({ name: HOSTILE, hypothesis: HOSTILE, owner: HOSTILE, rollback: { owner: HOSTILE, when: "errors" } }),
+      measured({ id: "quiet", pages: ["/quiet"] }),
+      measured({ id: "careful", pages: ["/careful"], rollback: { owner: "", when: "guardrail or srm" } }),
+      experiment({ id: "flag", kind: "release", pages: ["/flag"] }),
+    ],
+    {
+      metrics: {
+        buyers: { event: "purchase", kind: "proportion" },
+        revenue: { event: "purchase", kind: "mean", cap: 1000 },
+        basket: { event: "purchase", kind: "ratio", per: "purchase" },
+      },
+      notify: { url: `http://127.0.0.1:${hook.address().port}/hook` },
+    },
+  );
+  platform = await startHarness({
+    origin: origin.url,
+    document,
+    change: (config) => Object.assign(config.vars, { ADMIN_TOKEN: TOKEN, SORTITION_SECRET: SECRET }),
+  });
+});
+after(async () => {
+  await platform.close();
+  await origin.close();
+  hook.close();
+});
+
+const basic = (token, user = "anybody") => `Basic ${Buffer.from(`${user}:${token}`).toString("base64")}`;
+const get = (path, authorization = basic(TOKEN), more = {}) =>
+  platform.ask(`/_sortition/${path}`, { ...more, headers: { ...(authorization && { Authorization: authorization }) } });
+const json = async (path) => JSON.parse((await get(path)).text);
+const insert = (table, rows) =>
+  platform.env.LEDGER.prepare(
+    `INSERT INTO ${table} SELECT ${rows[0].map((_, n) => `value ->> ${n}`)} FROM json_each(?1) WHERE true`,
+  )
+    .bind(JSON.stringify(rows))
+    .run();
+
+/** Units of an experiment, every `nth` of a variant with an order of the given cents. */
+async function units(id, variant, number, nth, cents, { device = "mobile", day = "2026-11-18" } = {}) {
+  const at = `${day}T10:00:00.000Z`;
+  const name = (n) => `${id}-${variant}-${day}-${device}-${n}`;
+  const all = Array.from({ length: number }, (_, n) => name(n));
+  const exposure = (anon) => [
+    ...[anon, "acme-shop", id, 1, variant, "visitor", anon, anon, null, "split", at, "r1"],
+    ...["DE", device, "chrome", "new"],
+  ];
+  await insert("exposures", all.map(exposure));
+  await insert(
+    "exposure_variants",
+    all.map((anon) => [anon, variant, at]),
+  );
+  const buyers = all.filter((_, n) => n % nth === 0);
+  const order = (anon, n) => [
+    ...[`o-${anon}`, "acme-shop", "purchase", cents + n, "EUR", `=order ${anon}`, null, anon, null, null, null],
+    ...[`${day}T11:00:00.000Z`, "page", "r1", "{}", "x"],
+  ];
+  await insert("conversions", buyers.map(order));
+  return buyers.map((_, n) => cents + n);
+}
+
+describe("who gets in", () => {
+  test("whoever has the token, as a Basic password or as Bearer", async () => {
+    for (const authorization of [basic(TOKEN), basic(TOKEN, ""), `Bearer ${TOKEN}`, `bearer ${TOKEN}`]) {
+      assert.equal((await get("experiments", authorization)).status, 200, authorization);
+    }
+  });
+
+  test("nobody else: 401 that asks for a password, and does not hurry", async () => {
+    const without = await get("experiments", null);
+    assert.equal(without.status, 401);
+    assert.match(without.headers["www-authenticate"], /^Basic realm=/);
+    for (const wrong of [basic("wrong"), basic(""), "Bearer wrong", "Digest x", "Basic %%%", basic(`${TOKEN}x`)]) {
+      const started = performance.now();
+      const answer = await get("experiments/hero.json", wrong);
+      assert.equal(answer.status, 401, wrong);
+      assert.ok(performance.now() - started > 250, "a failed try waits");
+      assert.ok(!answer.text.includes("hypothesis"));
+      assert.equal(answer.headers["cache-control"], "no-store");
+    }
+    assert.equal((await get("experiments")).status, 200, "the right one still gets in");
+  });
+
+  test("without a token the endpoints do not exist", async () => {
+    const bare = await startHarness({ origin: origin.url, document: documentOf([experiment()]) });
+    try {
+      for (const path of ["experiments", "experiments.json", "experiments/hero", "experiments/hero.csv"]) {
+        const answer = await bare.ask(`/_sortition/${path}`, { headers: { Authorization: basic("") } });
+        assert.equal(answer.status, 404, path);
+        assert.equal(answer.headers["www-authenticate"], undefined);
+      }
+    } finally {
+      await bare.close();
+    }
+  });
+});
+
+describe("the pages", () => {
+  test("nothing known yet is no error", async () => {
+    const quiet = await json("experiments/quiet.json");
+    assert.equal(quiet.units, 0);
+    assert.equal(quiet.verdict.state, "empty");
+    assert.equal((await get("experiments/quiet")).status, 200);
+    assert.equal((await get("experiments/unknown")).status, 404);
+    assert.equal((await get("experiments/flag")).status, 404, "a flag is no experiment");
+    assert.equal((await get("experiments.csv")).status, 404);
+    assert.equal((await get("experiments/quiet", basic(TOKEN), { method: "POST" })).status, 405);
+  });
+
+  test("the numbers are those of the record, and the interval is the published formula", async () => {
+    const control = await units("hero", "control", 3000, 10, 5000);
+    const bold = await units("hero", "bold", 3000, 7, 5200);
+    const hero = await json("experiments/hero.json");
+    assert.deepEqual(
+      hero.variants.map(({ id, units }) => [id, units]),
+      [
+        ["control", 3000],
+        ["bold", 3000],
+      ],
+    );
+    const [buyers, revenue, basket] = hero.metrics;
+    assert.deepEqual(buyers.means, [300 / 3000, 429 / 3000]);
+    const sum = (list) => list.reduce((a, b) => a + b, 0);
+    const close = (found, expected) => assert.ok(Math.abs(found / expected - 1) < 1e-9, `${found} is not ${expected}`);
+    close(revenue.means[1], sum(bold) / 100 / 3000);
+    close(basket.means[0], sum(control) / 100 / control.length);
+    // Waudby-Smith et al., arXiv:2103.06476, at alpha 5 % and tuned to 5,000 units
+    const [pA, pB] = buyers.means;
+    const error = Math.sqrt((pA * (1 - pA)) / 3000 + (pB * (1 - pB)) / 3000);
+    const k = (6000 * (-2 * Math.log(0.05) + Math.log(1 - 2 * Math.log(0.05)))) / 5000;
+    const half = error * Math.sqrt(((2 * (k + 1)) / k) * (Math.log(1 + k) / 2 - Math.log(0.05)));
+    close(buyers.comparisons[0].interval[0], pB - pA - half);
+    close(buyers.comparisons[0].interval[1], pB - pA + half);
+    assert.equal(hero.verdict.state, "winner");
+    assert.match(hero.verdict.text, /^bold wins: buyers 14\.3 % against 10\.0 %, \+43\.0 %/);
+    assert.equal(hero.metrics[1].comparisons[0].guardrail, "pass");
+    const list = await json("experiments.json");
+    assert.deepEqual(
+      list.experiments.map(({ id }) => id),
+      ["hero", "quiet", "careful"],
+    );
+    assert.equal(list.experiments[0].verdict.text, hero.verdict.text);
+  });
+
+  test("what leaves is private, not indexed, not framed, and runs nothing", async () => {
+    for (const path of ["experiments", "experiments/hero"]) {
+      const { headers, text } = await get(path);
+      const style = text.match(/<style>([\s\S]*?)<\/style>/)[1];
+      const hash = createHash("sha256").update(style).digest("base64");
+      assert.equal(
+        headers["content-security-policy"],
+        `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+      );
+      assert.equal(headers["cache-control"], "no-store");
+      assert.equal(headers["x-robots-tag"], "noindex");
+      assert.equal(headers["x-content-type-options"], "nosniff");
+      assert.equal(headers["x-frame-options"], "DENY");
+      assert.equal(headers["content-type"], "text/html; charset=utf-8");
+      assert.equal(text.match(/<style/g).length, 1);
+      assert.doesNotMatch(text, /<script|<link|<iframe|<[^>]* (?:style|on\w+)=/);
+      for (const [, image] of text.matchAll(/<svg([^>]*)>/g)) assert.match(image, /role="img" aria-label="[^"]+"/);
+    }
+  });
+
+  test("names, events and reasons reach the page as text only", async () => {
+    await units("hero", "control", 120, 9, 100, { device: HOSTILE });
+    await units("hero", "bold", 120, 9, 100, { device: HOSTILE });
+    await insert("endings", [["e1", "acme-shop", "hero", HOSTILE, HOSTILE, "2026-11-18T12:00:00.000Z"]]);
+    const entry = { at: "2026-11-17T00:00:00Z", who: HOSTILE, action: HOSTILE, to: HOSTILE, summary: [HOSTILE] };
+    await platform.env.CONFIG.put("audit:2026-11-17T00:00:00Z:r1", JSON.stringify(entry));
+    await platform.env.CONFIG.put("audit:2026-11-17T00:00:01Z:r2", "<not json>");
+    for (const path of ["experiments", "experiments/hero"]) {
+      const { text } = await get(path);
+      assert.ok(text.includes("&lt;script&gt;"));
+      assert.ok(!text.includes("<script") && !text.includes("<img"), path);
+      const outside = text.replace(/<style>[\s\S]*?<\/style>/, "");
+      const tags = new Set([...outside.matchAll(/<([a-z0-9]+)/gi)].map(([, tag]) => tag.toLowerCase()));
+      for (const tag of ["script", "img", "iframe", "object"]) assert.ok(!tags.has(tag), tag);
+    }
+    assert.equal((await json("experiments/hero.json")).audit[0].who, HOSTILE, "as data it is what it was");
+  });
+
+  test("the rows: one for each unit and outcome, and no formula", async () => {
+    const { text, headers } = await get("experiments/hero.csv");
+    assert.equal(headers["content-type"], "text/csv; charset=utf-8");
+    const [head, ...lines] = text.trimEnd().split("\r\n");
+    assert.match(head, /^unit,variant,contaminated,exposed_at/);
+    assert.equal(lines.length, 6240);
+    assert.equal(lines.filter((line) => line.includes('"purchase"')).length, 300 + 429 + 28);
+    assert.ok(text.includes(`"'=order hero-`), "a text that starts as a formula is none");
+    assert.equal(new Set(lines).size, lines.length);
+  });
+
+  test("a gate that is red leaves no winner", async () => {
+    await units("quiet", "control", 2000, 20, 100);
+    await units("quiet", "bold", 1500, 5, 100);
+    const quiet = await json("experiments/quiet.json");
+    assert.equal(quiet.verdict.state, "untrusted");
+    assert.match(quiet.verdict.text, /^No winner is shown: units 2,000 \/ 1,500/);
+    assert.equal(quiet.gates.find((gate) => gate.name === "srm").level, "red");
+    assert.ok(quiet.metrics[0].comparisons[0].significant, "it would have been a winner");
+    const { text } = await get("experiments/quiet");
+    assert.ok(text.includes("✕ stop: Sample ratio") && !text.includes(" wins"));
+  });
+});
+
+describe("the guard", () => {
+  const health = (variant, requests, errors, source = "isolate") => [
+    ...["acme-shop", "hero", 1, variant, "2026-11-18T10", source, requests, errors],
+    ...[requests, 0, 0, 0, 0, 0, 0, 0],
+  ];
+  const tick = () => platform.worker.scheduled({ cron: "*/5 * * * *" });
+  const kill = async () => JSON.parse((await platform.env.CONFIG.get("kill")) ?? "null");
+
+  test("errors of both variants alike, or too few of them, end nothing", async () => {
+    await insert("origin_health", [health("control", 5000, 500), health("bold", 5000, 520)]);
+    await tick();
+    assert.equal(await kill(), null);
+  });
+
+  test("errors of one variant only: control everywhere, beside what was killed before; recorded, told once, on the page", async () => {
+    await platform.env.CONFIG.put("kill", JSON.stringify({ experiments: ["flag"] }));
+    await platform.env.LEDGER.exec("DELETE FROM origin_health");
+    await insert("origin_health", [
+      health("control", 300, 0),
+      health("bold", 200, 3),
+      health("bold", 100, 37, "other"),
+    ]);
+    await tick();
+    assert.deepEqual(await kill(), { experiments: ["flag", "hero"] });
+    await until(async () => {
+      const { text } = await platform.ask("/");
+      return !text.includes("Hello");
+    }, "the control");
+    for (let visit = 0; visit < 12; visit++) assert.doesNotMatch((await platform.ask("/")).text, /Hello/);
+    const ending = await until(
+      () => platform.env.LEDGER.prepare("SELECT * FROM endings WHERE ended_reason LIKE 'errors%'").first(),
+      "the record of it",
+      60_000,
+    );
+    assert.equal(ending.experiment_id, "hero");
+    assert.equal(ending.variant, "bold");
+    assert.match(ending.ended_reason, /^errors in iteration 1: the origin failed for bold in 40 of 300 requests/);
+    assert.equal(notices.length, 2, "tried again after a failure");
+    const { body, signature } = notices[1];
+    const [, t, tag] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(signature);
+    assert.equal(tag, createHmac("sha256", SECRET).update(`${t}.${body}`).digest("hex"));
+    const told = JSON.parse(body);
+    assert.equal(told.type, "experiment_ended_early");
+    assert.equal(told.experiment_id, "hero");
+    await tick();
+    await tick();
+    assert.equal(notices.length, 2, "once is enough");
+    const { text } = await get("experiments/hero");
+    assert.match(text, /Ended early because of bold: errors in iteration 1/);
+    assert.match(text, /killed: control for everybody/);
+    assert.match(text, /kill by sortition/);
+    assert.equal(
+      (await json("experiments/hero.json")).gates.find((gate) => gate.name === "ended_early").level,
+      "amber",
+    );
+  });
+
+  test("a broken guardrail ends what names it", async () => {
+    await units("careful", "control", 4000, 4, 9000);
+    await units("careful", "bold", 4000, 8, 9000);
+    const before = await json("experiments/careful.json");
+    assert.equal(before.metrics[1].comparisons[0].guardrail, "harm");
+    await tick();
+    assert.deepEqual(await kill(), { experiments: ["flag", "hero", "careful"] });
+    assert.match(JSON.parse(notices.at(-1).body).ended_reason, /^guardrail in iteration 1: revenue is worse in bold/);
+  });
+
+  test("a kill key that cannot be read is not touched: it kills everything as it is", async () => {
+    await platform.env.CONFIG.put("kill", "{broken");
+    await platform.env.LEDGER.exec("DELETE FROM endings");
+    await tick();
+    assert.equal(await platform.env.CONFIG.get("kill"), "{broken");
+  });
+});
