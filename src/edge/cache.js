@@ -5,13 +5,15 @@
 // How long a page whose answer may not be shared is asked for as if it were not named, and how many are remembered.
 const UNSHARED_MS = 60_000;
 const MOST_UNSHARED = 1000;
+// A refresh that does not come back in this time has been cut off with the request behind whose answer it ran.
+const REFRESH_MS = 30_000;
 
 // The Cache API knows no stale-while-revalidate, so a copy stays there for both times, and says when it was made.
 const MADE = "sortition-made";
 const ORIGINAL = "sortition-cache-control";
 
 const unshared = new Map();
-const refreshing = new Set();
+const refreshing = new Map();
 const counts = { hits: 0, stale: 0, misses: 0, bypassed: 0 };
 
 /** How many pages came from copies, for `/health`; undefined where none was ever looked for. */
@@ -42,8 +44,8 @@ export async function sharedCopy(variants, request, ask, ctx) {
   }
   if (copy) {
     counts.stale++;
-    if (!refreshing.has(key)) {
-      refreshing.add(key);
+    if (!(refreshing.get(key) > now - REFRESH_MS)) {
+      refreshing.set(key, now);
       ctx.waitUntil(fetched(key, variants, request.url, ask, ctx).finally(() => refreshing.delete(key)));
     }
     return { how: "stale", response: conditional(copy.response, request) };

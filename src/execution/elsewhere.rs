@@ -1,6 +1,6 @@
 //! Variant origins: another place to fetch the page from, and the way back where it fails.
 
-use super::{HeaderChange, Intent};
+use super::{HeaderChange, Intent, VISITOR};
 use crate::plan::Plan;
 use crate::url::Url;
 
@@ -48,7 +48,8 @@ impl Elsewhere {
     /// What an origin of another site must not see, and what it must not set.
     pub fn without_credentials(&self, changes: &mut Vec<HeaderChange>) {
         if !self.trusted {
-            for name in ["Cookie", "Authorization", "Proxy-Authorization"] {
+            // why: the visitor id is what the cookie says
+            for name in ["Cookie", "Authorization", "Proxy-Authorization", VISITOR] {
                 changes.push(HeaderChange::Remove(name));
             }
         }

@@ -193,6 +193,8 @@ describe("variant origins", () => {
       const [seen] = world.origin.of("/v/else");
       assert.equal(seen.headers.cookie?.includes("basket=7"), isForeign ? undefined : true);
       assert.equal(seen.headers.authorization, isForeign ? undefined : "Bearer x");
+      assert.equal(seen.headers["sortition-visitor"] === undefined, isForeign);
+      assert.equal(seen.headers["sortition-variants"], "else=v0");
       assert.equal(
         answer.setCookies.some((cookie) => cookie.startsWith("theirs")),
         !isForeign,
