@@ -10,6 +10,10 @@ use clap::{Args, Subcommand};
 
 /// The record (D1) and the archive (R2) in operation.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sortition events replay --dry-run
+  sortition events forget user-4711
+  sortition events drop hero 1 --export hero-1.ndjson")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Action,
