@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// How much of an experiment is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The primary metric.
+    /// What its verdict needs: the primary metric and the guardrails.
     List,
     /// Everything.
     Detail,
@@ -99,7 +99,7 @@ pub(super) fn metrics<'d>(
     let Some(metrics) = &experiment.metrics else { return Vec::new() };
     let guardrails = metrics.guardrails.iter().map(|guardrail| &guardrail.metric);
     let mut ids: Vec<&Id> = match scope {
-        Scope::List => metrics.primary.iter().collect(),
+        Scope::List => metrics.primary.iter().chain(guardrails).collect(),
         Scope::Guard => guardrails.collect(),
         Scope::Detail => metrics.primary.iter().chain(&metrics.secondary).chain(guardrails).collect(),
     };

@@ -134,16 +134,15 @@ fn metrics(results: &Results) -> Markup {
     html! {
         h2 { "Metrics" }
         @if !trusted { p class="note" { "A gate is red: these numbers are shown for finding the fault, not for deciding." } }
+        p class="soft" {
+            "Relative lift against the control with its " (confidence(results.confidence)) " interval, " (kind)
+            ". The plots share one scale from " (lift(domain[0])) " to " (lift(domain[1])) "; the dashed line is no change."
+        }
         div class="scroll" role="region" aria-label="Metrics" tabindex="0" {
             table {
-                caption {
-                    "Relative lift against the control with its " (confidence(results.confidence)) " interval, " (kind)
-                    ". The plots share one scale from " (lift(domain[0])) " to " (lift(domain[1])) "; the dashed line is no change."
-                }
                 thead { tr {
                     th scope="col" { "Metric" } th scope="col" { "Variant" } th class="n" scope="col" { "Control" } th class="n" scope="col" { "Variant's" }
-                    th scope="col" { "Lift" } th scope="col" { "In numbers" } th class="n" scope="col" { "p" } th class="n" scope="col" { "Holm" } th class="n" scope="col" { "BH" }
-                    th scope="col" { "Guardrail" }
+                    th scope="col" { "Lift" } th scope="col" { "p" }
                 } }
                 tbody {
                     @for metric in &results.metrics {
@@ -169,18 +168,20 @@ fn row(metric: &Metric, comparison: &Comparison, position: usize, domain: plot::
     };
     html! {
         tr {
-            th scope="row" { (metric.id) " " span class="soft" { (role(metric.role)) } }
+            th scope="row" {
+                (metric.id) " " span class="soft" { (role(metric.role)) }
+                @if let Some(margin) = comparison.margin {
+                    div { span class=(mark) { (word) } " " span class="soft" { (percent(margin)) " worse is tolerated" } }
+                }
+            }
             td { (comparison.variant) }
             td class="n" { (shown(0)) }
             td class="n" { (shown(position + 1)) }
-            td { (plot::interval(comparison, domain, position + 1)) }
-            td { (lift_text(comparison)) }
-            td class="n" { (p(comparison.p)) }
-            td class="n" { (p(comparison.p_holm)) }
-            td class="n" { (p(comparison.p_bh)) }
-            td { @if let Some(margin) = comparison.margin {
-                span class=(mark) { (word) } " " span class="soft" { (percent(margin)) " worse is tolerated" }
-            } }
+            td class="w" { (plot::interval(comparison, domain, position + 1)) (lift_text(comparison)) }
+            td class="w" {
+                (p(comparison.p))
+                @if comparison.p_holm.is_some() { div class="soft" { "Holm " (p(comparison.p_holm)) } div class="soft" { "BH " (p(comparison.p_bh)) } }
+            }
         }
     }
 }
@@ -189,7 +190,7 @@ fn over_time(results: &Results) -> Markup {
     html! {
         @if let Some(drawn) = plot::cumulative(&results.series) {
             h2 { "Lift over time" }
-            figure {
+            figure tabindex="0" aria-label="Lift over time" {
                 (drawn)
                 (plot::key(results.series.iter().enumerate().map(|(position, series)| (position + 1, series.variant.clone()))))
                 figcaption { "What was known at the end of each day of the primary metric, with its always-valid interval. The intervals of the first days may go beyond the frame." }
@@ -199,7 +200,7 @@ fn over_time(results: &Results) -> Markup {
         }
         @if let Some(drawn) = plot::exposures(&results.days, &results.variants) {
             h2 { "Exposures by day" }
-            figure {
+            figure tabindex="0" aria-label="Exposures by day" {
                 (drawn)
                 (plot::key(results.variants.iter().enumerate().map(|(position, variant)| (position, variant.id.clone()))))
                 figcaption { "People who met the experiment for the first time." }
@@ -289,7 +290,7 @@ fn segments(results: &Results) -> Markup {
                 div class="scroll" role="region" aria-label=(segment.dimension) tabindex="0" {
                     table {
                         caption { "By " (if segment.dimension == "visitor_type" { "new and returning visitors" } else { segment.dimension }) }
-                        thead { tr { th scope="col" { "Part" } th class="n" scope="col" { "Units" } th scope="col" { "Variant" } th scope="col" { "Lift" } th scope="col" { "In numbers" } } }
+                        thead { tr { th scope="col" { "Part" } th class="n" scope="col" { "Units" } th scope="col" { "Variant" } th scope="col" { "Lift" } } }
                         tbody {
                             @for part in &segment.parts {
                                 @for (position, comparison) in part.comparisons.iter().enumerate() {
@@ -297,8 +298,7 @@ fn segments(results: &Results) -> Markup {
                                         th scope="row" { (if part.value.is_empty() { "unknown" } else { part.value.as_str() }) }
                                         td class="n" { (count(part.units)) }
                                         td { (comparison.variant) }
-                                        td { (plot::interval(comparison, domain, position + 1)) }
-                                        td { (lift_text(comparison)) }
+                                        td class="w" { (plot::interval(comparison, domain, position + 1)) (lift_text(comparison)) }
                                     }
                                 }
                             }

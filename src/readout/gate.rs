@@ -146,7 +146,9 @@ pub(super) fn novelty(trends: &[(String, Trend)]) -> Gate {
         Some((variant, _)) => {
             (Level::Amber, format!("The effect of {variant} grows with the days since people first met it."))
         }
-        None if trends.is_empty() => (Level::Green, "Four whole days are needed to tell.".to_owned()),
+        None if trends.is_empty() => {
+            (Level::Green, "Outcomes on four whole days since the exposure are needed to tell.".to_owned())
+        }
         None => (Level::Green, "The effect is steady over the days since people first met it.".to_owned()),
     };
     gate("novelty", "Steady effect", level, text)

@@ -3,7 +3,7 @@
 use super::number::count;
 use super::page::{badges, class, page, status};
 use super::plot;
-use super::types::Results;
+use super::types::{MetricRole, Results};
 use maud::html;
 
 /// The page with all experiments of a project, in the document's order.
@@ -25,7 +25,8 @@ pub fn list_page(project: &str, experiments: &[Results]) -> String {
 }
 
 fn card(results: &Results) -> maud::Markup {
-    let primary = results.metrics.first().map_or(&[][..], |metric| &metric.comparisons);
+    let named = results.metrics.first().filter(|metric| metric.role == MetricRole::Primary);
+    let primary = named.map_or(&[][..], |metric| &metric.comparisons);
     let domain = plot::domain(primary.iter().filter_map(|comparison| comparison.lift_interval));
     html! {
         h2 { a href={"/_sortition/experiments/" (results.id)} { @if results.name.is_empty() { (results.id) } @else { (results.name) } } }
@@ -36,7 +37,7 @@ fn card(results: &Results) -> maud::Markup {
             div { dt { "Units" } dd { (count(results.units)) } }
             @for (position, comparison) in primary.iter().enumerate() {
                 div {
-                    dt { (results.metrics.first().map_or("", |metric| metric.id.as_str())) ", " (comparison.variant) }
+                    dt { (named.map_or("", |metric| metric.id.as_str())) ", " (comparison.variant) }
                     dd { (plot::interval(comparison, domain, position + 1)) }
                     dd { (super::detail::lift_text(comparison)) }
                 }

@@ -37,6 +37,9 @@ fn digits(value: f64) -> usize {
 
 /// A share: `3.12 %`.
 pub(super) fn percent(value: f64) -> String {
+    if value > 0.0 && value < 0.00001 {
+        return "below 0.001 %".to_owned();
+    }
     format!("{} %", grouped(value * 100.0, digits(value)))
 }
 
@@ -48,6 +51,9 @@ pub(super) fn confidence(value: f64) -> String {
 
 /// A change: `+3.1 %`, `−0.5 %`.
 pub(super) fn lift(value: f64) -> String {
+    if value == 0.0 {
+        return "0 %".to_owned();
+    }
     let text = grouped(value * 100.0, if value.abs() < 0.001 { 2 } else { 1 });
     if value > 0.0 { format!("+{text} %") } else { format!("{text} %") }
 }

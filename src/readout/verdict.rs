@@ -46,6 +46,11 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
     let Some(primary) = grounds.metrics.iter().find(|metric| metric.role == MetricRole::Primary) else {
         return say(State::Open, None, "No primary metric is named, so nothing can be decided.".to_owned());
     };
+    let broken = breakers(grounds.metrics).next().map(|(metric, broken)| {
+        let numbers = evidence(grounds, metric, broken);
+        let text = format!("Take {} back: it breaks the guardrail {}: {numbers}", broken.variant, metric.id);
+        say(State::Loser, Some(&broken.variant), text)
+    });
     if grounds.method == Method::Fixed && !grounds.is_over {
         let needed = grounds.progress.map(|progress| progress.needed as f64);
         if needed.is_none_or(|needed| (grounds.units as f64) < needed) {
@@ -53,7 +58,8 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
                 format!(" {} of the sample are here.", percent(grounds.units as f64 / n))
             });
             let text = format!("It is read once, at its planned end.{share} Until then every number here moves.");
-            return say(State::Open, None, text);
+            // why: guardrails are watched by an interval that is valid at every look, whatever the method
+            return broken.unwrap_or_else(|| say(State::Open, None, text));
         }
     }
     let sign = if grounds.direction == Direction::HigherIsBetter { 1.0 } else { -1.0 };
@@ -79,6 +85,9 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
             caution(grounds, &winner.variant)
         );
         return say(State::Winner, Some(&winner.variant), text);
+    }
+    if let Some(broken) = broken {
+        return broken;
     }
     if let Some(loser) = primary.comparisons.iter().find(|comparison| decided(comparison) < 0.0) {
         let control = grounds.variants.first().map_or("", |variant| &variant.id);
@@ -125,6 +134,17 @@ fn evidence(grounds: &Grounds<'_>, metric: &Metric, comparison: &Comparison) -> 
         Method::Fixed => "; valid for this one look".to_owned(),
     };
     format!("{} {} against {}{change}{interval}{strength}.", metric.id, shown(position), shown(0))
+}
+
+/// Treatments that break a guardrail, with it.
+fn breakers(metrics: &[Metric]) -> impl Iterator<Item = (&Metric, &Comparison)> {
+    metrics.iter().flat_map(|metric| {
+        metric
+            .comparisons
+            .iter()
+            .filter(|comparison| comparison.guardrail == Some("harm"))
+            .map(move |one| (metric, one))
+    })
 }
 
 /// What stands against taking a winner.

@@ -74,6 +74,7 @@ test("every state is there: a winner, nothing found, a fault, a broken guardrail
   assert.match(await verdict("The same page twice"), /^No difference can be told yet/);
   assert.match(await verdict("A delivery note that some never get to see"), /^No winner is shown: units/);
   assert.equal(await card("A delivery note that some never get to see").getByText("✕ stop: Sample ratio").count(), 1);
+  assert.match(await verdict("A discount in every basket"), /^Take half-price back: it breaks the guardrail revenue/);
   await page.getByRole("link", { name: "A discount in every basket" }).click();
   assert.equal(await page.getByText("✕ broken").count(), 1);
   await context.close();
