@@ -49,6 +49,8 @@ if (withData) {
   rmSync(at(".wrangler", "state", "v3", "d1"), { recursive: true, force: true });
 }
 console.log(`Seeding the local KV with ${seed} and applying the ledger's migrations …`);
+// why: what the guard stopped on another day is not stopped today
+if (withData) tool("kv", "key", "delete", "--local", "--binding", "CONFIG", "kill");
 tool("kv", "key", "put", "--local", "--binding", "CONFIG", "config", "--path", seed);
 tool("d1", "migrations", "apply", "LEDGER", "--local");
 

@@ -64,12 +64,15 @@ async function learn(one, env, asked, trail) {
   return JSON.stringify(await Promise.all(told));
 }
 
-/** The answers to questions, null for one that fails: the others are worth showing. */
+/** The answers to questions, null for one that fails: the others are worth showing. What is asked twice is asked once. */
 function ask(env, questions, asked) {
+  const known = new Map();
   return Promise.all(
     questions.map(async (question) => {
       try {
-        return await answerTo(env, question, asked);
+        const key = JSON.stringify(question);
+        if (!known.has(key)) known.set(key, answerTo(env, question, asked));
+        return await known.get(key);
       } catch (error) {
         console.error(`sortition: a question of the readout failed: ${error}`);
         return null;

@@ -1,7 +1,7 @@
 //! What to ask the record, and its answers as rows.
 
 use super::types::AuditEntry;
-use crate::document::{Document, Experiment, Id, Metric, Timestamp};
+use crate::document::{Document, Experiment, Id, Metric, MetricKind, Timestamp};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
 use crate::ledger::readout::{self as record, Counted, Iteration, Question, Row};
 use crate::plan::Kill;
@@ -127,12 +127,19 @@ pub fn questions(
     let today = now.to_string();
     let today = today.get(..10).unwrap_or_default();
     let mut questions = vec![record::units(of)];
-    for (_, metric) in metrics(document, experiment, scope) {
-        let per = metric.per.as_deref().unwrap_or(&metric.event);
+    let all = metrics(document, experiment, scope);
+    for (_, metric) in &all {
+        // why: whether somebody bought follows from any sums of the event, so one question may do for several metrics
+        let richer = |other: &&&Metric| other.event == metric.event && other.kind != MetricKind::Proportion;
+        let asked = match metric.kind {
+            MetricKind::Proportion => all.iter().map(|(_, other)| other).find(richer).unwrap_or(metric),
+            _ => metric,
+        };
+        let per = asked.per.as_deref().unwrap_or(&asked.event);
         // why: a float cast saturates, and the record bounds values at that
         #[allow(clippy::cast_possible_truncation)]
-        let cap = metric.cap.map(|cap| (cap * known.minor_units(&metric.event)).round() as i64);
-        questions.push(record::outcomes(of, Counted { event: &metric.event, per, cap }, today));
+        let cap = asked.cap.map(|cap| (cap * known.minor_units(&asked.event)).round() as i64);
+        questions.push(record::outcomes(of, Counted { event: &asked.event, per, cap }, today));
     }
     questions
 }

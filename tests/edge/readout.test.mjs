@@ -51,6 +51,7 @@ before(async () => {
       measured({ name: HOSTILE, hypothesis: HOSTILE, owner: HOSTILE, rollback: { owner: HOSTILE, when: "errors" } }),
       measured({ id: "quiet", pages: ["/quiet"] }),
       measured({ id: "careful", pages: ["/careful"], rollback: { owner: "", when: "guardrail or srm" } }),
+      measured({ id: "sick", pages: ["/sick"], rollback: { owner: "", when: "5xx errors" } }),
       experiment({ id: "flag", kind: "release", pages: ["/flag"] }),
     ],
     {
@@ -186,7 +187,7 @@ describe("the pages", () => {
     const list = await json("experiments.json");
     assert.deepEqual(
       list.experiments.map(({ id }) => id),
-      ["hero", "quiet", "careful"],
+      ["hero", "quiet", "careful", "sick"],
     );
     assert.equal(list.experiments[0].verdict.text, hero.verdict.text);
   });
@@ -318,6 +319,42 @@ describe("the guard", () => {
     await tick();
     assert.deepEqual(await kill(), { experiments: ["flag", "hero", "careful"] });
     assert.match(JSON.parse(notices.at(-1).body).ended_reason, /^guardrail in iteration 1: revenue is worse in bold/);
+  });
+
+  test("an origin that answers one variant with 5xx: control for everybody, without anybody", async () => {
+    origin.on("/sick", (request, response) => {
+      const fails = (request.headers["sortition-variants"] ?? "").includes("sick=bold");
+      response.writeHead(fails ? 500 : 200, { "Content-Type": "text/html" });
+      response.end("<h1>Sick</h1>");
+    });
+    const visit = async () => (await platform.ask("/sick")).status;
+    const told = await until(
+      async () => {
+        // why: an isolate tells of its origin every ten seconds, with other news
+        await Promise.all(Array.from({ length: 10 }, visit));
+        await platform.ask("/");
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        const sum = "SELECT sum(errors) AS errors FROM origin_health WHERE experiment_id = 'sick' AND variant = ?";
+        const { errors } = await platform.env.LEDGER.prepare(sum).bind("bold").first();
+        return errors > 15 && { control: (await platform.env.LEDGER.prepare(sum).bind("control").first()).errors };
+      },
+      "the health of the origin",
+      90_000,
+    );
+    assert.deepEqual(told, { control: 0 });
+    await tick();
+    assert.deepEqual(await kill(), { experiments: ["flag", "hero", "careful", "sick"] });
+    await until(async () => (await visit()) === 200, "the control");
+    assert.deepEqual(await Promise.all(Array.from({ length: 20 }, visit)), Array(20).fill(200));
+    const page = await until(async () => {
+      const { text } = await get("experiments/sick");
+      return text.includes("Ended early") && text;
+    }, "the timeline");
+    assert.match(
+      page,
+      /Ended early because of bold: errors in iteration 1: the origin failed for bold in \d+ of \d+ requests/,
+    );
+    assert.match(page, /within \d+ ms/);
   });
 
   test("a kill key that cannot be read is not touched: it kills everything as it is", async () => {

@@ -19,6 +19,7 @@ mod ledger;
 mod nearest;
 mod origin_health;
 mod pages;
+mod readout;
 mod rewriting;
 mod schema;
 mod stats;

@@ -22,12 +22,14 @@ steps AS MATERIALIZED (SELECT variant, substr(converted_at, 1, 10) AS day, devic
 dc AND c = 1 AS converted, claimed IS NOT NULL AND claimed <> variant AS contradicts, dd, n * n - (n - dd) * (n - dd) AS ddd,
 max(min(total, CAST(?6 AS INTEGER)), -3037000499) AS after, max(min(total - dy, CAST(?6 AS INTEGER)), -3037000499) AS before, n FROM running),
 changes AS MATERIALIZED (SELECT *, after - before AS y, after * after - before * before AS yy, after * n - before * (n - dd) AS yd FROM steps),
+cells AS MATERIALIZED (SELECT variant, day, coalesce(device, '') AS device, coalesce(country, '') AS country, coalesce(visitor_type, '') AS visitor_type,
+sum(converted) AS converted, sum(y) AS y, sum(yy >> 32) AS yy_high, sum(yy & 4294967295) AS yy_low, sum(dd) AS d, sum(ddd) AS dd, sum(yd) AS yd
+FROM changes GROUP BY 1, 2, 3, 4, 5),
 tenures AS (SELECT variant, CAST(julianday(day) - julianday(substr(exposed_at, 1, 10)) AS INTEGER) AS age, max(converted) AS converted,
 max(min(sum(y), 3037000499), -3037000499) AS y, sum(dd) AS d FROM changes WHERE day < ?7 GROUP BY variant, person, age)
 SELECT json_group_array(json_array(dimension, part, variant, converted, y, yy_high, yy_low, d, dd, yd)) FROM (
-SELECT k.value AS dimension, CASE k.value WHEN 'day' THEN day WHEN 'device' THEN coalesce(device, '') WHEN 'country' THEN coalesce(country, '')
-ELSE coalesce(visitor_type, '') END AS part, variant, sum(converted) AS converted, sum(y) AS y, sum(yy >> 32) AS yy_high,
-sum(yy & 4294967295) AS yy_low, sum(dd) AS d, sum(ddd) AS dd, sum(yd) AS yd
-FROM json_each('["day","device","country","visitor_type"]') k CROSS JOIN changes GROUP BY 1, 2, 3
+SELECT k.value AS dimension, CASE k.value WHEN 'day' THEN day WHEN 'device' THEN device WHEN 'country' THEN country ELSE visitor_type END AS part,
+variant, sum(converted) AS converted, sum(y) AS y, sum(yy_high) AS yy_high, sum(yy_low) AS yy_low, sum(d) AS d, sum(dd) AS dd, sum(yd) AS yd
+FROM json_each('["day","device","country","visitor_type"]') k CROSS JOIN cells GROUP BY 1, 2, 3
 UNION ALL SELECT 'age', age, variant, sum(converted), sum(y), sum((y * y) >> 32), sum((y * y) & 4294967295), sum(d), sum(d * d), sum(y * d) FROM tenures WHERE age < 28 GROUP BY 2, 3
 UNION ALL SELECT 'contradicts', '', variant, count(DISTINCT person), 0, 0, 0, 0, 0, 0 FROM changes WHERE contradicts GROUP BY 3)
