@@ -1,11 +1,12 @@
-// Rust → wasm → bindings → one module: build/index.js and build/index_bg.wasm.
+// Rust → wasm → bindings → one module: build/index.js and build/index_bg.wasm, and build/readout_bg.wasm, which an isolate
+// only loads when somebody looks at results.
 //
 // These are the steps of worker-build, done directly: it would be another tool to compile, it drops LTO for a crate that
 // is also a library (the wasm is 14 % larger), and it wraps the handlers in a class that is instantiated per request,
 // which alone costs what a whole pass-through may.
 
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { at, installed, packages, run, target, wasmBindgen, wasmTarget } from "./setup.mjs";
@@ -26,15 +27,8 @@ const SOURCES = [
   ...["entry", "cache", "rewrite", "request", "readout", "ship", "body", "client"].map((name) => `src/edge/${name}.js`),
 ];
 
-/**
- * Builds the worker into `out`; `features` and `profile` are cargo's, for builds that are only tested. Builds with
- * different features need different profiles: in one folder each would overwrite the other's wasm, and be built anew
- * every time.
- */
-export function build({ out = at("build"), features = [], profile = "worker" } = {}) {
-  packages();
-  wasmTarget();
-  const bindgen = wasmBindgen();
+/** Compiles the library with some features, in a profile of their own; the path of its wasm. */
+function compile(profile, features) {
   const cargo = [
     "rustc",
     "--profile",
@@ -46,9 +40,34 @@ export function build({ out = at("build"), features = [], profile = "worker" } =
     "wasm32-unknown-unknown",
   ];
   run("cargo", features.length ? [...cargo, "--features", features.join(",")] : cargo);
-  const wasm = join(target, "wasm32-unknown-unknown", profile, "sortition_engine.wasm");
+  return join(target, "wasm32-unknown-unknown", profile, "sortition_engine.wasm");
+}
 
-  const hash = createHash("sha256").update(readFileSync(wasm));
+/** Makes the bindings of a wasm as `name`.js and `name`_bg.wasm in `work`. */
+function bind(wasm, { name, work, level, flags }) {
+  run(wasmBindgen(), [wasm, "--no-typescript", "--out-name", name, "--out-dir", work, ...flags]);
+  const bound = join(work, `${name}_bg.wasm`);
+  // why: left alone it puts everything that has one caller into it, and V8 then spends a quarter of a second of a start
+  // on optimising one function of 89 KB
+  const limits = ["--one-caller-inline-max-function-size", "200"];
+  const strip = ["--strip-debug", "--strip-producers"];
+  const known = WASM_FEATURES.map((feature) => `--enable-${feature}`);
+  run(installed("wasm-opt"), [level, ...limits, ...strip, ...known, bound, "-o", bound]);
+}
+
+/**
+ * Builds the worker into `out`; `features` and `profile` are cargo's, for builds that are only tested. Builds with
+ * different features need different profiles: in one folder each would overwrite the other's wasm, and be built anew
+ * every time.
+ */
+export function build({ out = at("build"), features = [], profile = "worker" } = {}) {
+  packages();
+  wasmTarget();
+  wasmBindgen();
+  const wasm = compile(profile, features);
+  const readout = compile("readout", ["readout"]);
+
+  const hash = createHash("sha256").update(readFileSync(wasm)).update(readFileSync(readout));
   for (const source of SOURCES) hash.update(readFileSync(at(source)));
   const stamp = hash.digest("hex");
   const stampFile = `${out}.stamp`;
@@ -58,21 +77,15 @@ export function build({ out = at("build"), features = [], profile = "worker" } =
   const work = join(target, ["bindings", ...features].join("-"));
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
+  // why: of a build that is only tested nobody measures the size, and this step would take a minute
+  const level = profile === "worker" ? "-O3" : "-O0";
   // why: a trap ends the instance; with these two the next call starts a fresh one
   const recovery = ["--experimental-reset-state-function", "--force-enable-abort-handler"];
-  run(bindgen, [wasm, "--target", "module", "--no-typescript", "--out-name", "index", "--out-dir", work, ...recovery]);
+  bind(wasm, { name: "index", work, level, flags: ["--target", "module", ...recovery] });
+  bind(readout, { name: "readout", work, level, flags: ["--target", "web"] });
   const glue = join(work, "index.js");
   // why: Workers import a compiled module by its file, and have no source phase imports
   writeFileSync(glue, readFileSync(glue, "utf8").replace("import source wasmModule", "import wasmModule"));
-  const bound = join(work, "index_bg.wasm");
-  // why: of a build that is only tested nobody measures the size, and this step would take a minute
-  const level = profile === "worker" ? "-O3" : "-O0";
-  // why: left alone it puts everything that has one caller into it, and V8 then spends a quarter of a second of a start
-  // on optimising one function of 89 KB
-  const limits = ["--one-caller-inline-max-function-size", "200"];
-  const strip = ["--strip-debug", "--strip-producers"];
-  const flags = [level, ...limits, ...strip, ...WASM_FEATURES.map((name) => `--enable-${name}`)];
-  run(installed("wasm-opt"), [...flags, bound, "-o", bound]);
 
   const client = join(work, "client.min.js");
   run(installed("esbuild"), [
@@ -93,21 +106,25 @@ export function build({ out = at("build"), features = [], profile = "worker" } =
   run(installed("esbuild"), [
     at("src/edge/entry.js"),
     "--bundle",
+    "--minify",
     "--format=esm",
     "--target=es2022",
     "--external:./index_bg.wasm",
+    "--external:./readout_bg.wasm",
     `--alias:sortition-core=${resolve(glue)}`,
+    `--alias:sortition-readout=${resolve(join(work, "readout.js"))}`,
     `--alias:sortition-client=${resolve(clientText)}`,
     `--outfile=${join(out, "index.js")}`,
     "--log-level=warning",
   ]);
-  cpSync(bound, join(out, "index_bg.wasm"));
+  for (const name of ["index_bg.wasm", "readout_bg.wasm"]) cpSync(join(work, name), join(out, name));
   writeFileSync(stampFile, stamp);
-  const compressed = (name) => gzipSync(readFileSync(join(out, name)), { level: 9 }).length;
-  const kib = (bytes) => Math.round(bytes / 1024);
-  console.log(
-    `${out}: ${kib(statSync(bound).size)} KiB of wasm, ${kib(compressed("index_bg.wasm") + compressed("index.js"))} KiB compressed with its JavaScript`,
-  );
+  const kib = (...names) =>
+    Math.round(
+      names.reduce((sum, name) => sum + gzipSync(readFileSync(join(out, name)), { level: 9 }).length, 0) / 1024,
+    );
+  const [worker, results] = [kib("index.js", "index_bg.wasm"), kib("readout_bg.wasm")];
+  console.log(`${out}: ${worker} KiB compressed, wasm and JavaScript; the readout beside it ${results} KiB`);
   return out;
 }
 

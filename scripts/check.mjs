@@ -6,5 +6,8 @@ packages();
 wasmTarget();
 run("cargo", ["fmt", "--check"]);
 run("cargo", ["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]);
-run("cargo", ["clippy", "--quiet", "--lib", "--target", "wasm32-unknown-unknown", "--", "-D", "warnings"]);
+for (const features of [[], ["--features", "readout"]]) {
+  const flags = ["--quiet", "--lib", "--target", "wasm32-unknown-unknown", ...features];
+  run("cargo", ["clippy", ...flags, "--", "-D", "warnings"]);
+}
 run(installed("biome"), ["ci", "--error-on-warnings", "--max-diagnostics=50"]);

@@ -1,6 +1,7 @@
 // The readout's endpoints and its guard: asks the record and KV what the wasm wants to know, and carries out what it says.
 
 import * as core from "sortition-core";
+import { initSync, Readout, readout_policy } from "sortition-readout";
 import { ship } from "./ship.js";
 
 const ROOT = "/_sortition/experiments";
@@ -23,6 +24,12 @@ const failed = { tries: 0, at: 0 };
 /** Whether a path belongs to the readout, and the readout exists. */
 export const isReadout = (path, env) => Boolean(env.ADMIN_TOKEN) && /^\/_sortition\/experiments(?:$|[./])/.test(path);
 
+/** Brings up the readout's wasm, with the first who asks. A build without it has no readout. */
+async function wake() {
+  const { default: module } = await import("./readout_bg.wasm");
+  initSync({ module });
+}
+
 export async function readout(request, env) {
   if (!(await isAllowed(request, env))) {
     return problem(401, "Unauthorized", "send ADMIN_TOKEN as Basic password or as Bearer token", {
@@ -40,7 +47,8 @@ export async function readout(request, env) {
   if (!env.LEDGER) return problem(503, "Service unavailable", "there is no LEDGER: the readout needs the record");
   const config = await env.CONFIG.get("config");
   if (config === null) return problem(503, "Service unavailable", "there is no experiment document yet: push one");
-  const open = (now) => core.Readout.open(config, id, false, now);
+  await wake();
+  const open = (now) => Readout.open(config, id, false, now);
   let one;
   try {
     one = open(Date.now());
@@ -206,7 +214,7 @@ const COMMON = {
 };
 
 function answer(body, type, id) {
-  const headers = { ...COMMON, "content-type": type, "content-security-policy": core.readout_policy() };
+  const headers = { ...COMMON, "content-type": type, "content-security-policy": readout_policy() };
   if (id) headers["content-disposition"] = `attachment; filename="${id}.csv"`;
   return new Response(body, { headers });
 }
@@ -226,14 +234,17 @@ export async function guard(env) {
   if (!env.LEDGER) return;
   const config = await env.CONFIG.get("config");
   if (config === null) return;
-  const one = core.Readout.open(config, undefined, true, Date.now());
+  await wake();
+  const one = Readout.open(config, undefined, true, Date.now());
   if (one.size() === 0) return;
   const told = await learn(one, env, undefined, "[]");
-  const acts = JSON.parse(one.act(told, (await env.CONFIG.get("kill")) ?? undefined));
+  const kill = (await env.CONFIG.get("kill")) ?? undefined;
+  const acts = JSON.parse(one.act(told, kill, env.SORTITION_SECRET));
   if (!acts) return;
   // why: a key that cannot be read kills everything already, and is somebody's to mend
   if (acts.kill) await env.CONFIG.put("kill", JSON.stringify(acts.kill));
-  if (acts.message) await ship(acts.message, env);
+  const message = core.message(JSON.stringify(acts.events));
+  if (message) await ship(message, env);
   for (const [key, entry] of acts.audit) {
     console.warn(`sortition: ended early: ${entry}`);
     await env.CONFIG.put(key, entry);

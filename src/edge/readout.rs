@@ -2,8 +2,6 @@
 
 use crate::bucket::{self, signature};
 use crate::document::{Document, Experiment, Kind, Status, Timestamp};
-use crate::edge::isolate;
-use crate::edge::visit::entropy;
 use crate::events::{EndedEarly, Event, What};
 use crate::ledger::readout::{self as record, Iteration, Question};
 use crate::plan::Kill;
@@ -142,9 +140,9 @@ impl Readout {
     }
 
     /// What to do about breaches, `null` where there is none: `kill`, the key's next value; `audit`, `[key, entry]`s;
-    /// `message` for the queue; `notify`, `[url, body, signature]`s. A cause ends an iteration once: who takes an
-    /// experiment up again knows of it.
-    pub fn act(&self, told: &str, kill: Option<String>) -> String {
+    /// `events` for the queue; `notify`, `[url, body, signature]`s, signed where there is a secret. A cause ends an
+    /// iteration once: who takes an experiment up again knows of it.
+    pub fn act(&self, told: &str, kill: Option<String>, secret: Option<String>) -> String {
         let at = self.now.to_string();
         let revision = self.document.revision.clone().unwrap_or_default();
         let (mut ended, mut audit, mut events, mut notices) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -181,7 +179,7 @@ impl Readout {
                 audit.push(json!([format!("audit:{at}:{revision}:{}", e.id), entry.to_string()]));
                 if let Some(notify) = &self.document.notify {
                     let body = serde_json::to_string(&event).unwrap_or_default();
-                    notices.push(json!([notify.url, body, self.signed(&body)]));
+                    notices.push(json!([notify.url, body, self.signed(&body, secret.as_deref())]));
                 }
                 events.push(event);
             }
@@ -191,15 +189,14 @@ impl Readout {
         }
         let kill = kill.map_or_else(|| Ok(Kill::default()), |text| Kill::parse(&text));
         let next = kill.ok().map(|kill| kill.with(&ended));
-        let message = isolate::message(events, entropy);
-        json!({"kill": next, "audit": audit, "message": message, "notify": notices}).to_string()
+        json!({"kill": next, "audit": audit, "events": events, "notify": notices}).to_string()
     }
 
     /// The header `Sortition-Signature` of a body; null without a secret.
-    fn signed(&self, body: &str) -> Option<String> {
-        let secret = isolate::with(|isolate| isolate.secret.clone()).flatten().filter(|secret| !secret.is_empty())?;
+    fn signed(&self, body: &str, secret: Option<&str>) -> Option<String> {
+        let secret = secret.filter(|secret| !secret.is_empty())?.as_bytes();
         let seconds = self.now.millis().div_euclid(1000).to_string();
-        let tag = signature::sign(&secret, &[seconds.as_bytes(), b".", body.as_bytes()]);
+        let tag = signature::sign(secret, &[seconds.as_bytes(), b".", body.as_bytes()]);
         Some(format!("t={seconds},v1={}", bucket::hex(&tag)))
     }
 }

@@ -317,6 +317,13 @@ pub fn selectors(experiment: usize) -> String {
     selectors.unwrap_or_else(|| "[]".to_owned())
 }
 
+/// The message for the queue of events that were made elsewhere, as JSON; `None` where there is no queue.
+#[wasm_bindgen]
+pub fn message(events: &str) -> Option<String> {
+    let events: Vec<Event> = serde_json::from_str(events).ok()?;
+    isolate::message(events, entropy)
+}
+
 /// Whether a request may try a variant origin: its circuit is closed, or it is time to try again.
 #[wasm_bindgen]
 pub fn origin_admits(origin: &str, now: f64) -> bool {
