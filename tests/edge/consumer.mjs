@@ -7,7 +7,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { unstable_readConfig as readConfig } from "wrangler";
+import { unstable_readConfig as readConfig, unstable_splitSqlQuery as splitSqlQuery } from "wrangler";
 import { until } from "./client.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -15,13 +15,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** The record's tables, as statements. */
 const MIGRATIONS = readdirSync(join(root, "migrations"))
   .sort()
-  .flatMap((name) =>
-    readFileSync(join(root, "migrations", name), "utf8")
-      .replaceAll(/--.*$/gm, "")
-      .split(";")
-      .map((statement) => statement.trim())
-      .filter(Boolean),
-  );
+  .flatMap((name) => splitSqlQuery(readFileSync(join(root, "migrations", name), "utf8")));
 
 /** Records and archives by their `places`. `ask(route, question)` asks the worker; see unreliable.mjs. */
 export async function startConsumer(places) {
@@ -89,9 +83,16 @@ export async function startConsumer(places) {
       if (group) process.kill(-group.pid, "SIGKILL");
     } catch {}
   });
+  // why: a test runner that gives up ends this process by a signal, and `exit` is not told of that
+  process.once("SIGTERM", () => process.exit(143));
 
-  await start();
-  for (const place of places) await ask("migrate", { place, statements: MIGRATIONS });
+  try {
+    await start();
+    for (const place of places) await ask("migrate", { place, statements: MIGRATIONS });
+  } catch (error) {
+    await kill();
+    throw error;
+  }
   return {
     ask,
     kill,

@@ -30,10 +30,14 @@ pub(super) fn run(arguments: &ForgetArguments) -> Result<Report, Failure> {
     }
     let parameters = person.parameters();
     for (table, count, delete) in upkeep::FORGET {
-        let sql = if arguments.dry_run { count } else { delete };
-        let outcome = store.run(&[(sql, parameters.clone())])?.into_iter().next().unwrap_or_default();
+        // why: D1 counts what triggers change along with what a statement deletes
+        let mut statements = vec![(count, parameters.clone())];
+        if !arguments.dry_run {
+            statements.push((delete, parameters.clone()));
+        }
+        let outcome = store.run(&statements)?.into_iter().next().unwrap_or_default();
         let counted = outcome.rows.first().and_then(|row| row.get("n")).and_then(Value::as_u64);
-        tally.rows.push((table, counted.unwrap_or(outcome.changes)));
+        tally.rows.push((table, counted.unwrap_or(0)));
     }
     Ok(told(&person, &tally, arguments.dry_run))
 }
