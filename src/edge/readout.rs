@@ -10,6 +10,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
+/// How many experiments a list asks the record about: D1 answers 1,000 questions a request, and each asks a few.
+const MOST_IN_LIST: usize = 100;
+
 /// A readout under way.
 #[wasm_bindgen]
 pub struct Readout {
@@ -84,9 +87,17 @@ impl Readout {
             kill.map(|text| Kill::parse(&text).unwrap_or_else(|_| Kill::everything())).unwrap_or_default();
     }
 
-    /// What to ask about the chosen: a list of questions for each.
+    /// What to ask about the chosen: a list of questions for each. None about drafts, nor in a list about what stands
+    /// behind its first experiments.
     pub fn second(&self) -> String {
-        let ask = |e: &Experiment| text(readout::questions(&self.document, e, &self.known, self.scope, self.now));
+        let mut left = if self.scope == Scope::List { MOST_IN_LIST } else { usize::MAX };
+        let ask = |e: &Experiment| {
+            if self.scope == Scope::List && (e.status == Status::Draft || left == 0) {
+                return "[]".to_owned();
+            }
+            left -= 1;
+            text(readout::questions(&self.document, e, &self.known, self.scope, self.now))
+        };
         format!("[{}]", self.experiments().map(ask).collect::<Vec<_>>().join(","))
     }
 

@@ -146,6 +146,8 @@ pub fn questions(
 
 /// The answers about an experiment.
 pub(super) struct Answers {
+    /// Whether anything was asked.
+    pub(super) asked: bool,
     /// How many questions have no answer: what is shown then is not all there is.
     pub(super) failed: usize,
     pub(super) units: Vec<Row>,
@@ -156,6 +158,12 @@ impl Answers {
     pub(super) fn read(answers: &[Option<String>]) -> Self {
         let (units, outcomes) = answers.split_first().map_or((None, &[][..]), |(units, rest)| (units.as_deref(), rest));
         let failed = answers.iter().filter(|answer| answer.is_none()).count();
-        Self { failed, units: rows(units), outcomes: outcomes.iter().map(|answer| rows(answer.as_deref())).collect() }
+        let asked = !answers.is_empty();
+        Self {
+            asked,
+            failed,
+            units: rows(units),
+            outcomes: outcomes.iter().map(|answer| rows(answer.as_deref())).collect(),
+        }
     }
 }

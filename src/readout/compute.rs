@@ -103,6 +103,8 @@ impl One<'_> {
             confidence: analysis.confidence,
             is_over,
             direction: Direction::HigherIsBetter,
+            asked: self.answers.asked,
+            status: e.status,
         });
         let series = primary.map_or_else(Vec::new, |(_, kind)| self.series(kind, &days));
         Results {

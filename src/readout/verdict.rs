@@ -1,9 +1,9 @@
 //! The answer in one plain sentence.
 
-use super::gate::{Gate, first_red, state_of};
+use super::gate::{Gate, Level, first_red, state_of};
 use super::number::{confidence, count, grouped, lift, lifts, percent};
 use super::types::{Comparison, Metric, MetricRole, Progress, State, Variant, Verdict};
-use crate::document::{Method, MetricKind};
+use crate::document::{Method, MetricKind, Status};
 use crate::stats::Direction;
 
 /// What a verdict rests on.
@@ -18,6 +18,9 @@ pub(super) struct Grounds<'a> {
     /// Whether the experiment is past its end.
     pub(super) is_over: bool,
     pub(super) direction: Direction,
+    /// Whether the record was asked at all.
+    pub(super) asked: bool,
+    pub(super) status: Status,
 }
 
 fn say(state: State, variant: Option<&str>, text: String) -> Verdict {
@@ -36,6 +39,17 @@ pub(super) fn mean(metric: &Metric, value: f64) -> String {
 }
 
 pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
+    if !grounds.asked {
+        let text = if grounds.status == Status::Draft {
+            "A draft: nobody meets it."
+        } else {
+            "Open it for its numbers: the list is long."
+        };
+        return say(State::Empty, None, text.to_owned());
+    }
+    if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "record" && gate.level == Level::Red) {
+        return say(State::Untrusted, None, format!("No winner is shown: {}", lower(&gate.text)));
+    }
     if grounds.units == 0 {
         return say(State::Empty, None, "Nobody has met it yet.".to_owned());
     }
