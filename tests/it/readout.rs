@@ -127,6 +127,38 @@ fn no_winner_while_a_gate_is_red() {
     }
 }
 
+/// Answers whose buyers of each day since the exposure are these, for control and treatment.
+fn by_age(buyers: [[i64; 7]; 2]) -> Vec<Option<String>> {
+    let mut answers = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
+    let mut sums: Vec<Value> = serde_json::from_str(answers[1].as_ref().unwrap()).unwrap();
+    for (variant, of_variant) in ["control", "bold"].into_iter().zip(buyers) {
+        for (age, count) in of_variant.into_iter().enumerate() {
+            sums.push(json!(["age", age, variant, count, 0, 0, 0, 0, 0, 0]));
+        }
+    }
+    answers[1] = Some(json!(sums).to_string());
+    answers
+}
+
+#[test]
+fn an_effect_that_fades_or_grows_is_said_and_a_steady_one_is_not() {
+    let level_at = [200; 7];
+    let cases = [
+        ([400, 360, 320, 280, 250, 220, 205], Level::Amber, "The effect of bold fades"),
+        ([205, 220, 250, 280, 320, 360, 400], Level::Amber, "The effect of bold grows"),
+        ([260, 258, 262, 259, 261, 260, 260], Level::Green, "The effect is steady"),
+    ];
+    for (treated, expected, sentence) in cases {
+        let results = read(&document(|_| ()), &by_age([level_at, treated]));
+        let gate = results.gates.iter().find(|gate| gate.name == "novelty").unwrap();
+        assert_eq!(gate.level, expected, "{treated:?}: {}", gate.text);
+        assert!(gate.text.starts_with(sentence), "{}", gate.text);
+    }
+    let unknown = read(&document(|_| ()), &told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]));
+    let gate = unknown.gates.iter().find(|gate| gate.name == "novelty").unwrap();
+    assert!(gate.level == Level::Green && gate.text.contains("four whole days"), "{}", gate.text);
+}
+
 #[test]
 fn a_broken_guardrail_is_said_first() {
     let results = read(&document(|_| ()), &told(14, [Arm(500, 50, 9000), Arm(500, 50, 3000)]));

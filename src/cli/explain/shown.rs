@@ -45,12 +45,15 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
         None => (done.reply.changes.as_slice(), names(&done.reply.exposed)),
     };
     let elsewhere = intent.elsewhere(plan).filter(|_| acts && early.is_none()).map(|elsewhere| {
+        let mut besides = Vec::new();
+        elsewhere.without_credentials(&mut besides);
         json!({
             "experiment": plan.experiments.get(elsewhere.experiment).map(|e| &e.id),
             "url": elsewhere.base,
             "path_prefix": elsewhere.path_prefix,
             "timeout_ms": elsewhere.timeout_ms,
             "credentials": elsewhere.trusted,
+            "headers": changes(&besides),
         })
     });
     json!({

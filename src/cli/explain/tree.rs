@@ -150,10 +150,10 @@ fn worker(explained: &Explained<'_>, done: &Done) -> Node {
     let mut below = Vec::new();
     if let Some(elsewhere) = intent.elsewhere(plan) {
         let base = elsewhere.base.as_deref().unwrap_or("the same origin");
-        below.push(Node::leaf(format!(
-            "fetches from {base}{}, and from the origin should that fail",
-            elsewhere.path_prefix
-        )));
+        let mut besides = Vec::new();
+        elsewhere.without_credentials(&mut besides);
+        let text = format!("fetches from {base}{}, and from the origin should that fail", elsewhere.path_prefix);
+        below.push(Node::new(text, headers(&besides)));
     }
     below.push(group("to the origin", headers(&intent.for_origin(plan, request))));
     if intent.rewrites(plan) {
