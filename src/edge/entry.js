@@ -60,8 +60,10 @@ function take(lane, request, env, ctx) {
 
 /** The origin's own answer; what it says for us alone is taken out. */
 function untouched(request, env, ctx) {
-  return toOrigin(stripped(request), env).then((response) =>
-    response.headers.has("sortition-user") ? withoutUser(request, response, env, ctx) : response,
+  // why: one promise rather than two, on the way that most requests take
+  return fromOrigin(stripped(request), env).then(
+    (response) => (response.headers.has("sortition-user") ? withoutUser(request, response, env, ctx) : response),
+    unreachable,
   );
 }
 
@@ -280,11 +282,16 @@ function stripped(request) {
   return copy ?? request;
 }
 
+/** The origin's answer, or one that says that there is none; with a signal it rejects instead. */
 function toOrigin(request, env, signal) {
+  const answer = fromOrigin(request, env, signal);
+  return signal ? answer : answer.catch(unreachable);
+}
+
+function fromOrigin(request, env, signal) {
   const target = env.ORIGIN_URL && !env.ORIGIN ? new Request(rebased(request.url, env.ORIGIN_URL), request) : request;
   const init = signal ? { signal } : undefined;
-  const answer = env.ORIGIN ? env.ORIGIN.fetch(target, init) : fetch(target, init);
-  return signal ? answer : answer.catch(unreachable);
+  return env.ORIGIN ? env.ORIGIN.fetch(target, init) : fetch(target, init);
 }
 
 /** The URL with something before its path. */
