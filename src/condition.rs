@@ -33,6 +33,7 @@ pub use fact::{Attributes, Fact};
 pub use fact_key::FactKey;
 pub use groups::Groups;
 pub use parse::Problem;
+pub(crate) use parse::called;
 
 use tree::Node;
 

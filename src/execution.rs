@@ -18,7 +18,6 @@ pub use early::Early;
 pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
 pub use reply::{Answer, Reply};
-pub use shared::Shared;
 
 /// One change to a list of headers.
 #[derive(Clone, Debug, PartialEq, Eq)]

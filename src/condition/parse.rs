@@ -234,8 +234,8 @@ fn is_operators(members: &Map<String, Value>) -> bool {
     !members.is_empty() && members.keys().all(|key| key.starts_with('$'))
 }
 
-/// What a value is called in messages.
-fn called(value: &Value) -> &'static str {
+/// What a JSON value is called in messages.
+pub(crate) fn called(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

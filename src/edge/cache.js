@@ -137,6 +137,7 @@ function lifetime(response) {
     // why: `private="Set-Cookie"` and such; whoever writes them means something that this does not read
     !control.includes('"') &&
     !headers.has("set-cookie") &&
+    !headers.has("sortition-user") &&
     !headers.has("content-encoding") &&
     vary.every((name) => ["", "accept-encoding"].includes(name.trim()));
   const fresh = (seconds("s-maxage") ?? seconds("max-age") ?? 0) - (Number(headers.get("age")) || 0);

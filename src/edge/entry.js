@@ -127,8 +127,7 @@ async function page(request, env, ctx) {
   try {
     revive();
     if (elsewhere) steps = visit.script().split("\x1f")[1];
-    const told = copy && shared[0] === "+" ? copy.how : undefined;
-    return finish(visit, steps, response, env, ctx, told);
+    return finish(visit, steps, response, env, ctx, copy?.how);
   } catch (error) {
     report("finishing the answer", error);
     return response;
@@ -153,7 +152,7 @@ function early(visit, script, env, ctx) {
   return answer;
 }
 
-function finish(visit, steps, response, env, ctx, cached) {
+function finish(visit, steps, response, env, ctx, copy) {
   const { headers } = response;
   const script = visit
     .reply(
@@ -164,6 +163,7 @@ function finish(visit, steps, response, env, ctx, cached) {
       headers.get("etag") ?? undefined,
       headers.get("sortition-expose") ?? undefined,
       headers.get("sortition-user") ?? undefined,
+      copy,
       Date.now(),
     )
     .split("\x1f");
@@ -185,7 +185,6 @@ function finish(visit, steps, response, env, ctx, cached) {
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
   const answer = new Response(response.body, response);
   change(answer.headers, script, 3);
-  if (cached) answer.headers.set("sortition-cache", cached);
   if (script[1]) ctx.waitUntil(ship(script[1], env));
   return transform ? transform.transform(answer) : answer;
 }

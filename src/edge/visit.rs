@@ -9,7 +9,7 @@ use crate::decide::Decision;
 use crate::document::{Bridge, Preview};
 use crate::events::health::Answered;
 use crate::events::{self, Event, PageView, identity};
-use crate::execution::{Answer, Early, HeaderChange, Intent, Shared, VARIANTS};
+use crate::execution::{Answer, Early, HeaderChange, Intent, VARIANTS};
 use crate::facts::Request;
 use crate::plan::Presence;
 use crate::url::Url;
@@ -68,7 +68,7 @@ pub struct Visit {
     intent: Intent,
     for_origin: Vec<HeaderChange>,
     early: Option<Early>,
-    shared: Option<Shared>,
+    shared: Option<String>,
     page: PageView,
     secret: Option<Vec<u8>>,
 }
@@ -108,7 +108,7 @@ pub fn begin(request: &JsValue, method: &str, url: &str, now: f64) -> Option<Vis
 #[wasm_bindgen]
 impl Visit {
     /// A list of texts: the status of an answer that needs no origin, or `-`, or, where the page may come from a copy that
-    /// visitors share, `+` (the client is told whether it did) or `*` (it is not) and the variants that tell copies apart;
+    /// visitors share, `+` and the variants that tell copies apart;
     /// then the message for the queue that goes
     /// with it, or else the treatments whose steps the rewriter takes (`3.1,5.0`); then changes of headers, of that
     /// answer or of the request.
@@ -121,10 +121,7 @@ impl Visit {
                 &early.changes
             }
             None => {
-                wire.push(&self.shared.as_ref().map_or_else(
-                    || "-".to_owned(),
-                    |shared| format!("{}{}", if shared.told_client { '+' } else { '*' }, shared.variants),
-                ));
+                wire.push(&self.shared.as_ref().map_or_else(|| "-".to_owned(), |variants| format!("+{variants}")));
                 wire.push(&steps_key(&self.loaded.plan, &self.intent));
                 &self.for_origin
             }
@@ -191,12 +188,12 @@ impl Visit {
         etag: Option<String>,
         expose: Option<String>,
         user: Option<String>,
+        copy: Option<String>,
         now: f64,
     ) -> String {
         #[cfg(feature = "chaos")]
         chaos(&self.intent.url, "reply");
         let plan = &self.loaded.plan;
-        self.count(&self.intent.decisions, status, millis(now));
         let answer = Answer {
             status,
             content_type: content_type.as_deref(),
@@ -205,7 +202,11 @@ impl Visit {
             etag: etag.as_deref(),
             expose: expose.as_deref(),
             user: user.as_deref(),
+            copy: copy.as_deref(),
         };
+        if answer.is_fresh() {
+            self.count(&self.intent.decisions, status, millis(now));
+        }
         let reply = self.intent.reply(plan, &answer, self.secret.as_deref());
         let mut wire = Wire::default();
         wire.push(if reply.rewrite || !reply.watched.is_empty() { "rewrite" } else { "plain" });

@@ -1,7 +1,8 @@
 //! What a shop adds to an outcome: bounded, and without personal data.
 
 use super::personal::{REMOVED, is_personal};
-use super::reader::{Reader, kind};
+use super::reader::Reader;
+use crate::condition::called;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ pub(super) fn properties(reader: &mut Reader<'_>) -> Map<String, Value> {
         None => return Map::new(),
         Some(Value::Object(fields)) => fields.clone(),
         Some(other) => {
-            let message = format!("it is {}, and an object is needed", kind(other));
+            let message = format!("it is {}, and an object is needed", called(other));
             reader.complain("properties", message);
             return Map::new();
         }

@@ -1,6 +1,7 @@
 //! Reads the fields of a JSON object that somebody sent, and collects what is wrong with them.
 
 use super::Problem;
+use crate::condition::called;
 use crate::document::{Id, Timestamp};
 use crate::nearest;
 use serde_json::{Map, Value};
@@ -59,7 +60,7 @@ impl Reader<'_> {
             Value::String(text) if text.len() > longest => format!("{} bytes are more than {longest}", text.len()),
             Value::String(text) if text.chars().any(char::is_control) => "it holds control characters".to_owned(),
             Value::String(text) => return Some(text.clone()),
-            other => format!("it is {}, and a text is needed", kind(other)),
+            other => format!("it is {}, and a text is needed", called(other)),
         };
         self.complain(name, problem);
         None
@@ -124,17 +125,5 @@ impl Reader<'_> {
         }
         self.complain(name, "it is no id of 128 bits: use 32 hexadecimal digits");
         None
-    }
-}
-
-/// What a JSON value is, for people.
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }

@@ -14,8 +14,9 @@ pub use claim::{claimed, conversion_id};
 pub use page::{Page, from_page};
 pub use server::from_server;
 
-use super::reader::{Clock, Reader, kind};
+use super::reader::{Clock, Reader};
 use super::{Channel, Conversion, EndedEarly, MAX_EVENTS, Problem};
+use crate::condition::called;
 use crate::document::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -57,7 +58,7 @@ pub fn read(body: &[u8], channel: Channel, now: i64) -> Result<Vec<Draft>, Vec<P
     }
     let value: Value = serde_json::from_slice(body).map_err(|error| whole(&format!("it is not JSON: {error}")))?;
     let Value::Object(fields) = &value else {
-        return Err(whole(&format!("it is {}: send {{\"events\": [ … ]}}", kind(&value))));
+        return Err(whole(&format!("it is {}: send {{\"events\": [ … ]}}", called(&value))));
     };
     let mut problems = Vec::new();
     let mut top = Reader { path: String::new(), fields, problems: &mut problems };
@@ -82,7 +83,7 @@ pub fn read(body: &[u8], channel: Channel, now: i64) -> Result<Vec<Draft>, Vec<P
         }
         Some(Value::Array(events)) => events,
         Some(other) => {
-            top.complain("events", format!("it is {}, and a list of events is needed", kind(&other)));
+            top.complain("events", format!("it is {}, and a list of events is needed", called(&other)));
             Vec::new()
         }
         None => {

@@ -26,6 +26,9 @@ pub struct Answer<'a> {
     pub expose: Option<&'a str>,
     /// `Sortition-User`: which of its users the visitor is.
     pub user: Option<&'a str>,
+    /// How the shared copy was come by that it is from: `hit`, `stale` or `miss`; absent: the origin was asked as this
+    /// visitor.
+    pub copy: Option<&'a str>,
 }
 
 /// What to do with it.
@@ -45,6 +48,12 @@ impl Answer<'_> {
     fn is_html(&self) -> bool {
         let media_type = self.content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
         media_type.eq_ignore_ascii_case("text/html")
+    }
+
+    /// Whether the origin was asked for it just now, so that it tells how the origin fares.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        !matches!(self.copy, Some("hit" | "stale"))
     }
 
     fn is_success(&self) -> bool {
@@ -152,6 +161,9 @@ impl Intent {
 
     fn change_headers(&self, plan: &Plan, answer: &Answer<'_>, reply: &mut Reply) {
         let changes = &mut reply.changes;
+        if let Some(copy) = answer.copy.filter(|_| plan.headers.to_client && self.visitor().is_some()) {
+            changes.push(HeaderChange::Set("Sortition-Cache", copy.to_owned()));
+        }
         if plan.headers.to_client && !self.told_client.is_empty() {
             changes.push(HeaderChange::Set(VARIANTS, self.told_client.clone()));
         }

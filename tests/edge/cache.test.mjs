@@ -67,6 +67,21 @@ beforeEach(() => {
 const ask = (path, options) => platform.ask(path, options);
 const how = (answer) => answer.headers["sortition-cache"];
 
+// Copies once counted as answers of the origin: a thousand hits hid ten errors, and all were fast.
+test("what comes from a copy says nothing of how the origin fares", async () => {
+  await publish(documentOf([halves("counted", HELLO)], { cache }));
+  const path = freshPage();
+  const requests = async () => {
+    for (let visitor = 0; visitor < 3; visitor++) await ask(path);
+    const counted = "SELECT sum(requests) AS requests FROM origin_health WHERE experiment_id = 'counted'";
+    const [row] = await platform.rows(counted);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return row?.requests;
+  };
+  assert.equal(await until(requests, "the counters in D1", 60_000), 1);
+  assert.equal(origin.of(path).length, 1);
+});
+
 /** Whether a page whose origin answers so is kept: asks twice, and once more as somebody else. */
 async function isKept(path, options = {}) {
   for (const cookie of ["basket=1", "basket=2"]) await ask(path, { cookie, ...options });
@@ -90,6 +105,7 @@ describe("what is kept", () => {
     ['public, max-age=60, no-cache="Set-Cookie"', {}, false],
     ["public, max-age=60", { Age: "61" }, false],
     ["public, max-age=60", { "Set-Cookie": "session=1" }, false],
+    ["public, max-age=60", { "Sortition-User": "user-1" }, false],
     ["public, max-age=60", { Vary: "Accept-Encoding" }, true],
     ["public, max-age=60", { Vary: "accept-encoding, Cookie" }, false],
     ["public, max-age=60", { Vary: "User-Agent" }, false],

@@ -364,14 +364,26 @@ fn visitors_share_a_copy_unless_the_origin_renders_their_variant() {
         let page = Page { method, ..Page::new(&plan, url, sent) };
         page.intent(|| ENTROPY).shared(&plan, &page.request())
     };
+    // who is told whether there was a copy
+    let told = |document: &Value, sent: &Sent, how: Option<&str>| -> Vec<String> {
+        let plan = compile(document);
+        let intent = Page::new(&plan, HOME, sent).intent(|| ENTROPY);
+        let reply = intent.reply(&plan, &Answer { copy: how, ..html() }, None);
+        values(&reply.changes, "Sortition-Cache").into_iter().map(ToString::to_string).collect()
+    };
     let person = Sent::by(CHROME);
     let copy = shared(&document, &person, "GET", HOME).unwrap();
-    assert_eq!(copy.variants, "rendered=bold, reported=bold, fetched=bold");
-    assert!(cases.iter().all(|(id, _, by_origin)| copy.variants.contains(id) == *by_origin));
-    assert!(copy.told_client);
-    let crawler = shared(&document, &Sent::by(GOOGLEBOT), "GET", HOME).unwrap();
-    assert_eq!(crawler.variants, "rendered=control, reported=control, fetched=control");
-    assert!(!crawler.told_client);
+    assert_eq!(copy, "rendered=bold, reported=bold, fetched=bold");
+    assert!(cases.iter().all(|(id, _, by_origin)| copy.contains(id) == *by_origin));
+    for how in ["hit", "stale", "miss"] {
+        assert_eq!(told(&document, &person, Some(how)), [how]);
+        assert_eq!(Answer { copy: Some(how), ..html() }.is_fresh(), how == "miss");
+    }
+    assert!(told(&document, &person, None).is_empty() && html().is_fresh());
+    let crawler = Sent::by(GOOGLEBOT);
+    let copy = shared(&document, &crawler, "GET", HOME).unwrap();
+    assert_eq!(copy, "rendered=control, reported=control, fetched=control");
+    assert!(told(&document, &crawler, Some("hit")).is_empty());
 
     for (sent, method, url) in [
         (person.clone(), "POST", HOME),
@@ -384,10 +396,10 @@ fn visitors_share_a_copy_unless_the_origin_renders_their_variant() {
     }
     // without a bridge nobody here does anything with a payload; who is told nothing renders nothing
     let unbridged = with(document.clone(), json!({"bridge": "none"}));
-    assert!(shared(&unbridged, &person, "GET", HOME).unwrap().variants.contains("bridged=bold"));
+    assert!(shared(&unbridged, &person, "GET", HOME).unwrap().contains("bridged=bold"));
     let untold = with(document.clone(), json!({"headers": {"to_origin": false, "to_client": false}}));
-    let copy = shared(&untold, &person, "GET", HOME).unwrap();
-    assert!(copy.variants.is_empty() && !copy.told_client);
+    assert_eq!(shared(&untold, &person, "GET", HOME).unwrap(), "");
+    assert!(told(&untold, &person, Some("hit")).is_empty());
     let uncached = with(document, json!({"cache": null}));
     assert_eq!(shared(&uncached, &person, "GET", HOME), None);
 }

@@ -200,6 +200,7 @@ proptest! {
             etag: etag.as_deref(),
             expose: expose.as_deref(),
             user: expose.as_deref(),
+            copy: None,
         };
         for answer in [answer, html()] {
             let reply = intent.reply(&PLAN, &answer, Some(b"secret"));

@@ -1,9 +1,10 @@
 //! One event of a body, as far as it can be read without knowing who sent it.
 
 use super::{Claim, Draft};
+use crate::condition::called;
 use crate::events::money::{Currency, DEFAULT_EXPONENT, Decimal};
 use crate::events::properties::{properties, versions};
-use crate::events::reader::{Clock, Reader, kind};
+use crate::events::reader::{Clock, Reader};
 use crate::events::{Channel, Conversion, EndedEarly, Problem};
 use crate::visitor::VisitorId;
 use serde_json::Value;
@@ -37,7 +38,7 @@ pub(super) fn draft(
 ) -> Option<Draft> {
     let path = format!("events[{position}]");
     let Value::Object(fields) = event else {
-        problems.push(Problem::new(path, format!("it is {}, and an event is needed", kind(event))));
+        problems.push(Problem::new(path, format!("it is {}, and an event is needed", called(event))));
         return None;
     };
     let mut reader = Reader { path, fields, problems };
@@ -134,7 +135,7 @@ fn value(reader: &mut Reader<'_>, channel: Channel, currency: Option<Currency>) 
     let read = match reader.get("value")? {
         Value::Number(number) => Decimal::from_json(number),
         Value::String(text) => text.parse(),
-        other => Err(format!("it is {}, and a decimal number is needed", kind(other))),
+        other => Err(format!("it is {}, and a decimal number is needed", called(other))),
     };
     let exponent = currency.map_or(DEFAULT_EXPONENT, Currency::exponent);
     let problem = match read {
