@@ -76,6 +76,8 @@ test("every state is there: a winner, nothing found, a fault, a broken guardrail
   assert.equal(await card("A delivery note that some never get to see").getByText("✕ stop: Sample ratio").count(), 1);
   assert.match(await verdict("A discount in every basket"), /^Take half-price back: it breaks the guardrail revenue/);
   await page.getByRole("link", { name: "A discount in every basket" }).click();
+  // A click does not wait for the page that it leads to; a count of nothing would be that of the page before.
+  await page.waitForURL("**/experiments/discount");
   assert.equal(await page.getByText("✕ broken").count(), 1);
   await context.close();
 });
