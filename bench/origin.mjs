@@ -1,7 +1,8 @@
 // What stands around the worker under load: the shop's server, the KV store and the queue, in a process of their own.
 //
 // The runtime speaks plain HTTP to all three. KV: `GET /<key>?urlencoded=true`. Queue: `POST /message`, the body is the
-// message. Counting messages is how a round knows that its exposures arrived.
+// message, or `POST /batch`, the body has all of them, in base 64. Counting messages is how a round knows that its
+// exposures arrived.
 
 import { createServer } from "node:http";
 import { gzipSync } from "node:zlib";
@@ -83,8 +84,10 @@ function queue(request, response) {
   const parts = [];
   request.on("data", (part) => parts.push(part));
   request.on("end", () => {
-    messages++;
-    last = Buffer.concat(parts).toString();
+    const text = Buffer.concat(parts).toString();
+    const together = request.url.endsWith("/batch") ? JSON.parse(text).messages : undefined;
+    messages += together?.length ?? 1;
+    last = together ? Buffer.from(together.at(-1).body, "base64").toString() : text;
     response.writeHead(200, { "content-type": "application/json" });
     response.end('{"metadata":{"metrics":{"backlogCount":0,"backlogBytes":0,"oldestMessageTimestamp":0}}}');
   });

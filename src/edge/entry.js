@@ -3,9 +3,10 @@
 
 import * as core from "sortition-core";
 import { copies, sharedCopy } from "./cache.js";
+import { post } from "./post.js";
 import { guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
-import { keepLast, recover, ship } from "./ship.js";
+import { keepLast, recover } from "./ship.js";
 
 const PAGE = 1;
 const ENDPOINT = 2;
@@ -71,7 +72,7 @@ function withoutUser(request, response, env, ctx) {
   const user = response.headers.get("sortition-user");
   const ask = () => core.identify(request, request.method, request.url, user, Date.now());
   const message = attempt("identifying a visitor", ask, undefined);
-  if (message) ctx.waitUntil(ship(message, env));
+  if (message) post(message, env, ctx);
   if (response.webSocket || response.status === 101) return response;
   const answer = new Response(response.body, response);
   answer.headers.delete("sortition-user");
@@ -148,7 +149,7 @@ function early(visit, script, env, ctx) {
   visit.free();
   const answer = new Response(null, { status: Number(script[0]) });
   change(answer.headers, script, 2);
-  if (script[1]) ctx.waitUntil(ship(script[1], env));
+  if (script[1]) post(script[1], env, ctx);
   return answer;
 }
 
@@ -176,7 +177,7 @@ function finish(visit, steps, response, env, ctx, copy) {
           watched: script[2],
           met: (position) => {
             const message = visit.met(position);
-            if (message) ctx.waitUntil(ship(message, env));
+            if (message) post(message, env, ctx);
           },
         })
       : undefined;
@@ -185,7 +186,7 @@ function finish(visit, steps, response, env, ctx, copy) {
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
   const answer = new Response(response.body, response);
   change(answer.headers, script, 3);
-  if (script[1]) ctx.waitUntil(ship(script[1], env));
+  if (script[1]) post(script[1], env, ctx);
   return transform ? transform.transform(answer) : answer;
 }
 
@@ -203,7 +204,7 @@ async function fromElsewhere(elsewhere, visit, outgoing, env) {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), Number(timeout));
     try {
-      const request = changed(new Request(outgoing, { body }), elsewhere, 5, prefixed(outgoing.url, prefix));
+      const request = changed(new Request(outgoing, { body }), elsewhere, 5, prefix && prefixed(outgoing.url, prefix));
       const response = await (base
         ? fetch(new Request(rebased(request.url, base), request), { signal: abort.signal })
         : toOrigin(request, env, abort.signal));
@@ -245,9 +246,10 @@ function withoutClaims(response) {
 }
 
 /** The request with header changes, at another URL if need be; the request itself where there are none. */
-function changed(request, script, from, url = request.url) {
-  if (script.length <= from && url === request.url) return request;
-  const copy = new Request(url, request);
+function changed(request, script, from, url) {
+  if (script.length <= from && !url) return request;
+  // why: a URL that is given is read and checked anew
+  const copy = url ? new Request(url, request) : new Request(request);
   change(copy.headers, script, from);
   return copy;
 }
@@ -295,7 +297,6 @@ function fromOrigin(request, env, signal) {
 
 /** The URL with something before its path. */
 function prefixed(url, prefix) {
-  if (!prefix) return url;
   const start = url.indexOf("/", url.indexOf("://") + 3);
   return start < 0 ? url + prefix : url.slice(0, start) + prefix + url.slice(start);
 }

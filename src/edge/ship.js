@@ -2,6 +2,8 @@
 
 // How often wrangler.toml has a failed message delivered again before it becomes a dead letter.
 const RETRIES = 10;
+// How long the queue may take to accept messages. What it accepts later it has twice, and the record once.
+const ANSWER_MS = 3000;
 // How many of the waiting messages one run of the schedule takes: a call of the runtime may do a thousand requests.
 const RECOVERED = 300;
 
@@ -10,7 +12,7 @@ const RECOVERED = 300;
  * handler brings it back. Never rejects.
  */
 export async function ship(text, env) {
-  const refusal = await send(text, env);
+  const refusal = await send([text], env);
   if (!refusal) return true;
   try {
     if (!env.ARCHIVE) throw new Error("there is no ARCHIVE to keep it in");
@@ -27,12 +29,12 @@ export async function ship(text, env) {
   }
 }
 
-/** Sends a message, three times if need be; resolves to why the queue refused it. */
-async function send(text, env) {
+/** Sends messages with one call, several times if need be; resolves to why the queue refused them. */
+export async function send(texts, env, attempts = 3) {
   let refusal;
-  for (let attempt = 0; attempt < 3; attempt++) {
+  for (let attempt = 0; attempt < attempts; attempt++) {
     try {
-      await env.EVENTS.send(JSON.parse(text), { contentType: "json" });
+      await inTime(env.EVENTS.sendBatch(texts.map((text) => ({ body: JSON.parse(text), contentType: "json" }))));
       return undefined;
     } catch (error) {
       refusal = error ?? new Error("it said nothing");
@@ -40,6 +42,19 @@ async function send(text, env) {
     }
   }
   return refusal;
+}
+
+/** What the queue says, or that it is late: what hangs would be lost when the platform ends what is left of a request. */
+async function inTime(answer) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it did not answer in ${ANSWER_MS} ms`)), ANSWER_MS);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Brings messages that the queue once refused back to it. */
@@ -50,7 +65,7 @@ export async function recover(env) {
   for (const { key } of objects) {
     const spilled = await env.ARCHIVE.get(key);
     if (!spilled) continue;
-    const refusal = await send(await spilled.text(), env);
+    const refusal = await send([await spilled.text()], env);
     if (refusal) console.error(`sortition: the queue still refuses ${key}: ${refusal}`);
     else await env.ARCHIVE.delete(key);
     // why: of one that is refused the message may be the cause, of three the queue is

@@ -119,11 +119,12 @@ describe("the queue", () => {
     await until(() => world.platform.messages.length + world.platform.objects.size === 1, "the message");
   });
 
-  test("it does not answer: nobody waits for it", async (t) => {
+  test("it does not answer: nobody waits for it, and the messages wait in R2", async (t) => {
     const world = await startWorld({ document: DOCUMENT });
     t.after(() => world.close());
     world.platform.behaviour.queue = "hang";
     for (let i = 0; i < 5; i++) assert.match((await world.ask("/")).text, /Hello/);
+    await until(() => world.platform.objects.size === 5, "the spilled messages", 25_000);
   });
 
   test("R2 refuses too: the page is the same, and the log says what was lost", async (t) => {

@@ -8,13 +8,16 @@ export async function startPlatform() {
   const state = {
     /** What KV holds. */
     kv: new Map(),
-    /** How KV, the queue, R2 and D1 behave: `ok`, `fail` (an error) or `hang` (no answer at all). */
+    /**
+     * How KV, the queue, R2 and D1 behave: `ok`, `fail` (an error) or `hang` (no answer at all). A queue may also be
+     * `single`: it refuses calls with several messages.
+     */
     behaviour: { kv: "ok", queue: "ok", r2: "ok", d1: "ok" },
     /** Every key that KV was asked for. */
     reads: [],
     /** Every message that the queue took. */
     messages: [],
-    /** How often the queue was asked to take one. */
+    /** How often the queue was asked to take some. */
     sends: 0,
     /** How many it took, ever. */
     taken: 0,
@@ -23,7 +26,7 @@ export async function startPlatform() {
     /** Every statement that D1 took. */
     statements: [],
   };
-  const answers = { kv: readKey, queue: takeMessage, r2: keepObject, d1: takeStatements };
+  const answers = { kv: readKey, queue: takeMessages, r2: keepObject, d1: takeStatements };
   const server = http.createServer(async (request, response) => {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
@@ -31,12 +34,13 @@ export async function startPlatform() {
     const behaviour = state.behaviour[service];
     if (service === "kv") state.reads.push(keyOf(request));
     if (service === "queue") state.sends++;
+    const content = Buffer.concat(chunks);
     if (behaviour === "hang") return;
-    if (behaviour === "fail") {
+    if (behaviour === "fail" || (behaviour === "single" && messagesOf(content).length > 1)) {
       response.writeHead(500);
       return response.end("this service is told to fail");
     }
-    answers[service](state, request, response, Buffer.concat(chunks));
+    answers[service](state, request, response, content);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
@@ -63,9 +67,14 @@ function readKey(state, request, response) {
   response.end(value);
 }
 
-function takeMessage(state, _request, response, body) {
-  state.taken++;
-  state.messages.push(JSON.parse(body.toString()));
+/** The messages of a call of `sendBatch`. */
+const messagesOf = (body) =>
+  JSON.parse(body.toString()).messages.map((message) => JSON.parse(Buffer.from(message.body, "base64").toString()));
+
+function takeMessages(state, _request, response, body) {
+  const messages = messagesOf(body);
+  state.taken += messages.length;
+  state.messages.push(...messages);
   response.writeHead(200, { "Content-Type": "application/json" });
   response.end(
     JSON.stringify({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: 0 } } }),

@@ -1,5 +1,6 @@
 // A module around the worker that lets a test turn the clock, run the schedule and deliver a batch of the queue. Paths
-// under `/test/` are its own; everything else is the worker's.
+// under `/test/` are its own; everything else is the worker's. Of a request with the header `test-abandoned` nothing goes on
+// behind its answer, as if the platform had ended it.
 
 import worker from "index.js";
 
@@ -43,6 +44,7 @@ function contextOf(pending) {
 export default {
   fetch(request, env, context) {
     const control = CONTROLS[new URL(request.url).pathname];
-    return control ? control(request, env) : worker.fetch(request, env, context);
+    if (control) return control(request, env);
+    return worker.fetch(request, env, request.headers.has("test-abandoned") ? contextOf([]) : context);
   },
 };
