@@ -1,11 +1,10 @@
 //! Request → who sent it. The one place that knows which header means what about a visitor.
 
-use crate::document::{Consent, Display, Preview, UnitKind};
+use crate::document::{Consent, Preview};
 use crate::facts::{Request, Source};
 use crate::plan::{Experiment, Plan};
 use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies;
-use crate::visitor::crawler::Crawlers;
 use crate::visitor::preview::{self, Token};
 use crate::visitor::{SESSION_COOKIE, Visitor, VisitorId};
 
@@ -27,13 +26,12 @@ const MAX_USER: usize = 128;
 /// asked for an id that the request did not bring along.
 pub fn arrive<S: Source>(
     plan: &Plan,
-    crawlers: &Crawlers,
     on_page: &[usize],
     request: &Request<'_, S>,
     secret: Option<&[u8]>,
     mut entropy: impl FnMut() -> [u8; 16],
 ) -> Arrival {
-    if is_crawler(crawlers, request) {
+    if is_crawler(request) {
         return Arrival::Crawler;
     }
     if plan.consent.as_ref().is_some_and(|consent| !has_consented(consent, request)) {
@@ -43,9 +41,8 @@ pub fn arrive<S: Source>(
     let returning = brought.is_some();
     let id = brought.unwrap_or_else(|| VisitorId::from_random(entropy()));
     // why: what an experiment of this page requires is decided here too, for units of its own kind
-    let asked = plan.with_required(on_page);
-    let needs_session = asked.iter().filter_map(|&index| plan.experiments.get(index)).any(needs_session);
-    let session = needs_session.then(|| {
+    let asked = || plan.with_required(on_page).into_iter().filter_map(|index| plan.experiments.get(index));
+    let session = (plan.has_sessions && asked().any(Experiment::needs_session)).then(|| {
         let brought = cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
         let returning = brought.is_some();
         (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
@@ -105,14 +102,10 @@ pub fn preview<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<
     }
 }
 
-fn needs_session(e: &Experiment) -> bool {
-    e.unit == UnitKind::Session || e.else_unit == Some(UnitKind::Session) || e.display == Display::OncePerVisit
-}
-
 /// Cloudflare's word where the request carries it (bot management, or the category of verified bots), else the user
 /// agent.
-fn is_crawler<S: Source>(crawlers: &Crawlers, request: &Request<'_, S>) -> bool {
-    crawlers.matches(request.user_agent()) || request.property("verifiedBot").is_some_and(|verified| verified == "true")
+fn is_crawler<S: Source>(request: &Request<'_, S>) -> bool {
+    request.agent().crawler || request.property("verifiedBot").is_some_and(|verified| verified == "true")
 }
 
 fn has_consented<S: Source>(consent: &Consent, request: &Request<'_, S>) -> bool {

@@ -64,12 +64,16 @@ fn digest(key: &[u8; 16], bytes: &[u8]) -> [u8; 16] {
 /// Each part is hashed with its length before it, so that `["ab", "c"]` and `["a", "bc"]` differ.
 #[must_use]
 pub fn event_id(parts: &[&str]) -> String {
+    hex(&digest_of(parts))
+}
+
+fn digest_of(parts: &[&str]) -> [u8; 16] {
     let mut hasher = sip128::SipHasher24::new_with_key(&[0; 16]);
     for part in parts {
         hasher.write(&(part.len() as u64).to_le_bytes());
         hasher.write(part.as_bytes());
     }
-    hex(&sip128::Hasher128::finish128(&hasher).as_bytes())
+    sip128::Hasher128::finish128(&hasher).as_bytes()
 }
 
 /// A short fingerprint of a text, 24 bits as four characters of the URL-safe base64 alphabet: enough to notice that
@@ -89,16 +93,19 @@ pub fn fingerprint(text: &str) -> String {
 /// What tells the validators of one set of variants from those of another: 64 bits as 16 hexadecimal digits.
 #[must_use]
 pub fn validator(parts: &[&str]) -> String {
-    let mut id = event_id(parts);
-    id.truncate(16);
-    id
+    let bytes = digest_of(parts);
+    hex(bytes.get(..8).unwrap_or(&bytes))
 }
 
 /// Bytes as lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| DIGITS.get(usize::from(digit))).collect()
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' - 10 + half };
+    let mut text = Vec::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// HMAC-SHA256 (RFC 2104): what signs cookies and preview links and checks what servers send.

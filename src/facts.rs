@@ -2,10 +2,11 @@
 
 use crate::condition::{Attributes, Fact, FactKey};
 use crate::url::Url;
-use crate::visitor::agent::{Agent, ClientHints};
 use crate::visitor::cookies;
+use crate::visitor::reading::{Agents, Reading};
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 /// Where a request's headers and Cloudflare's properties come from. In the worker every call leaves wasm, so each
 /// fact is asked for once at most and only where something needs it.
@@ -24,13 +25,14 @@ pub struct Request<'a, S> {
     pub url: Url<'a>,
     source: &'a S,
     cookie: OnceCell<String>,
-    user_agent: OnceCell<String>,
+    agents: &'a Agents,
+    reading: OnceCell<Rc<Reading>>,
 }
 
 impl<'a, S: Source> Request<'a, S> {
-    /// A request whose headers and properties `source` knows.
-    pub fn new(method: &'a str, url: Url<'a>, source: &'a S) -> Self {
-        Self { method, url, source, cookie: OnceCell::new(), user_agent: OnceCell::new() }
+    /// A request whose headers and properties `source` knows, and whose user agent `agents` reads.
+    pub fn new(method: &'a str, url: Url<'a>, source: &'a S, agents: &'a Agents) -> Self {
+        Self { method, url, source, cookie: OnceCell::new(), agents, reading: OnceCell::new() }
     }
 
     /// A header's value.
@@ -51,22 +53,16 @@ impl<'a, S: Source> Request<'a, S> {
         cookies::values(self.cookie_header(), name).next()
     }
 
-    /// The `User-Agent` header; empty where there is none.
-    #[must_use]
-    pub fn user_agent(&self) -> &str {
-        self.user_agent.get_or_init(|| self.source.header("user-agent").unwrap_or_default())
-    }
-
     /// A property of Cloudflare's `request.cf`.
     #[must_use]
     pub fn property(&self, name: &str) -> Option<String> {
         self.source.property(name)
     }
 
-    /// Device, system and browser.
+    /// What the user agent says: crawler or not, device, system and browser.
     #[must_use]
-    pub fn agent(&self) -> Agent<'_> {
-        Agent::read(self.user_agent(), ClientHints::default())
+    pub fn agent(&self) -> &Reading {
+        self.reading.get_or_init(|| self.agents.read(&self.source.header("user-agent").unwrap_or_default()))
     }
 
     /// The host of the page that linked here.
@@ -117,7 +113,7 @@ impl<S: Source> Attributes<FactKey> for Facts<'_, S> {
             FactKey::Device => Fact::text(request.agent().device.as_str()),
             FactKey::Os => Fact::text(request.agent().os.as_str()),
             FactKey::Browser => Fact::text(request.agent().browser.as_str()),
-            FactKey::BrowserVersion => Fact::text(request.agent().browser_version),
+            FactKey::BrowserVersion => Fact::text(&request.agent().browser_version),
             FactKey::Country => property("country"),
             FactKey::Region => property("region"),
             FactKey::RegionCode => property("regionCode"),

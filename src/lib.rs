@@ -5,6 +5,7 @@
 
 pub mod bucket;
 pub mod nearest;
+pub mod cut;
 pub mod url;
 pub mod condition;
 pub mod document;

@@ -3,10 +3,12 @@
 //! The only way to a plan is through a checked document, so nothing that uses one can fail.
 
 mod compile;
+mod cookie;
 mod index;
 mod kill;
 mod page;
 
+pub use cookie::CookieAttributes;
 pub use kill::Kill;
 pub use page::{PageRule, Pattern};
 
@@ -31,6 +33,12 @@ pub struct Plan {
     pub experiments: Vec<Experiment>,
     /// How visitors are recognised.
     pub visitor: VisitorSettings,
+    /// The attributes of our cookies, on pages of https.
+    pub cookies: CookieAttributes,
+    /// The same on plain-http loopback, where browsers would drop a cookie that is `Secure`.
+    pub loopback_cookies: CookieAttributes,
+    /// Whether some experiment assigns browser sessions, or shows its treatment once in each.
+    pub has_sessions: bool,
     /// Whose consent is needed.
     pub consent: Option<Consent>,
     /// What crawlers get.
@@ -222,6 +230,14 @@ impl Experiment {
     #[must_use]
     pub fn is_over(&self, now: i64) -> bool {
         self.status == Status::Completed || self.ends_at.is_some_and(|end| end <= now)
+    }
+
+    /// Whether it asks which browser session a request belongs to.
+    #[must_use]
+    pub fn needs_session(&self) -> bool {
+        self.unit == UnitKind::Session
+            || self.else_unit == Some(UnitKind::Session)
+            || self.display == Display::OncePerVisit
     }
 
     /// The variant with this id.

@@ -7,7 +7,7 @@ use crate::execution::{Answer, Intent};
 use crate::facts::{Request, Source};
 use crate::plan::Plan;
 use crate::url::Url;
-use crate::visitor::crawler::Crawlers;
+use crate::visitor::reading::Agents;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -56,10 +56,10 @@ pub fn replay(script: &str) -> Result<String, String> {
     let mut lines = String::new();
     for recorded in &script.requests {
         let plan = plans.get(recorded.document).ok_or("a request names a document that is not there")?;
-        let request = Request::new(&recorded.method, Url::split(&recorded.url), recorded);
+        let agents = Agents::new(&plan.crawler_also, &plan.crawler_except);
+        let request = Request::new(&recorded.method, Url::split(&recorded.url), recorded, &agents);
         let on_page = plan.on_page(&recorded.method, &request.url);
-        let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
-        let arrival = arrive(plan, &crawlers, &on_page, &request, None, || [7; 16]);
+        let arrival = arrive(plan, &on_page, &request, None, || [7; 16]);
         let intent = Intent::new(plan, &on_page, &request, arrival, PreviewRequest::None, recorded.now);
         let page = Answer { status: 200, content_type: Some("text/html"), etag: Some("\"e\""), ..Answer::default() };
         let (sent, reply) = (intent.for_origin(plan, &request), intent.reply(plan, &page, None));

@@ -1,5 +1,7 @@
 //! A URL as its parts. The runtime has parsed and normalised it already, so this only splits.
 
+use crate::cut;
+
 /// The parts of an absolute URL, as they stand in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Url<'a> {
@@ -19,23 +21,22 @@ impl<'a> Url<'a> {
     /// Splits a URL. Total: what is missing is empty.
     #[must_use]
     pub fn split(url: &'a str) -> Self {
-        let whole = url.split_once('#').map_or(url, |(before, _)| before);
-        let (scheme, rest) = whole.split_once("://").unwrap_or(("", whole));
-        let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) =
-            before_query.find('/').and_then(|at| before_query.split_at_checked(at)).unwrap_or((before_query, "/"));
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        Self { whole, scheme, host, path, query }
+        let whole = cut::before(url, b'#');
+        let (scheme, rest) = cut_scheme(whole).unwrap_or(("", whole));
+        let (before_query, query) = cut::at(rest, b'?').unwrap_or((rest, ""));
+        let end = cut::position(before_query, b'/').unwrap_or(before_query.len());
+        let (authority, path) = before_query.split_at_checked(end).unwrap_or((before_query, ""));
+        let host = authority.bytes().rposition(|byte| byte == b'@').and_then(|at| authority.get(at + 1..));
+        Self { whole, scheme, host: host.unwrap_or(authority), path: if path.is_empty() { "/" } else { path }, query }
     }
 
     /// The host without its port.
     #[must_use]
     pub fn host_name(&self) -> &'a str {
-        match self.host.rsplit_once(':') {
-            // why: the colons of an IPv6 address stand inside brackets
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => self.host,
-        }
+        // why: the colons of an IPv6 address stand inside brackets
+        let digits = self.host.bytes().rev().take_while(u8::is_ascii_digit).count();
+        let name = self.host.get(..self.host.len() - digits).and_then(|rest| rest.strip_suffix(':'));
+        name.unwrap_or(self.host)
     }
 
     /// Whether the browser counts this as its own machine, where cookies need no `Secure`.
@@ -50,8 +51,8 @@ impl<'a> Url<'a> {
     /// The first value of a query parameter, decoded: `+` and `%20` are blanks, invalid escapes stay as they are.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<String> {
-        self.query.split('&').find_map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        cut::pieces(self.query, b'&').find_map(|pair| {
+            let (key, value) = cut::at(pair, b'=').unwrap_or((pair, ""));
             (decode(key) == name).then(|| decode(value))
         })
     }
@@ -70,6 +71,12 @@ impl Url<'_> {
         let path = format!("/{}", self.path.trim_start_matches('/'));
         if kept.is_empty() { path } else { format!("{path}?{}", kept.join("&")) }
     }
+}
+
+/// What stands before the first `://`, and what behind it.
+fn cut_scheme(text: &str) -> Option<(&str, &str)> {
+    let at = text.as_bytes().windows(3).position(|three| matches!(three, [b':', b'/', b'/']))?;
+    Some((text.get(..at)?, text.get(at + 3..)?))
 }
 
 /// Decodes a part of a query. Escapes that are none stay as they are; bytes that are no UTF-8 become U+FFFD.

@@ -6,6 +6,7 @@ pub mod cookies;
 pub mod crawler;
 mod id;
 pub mod preview;
+pub mod reading;
 
 pub use id::VisitorId;
 

@@ -13,8 +13,8 @@ use crate::execution::{Answer, Intent};
 use crate::facts::{Facts, Identity, Request};
 use crate::plan::{Kill, Plan, Presence};
 use crate::url::Url;
-use crate::visitor::crawler::Crawlers;
 use crate::visitor::preview;
+use crate::visitor::reading::Agents;
 use clap::Args;
 
 /// Show what happens to one visitor on one request, and why.
@@ -81,11 +81,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     if let Some(user) = &arguments.user {
         source.set_user(&document, user)?;
     }
-    let request = Request::new(&method, Url::split(&url), &source);
+    let agents = Agents::new(&plan.crawler_also, &plan.crawler_except);
+    let request = Request::new(&method, Url::split(&url), &source, &agents);
     let secret = input::secret();
     let secret = secret.as_deref().map(str::as_bytes);
-    let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
-    let explained = explain(&plan, &crawlers, &request, secret, now)?;
+    let explained = explain(&plan, &request, secret, now)?;
     // why: what becomes of the answer depends on the answer; a page is what people ask about
     let answer = Answer { status: 200, content_type: Some("text/html; charset=utf-8"), ..Answer::default() };
     let reply = explained.intent.reply(&plan, &answer, secret);
@@ -99,7 +99,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
 /// The steps of the worker's page request, in its order.
 fn explain<'a>(
     plan: &'a Plan,
-    crawlers: &Crawlers,
     request: &'a Request<'a, Given>,
     secret: Option<&[u8]>,
     now: i64,
@@ -112,7 +111,7 @@ fn explain<'a>(
         entropy_failed = getrandom::fill(&mut bytes).err().or(entropy_failed.take());
         bytes
     };
-    let arrival = arrive(plan, crawlers, &on_page, request, secret, entropy);
+    let arrival = arrive(plan, &on_page, request, secret, entropy);
     if let Some(error) = entropy_failed {
         return Err(Failure::Outside(format!("the system gives no random numbers: {error}; name a --visitor")));
     }

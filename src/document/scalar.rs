@@ -203,20 +203,28 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds, as events carry it: `2026-11-21T11:42:09.250Z`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000) {
-            Ok(t) => write!(
-                out,
-                "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-                t.year(),
-                u8::from(t.month()),
-                t.day(),
-                t.hour(),
-                t.minute(),
-                t.second(),
-                t.millisecond()
-            ),
-            Err(_) => out.write_str("1970-01-01T00:00:00.000Z"),
-        }
+        let time = OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000)).ok();
+        // why: RFC 3339 has four digits for the year
+        let Some((time, year)) = time.and_then(|time| Some((time, u16::try_from(time.year()).ok()?))) else {
+            return out.write_str("1970-01-01T00:00:00.000Z");
+        };
+        let milliseconds = u16::try_from(self.0.rem_euclid(1000)).unwrap_or(0);
+        // why: every exposure says two times, and seven formatted numbers would cost more than deciding does
+        let mut text = Vec::with_capacity(24);
+        let mut put = |number: u16, digits: u32, mark: u8| {
+            for power in (0..digits).rev() {
+                text.push(b'0' + u8::try_from(number / 10_u16.pow(power) % 10).unwrap_or(0));
+            }
+            text.push(mark);
+        };
+        put(year, 4, b'-');
+        put(u8::from(time.month()).into(), 2, b'-');
+        put(time.day().into(), 2, b'T');
+        put(time.hour().into(), 2, b':');
+        put(time.minute().into(), 2, b':');
+        put(time.second().into(), 2, b'.');
+        put(milliseconds, 3, b'Z');
+        out.write_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -4,7 +4,7 @@ use super::isolate::{self, Isolate, Loaded};
 use crate::bucket;
 use crate::document::Document;
 use crate::plan::{Kill, Plan};
-use crate::visitor::crawler::Crawlers;
+use crate::visitor::reading::Agents;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use worker::Env;
@@ -142,9 +142,9 @@ fn take_document(isolate: &mut Isolate, text: &str) -> Result<(), String> {
     }
     let document = Document::parse(text).map_err(|problem| refused(&[problem]))?;
     let plan = Plan::compile(&document).map_err(|problems| refused(&problems))?;
-    let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
+    let agents = Agents::new(&plan.crawler_also, &plan.crawler_except);
     isolate.generation = isolate.generation.wrapping_add(1);
-    isolate.loaded = Some(Rc::new(Loaded { plan, crawlers, generation: isolate.generation }));
+    isolate.loaded = Some(Rc::new(Loaded { plan, agents, generation: isolate.generation }));
     isolate.content = Some(content);
     Ok(())
 }
@@ -168,6 +168,6 @@ fn apply_kill(isolate: &mut Isolate, kill: &Kill) {
     }
     let mut plan = loaded.plan.clone();
     plan.apply(kill);
-    let crawlers = loaded.crawlers.clone();
-    isolate.loaded = Some(Rc::new(Loaded { plan, crawlers, generation: loaded.generation }));
+    let agents = loaded.agents.clone();
+    isolate.loaded = Some(Rc::new(Loaded { plan, agents, generation: loaded.generation }));
 }

@@ -20,6 +20,10 @@ const LOAD_BUDGET_MS = 2000;
 const KEPT_BODY_BYTES = 1 << 20;
 // How long an endpoint may take. A panic in a promise of the wasm leaves it pending for ever.
 const ENDPOINT_BUDGET_MS = 15000;
+// The bits by which the wasm is told which headers a request has, by name.
+const BITS = new Map(
+  attempt("asking which headers matter", () => core.asked_for().split(","), []).map((name, bit) => [name, 1 << bit]),
+);
 
 export default {
   fetch(request, env, ctx) {
@@ -98,12 +102,14 @@ async function load(env) {
 
 async function page(request, env, ctx) {
   let visit;
-  let outgoing = stripped(request);
+  // why: of headers that nobody looked for none may count as absent
+  const seen = { headers: BITS.size ? 0 : -1 };
+  let outgoing = stripped(request, seen);
   let steps = "";
   let elsewhere;
   let shared = "-";
   try {
-    visit = core.begin(request, request.method, request.url, Date.now());
+    visit = core.begin(request, seen.headers, request.method, request.url, Date.now());
     if (visit) {
       const script = visit.script().split("\x1f");
       [shared] = script;
@@ -271,13 +277,15 @@ function change(headers, script, from) {
   }
 }
 
-/** The request without `Sortition-*` headers from outside; copied only where there is one. */
-function stripped(request) {
+/** The request without `Sortition-*` headers from outside; copied only where there is one. Notes what else it `seen` has. */
+function stripped(request, seen) {
   let copy;
   for (const name of request.headers.keys()) {
     if (name.startsWith("sortition-")) {
       copy ??= new Request(request);
       copy.headers.delete(name);
+    } else if (seen) {
+      seen.headers |= BITS.get(name);
     }
   }
   return copy ?? request;

@@ -73,19 +73,20 @@ pub struct Visit {
     secret: Option<Vec<u8>>,
 }
 
-/// Decides for a request; `None` where nothing applies after all.
+/// Decides for a request; `None` where nothing applies after all. `present` says which headers it has, by the bits of
+/// `asked_for`.
 #[wasm_bindgen]
-pub fn begin(request: &JsValue, method: &str, url: &str, now: f64) -> Option<Visit> {
+pub fn begin(request: &JsValue, present: u32, method: &str, url: &str, now: f64) -> Option<Visit> {
     #[cfg(feature = "chaos")]
     chaos(url, "begin");
     let loaded = isolate::loaded()?;
     let plan = &loaded.plan;
-    let source = Incoming(request);
-    let request = Request::new(method, Url::split(url), &source);
+    let source = Incoming::new(request, present);
+    let request = Request::new(method, Url::split(url), &source, &loaded.agents);
     let now = millis(now);
     let mut on_page = plan.on_page(method, &request.url);
     let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
-    let arrival = arrive(plan, &loaded.crawlers, &on_page, &request, secret.as_deref(), entropy);
+    let arrival = arrive(plan, &on_page, &request, secret.as_deref(), entropy);
     let preview = match arrival {
         Arrival::Crawler => PreviewRequest::None,
         _ => preview_of(plan, &request, secret.as_deref(), now),
@@ -113,7 +114,7 @@ impl Visit {
     /// with it, or else the treatments whose steps the rewriter takes (`3.1,5.0`); then changes of headers, of that
     /// answer or of the request.
     pub fn script(&self) -> String {
-        let mut wire = Wire::default();
+        let mut wire = Wire::with_capacity(512);
         let changes = match &self.early {
             Some(early) => {
                 wire.push(&early.status.to_string());
@@ -134,7 +135,7 @@ impl Visit {
     /// then changes of request headers on top of the script's. `None` where the page comes from the origin.
     pub fn elsewhere(&self) -> Option<String> {
         let elsewhere = self.intent.elsewhere(&self.loaded.plan)?;
-        let mut wire = Wire::default();
+        let mut wire = Wire::with_capacity(256);
         wire.push(&elsewhere.experiment.to_string());
         wire.push(elsewhere.base.as_deref().unwrap_or_default());
         wire.push(&elsewhere.path_prefix);
@@ -208,7 +209,7 @@ impl Visit {
             self.count(&self.intent.decisions, status, millis(now));
         }
         let reply = self.intent.reply(plan, &answer, self.secret.as_deref());
-        let mut wire = Wire::default();
+        let mut wire = Wire::with_capacity(2048);
         wire.push(if reply.rewrite || !reply.watched.is_empty() { "rewrite" } else { "plain" });
         wire.push(&self.message_with(&reply.exposed, user.as_deref(), millis(now)).unwrap_or_default());
         wire.push(&self.watch_list(&reply.watched));
@@ -268,10 +269,10 @@ fn identified(loaded: &Loaded, visitor: &VisitorId, user: &str, now: i64) -> Opt
 #[wasm_bindgen]
 pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64) -> Option<String> {
     let loaded = isolate::loaded()?;
-    let source = Incoming(request);
-    let request = Request::new(method, Url::split(url), &source);
+    let source = Incoming::unseen(request);
+    let request = Request::new(method, Url::split(url), &source, &loaded.agents);
     let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
-    match arrive(&loaded.plan, &loaded.crawlers, &[], &request, secret.as_deref(), entropy) {
+    match arrive(&loaded.plan, &[], &request, secret.as_deref(), entropy) {
         Arrival::Person(visitor) if visitor.returning => {
             let event = identified(&loaded, &visitor.id, user, millis(now))?;
             isolate::page_message(vec![event], millis(now), entropy)

@@ -45,15 +45,15 @@ pub(super) fn exposure(intent: &Intent, plan: &Plan, position: usize, page: &Pag
     };
     Some(Event {
         id: exposure_id(&plan.project, &e.id, e.iteration, unit_id),
-        project: plan.project.to_string(),
-        config_revision: plan.revision.to_string(),
+        project: (*plan.project).to_owned(),
+        config_revision: (*plan.revision).to_owned(),
         at: at.clone(),
-        anonymous_id: Some(visitor.id.to_string()),
+        anonymous_id: Some(visitor.id.as_str().to_owned()),
         user_id: visitor.user.clone(),
         what: What::Exposed(Exposure {
-            experiment_id: e.id.to_string(),
+            experiment_id: (*e.id).to_owned(),
             iteration: e.iteration,
-            variant: variant.id.to_string(),
+            variant: (*variant.id).to_owned(),
             unit: unit.to_owned(),
             session_id: session_id.map(str::to_owned),
             reason: decision.reason.as_str().to_owned(),

@@ -45,7 +45,9 @@ fn holds_query(text: &str) -> bool {
 /// A path with what looks personal taken out, segment by segment.
 #[must_use]
 pub fn clean_path(path: &str) -> String {
-    if !path.split('/').any(is_personal) {
+    // why: nothing personal does without one of these, and most paths have none
+    let may_be = path.bytes().any(|byte| matches!(byte, b'@' | b'%' | b'.' | b':' | b'?'));
+    if !may_be || !path.split('/').any(is_personal) {
         return path.to_owned();
     }
     let segments: Vec<&str> =

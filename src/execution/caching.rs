@@ -1,6 +1,7 @@
 //! Caches and validators: no shared cache can mix visitors, and no validator can mistake one variant for another.
 
 use super::HeaderChange;
+use crate::cut;
 use crate::facts::{Request, Source};
 
 /// What stands between the origin's entity tag and our validator. The letter keeps whether the tag was weak.
@@ -30,7 +31,8 @@ pub(super) fn ask_for_whole_readable_page<S: Source>(request: &Request<'_, S>, c
         changes.push(HeaderChange::Remove("If-Range"));
     }
     if let Some(accepted) = request.header("accept-encoding") {
-        let readable: Vec<&str> = accepted.split(',').map(str::trim).filter(|coding| is_readable(coding)).collect();
+        let readable: Vec<&str> =
+            cut::pieces(&accepted, b',').map(cut::trimmed).filter(|coding| is_readable(coding)).collect();
         let readable = if readable.is_empty() { "identity".to_owned() } else { readable.join(", ") };
         if readable != accepted {
             changes.push(HeaderChange::Set("Accept-Encoding", readable));
@@ -40,7 +42,7 @@ pub(super) fn ask_for_whole_readable_page<S: Source>(request: &Request<'_, S>, c
 
 /// Whether the rewriter reads a content coding, with or without a weight behind it.
 pub(super) fn is_readable(coding: &str) -> bool {
-    let name = coding.split(';').next().unwrap_or("").trim();
+    let name = cut::trimmed(cut::before(coding, b';'));
     ["gzip", "br", "identity", ""].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
@@ -68,12 +70,18 @@ fn unscope(tag: &str, validator: &str) -> Option<String> {
 /// The members of a list in a header. Commas between quotes are part of a member: `"a,b"` is one entity tag, and
 /// `no-cache="a, b"` one directive.
 fn members(list: &str) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
-    let is_end = move |character: char| {
-        quoted ^= character == '"';
-        character == ',' && !quoted
-    };
-    list.split(is_end).map(str::trim)
+    let mut rest = Some(list);
+    std::iter::from_fn(move || {
+        let list = rest.take()?;
+        let mut quoted = false;
+        let end = list.bytes().position(|byte| {
+            quoted ^= byte == b'"';
+            byte == b',' && !quoted
+        });
+        let member = end.and_then(|end| list.get(..end)).unwrap_or(list);
+        rest = end.and_then(|end| list.get(end + 1..));
+        Some(cut::trimmed(member))
+    })
 }
 
 /// The `Cache-Control` of an answer that depends on the visitor: the origin's, with everything that lets shared caches
@@ -86,7 +94,7 @@ pub(super) fn private(cache_control: Option<&str>) -> Option<String> {
         return None;
     }
     let kept = directives.into_iter().filter(|directive| {
-        let name = directive.split('=').next().unwrap_or("").trim_end();
+        let name = cut::trimmed(cut::before(directive, b'='));
         // why: `private="Set-Cookie"` makes one field private and the rest public
         !["public", "s-maxage", "proxy-revalidate", "private"].iter().any(|shared| name.eq_ignore_ascii_case(shared))
     });

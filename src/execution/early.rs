@@ -22,7 +22,7 @@ impl Intent {
     /// The answer, where the origin need not be asked.
     #[must_use]
     pub fn early(&self, plan: &Plan, secret: Option<&[u8]>) -> Option<Early> {
-        let jar = Jar { settings: &plan.visitor, url: Url::split(&self.url) };
+        let jar = Jar::new(plan, &Url::split(&self.url));
         let cookie = match &self.preview {
             PreviewRequest::Start { token, .. } => Some(jar.until_closed(preview::NAME, token)),
             PreviewRequest::End { .. } => Some(jar.delete(preview::NAME)),

@@ -37,6 +37,8 @@ pub struct Intent {
     pub depends_on_visitor: bool,
     /// What tells this answer's validators from those of other variants; `None` where the answer is the origin's own.
     pub(super) validator: Option<String>,
+    /// The treatments, as experiment and variant by index, those of higher priority first.
+    carried_out: Vec<(usize, usize)>,
     /// What the visitor is assigned from now on, before anything of this request is exposed.
     pub(super) assignments: Assignments,
 }
@@ -63,10 +65,13 @@ impl Intent {
         now: i64,
     ) -> Self {
         let chosen = chosen(plan, &preview);
-        let page = format!("{}{}", request.url.host_name(), request.url.path);
+        let page;
         let nobody = Identity::default();
         let (identity, asker) = match &arrival {
-            Arrival::Crawler => (nobody, Asker::Crawler(&page)),
+            Arrival::Crawler => {
+                page = [request.url.host_name(), request.url.path].concat();
+                (nobody, Asker::Crawler(&page))
+            }
             Arrival::NoConsent(_) => (nobody, Asker::NoConsent),
             Arrival::Person(visitor) => (identity(visitor), Asker::Person(person(visitor, &chosen))),
         };
@@ -87,6 +92,7 @@ impl Intent {
             told_origin: String::new(),
             told_client: String::new(),
             validator: None,
+            carried_out: Vec::new(),
             assignments,
             arrival,
         };
@@ -98,7 +104,8 @@ impl Intent {
     pub(super) fn retell(&mut self, plan: &Plan) {
         self.told_origin = list(plan, &self.decisions, |reason| reason.acts() || reason.tells_origin());
         self.told_client = list(plan, &self.decisions, Reason::acts);
-        let changed = self.depends_on_visitor || self.treatments(plan).next().is_some();
+        self.carried_out = self.to_carry_out(plan);
+        let changed = self.depends_on_visitor || !self.carried_out.is_empty();
         let shown = self.shown(plan);
         self.validator = changed.then(|| bucket::validator(&[&plan.revision, &self.told_origin, &shown]));
     }
@@ -120,23 +127,30 @@ impl Intent {
 
     /// The variants to carry out, those of higher priority first, so that a later one builds on what they left.
     pub fn treatments<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = Treatment<'a>> {
-        let mut treatments: Vec<(i32, Treatment<'a>)> = self
-            .decisions
-            .iter()
-            .filter(|decision| decision.reason.acts() || decision.reason == Reason::Crawler)
-            .filter_map(|decision| {
-                let e = plan.experiments.get(decision.experiment)?;
-                let variant_index = decision.variant?;
-                let treatment = Treatment {
-                    experiment: decision.experiment,
-                    variant_index,
-                    variant: e.variants.get(variant_index)?,
-                };
-                (treatment.variant.acts() && self.is_displayed(e)).then_some((e.priority, treatment))
-            })
-            .collect();
-        treatments.sort_by_key(|(priority, _)| core::cmp::Reverse(*priority));
-        treatments.into_iter().map(|(_, treatment)| treatment)
+        self.carried_out.iter().filter_map(|&(experiment, variant_index)| {
+            let variant = plan.experiments.get(experiment)?.variants.get(variant_index)?;
+            Some(Treatment { experiment, variant_index, variant })
+        })
+    }
+
+    fn to_carry_out(&self, plan: &Plan) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for decision in &self.decisions {
+            let (true, Some(variant_index), Some(e)) = (
+                decision.reason.acts() || decision.reason == Reason::Crawler,
+                decision.variant,
+                plan.experiments.get(decision.experiment),
+            ) else {
+                continue;
+            };
+            if e.variants.get(variant_index).is_some_and(Variant::acts) && self.is_displayed(e) {
+                found.push((e.priority, decision.experiment, variant_index));
+            }
+        }
+        if found.len() > 1 {
+            found.sort_by_key(|(priority, _, _)| core::cmp::Reverse(*priority));
+        }
+        found.into_iter().map(|(_, experiment, variant_index)| (experiment, variant_index)).collect()
     }
 
     /// Which treatments that are not displayed always are displayed on this page view: with and without one a page is
@@ -211,7 +225,7 @@ impl Intent {
                 changes.push(HeaderChange::Set(VARIANTS, self.told_origin.clone()));
             }
             if let Some(visitor) = self.visitor().filter(|_| self.depends_on_visitor) {
-                changes.push(HeaderChange::Set(VISITOR, visitor.id.to_string()));
+                changes.push(HeaderChange::Set(VISITOR, visitor.id.as_str().to_owned()));
             }
         }
         if matches!(&*self.method, "GET" | "HEAD") {

@@ -2,6 +2,7 @@
 
 use super::{EXPOSE, HeaderChange, Intent, USER, VARIANTS, caching, sticky};
 use crate::arrive::{Arrival, PreviewRequest};
+use crate::cut;
 use crate::document::{Expose, Kind};
 use crate::plan::{Experiment, Plan};
 use crate::url::Url;
@@ -46,7 +47,7 @@ pub struct Reply {
 
 impl Answer<'_> {
     fn is_html(&self) -> bool {
-        let media_type = self.content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
+        let media_type = cut::trimmed(cut::before(self.content_type.unwrap_or(""), b';'));
         media_type.eq_ignore_ascii_case("text/html")
     }
 
@@ -62,7 +63,9 @@ impl Answer<'_> {
 
     /// Whether the rewriter can work on it, in answer to a GET.
     fn is_rewritable(&self) -> bool {
-        self.status == 200 && self.is_html() && self.content_encoding.unwrap_or("").split(',').all(caching::is_readable)
+        self.status == 200
+            && self.is_html()
+            && cut::pieces(self.content_encoding.unwrap_or(""), b',').all(caching::is_readable)
     }
 }
 
@@ -138,14 +141,18 @@ impl Intent {
         changes: &mut Vec<HeaderChange>,
     ) {
         let settings = &plan.visitor;
-        let jar = Jar { settings, url: Url::split(&self.url) };
+        let jar = Jar::new(plan, &Url::split(&self.url));
         let mut set = |cookie| changes.push(HeaderChange::Append("Set-Cookie", cookie));
         if !visitor.returning {
             let value = match secret.filter(|_| settings.signed) {
                 Some(secret) => visitor.id.signed(secret),
-                None => visitor.id.to_string(),
+                None => visitor.id.as_str().to_owned(),
             };
-            set(jar.lasting(&settings.cookie, &value, settings.http_only));
+            set(if settings.http_only {
+                jar.lasting_http_only(&settings.cookie, &value)
+            } else {
+                jar.lasting(&settings.cookie, &value)
+            });
         }
         if let Some((session, false)) = &visitor.session {
             set(jar.until_closed(SESSION_COOKIE, session.as_str()));
@@ -155,7 +162,7 @@ impl Intent {
                 let e = plan.experiment(&entry.experiment).and_then(|index| plan.experiments.get(index));
                 e.is_some_and(|e| e.iteration == entry.iteration && !e.is_over(self.now))
             });
-            set(jar.lasting(assignments::COOKIE, &value, true));
+            set(jar.lasting_http_only(assignments::COOKIE, &value));
         }
     }
 
@@ -170,7 +177,7 @@ impl Intent {
         if plan.headers.to_client && !self.told_client.is_empty() {
             // why: of the response's headers this is the one that scripts of the page can read
             let told = shortened(&self.told_client).replace('"', "");
-            changes.push(HeaderChange::Append("Server-Timing", format!("sortition;desc=\"{told}\"")));
+            changes.push(HeaderChange::Append("Server-Timing", ["sortition;desc=\"", &told, "\""].concat()));
         }
         if let Some(path) = self.canonical.as_deref().filter(|_| answer.is_success()) {
             let here = Url::split(&self.url);
@@ -178,7 +185,7 @@ impl Intent {
             changes.push(HeaderChange::Append("Link", link));
         }
         if let Arrival::NoConsent(cookies) = &self.arrival {
-            let jar = Jar { settings: &plan.visitor, url: Url::split(&self.url) };
+            let jar = Jar::new(plan, &Url::split(&self.url));
             changes.extend(cookies.iter().map(|name| HeaderChange::Append("Set-Cookie", jar.delete(name))));
         }
         if let PreviewRequest::Ignored(why) = &self.preview {

@@ -1,6 +1,6 @@
 //! Document → plan.
 
-use super::{Experiment, Gate, Kill, PageIndex, PageRule, Pattern, Plan, Scope, Variant};
+use super::{CookieAttributes, Experiment, Gate, Kill, PageIndex, PageRule, Pattern, Plan, Scope, Variant};
 use crate::bucket::{self, BUCKETS, Salt};
 use crate::condition::{Condition, FactKey, Groups};
 use crate::document::{self, Audience, Document, PageSubject, Problem, Severity};
@@ -40,7 +40,10 @@ impl Plan {
             canonical: canonical(&experiments),
             cached: document.cache.iter().flat_map(|cache| &cache.pages).map(PageRule::compile).collect(),
             redirect_hosts: document.redirect_hosts.iter().map(|host| host.to_ascii_lowercase().into()).collect(),
+            has_sessions: experiments.iter().any(Experiment::needs_session),
             experiments,
+            cookies: CookieAttributes::new(&document.visitor, true),
+            loopback_cookies: CookieAttributes::new(&document.visitor, false),
             visitor: document.visitor.clone(),
             consent: document.consent.clone(),
             crawler_policy: document.crawlers.policy,

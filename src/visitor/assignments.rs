@@ -5,6 +5,8 @@
 //! fingerprint of the session where it may be displayed once in each), and `@` with a fingerprint of the user or session
 //! that it belongs to. Readable on purpose: it is what support is asked about. No character needs quoting in a cookie, and none of the separators occurs in an id.
 
+use crate::cut;
+
 /// The cookie's name.
 pub const COOKIE: &str = "sortition_as";
 
@@ -43,7 +45,8 @@ impl Assignments {
     /// [`MAX_BYTES`], since only a forger sends more.
     #[must_use]
     pub fn parse(value: &str) -> Self {
-        let mut parts = value.get(..MAX_BYTES.min(value.len())).unwrap_or("").split('~');
+        let text = value.get(..MAX_BYTES.min(value.len())).unwrap_or("");
+        let mut parts = cut::pieces(text, b'~');
         if parts.next() != Some(VERSION) {
             return Self::default();
         }
@@ -114,7 +117,7 @@ impl Assignments {
 
 impl Entry {
     fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('.');
+        let mut parts = cut::pieces(text, b'.');
         let (experiment, iteration, variant, last) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         if parts.next().is_some() || !is_id(experiment) || !is_id(variant) {
             return None;
@@ -137,7 +140,8 @@ impl Entry {
     }
 
     fn encode(&self) -> String {
-        let mut text = format!("{}.{}.{}.{}", self.experiment, base36(self.iteration), self.variant, base36(self.day));
+        let (iteration, day) = (base36(self.iteration), base36(self.day));
+        let mut text = [&*self.experiment, ".", &iteration, ".", &self.variant, ".", &day].concat();
         if self.exposed {
             text.push('*');
         }
@@ -170,11 +174,13 @@ fn is_fingerprint(byte: u8) -> bool {
 fn base36(mut number: u32) -> String {
     let mut digits = Vec::with_capacity(7);
     loop {
-        digits.push(char::from_digit(number % 36, 36).unwrap_or('0'));
+        let digit = u8::try_from(number % 36).unwrap_or(0);
+        digits.push(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit });
         number /= 36;
         if number == 0 {
             break;
         }
     }
-    digits.iter().rev().collect()
+    digits.reverse();
+    String::from_utf8(digits).unwrap_or_default()
 }

@@ -34,14 +34,15 @@ impl VisitorId {
         let [.., version, _, variant, _, _, _, _, _, _, _] = &mut bytes;
         *version = *version & 0x0f | 0x40;
         *variant = *variant & 0x3f | 0x80;
-        let digits = crate::bucket::hex(&bytes);
+        let mut digits = &*crate::bucket::hex(&bytes);
         let mut text = String::with_capacity(36);
-        for (position, digit) in digits.chars().enumerate() {
-            if matches!(position, 8 | 12 | 16 | 20) {
-                text.push('-');
-            }
-            text.push(digit);
+        for length in [8, 4, 4, 4] {
+            let (group, rest) = digits.split_at_checked(length).unwrap_or((digits, ""));
+            text.push_str(group);
+            text += "-";
+            digits = rest;
         }
+        text.push_str(digits);
         Self(text.into())
     }
 

@@ -11,8 +11,8 @@ use sortition_engine::facts::{Request, Source};
 use sortition_engine::plan::Plan;
 use sortition_engine::url::Url;
 use sortition_engine::visitor::assignments::Assignments;
-use sortition_engine::visitor::crawler::Crawlers;
 use sortition_engine::visitor::preview::Token;
+use sortition_engine::visitor::reading::Agents;
 use std::collections::BTreeMap;
 
 /// A browser of today, so that nobody takes the request for a crawler's.
@@ -135,6 +135,7 @@ pub(crate) struct Page<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: &'a str,
     pub(crate) sent: &'a Sent,
+    pub(crate) agents: Agents,
     pub(crate) preview: &'a [(usize, usize)],
     pub(crate) secret: Option<&'a [u8]>,
     pub(crate) now: i64,
@@ -142,11 +143,12 @@ pub(crate) struct Page<'a> {
 
 impl<'a> Page<'a> {
     pub(crate) fn new(plan: &'a Plan, url: &'a str, sent: &'a Sent) -> Self {
-        Self { plan, method: "GET", url, sent, preview: &[], secret: None, now: now() }
+        let agents = Agents::new(&plan.crawler_also, &plan.crawler_except);
+        Self { plan, method: "GET", url, sent, agents, preview: &[], secret: None, now: now() }
     }
 
-    pub(crate) fn request(&self) -> Request<'a, Sent> {
-        Request::new(self.method, Url::split(self.url), self.sent)
+    pub(crate) fn request(&self) -> Request<'_, Sent> {
+        Request::new(self.method, Url::split(self.url), self.sent, &self.agents)
     }
 
     fn preview(&self) -> PreviewRequest {
@@ -166,8 +168,7 @@ impl<'a> Page<'a> {
     pub(crate) fn intent(&self, entropy: impl FnMut() -> [u8; 16]) -> Intent {
         let (plan, request) = (self.plan, self.request());
         let on_page = plan.on_page(self.method, &request.url);
-        let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
-        let arrival = arrive(plan, &crawlers, &on_page, &request, self.secret, entropy);
+        let arrival = arrive(plan, &on_page, &request, self.secret, entropy);
         Intent::new(plan, &on_page, &request, arrival, self.preview(), self.now)
     }
 }

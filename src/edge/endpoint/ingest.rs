@@ -20,11 +20,11 @@ struct Anyone<'a>(&'a JsValue);
 
 impl Source for Anyone<'_> {
     fn header(&self, name: &str) -> Option<String> {
-        if name == "user-agent" { None } else { Incoming(self.0).header(name) }
+        if name == "user-agent" { None } else { Incoming::unseen(self.0).header(name) }
     }
 
     fn property(&self, name: &str) -> Option<String> {
-        if name == "verifiedBot" { None } else { Incoming(self.0).property(name) }
+        if name == "verifiedBot" { None } else { Incoming::unseen(self.0).property(name) }
     }
 }
 
@@ -59,19 +59,19 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     let Some(loaded) = isolate::loaded() else { return unconfigured() };
     let plan = &loaded.plan;
     let incoming = request.inner().as_ref();
-    let source = Incoming(incoming);
+    let source = Incoming::unseen(incoming);
     let url = request.inner().url();
     let referrer = request.headers().get("referer")?;
     // why: what is decided, and what is kept of the view, is about the page that sent this
     let page_url = referrer.as_deref().map(Url::split).filter(|page| page.host == Url::split(&url).host);
-    let facts = Facts::new("GET", page_url.unwrap_or_else(|| Url::split(&url)), &source);
+    let facts = Facts::new("GET", page_url.unwrap_or_else(|| Url::split(&url)), &source, &loaded.agents);
     let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
     let claimed = reception::claimed(&drafts, plan);
     let live: Vec<usize> =
         claimed.into_iter().filter(|&it| plan.experiments.get(it).is_some_and(|e| e.is_live(now))).collect();
     let sender = Anyone(incoming);
-    let sender = Facts::new("GET", facts.url, &sender);
-    let arrival = arrive(plan, &loaded.crawlers, &live, &sender, secret.as_deref(), entropy);
+    let sender = Facts::new("GET", facts.url, &sender, &loaded.agents);
+    let arrival = arrive(plan, &live, &sender, secret.as_deref(), entropy);
     match &arrival {
         // why: a person without consent is not recorded, and did nothing wrong
         Arrival::Crawler | Arrival::NoConsent(_) => return accepted(0),

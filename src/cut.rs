@@ -1,0 +1,69 @@
+//! Texts cut at a byte of ASCII: what headers, cookies and URLs are made of.
+//!
+//! The standard library cuts at characters, patterns and closures, through layers that an optimising compiler removes. Most
+//! of an isolate's requests run before V8 has optimised the wasm, and then every layer is a call: cutting took a tenth of a
+//! visit's time.
+
+/// Where the byte first stands.
+#[must_use]
+pub fn position(text: &str, byte: u8) -> Option<usize> {
+    text.as_bytes().iter().position(|&here| here == byte)
+}
+
+/// What stands before the first such byte, and what behind it; `None` where there is none.
+///
+/// ```
+/// use sortition_engine::cut;
+/// assert_eq!(cut::at("a=b=c", b'='), Some(("a", "b=c")));
+/// assert_eq!(cut::at("a", b'='), None);
+/// ```
+#[must_use]
+pub fn at(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = position(text, byte)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// What stands before the first such byte; all of it where there is none.
+#[must_use]
+pub fn before(text: &str, byte: u8) -> &str {
+    at(text, byte).map_or(text, |(before, _)| before)
+}
+
+/// What stands between such bytes: one piece more than there are bytes.
+///
+/// ```
+/// use sortition_engine::cut;
+/// assert_eq!(cut::pieces("a;b;", b';').collect::<Vec<_>>(), ["a", "b", ""]);
+/// ```
+#[must_use]
+pub fn pieces(text: &str, byte: u8) -> Pieces<'_> {
+    Pieces { rest: Some(text), byte }
+}
+
+/// The pieces of a text; see [`pieces`].
+#[derive(Clone, Debug)]
+pub struct Pieces<'a> {
+    rest: Option<&'a str>,
+    byte: u8,
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let rest = self.rest.take()?;
+        let Some((piece, after)) = at(rest, self.byte) else { return Some(rest) };
+        self.rest = Some(after);
+        Some(piece)
+    }
+}
+
+/// Without the blanks and tabs at both ends: the optional white space of HTTP (RFC 9110, section 5.6.3).
+#[must_use]
+pub fn trimmed(text: &str) -> &str {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let bytes = text.as_bytes();
+    let start = bytes.iter().position(|byte| !blank(byte)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
+    text.get(start..end).unwrap_or(text)
+}
