@@ -20,15 +20,18 @@ const LOAD_BUDGET_MS = 2000;
 const KEPT_BODY_BYTES = 1 << 20;
 // How long an endpoint may take. A panic in a promise of the wasm leaves it pending for ever.
 const ENDPOINT_BUDGET_MS = 15000;
-// The bits by which the wasm is told which headers a request has, by name.
-const BITS = new Map(
-  attempt("asking which headers matter", () => core.asked_for().split(","), []).map((name, bit) => [name, 1 << bit]),
-);
+// The headers that the wasm asks for most, by the length of the name: it is told by bits which of them a request has.
+const ASKED_FOR = [];
+for (const [bit, name] of attempt("teaching names", () => core.teach_names().split(","), []).entries()) {
+  ASKED_FOR[name.length] = [...(ASKED_FOR[name.length] ?? []), { name, mask: 1 << bit }];
+}
 
 export default {
   fetch(request, env, ctx) {
-    const lane = laneOf(request);
-    return lane === LOAD ? firstLoad(request, env, ctx) : take(lane, request, env, ctx);
+    // why: each is made anew whenever it is asked for
+    const { method, url } = request;
+    const lane = laneOf(method, url);
+    return lane === LOAD ? firstLoad(request, env, ctx, method, url) : take(lane, request, env, ctx, method, url);
   },
 
   async queue(batch, env, ctx) {
@@ -43,20 +46,20 @@ export default {
 };
 
 /** Which way a request goes; 0, untouched, where that cannot be told. */
-function laneOf(request) {
-  return attempt("choosing the lane", () => core.lane(request.method, request.url, Date.now()), 0);
+function laneOf(method, url) {
+  return attempt("choosing the lane", () => core.lane(method, url, Date.now()), 0);
 }
 
-function take(lane, request, env, ctx) {
+function take(lane, request, env, ctx, method, url) {
   if (lane & STALE) ctx.waitUntil(load(env));
   switch (lane & 7) {
     case PAGE:
-      return page(request, env, ctx);
+      return page(request, env, ctx, method, url);
     case ENDPOINT:
       return endpoint(request, env, ctx);
     case PREVIEWABLE:
       return request.headers.get("cookie")?.includes("sortition_preview=")
-        ? page(request, env, ctx)
+        ? page(request, env, ctx, method, url)
         : untouched(request, env, ctx);
     default:
       return untouched(request, env, ctx);
@@ -83,12 +86,12 @@ function withoutUser(request, response, env, ctx) {
   return answer;
 }
 
-async function firstLoad(request, env, ctx) {
+async function firstLoad(request, env, ctx, method, url) {
   const loading = load(env);
   ctx.waitUntil(loading);
   await Promise.race([loading, pause(LOAD_BUDGET_MS)]);
-  const lane = laneOf(request);
-  return take(lane === LOAD ? 0 : lane, request, env, ctx);
+  const lane = laneOf(method, url);
+  return take(lane === LOAD ? 0 : lane, request, env, ctx, method, url);
 }
 
 async function load(env) {
@@ -100,23 +103,23 @@ async function load(env) {
   }
 }
 
-async function page(request, env, ctx) {
+async function page(request, env, ctx, method, url) {
   let visit;
   // why: of headers that nobody looked for none may count as absent
-  const seen = { headers: BITS.size ? 0 : -1 };
+  const seen = { headers: ASKED_FOR.length ? 0 : -1 };
   let outgoing = stripped(request, seen);
   let steps = "";
   let elsewhere;
   let shared = "-";
   try {
-    visit = core.begin(request, seen.headers, request.method, request.url, Date.now());
+    visit = core.begin(request, seen.headers, method, url, Date.now());
     if (visit) {
       const script = visit.script().split("\x1f");
       [shared] = script;
-      // why: a status is digits, which stand behind all signs of the other cases
-      if (shared[0] > "/") return early(visit, script, env, ctx);
+      // why: a status is digits; the signs of the other cases are none
+      if (shared >= "0") return early(visit, script, env, ctx);
       steps = script[1];
-      elsewhere = visit.elsewhere()?.split("\x1f");
+      if (shared === "!") elsewhere = visit.elsewhere()?.split("\x1f");
       outgoing = changed(outgoing, script, 2);
     }
   } catch (error) {
@@ -125,7 +128,7 @@ async function page(request, env, ctx) {
     elsewhere = undefined;
     shared = "-";
   }
-  const copy = shared === "-" || elsewhere ? undefined : await copyOf(shared, outgoing, env, ctx);
+  const copy = shared[0] === "+" ? await copyOf(shared, outgoing, env, ctx) : undefined;
   const response =
     copy?.response ??
     (elsewhere ? await fromElsewhere(elsewhere, visit, outgoing, env) : await toOrigin(outgoing, env));
@@ -285,7 +288,7 @@ function stripped(request, seen) {
       copy ??= new Request(request);
       copy.headers.delete(name);
     } else if (seen) {
-      seen.headers |= BITS.get(name);
+      for (const known of ASKED_FOR[name.length] ?? []) if (known.name === name) seen.headers |= known.mask;
     }
   }
   return copy ?? request;

@@ -42,6 +42,8 @@ pub(super) struct Isolate {
     pub(super) secret: Option<Vec<u8>>,
     /// Whether there is a queue for events.
     pub(super) has_queue: bool,
+    /// Random bytes for ids that are yet to be made, each taken once.
+    pub(super) random: Vec<[u8; 16]>,
     /// The isolate's random id, made with its first message.
     pub(super) source: Option<String>,
     /// How many messages it sent.

@@ -1,5 +1,22 @@
-// What facts.rs asks of a request. Names come from the plan's conditions, checked there; a name that is no header name
+// What source.rs asks of a request. Names come from the plan's conditions, checked there; a name that is no header name
 // would throw, and counts as absent.
+
+// The names that go by their position.
+let headers = [];
+let properties = [];
+
+export function learn(headerNames, propertyNames) {
+  headers = headerNames.split(",");
+  properties = propertyNames.split(",");
+}
+
+export function known_header(request, position) {
+  return request.headers.get(headers[position]) ?? undefined;
+}
+
+export function known_property(request, position) {
+  return property(request, properties[position]);
+}
 
 export function header(request, name) {
   try {

@@ -7,10 +7,14 @@ use wasm_bindgen::prelude::*;
 unsafe extern "C" {
     fn header(request: &JsValue, name: &str) -> Option<String>;
     fn property(request: &JsValue, name: &str) -> Option<String>;
+    fn learn(headers: &str, properties: &str);
+    /// A header or property by its position in what [`learn`] was told.
+    fn known_header(request: &JsValue, position: usize) -> Option<String>;
+    fn known_property(request: &JsValue, position: usize) -> Option<String>;
 }
 
-/// The headers that requests are asked for most, of which most requests have few.
-const ASKED_FOR: [&str; 11] = [
+/// The headers that are asked for most, of which most requests have few.
+const HEADERS: [&str; 11] = [
     "user-agent",
     "cookie",
     "referer",
@@ -24,10 +28,16 @@ const ASKED_FOR: [&str; 11] = [
     "authorization",
 ];
 
-/// The names of [`ASKED_FOR`], each for one bit of what [`Incoming::new`] takes, from the lowest on.
+/// The properties that are asked for most.
+const PROPERTIES: [&str; 2] = ["verifiedBot", "country"];
+
+/// Teaches JavaScript the names that go across the boundary as their position: to make a string of a name costs more than
+/// to look the header up. Returns those of the headers; a header's position is also its bit in what `begin` takes.
 #[wasm_bindgen]
-pub fn asked_for() -> String {
-    ASKED_FOR.join(",")
+pub fn teach_names() -> String {
+    let headers = HEADERS.join(",");
+    learn(&headers, &PROPERTIES.join(","));
+    headers
 }
 
 /// A request of the runtime.
@@ -37,7 +47,7 @@ pub(super) struct Incoming<'a> {
 }
 
 impl<'a> Incoming<'a> {
-    /// A request of which it is known which headers it has, by the bits of [`asked_for`].
+    /// A request of which it is known which of [`HEADERS`] it has, the first by the lowest bit.
     // why: to ask for a header that is not there costs as much as to ask for one that is, and JavaScript has walked over
     // all names anyway
     pub(super) fn new(request: &'a JsValue, present: u32) -> Self {
@@ -52,14 +62,17 @@ impl<'a> Incoming<'a> {
 
 impl Source for Incoming<'_> {
     fn header(&self, name: &str) -> Option<String> {
-        let bit = ASKED_FOR.iter().position(|known| *known == name);
-        if bit.is_some_and(|bit| self.present >> bit & 1 == 0) {
-            return None;
+        match HEADERS.iter().position(|known| *known == name) {
+            Some(bit) if self.present >> bit & 1 == 0 => None,
+            Some(position) => known_header(self.request, position),
+            None => header(self.request, name),
         }
-        header(self.request, name)
     }
 
     fn property(&self, name: &str) -> Option<String> {
-        property(self.request, name)
+        match PROPERTIES.iter().position(|known| *known == name) {
+            Some(position) => known_property(self.request, position),
+            None => property(self.request, name),
+        }
     }
 }

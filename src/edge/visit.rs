@@ -108,10 +108,9 @@ pub fn begin(request: &JsValue, present: u32, method: &str, url: &str, now: f64)
 
 #[wasm_bindgen]
 impl Visit {
-    /// A list of texts: the status of an answer that needs no origin, or `-`, or, where the page may come from a copy that
-    /// visitors share, `+` and the variants that tell copies apart;
-    /// then the message for the queue that goes
-    /// with it, or else the treatments whose steps the rewriter takes (`3.1,5.0`); then changes of headers, of that
+    /// A list of texts: the status of an answer that needs no origin, or `-`, or `!` where the page comes from
+    /// [`Visit::elsewhere`], or, where it may come from a copy that visitors share, `+` and the variants that tell copies
+    /// apart; then the message for the queue that goes with it, or else the treatments whose steps the rewriter takes (`3.1,5.0`); then changes of headers, of that
     /// answer or of the request.
     pub fn script(&self) -> String {
         let mut wire = Wire::with_capacity(512);
@@ -122,7 +121,11 @@ impl Visit {
                 &early.changes
             }
             None => {
-                wire.push(&self.shared.as_ref().map_or_else(|| "-".to_owned(), |variants| format!("+{variants}")));
+                match &self.shared {
+                    _ if self.intent.elsewhere(&self.loaded.plan).is_some() => wire.push("!"),
+                    Some(variants) => wire.push(&["+", variants].concat()),
+                    None => wire.push("-"),
+                }
                 wire.push(&steps_key(&self.loaded.plan, &self.intent));
                 &self.for_origin
             }
@@ -363,12 +366,18 @@ fn steps_key(plan: &crate::plan::Plan, intent: &Intent) -> String {
 }
 
 pub(super) fn entropy() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    // why: an error has no cause in the Workers runtime; ids made of the clock would collide less than zeros
-    if getrandom::fill(&mut bytes).is_err() {
-        bytes = js_sys::Date::now().to_bits().to_le_bytes().repeat(2).try_into().unwrap_or([0; 16]);
-    }
-    bytes
+    isolate::with(|isolate| isolate.random.pop()).flatten().unwrap_or_else(|| {
+        // why: asking the runtime costs the same for one as for many
+        let mut bytes = [0; 16 * 32];
+        if getrandom::fill(&mut bytes).is_err() {
+            // why: an error has no cause in the Workers runtime; ids made of the clock would collide less than zeros
+            return js_sys::Date::now().to_bits().to_le_bytes().repeat(2).try_into().unwrap_or([0; 16]);
+        }
+        let (many, _) = bytes.as_chunks::<16>();
+        let [first, rest @ ..] = many else { return [0; 16] };
+        isolate::with(|isolate| isolate.random.extend_from_slice(rest));
+        *first
+    })
 }
 
 #[allow(clippy::cast_possible_truncation)]

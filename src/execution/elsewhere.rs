@@ -23,9 +23,9 @@ impl Intent {
     /// Where the page is fetched from, if not from the origin. Of several experiments the one of highest priority says.
     #[must_use]
     pub fn elsewhere(&self, plan: &Plan) -> Option<Elsewhere> {
-        let here = Url::split(&self.url);
         self.treatments(plan).find_map(|treatment| {
             let origin = treatment.variant.origin.as_ref()?;
+            let here = Url::split(&self.url);
             Some(Elsewhere {
                 experiment: treatment.experiment,
                 base: origin.url.as_deref().map(Into::into),
