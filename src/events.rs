@@ -7,6 +7,7 @@ mod check;
 mod exposure;
 pub mod health;
 pub mod identity;
+mod json;
 pub mod money;
 pub mod personal;
 mod problem;
@@ -15,10 +16,12 @@ mod reader;
 pub mod reception;
 pub mod shopify;
 pub mod signature;
+mod written;
 
 pub(crate) use check::minor_value;
-pub use exposure::{exposure_id, exposures, page_view};
+pub use exposure::{exposure, exposure_id, page_view};
 pub use problem::Problem;
+pub use written::Written;
 
 use health::OriginHealth;
 use money::{Currency, Decimal};

@@ -189,6 +189,19 @@ words! {
         Session,
     }
 }
+
+impl UnitKind {
+    /// The word for it in documents, events and the record.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Visitor => "visitor",
+            Self::User => "user",
+            Self::Session => "session",
+        }
+    }
+}
+
 words! {
     /// The hash that assigns.
     Hash {

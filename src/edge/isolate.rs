@@ -3,7 +3,7 @@
 use crate::events::health::{OriginHealth, Tally};
 use crate::events::identity::Told;
 use crate::events::signature::Used;
-use crate::events::{Event, Message, SCHEMA, Served, What};
+use crate::events::{Event, Served, Written};
 use crate::execution::breaker::Breaker;
 use crate::plan::Plan;
 use crate::visitor::reading::Agents;
@@ -92,40 +92,39 @@ pub(super) fn loaded() -> Option<Rc<Loaded>> {
 }
 
 /// The isolate's next message, as JSON; `None` where there is no queue.
-pub(super) fn message(events: Vec<Event>, entropy: impl FnOnce() -> [u8; 16]) -> Option<String> {
-    with(|isolate| sealed(isolate, events, Vec::new(), entropy)).flatten()
+pub(super) fn message(events: &[Event], entropy: impl FnOnce() -> [u8; 16]) -> Option<String> {
+    with(|isolate| sealed(isolate, &Written::events(events), &[], entropy)).flatten()
 }
 
 /// The next message of a page request at `now`, in milliseconds since 1970, with the origin's health where that is due;
 /// `None` where there is neither an event nor that.
-pub(super) fn page_message(events: Vec<Event>, now: i64, entropy: impl FnOnce() -> [u8; 16]) -> Option<String> {
+pub(super) fn page_message(events: &Written, now: i64, entropy: impl FnOnce() -> [u8; 16]) -> Option<String> {
     with(|isolate| {
         if events.is_empty() && !isolate.health.is_overdue(now) {
             return None;
         }
         let health = isolate.health.with_events(now);
-        sealed(isolate, events, health, entropy)
+        sealed(isolate, events, &health, entropy)
     })
     .flatten()
 }
 
 fn sealed(
     isolate: &mut Isolate,
-    events: Vec<Event>,
-    health: Vec<OriginHealth>,
+    events: &Written,
+    health: &[OriginHealth],
     entropy: impl FnOnce() -> [u8; 16],
 ) -> Option<String> {
     if !isolate.has_queue {
         return None;
     }
-    let source = isolate.source.get_or_insert_with(|| crate::bucket::hex(&entropy())).clone();
     let seq = isolate.messages;
     isolate.messages += 1;
-    let exposures = events.iter().filter(|event| matches!(event.what, What::Exposed(_))).count();
-    isolate.counts.exposures += exposures as u64;
+    isolate.counts.exposures += events.exposures;
     // why: nothing else tells of crawlers, and a message that has no news of them stays as short as it was
     let news = isolate.counts.crawlers > isolate.crawlers_told;
     isolate.crawlers_told = isolate.counts.crawlers;
     let served = news.then_some(Served { crawlers: isolate.counts.crawlers, visits: isolate.counts.visits });
-    serde_json::to_string(&Message { schema: SCHEMA, source, seq, served, health, events }).ok()
+    let source = isolate.source.get_or_insert_with(|| crate::bucket::hex(&entropy()));
+    Some(events.message(source, seq, served, health))
 }

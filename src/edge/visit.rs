@@ -8,7 +8,7 @@ use crate::arrive::{Arrival, PreviewRequest, arrive, preview as preview_of};
 use crate::decide::Decision;
 use crate::document::{Bridge, Preview};
 use crate::events::health::Answered;
-use crate::events::{self, Event, PageView, identity};
+use crate::events::{Event, Written, identity, page_view};
 use crate::execution::{Answer, Early, HeaderChange, Intent, VARIANTS};
 use crate::facts::Request;
 use crate::plan::Presence;
@@ -69,7 +69,8 @@ pub struct Visit {
     for_origin: Vec<HeaderChange>,
     early: Option<Early>,
     shared: Option<String>,
-    page: PageView,
+    /// The page view as JSON, where the answer might expose.
+    page: String,
     secret: Option<Vec<u8>>,
 }
 
@@ -99,7 +100,7 @@ pub fn begin(request: &JsValue, present: u32, method: &str, url: &str, now: f64)
         _ => isolate.counts.visits += 1,
     });
     let intent = Intent::new(plan, &on_page, &request, arrival, preview, now);
-    let page = if intent.may_expose(plan) { events::page_view(&intent, &request) } else { PageView::default() };
+    let page = if intent.may_expose(plan) { page_view(&intent, &request).to_json() } else { String::new() };
     let early = intent.early(plan, secret.as_deref());
     let for_origin = intent.for_origin(plan, &request);
     let shared = intent.shared(plan, &request);
@@ -249,11 +250,13 @@ impl Visit {
     }
 
     fn message_with(&self, exposed: &[usize], user: Option<&str>, now: i64) -> Option<String> {
-        let mut events = events::exposures(&self.intent, &self.loaded.plan, exposed, &self.page);
-        if let (Some(user), Some(visitor)) = (user, self.intent.visitor()) {
-            events.extend(identified(&self.loaded, &visitor.id, user, now));
+        let mut events = Written::exposures(&self.intent, &self.loaded.plan, exposed, &self.page);
+        if let (Some(user), Some(visitor)) = (user, self.intent.visitor())
+            && let Some(event) = identified(&self.loaded, &visitor.id, user, now)
+        {
+            events.push(&event);
         }
-        isolate::page_message(events, now, entropy)
+        isolate::page_message(&events, now, entropy)
     }
 }
 
@@ -278,7 +281,7 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
     match arrive(&loaded.plan, &[], &request, secret.as_deref(), entropy) {
         Arrival::Person(visitor) if visitor.returning => {
             let event = identified(&loaded, &visitor.id, user, millis(now))?;
-            isolate::page_message(vec![event], millis(now), entropy)
+            isolate::page_message(&Written::events(&[event]), millis(now), entropy)
         }
         _ => None,
     }
@@ -326,7 +329,7 @@ pub fn selectors(experiment: usize) -> String {
 #[wasm_bindgen]
 pub fn message(events: &str) -> Option<String> {
     let events: Vec<Event> = serde_json::from_str(events).ok()?;
-    isolate::message(events, entropy)
+    isolate::message(&events, entropy)
 }
 
 /// Whether a request may try a variant origin: its circuit is closed, or it is time to try again.

@@ -1,12 +1,16 @@
 //! What outsiders send: what is taken, what is refused and by which field, and what the record would hold of it.
 
+use crate::assignments::cases;
+use crate::support::{CHROME, Page, Sent, compile};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sortition_engine::bucket::{hex, signature as hmac};
 use sortition_engine::document::Document;
 use sortition_engine::events::money::{Currency, Decimal, MAX_MINOR};
 use sortition_engine::events::reception::{self, MAX_BODY};
-use sortition_engine::events::{Channel, Event, Message, SCHEMA, What, personal, shopify, signature};
+use sortition_engine::events::{
+    Channel, Event, Message, SCHEMA, Served, What, Written, exposure, page_view, personal, shopify, signature,
+};
 use sortition_engine::plan::Plan;
 
 /// 2026-11-21T12:00:00Z.
@@ -405,4 +409,54 @@ fn the_schema_is_the_types() {
         text,
         "run UPDATE_SCHEMA=1 cargo test --test it schema"
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(200), ..ProptestConfig::default() })]
+
+    /// A page's message is written without serde, and reads like what serde writes: to the byte.
+    #[test]
+    fn messages_of_pages_are_written_as_serde_writes_them(
+        path in "/[ -~é雪]{0,30}",
+        referrer in prop_oneof![Just(String::new()), "https://[a-z\"\\\\\u{1}-\u{7f}é]{0,20}/x"],
+        user in prop_oneof![Just(String::new()), "[!-:A-~]{1,20}"],
+        country in prop_oneof![Just(String::new()), "[A-Z\"]{2}"],
+        seq in any::<u64>(),
+        crawlers in any::<Option<u64>>(),
+    ) {
+        let plan = compile(&json!({
+            "version": 1, "project": "shop", "revision": "r \"1\" é",
+            "visitor": {"user_header": "x-user"},
+            "experiments": [
+                {"id": "visitors", "status": "running", "iteration": 7,
+                 "variants": [{"id": "control", "weight": 0}, {"id": "bold", "weight": 1}]},
+                {"id": "users", "status": "running", "unit": "user", "else_unit": "visitor",
+                 "variants": [{"id": "control", "weight": 1}, {"id": "bold", "weight": 0}]},
+                {"id": "sessions", "status": "running", "unit": "session",
+                 "variants": [{"id": "control", "weight": 0}, {"id": "bold", "weight": 1}]},
+            ],
+        }));
+        let mut sent = Sent::default().header("user-agent", CHROME).property("country", &country);
+        for (name, value) in [("referer", &referrer), ("x-user", &user)] {
+            if !value.is_empty() {
+                sent = sent.header(name, value);
+            }
+        }
+        let url = format!("https://shop.example{path}");
+        let page = Page::new(&plan, &url, &sent);
+        let intent = page.intent(|| [7; 16]);
+        let view = page_view(&intent, &page.request());
+        prop_assert_eq!(view.to_json(), serde_json::to_string(&view).unwrap());
+
+        let all: Vec<usize> = (0..intent.decisions.len()).collect();
+        let events: Vec<Event> = all.iter().filter_map(|&at| exposure(&intent, &plan, at, &view)).collect();
+        prop_assert_eq!(events.len(), 3);
+        let served = crawlers.map(|crawlers| Served { crawlers, visits: 3 });
+        let message = Message { schema: SCHEMA, source: "s".to_owned(), seq, served, health: Vec::new(), events };
+        let expected = serde_json::to_string(&message).unwrap();
+        let written = Written::exposures(&intent, &plan, &all, &view.to_json());
+        prop_assert_eq!(written.exposures, 3);
+        prop_assert_eq!(written.message("s", seq, served, &[]), expected.clone());
+        prop_assert_eq!(Written::events(&message.events).message("s", seq, served, &[]), expected);
+    }
 }

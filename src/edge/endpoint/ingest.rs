@@ -92,7 +92,7 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
         Err(found) => return problems(&found),
     };
     let count = events.len();
-    if let Some(message) = isolate::message(events, entropy) {
+    if let Some(message) = isolate::message(&events, entropy) {
         let env = env.clone();
         context.wait_until(async move {
             // why: it reports its own failures
@@ -156,7 +156,7 @@ async fn keep(events: Vec<Event>, env: &Env) -> Result<Response> {
     if events.is_empty() {
         return accepted(0);
     }
-    if let Some(message) = isolate::message(events, entropy) {
+    if let Some(message) = isolate::message(&events, entropy) {
         let safe = ship(&message, env.as_ref()).await.ok().and_then(|safe| safe.as_bool());
         if safe != Some(true) {
             return problem(503, "Service unavailable", "the events could not be kept: sign and send them again later");

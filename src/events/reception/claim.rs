@@ -4,9 +4,8 @@ use super::{Claim, Draft};
 use crate::bucket;
 use crate::document::{Kind, Timestamp};
 use crate::events::identity::identification_id;
-use crate::events::{Event, Exposure, PageView, What, exposure_id};
+use crate::events::{Event, What};
 use crate::plan::{Experiment, Plan};
-use std::collections::BTreeMap;
 
 /// The experiments that drafts claim an exposure to, by their positions in the plan, in its order.
 #[must_use]
@@ -45,47 +44,6 @@ pub(super) fn known_variant<'a>(
         return Err(("iteration", format!("`{experiment}` is in its iteration {}", e.iteration)));
     }
     Ok((index, e, variant))
-}
-
-/// An exposure that no intent of ours stands behind.
-pub(super) struct Met<'a> {
-    pub(super) e: &'a Experiment,
-    pub(super) variant: usize,
-    pub(super) unit: &'static str,
-    pub(super) unit_id: &'a str,
-    pub(super) reason: &'static str,
-}
-
-impl Met<'_> {
-    pub(super) fn event(
-        &self,
-        plan: &Plan,
-        visitor: Option<&str>,
-        user: Option<&str>,
-        now: i64,
-        view: &PageView,
-    ) -> Option<Event> {
-        let at = Timestamp::from_millis(now).to_string();
-        Some(Event {
-            id: exposure_id(&plan.project, &self.e.id, self.e.iteration, self.unit_id),
-            project: plan.project.to_string(),
-            config_revision: plan.revision.to_string(),
-            at: at.clone(),
-            anonymous_id: visitor.map(str::to_owned),
-            user_id: user.map(str::to_owned),
-            what: What::Exposed(Exposure {
-                experiment_id: self.e.id.to_string(),
-                iteration: self.e.iteration,
-                variant: self.e.variants.get(self.variant)?.id.to_string(),
-                unit: self.unit.to_owned(),
-                session_id: None,
-                reason: self.reason.to_owned(),
-                exposed_at: at,
-                request: view.clone(),
-                versions: BTreeMap::new(),
-            }),
-        })
-    }
 }
 
 /// The event of a draft that is no exposure.

@@ -1,11 +1,12 @@
 //! What a page claims: about its own visitor, and about nobody else.
 
-use super::claim::{Met, Wrong, complete, known_variant};
+use super::claim::{Wrong, complete, known_variant};
 use super::{Claim, Draft};
 use crate::bucket;
 use crate::decide::Reason;
 use crate::document::UnitKind;
-use crate::events::{Event, PageView, Problem, What, exposure};
+use crate::events::exposure::{Met, exposure};
+use crate::events::{Event, PageView, Problem, What};
 use crate::execution::Intent;
 use crate::plan::Plan;
 
@@ -94,9 +95,17 @@ fn page_exposure(
         return Err(refused());
     }
     if kept {
-        let unit = visitor.id.as_str();
-        let draft = Met { e, variant, unit: "visitor", unit_id: unit, reason: "sticky" };
-        return draft.event(plan, Some(unit), visitor.user.as_deref(), page.intent.now, page.view).ok_or_else(refused);
+        let met = Met {
+            e,
+            variant: e.variants.get(variant).ok_or_else(refused)?,
+            unit: UnitKind::Visitor,
+            unit_id: visitor.id.as_str(),
+            reason: Reason::Sticky.as_str(),
+            anonymous_id: Some(visitor.id.as_str()),
+            user_id: visitor.user.as_deref(),
+            at: page.intent.now,
+        };
+        return Ok(met.event(plan, page.view));
     }
-    exposure::exposure(page.intent, plan, position, page.view).ok_or_else(refused)
+    exposure(page.intent, plan, position, page.view).ok_or_else(refused)
 }

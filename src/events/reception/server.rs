@@ -1,9 +1,11 @@
 //! What a server claims: about anybody, under its signature.
 
-use super::claim::{Met, Wrong, complete, known_variant};
+use super::claim::{Wrong, complete, known_variant};
 use super::{Claim, Draft};
 use crate::bucket;
+use crate::decide::Reason;
 use crate::document::UnitKind;
+use crate::events::exposure::Met;
 use crate::events::{Event, PageView, Problem, What};
 use crate::plan::Plan;
 
@@ -51,14 +53,22 @@ fn server_exposure(
     let (_, e, variant) = known_variant(plan, experiment, variant, iteration)?;
     let (visitor, user) = (draft.anonymous_id.as_deref(), draft.user_id.as_deref());
     let known = |kind: UnitKind| match kind {
-        UnitKind::Visitor => visitor.map(|id| ("visitor", id)),
-        UnitKind::User => user.map(|id| ("user", id)),
+        UnitKind::Visitor => visitor.map(|id| (kind, id)),
+        UnitKind::User => user.map(|id| (kind, id)),
         UnitKind::Session => None,
     };
     let (unit, unit_id) = known(e.unit)
         .or_else(|| e.else_unit.and_then(known))
         .ok_or_else(|| ("anonymous_id", format!("it does not name a unit of `{experiment}`")))?;
-    let view = PageView::default();
-    let met = Met { e, variant, unit, unit_id, reason: "split" };
-    met.event(plan, visitor, user, now, &view).ok_or_else(|| ("variant", "it does not exist".to_owned()))
+    let met = Met {
+        e,
+        variant: e.variants.get(variant).ok_or_else(|| ("variant", "it does not exist".to_owned()))?,
+        unit,
+        unit_id,
+        reason: Reason::Split.as_str(),
+        anonymous_id: visitor,
+        user_id: user,
+        at: now,
+    };
+    Ok(met.event(plan, &PageView::default()))
 }
