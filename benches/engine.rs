@@ -14,7 +14,7 @@ use sortition_engine::plan::{Plan, Presence};
 use sortition_engine::url::Url;
 use sortition_engine::visitor::assignments::Assignments;
 use sortition_engine::visitor::cookies;
-use sortition_engine::visitor::reading::Agents;
+use sortition_engine::visitor::crawler::Crawlers;
 use std::hint::black_box;
 
 #[global_allocator]
@@ -72,8 +72,8 @@ impl Source for Sent {
 }
 
 /// From the URL to what the answer's headers become, as the worker goes through it.
-fn whole_request(plan: &Plan, agents: &Agents, url: &str) -> usize {
-    let request = Request::new("GET", Url::split(url), &Sent, agents);
+fn whole_request(plan: &Plan, crawlers: &Crawlers, url: &str) -> usize {
+    let request = Request::new("GET", Url::split(url), &Sent, crawlers);
     let on_page = plan.on_page("GET", &request.url);
     let arrival = arrive(plan, &on_page, &request, None, || [7; 16]);
     let intent = Intent::new(plan, &on_page, &request, arrival, PreviewRequest::None, NOW);
@@ -86,9 +86,9 @@ fn whole_request(plan: &Plan, agents: &Agents, url: &str) -> usize {
 fn request_with_one_applying_of(bencher: Bencher, experiments: usize) {
     let plan = compile(&document(experiments, &json!({})));
     let url = format!("https://shop.example/category-{}/shoes?page=2", experiments / 2);
-    let agents = Agents::default();
-    assert!(whole_request(&plan, &agents, &url) > 2);
-    bencher.bench_local(|| whole_request(black_box(&plan), &agents, black_box(&url)));
+    let crawlers = Crawlers::default();
+    assert!(whole_request(&plan, &crawlers, &url) > 2);
+    bencher.bench_local(|| whole_request(black_box(&plan), &crawlers, black_box(&url)));
 }
 
 /// One experiment applies; a thousand are on another host each.
@@ -101,9 +101,9 @@ fn request_with_one_applying_and_1000_on_other_hosts(bencher: Bencher) {
     let text = json!({"version": 1, "project": "shop", "revision": "1", "experiments": experiments}).to_string();
     let plan = compile(&text);
     let url = "https://shop.example/category-1000/shoes?page=2";
-    let agents = Agents::default();
-    assert!(whole_request(&plan, &agents, url) > 2);
-    bencher.bench_local(|| whole_request(black_box(&plan), &agents, black_box(url)));
+    let crawlers = Crawlers::default();
+    assert!(whole_request(&plan, &crawlers, url) > 2);
+    bencher.bench_local(|| whole_request(black_box(&plan), &crawlers, black_box(url)));
 }
 
 /// The question that every request is asked first, where the answer is no.

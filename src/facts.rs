@@ -2,11 +2,12 @@
 
 use crate::condition::{Attributes, Fact, FactKey};
 use crate::url::Url;
+use crate::visitor::agent::{Agent, ClientHints};
 use crate::visitor::cookies;
-use crate::visitor::reading::{Agents, Reading};
+use crate::visitor::crawler::Crawlers;
+use crate::visitor::reading::Reading;
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::rc::Rc;
 
 /// Where a request's headers and Cloudflare's properties come from. In the worker every call leaves wasm, so each
 /// fact is asked for once at most and only where something needs it.
@@ -15,6 +16,12 @@ pub trait Source {
     fn header(&self, name: &str) -> Option<String>;
     /// A property of Cloudflare's `request.cf`, as text: `country`, `asn`, `isEUCountry`, …
     fn property(&self, name: &str) -> Option<String>;
+    /// What the user agent says, where it was read before by the same document.
+    fn recall(&self) -> Option<Reading> {
+        None
+    }
+    /// Takes note of what the user agent says.
+    fn remember(&self, _reading: Reading) {}
 }
 
 /// A request.
@@ -25,14 +32,14 @@ pub struct Request<'a, S> {
     pub url: Url<'a>,
     source: &'a S,
     cookie: OnceCell<String>,
-    agents: &'a Agents,
-    reading: OnceCell<Rc<Reading>>,
+    crawlers: &'a Crawlers,
+    reading: OnceCell<Reading>,
 }
 
 impl<'a, S: Source> Request<'a, S> {
-    /// A request whose headers and properties `source` knows, and whose user agent `agents` reads.
-    pub fn new(method: &'a str, url: Url<'a>, source: &'a S, agents: &'a Agents) -> Self {
-        Self { method, url, source, cookie: OnceCell::new(), agents, reading: OnceCell::new() }
+    /// A request whose headers and properties `source` knows; `crawlers` is the document's rule.
+    pub fn new(method: &'a str, url: Url<'a>, source: &'a S, crawlers: &'a Crawlers) -> Self {
+        Self { method, url, source, cookie: OnceCell::new(), crawlers, reading: OnceCell::new() }
     }
 
     /// A header's value.
@@ -61,8 +68,24 @@ impl<'a, S: Source> Request<'a, S> {
 
     /// What the user agent says: crawler or not, device, system and browser.
     #[must_use]
-    pub fn agent(&self) -> &Reading {
-        self.reading.get_or_init(|| self.agents.read(&self.source.header("user-agent").unwrap_or_default()))
+    pub fn agent(&self) -> Reading {
+        *self.reading.get_or_init(|| {
+            self.source.recall().unwrap_or_else(|| {
+                let reading = Reading::new(&self.user_agent(), self.crawlers);
+                self.source.remember(reading);
+                reading
+            })
+        })
+    }
+
+    /// The browser's version, digits and dots only; empty where the user agent says none.
+    #[must_use]
+    pub fn browser_version(&self) -> String {
+        Agent::read(&self.user_agent(), ClientHints::default()).browser_version.to_owned()
+    }
+
+    fn user_agent(&self) -> String {
+        self.header("user-agent").unwrap_or_default()
     }
 
     /// The host of the page that linked here.
@@ -113,7 +136,7 @@ impl<S: Source> Attributes<FactKey> for Facts<'_, S> {
             FactKey::Device => Fact::text(request.agent().device.as_str()),
             FactKey::Os => Fact::text(request.agent().os.as_str()),
             FactKey::Browser => Fact::text(request.agent().browser.as_str()),
-            FactKey::BrowserVersion => Fact::text(&request.agent().browser_version),
+            FactKey::BrowserVersion => Fact::Text(Cow::Owned(request.browser_version())),
             FactKey::Country => property("country"),
             FactKey::Region => property("region"),
             FactKey::RegionCode => property("regionCode"),

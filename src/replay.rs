@@ -7,7 +7,7 @@ use crate::execution::{Answer, Intent};
 use crate::facts::{Request, Source};
 use crate::plan::Plan;
 use crate::url::Url;
-use crate::visitor::reading::Agents;
+use crate::visitor::crawler::Crawlers;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -56,8 +56,8 @@ pub fn replay(script: &str) -> Result<String, String> {
     let mut lines = String::new();
     for recorded in &script.requests {
         let plan = plans.get(recorded.document).ok_or("a request names a document that is not there")?;
-        let agents = Agents::new(&plan.crawler_also, &plan.crawler_except);
-        let request = Request::new(&recorded.method, Url::split(&recorded.url), recorded, &agents);
+        let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
+        let request = Request::new(&recorded.method, Url::split(&recorded.url), recorded, &crawlers);
         let on_page = plan.on_page(&recorded.method, &request.url);
         let arrival = arrive(plan, &on_page, &request, None, || [7; 16]);
         let intent = Intent::new(plan, &on_page, &request, arrival, PreviewRequest::None, recorded.now);

@@ -13,8 +13,8 @@ use crate::execution::{Answer, Intent};
 use crate::facts::{Facts, Identity, Request};
 use crate::plan::{Kill, Plan, Presence};
 use crate::url::Url;
+use crate::visitor::crawler::Crawlers;
 use crate::visitor::preview;
-use crate::visitor::reading::Agents;
 use clap::Args;
 
 /// Show what happens to one visitor on one request, and why.
@@ -81,8 +81,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     if let Some(user) = &arguments.user {
         source.set_user(&document, user)?;
     }
-    let agents = Agents::new(&plan.crawler_also, &plan.crawler_except);
-    let request = Request::new(&method, Url::split(&url), &source, &agents);
+    let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
+    let request = Request::new(&method, Url::split(&url), &source, &crawlers);
     let secret = input::secret();
     let secret = secret.as_deref().map(str::as_bytes);
     let explained = explain(&plan, &request, secret, now)?;

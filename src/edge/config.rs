@@ -1,10 +1,11 @@
 //! KV → the isolate's plan: waited for once, refreshed behind the answers from then on, the last good one kept.
 
 use super::isolate::{self, Isolate, Loaded};
+use super::source::forget;
 use crate::bucket;
 use crate::document::Document;
 use crate::plan::{Kill, Plan};
-use crate::visitor::reading::Agents;
+use crate::visitor::crawler::Crawlers;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use worker::Env;
@@ -142,9 +143,10 @@ fn take_document(isolate: &mut Isolate, text: &str) -> Result<(), String> {
     }
     let document = Document::parse(text).map_err(|problem| refused(&[problem]))?;
     let plan = Plan::compile(&document).map_err(|problems| refused(&problems))?;
-    let agents = Agents::new(&plan.crawler_also, &plan.crawler_except);
+    let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
+    forget();
     isolate.generation = isolate.generation.wrapping_add(1);
-    isolate.loaded = Some(Rc::new(Loaded { plan, agents, generation: isolate.generation }));
+    isolate.loaded = Some(Rc::new(Loaded { plan, crawlers, generation: isolate.generation }));
     isolate.content = Some(content);
     Ok(())
 }
@@ -168,6 +170,6 @@ fn apply_kill(isolate: &mut Isolate, kill: &Kill) {
     }
     let mut plan = loaded.plan.clone();
     plan.apply(kill);
-    let agents = loaded.agents.clone();
-    isolate.loaded = Some(Rc::new(Loaded { plan, agents, generation: loaded.generation }));
+    let crawlers = loaded.crawlers.clone();
+    isolate.loaded = Some(Rc::new(Loaded { plan, crawlers, generation: loaded.generation }));
 }

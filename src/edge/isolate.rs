@@ -6,7 +6,7 @@ use crate::events::signature::Used;
 use crate::events::{Event, Served, Written};
 use crate::execution::breaker::Breaker;
 use crate::plan::Plan;
-use crate::visitor::reading::Agents;
+use crate::visitor::crawler::Crawlers;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 /// A plan and what is worked out once for it.
 pub(super) struct Loaded {
     pub(super) plan: Plan,
-    pub(super) agents: Agents,
+    pub(super) crawlers: Crawlers,
     /// The isolate's number of this plan; positions in it are only good within one.
     pub(super) generation: u32,
 }

@@ -4,7 +4,7 @@
 import { send, ship } from "./ship.js";
 
 // How long a message waits for others: short beside what a queue takes to accept it.
-const WAIT_MS = 10;
+const WAIT_MS = 25;
 // After how long a parcel that still waits was left behind by the request that should have sent it.
 const LEFT_BEHIND_MS = 1000;
 // The most that go with one call: the platform takes 100 messages and 256 KB, in UTF-8.

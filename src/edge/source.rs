@@ -1,6 +1,7 @@
 //! Headers and Cloudflare's properties of a request of the runtime.
 
 use crate::facts::Source;
+use crate::visitor::reading::Reading;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/edge/request.js")]
@@ -11,6 +12,11 @@ unsafe extern "C" {
     /// A header or property by its position in what [`learn`] was told.
     fn known_header(request: &JsValue, position: usize) -> Option<String>;
     fn known_property(request: &JsValue, position: usize) -> Option<String>;
+    /// What was remembered of the request's user agent; see [`Reading::code`].
+    fn recall(request: &JsValue) -> Option<u32>;
+    fn remember(request: &JsValue, code: u32);
+    /// Forgets what was remembered of user agents: another document may have another rule for crawlers.
+    pub(super) fn forget();
 }
 
 /// The headers that are asked for most, of which most requests have few.
@@ -67,6 +73,15 @@ impl Source for Incoming<'_> {
             Some(position) => known_header(self.request, position),
             None => header(self.request, name),
         }
+    }
+
+    fn recall(&self) -> Option<Reading> {
+        recall(self.request).and_then(Reading::of_code)
+    }
+
+    // why: what is remembered is remembered in JavaScript, so that a text of a hundred bytes need not cross the boundary
+    fn remember(&self, reading: Reading) {
+        remember(self.request, reading.code());
     }
 
     fn property(&self, name: &str) -> Option<String> {

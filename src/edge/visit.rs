@@ -83,7 +83,7 @@ pub fn begin(request: &JsValue, present: u32, method: &str, url: &str, now: f64)
     let loaded = isolate::loaded()?;
     let plan = &loaded.plan;
     let source = Incoming::new(request, present);
-    let request = Request::new(method, Url::split(url), &source, &loaded.agents);
+    let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
     let now = millis(now);
     let mut on_page = plan.on_page(method, &request.url);
     let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
@@ -276,7 +276,7 @@ fn identified(loaded: &Loaded, visitor: &VisitorId, user: &str, now: i64) -> Opt
 pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64) -> Option<String> {
     let loaded = isolate::loaded()?;
     let source = Incoming::unseen(request);
-    let request = Request::new(method, Url::split(url), &source, &loaded.agents);
+    let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
     let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
     match arrive(&loaded.plan, &[], &request, secret.as_deref(), entropy) {
         Arrival::Person(visitor) if visitor.returning => {

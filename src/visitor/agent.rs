@@ -26,6 +26,9 @@ pub enum Device {
 }
 
 impl Device {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Mobile, Self::Tablet, Self::Desktop];
+
     /// `mobile`, `tablet` or `desktop`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -59,6 +62,10 @@ pub enum Os {
 }
 
 impl Os {
+    /// Every system.
+    pub const ALL: [Self; 8] =
+        [Self::Unknown, Self::Linux, Self::Macos, Self::Windows, Self::Chromeos, Self::Android, Self::Ios, Self::Other];
+
     /// `android`, `ios`, `windows`, `macos`, `linux`, `chromeos` or `other`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -108,6 +115,37 @@ pub enum Browser {
 }
 
 impl Browser {
+    /// Every browser.
+    pub const ALL: [Self; 27] = [
+        Self::Other,
+        Self::Safari,
+        Self::Firefox,
+        Self::Chrome,
+        Self::Webview,
+        Self::Ie,
+        Self::Brave,
+        Self::Duckduckgo,
+        Self::Edge,
+        Self::Huawei,
+        Self::Miui,
+        Self::Opera,
+        Self::Samsung,
+        Self::Silk,
+        Self::Uc,
+        Self::Vivaldi,
+        Self::Whale,
+        Self::Yandex,
+        Self::Facebook,
+        Self::Google,
+        Self::Instagram,
+        Self::Line,
+        Self::Linkedin,
+        Self::Pinterest,
+        Self::Snapchat,
+        Self::Tiktok,
+        Self::Wechat,
+    ];
+
     /// The name in lower case: `chrome`, `safari`, `firefox`, `edge`, `opera`, `samsung`, …, `webview` for an app that does
     /// not say which, `other`.
     pub fn as_str(self) -> &'static str {

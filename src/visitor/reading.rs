@@ -1,14 +1,11 @@
-//! What a user agent says of who asks, read once for each and remembered: of all that a request brings along it takes
-//! longest to read, and a few hundred different ones make up nearly all traffic.
+//! What a user agent says of who asks, small enough to be remembered: of all that a request brings along it takes longest
+//! to read, and a few hundred different ones make up nearly all traffic.
 
 use super::agent::{Agent, Browser, ClientHints, Device, Os};
 use super::crawler::Crawlers;
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
 
 /// What a user agent says of who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// Whether it is a crawler's.
     pub crawler: bool,
@@ -18,75 +15,45 @@ pub struct Reading {
     pub os: Os,
     /// The browser.
     pub browser: Browser,
-    /// The browser's version; empty where it says none.
-    pub browser_version: Box<str>,
 }
 
 impl Reading {
     /// Reads a user agent; which of them are crawlers', the document has a say in.
+    ///
+    /// ```
+    /// use sortition_engine::visitor::{crawler::Crawlers, reading::Reading};
+    ///
+    /// let agent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+    /// assert!(Reading::new(agent, &Crawlers::default()).crawler);
+    /// ```
     #[must_use]
     pub fn new(user_agent: &str, crawlers: &Crawlers) -> Self {
-        let agent = Agent::read(user_agent, ClientHints::default());
-        Self {
-            crawler: crawlers.matches(user_agent),
-            device: agent.device,
-            os: agent.os,
-            browser: agent.browser,
-            browser_version: agent.browser_version.into(),
-        }
+        let Agent { device, os, browser, .. } = Agent::read(user_agent, ClientHints::default());
+        Self { crawler: crawlers.matches(user_agent), device, os, browser }
     }
-}
 
-/// How many user agents are remembered. When it is more, all are forgotten: who makes up new ones only costs what reading
-/// them costs anyway.
-const REMEMBERED: usize = 256;
-
-/// The longest that is remembered, in bytes. Of the 12,000 agents in `fixtures/crawlers` none has more than 302.
-const LONGEST: usize = 400;
-
-/// The user agents of a document's visitors, read by its crawler rule.
-///
-/// ```
-/// use sortition_engine::visitor::reading::Agents;
-///
-/// let agents = Agents::default();
-/// assert!(agents.read("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)").crawler);
-/// ```
-#[derive(Debug, Default)]
-pub struct Agents {
-    crawlers: Crawlers,
-    known: RefCell<HashMap<Box<str>, Rc<Reading>>>,
-}
-
-impl Agents {
-    /// Agents by what a document says of crawlers: substrings of agents that are, and of such that are not.
+    /// The reading as a number, for whoever remembers it.
     #[must_use]
-    pub fn new(also: &[String], except: &[String]) -> Self {
-        Self { crawlers: Crawlers::new(also, except), known: RefCell::default() }
+    pub fn code(self) -> u32 {
+        u32::from(self.crawler)
+            | u32::from(place(&Device::ALL, self.device)) << 8
+            | u32::from(place(&Os::ALL, self.os)) << 16
+            | u32::from(place(&Browser::ALL, self.browser)) << 24
     }
 
-    /// The reading of a user agent.
+    /// The reading of a [`Reading::code`]; `None` where the number is none.
     #[must_use]
-    pub fn read(&self, user_agent: &str) -> Rc<Reading> {
-        if let Some(reading) = self.known.try_borrow().ok().and_then(|known| known.get(user_agent).cloned()) {
-            return reading;
-        }
-        let reading = Rc::new(Reading::new(user_agent, &self.crawlers));
-        if let Ok(mut known) = self.known.try_borrow_mut()
-            && user_agent.len() <= LONGEST
-        {
-            if known.len() >= REMEMBERED {
-                known.clear();
-            }
-            known.insert(user_agent.into(), Rc::clone(&reading));
-        }
-        reading
+    pub fn of_code(code: u32) -> Option<Self> {
+        let [crawler, device, os, browser] = code.to_le_bytes();
+        Some(Self {
+            crawler: crawler == 1,
+            device: *Device::ALL.get(usize::from(device))?,
+            os: *Os::ALL.get(usize::from(os))?,
+            browser: *Browser::ALL.get(usize::from(browser))?,
+        })
     }
 }
 
-impl Clone for Agents {
-    /// The same rule, with nothing remembered.
-    fn clone(&self) -> Self {
-        Self { crawlers: self.crawlers.clone(), known: RefCell::default() }
-    }
+fn place<T: PartialEq>(all: &[T], one: T) -> u8 {
+    all.iter().position(|it| *it == one).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
 }

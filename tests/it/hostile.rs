@@ -11,7 +11,7 @@ use sortition_engine::facts::{Facts, Identity, Request};
 use sortition_engine::plan::{Kill, Plan};
 use sortition_engine::url::Url;
 use sortition_engine::visitor::cookies;
-use sortition_engine::visitor::reading::Agents;
+use sortition_engine::visitor::crawler::Crawlers;
 
 const FACTS: [&str; 32] = [
     "visitor_id",
@@ -172,8 +172,8 @@ proptest! {
 
     #[test]
     fn every_fact_of_every_request_can_be_read(sent in sent(), url in text(), method in text()) {
-        let agents = Agents::default();
-        let request = Request::new(&method, Url::split(&url), &sent, &agents);
+        let crawlers = Crawlers::default();
+        let request = Request::new(&method, Url::split(&url), &sent, &crawlers);
         let facts = Facts { request: &request, identity: Identity::default() };
         for name in FACTS {
             if let Ok(key) = FactKey::parse(name) {

@@ -11,8 +11,8 @@ use sortition_engine::facts::{Request, Source};
 use sortition_engine::plan::Plan;
 use sortition_engine::url::Url;
 use sortition_engine::visitor::assignments::Assignments;
+use sortition_engine::visitor::crawler::Crawlers;
 use sortition_engine::visitor::preview::Token;
-use sortition_engine::visitor::reading::Agents;
 use std::collections::BTreeMap;
 
 /// A browser of today, so that nobody takes the request for a crawler's.
@@ -135,7 +135,7 @@ pub(crate) struct Page<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: &'a str,
     pub(crate) sent: &'a Sent,
-    pub(crate) agents: Agents,
+    pub(crate) crawlers: Crawlers,
     pub(crate) preview: &'a [(usize, usize)],
     pub(crate) secret: Option<&'a [u8]>,
     pub(crate) now: i64,
@@ -143,12 +143,12 @@ pub(crate) struct Page<'a> {
 
 impl<'a> Page<'a> {
     pub(crate) fn new(plan: &'a Plan, url: &'a str, sent: &'a Sent) -> Self {
-        let agents = Agents::new(&plan.crawler_also, &plan.crawler_except);
-        Self { plan, method: "GET", url, sent, agents, preview: &[], secret: None, now: now() }
+        let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
+        Self { plan, method: "GET", url, sent, crawlers, preview: &[], secret: None, now: now() }
     }
 
     pub(crate) fn request(&self) -> Request<'_, Sent> {
-        Request::new(self.method, Url::split(self.url), self.sent, &self.agents)
+        Request::new(self.method, Url::split(self.url), self.sent, &self.crawlers)
     }
 
     fn preview(&self) -> PreviewRequest {

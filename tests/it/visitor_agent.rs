@@ -1,8 +1,9 @@
 //! Devices, systems and browsers: a table of real agents, the categories of ten thousand visits, and laws.
 
 use proptest::prelude::*;
-use sortition_engine::visitor::agent::{Agent, ClientHints};
+use sortition_engine::visitor::agent::{Agent, Browser, ClientHints, Device, Os};
 use sortition_engine::visitor::crawler::is_crawler;
+use sortition_engine::visitor::reading::Reading;
 
 /// Device, system, browser, version, agent.
 const AGENTS: &str = include_str!("../../fixtures/crawlers/agents-read.tsv");
@@ -91,4 +92,22 @@ proptest! {
         let appended = format!("{agent} X{name}/{version}.0");
         prop_assert_eq!(read(&appended).device, read(agent).device);
     }
+}
+
+#[test]
+fn a_reading_survives_as_a_number() {
+    assert!(Device::ALL.iter().enumerate().all(|(at, device)| *device as usize == at));
+    assert!(Os::ALL.iter().enumerate().all(|(at, os)| *os as usize == at));
+    assert!(Browser::ALL.iter().enumerate().all(|(at, browser)| *browser as usize == at));
+    assert_eq!(
+        (Device::ALL.len(), Os::ALL.len(), Browser::ALL.len()),
+        (Device::Desktop as usize + 1, Os::Other as usize + 1, Browser::Wechat as usize + 1),
+    );
+    for (device, os) in Device::ALL.iter().flat_map(|device| Os::ALL.iter().map(move |os| (*device, *os))) {
+        for (browser, crawler) in Browser::ALL.iter().flat_map(|browser| [(*browser, false), (*browser, true)]) {
+            let reading = Reading { crawler, device, os, browser };
+            assert_eq!(Reading::of_code(reading.code()), Some(reading));
+        }
+    }
+    assert_eq!(Reading::of_code(u32::MAX), None);
 }

@@ -9,7 +9,7 @@ use crate::facts::{Facts, Identity, Request};
 use crate::plan::{Experiment, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::{Assignments, Entry};
-use crate::visitor::reading::Agents;
+use crate::visitor::crawler::Crawlers;
 
 /// The impact on one experiment, in visitors.
 #[derive(Clone, Debug, Default)]
@@ -124,8 +124,8 @@ fn outcome<'a>(
 ) -> Option<(&'a Experiment, &'a str, Reason)> {
     let index = index?;
     let source = Given::default();
-    let agents = Agents::default();
-    let request = Request::new("GET", Url::split("https://simulated.invalid/"), &source, &agents);
+    let crawlers = Crawlers::default();
+    let request = Request::new("GET", Url::split("https://simulated.invalid/"), &source, &crawlers);
     let facts = Facts { request: &request, identity: Identity { visitor: id, user: Some(id), returning: true } };
     let person = Person { visitor: id, user: Some(id), session: Some(id), assignments, preview: &[] };
     let decisions: Vec<Decision> = decide(plan, &[index], &facts, Asker::Person(person), now);

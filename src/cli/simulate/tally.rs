@@ -6,7 +6,7 @@ use crate::facts::{Facts, Identity, Request};
 use crate::plan::Plan;
 use crate::url::Url;
 use crate::visitor::assignments::Assignments;
-use crate::visitor::reading::Agents;
+use crate::visitor::crawler::Crawlers;
 
 /// Overlap is counted for the first so many experiments, since pairs grow with the square.
 pub(super) const PAIRED: usize = 64;
@@ -59,8 +59,8 @@ impl Tally {
             self.experiments = plan.experiments.iter().map(blank).collect();
             self.pairs = vec![0; PAIRED * PAIRED];
         }
-        let agents = Agents::default();
-        let request = Request::new(&stage.method, Url::split(&stage.url), &stage.source, &agents);
+        let crawlers = Crawlers::default();
+        let request = Request::new(&stage.method, Url::split(&stage.url), &stage.source, &crawlers);
         let facts = Facts { request: &request, identity: Identity { visitor: id, user: Some(id), returning: false } };
         let assignments = Assignments::default();
         let person = Person { visitor: id, user: Some(id), session: Some(id), assignments: &assignments, preview: &[] };

@@ -64,13 +64,13 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     let referrer = request.headers().get("referer")?;
     // why: what is decided, and what is kept of the view, is about the page that sent this
     let page_url = referrer.as_deref().map(Url::split).filter(|page| page.host == Url::split(&url).host);
-    let facts = Facts::new("GET", page_url.unwrap_or_else(|| Url::split(&url)), &source, &loaded.agents);
+    let facts = Facts::new("GET", page_url.unwrap_or_else(|| Url::split(&url)), &source, &loaded.crawlers);
     let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
     let claimed = reception::claimed(&drafts, plan);
     let live: Vec<usize> =
         claimed.into_iter().filter(|&it| plan.experiments.get(it).is_some_and(|e| e.is_live(now))).collect();
     let sender = Anyone(incoming);
-    let sender = Facts::new("GET", facts.url, &sender, &loaded.agents);
+    let sender = Facts::new("GET", facts.url, &sender, &loaded.crawlers);
     let arrival = arrive(plan, &live, &sender, secret.as_deref(), entropy);
     match &arrival {
         // why: a person without consent is not recorded, and did nothing wrong
