@@ -24,7 +24,9 @@ const WASM_FEATURES = [
 
 const SOURCES = [
   "scripts/build.mjs",
-  ...["entry", "cache", "rewrite", "request", "readout", "ship", "post", "body", "client"].map((name) => `src/edge/${name}.js`),
+  ...["entry", "cache", "rewrite", "request", "readout", "ship", "post", "body", "client"].map(
+    (name) => `src/edge/${name}.js`,
+  ),
 ];
 
 /** Compiles the library with some features, in a profile of their own; the path of its wasm. */
