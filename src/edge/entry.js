@@ -193,10 +193,17 @@ function finish(visit, steps, response, env, ctx, copy) {
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later
   if (!script[2]) visit.free();
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
-  const answer = new Response(response.body, response);
+  const answer = remade(response, transform);
   change(answer.headers, script, 3);
   if (script[1]) post(script[1], env, ctx);
-  return transform ? transform.transform(answer) : answer;
+  return answer;
+}
+
+/** The response anew, so that its headers may be changed; its body through the rewriter if there is one. */
+function remade(response, transform) {
+  // why: the rewriter makes a new response itself, except of one without a body
+  const answer = transform?.transform(response) ?? response;
+  return answer === response ? new Response(response.body, response) : answer;
 }
 
 /**
