@@ -62,6 +62,7 @@ export function start(config) {
   });
   // why: a benchmark that is interrupted or fails leaves nothing running
   const end = () => child.kill("SIGKILL");
+  process.setMaxListeners(0);
   process.once("exit", end);
   child.once("exit", () => process.off("exit", end));
   let log = "";

@@ -14,8 +14,9 @@ import { at, installed, packages, root, run, systemProgram, target } from "./set
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "2" },
+    rounds: { type: "string", default: "9" },
+    processes: { type: "string", default: "3" },
+    seconds: { type: "string", default: "1" },
     rows: { type: "string", default: "" },
     built: { type: "string" },
     starts: { type: "string", default: "7" },
@@ -53,7 +54,8 @@ try {
   const compatibilityDate = deployedDate(join(root, "wrangler.toml"));
   const configs = configureAll({ built, folder: join(target, "bench"), ports: surroundings.ports, compatibilityDate });
   const only = (name) => name.includes(options.rows);
-  const measured = await load({ configs, surroundings, program, rounds: Number(options.rounds), seconds, only });
+  const [rounds, processes] = [Number(options.rounds), Number(options.processes)];
+  const measured = await load({ configs, surroundings, program, rounds, processes, seconds, only });
   const table = loadTable(measured);
   console.log(table.text);
   const started =
@@ -64,7 +66,8 @@ try {
   mkdirSync(at("target"), { recursive: true });
   const result = {
     at: new Date().toISOString(),
-    rounds: Number(options.rounds),
+    rounds,
+    processes,
     seconds,
     rows: table.data,
     starts: started?.data,

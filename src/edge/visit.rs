@@ -75,7 +75,7 @@ pub struct Visit {
 }
 
 /// Decides for a request; `None` where nothing applies after all. `present` says which headers it has, by the bits of
-/// `asked_for`.
+/// `teach_names`.
 #[wasm_bindgen]
 pub fn begin(request: &JsValue, present: u32, method: &str, url: &str, now: f64) -> Option<Visit> {
     #[cfg(feature = "chaos")]
@@ -111,8 +111,8 @@ pub fn begin(request: &JsValue, present: u32, method: &str, url: &str, now: f64)
 impl Visit {
     /// A list of texts: the status of an answer that needs no origin, or `-`, or `!` where the page comes from
     /// [`Visit::elsewhere`], or, where it may come from a copy that visitors share, `+` and the variants that tell copies
-    /// apart; then the message for the queue that goes with it, or else the treatments whose steps the rewriter takes (`3.1,5.0`); then changes of headers, of that
-    /// answer or of the request.
+    /// apart; then the message for the queue that goes with that answer, or else the treatments whose steps the rewriter
+    /// takes (`3.1,5.0`); then changes of headers, of that answer or of the request.
     pub fn script(&self) -> String {
         let mut wire = Wire::with_capacity(512);
         let changes = match &self.early {

@@ -170,7 +170,16 @@ const FAULTS = {
       ],
     ],
   },
-  "the queue does not answer": { cause: (world) => fail(world, "queue", "hang"), signs: [] },
+  "the queue does not answer": {
+    cause: (world) => fail(world, "queue", "hang"),
+    signs: [
+      log(/it did not answer in/, "the reason"),
+      [
+        "after ten seconds the message waits in R2 under `spill/`",
+        (world) => [...world.platform.objects.keys()].some((key) => key.startsWith("spill/")),
+      ],
+    ],
+  },
   "the queue refuses, and R2 too": {
     async cause(world) {
       fail(world, "queue", "fail");
@@ -323,7 +332,7 @@ describe("faults", { concurrency: 2 }, () => {
       const got = new Set(views.map(shopperGot));
       const told = [];
       for (const [sign, isSeen] of signs) {
-        await until(() => isSeen(world), sign);
+        await until(() => isSeen(world), sign, 30_000);
         told.push(sign);
       }
       rows.push([fault, [...got].sort().join(", or "), told.join("; ")]);

@@ -98,7 +98,7 @@ function keepObject(state, request, response, body) {
       return [{ objects, truncated: keys.length > limit, delimitedPrefixes: [] }];
     },
     delete() {
-      for (const key of wanted.keys ?? [wanted.object]) state.objects.delete(key);
+      for (const key of wanted.objects ?? [wanted.object]) state.objects.delete(key);
       return [{}];
     },
   };
