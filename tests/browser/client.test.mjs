@@ -147,7 +147,8 @@ describe("what cannot be sent waits", () => {
     await until(async () => (await conversions("reload-1")).length > 0, "the row");
     const [{ converted_at }] = await conversions("reload-1");
     const clicked = Date.parse(converted_at);
-    assert.ok(before - 10 < clicked && clicked < after + 10, `${converted_at}, not ${before} to ${after}`);
+    // why: it is sent a second and a half after the click, and the page may take a while to hear of one
+    assert.ok(before - 10 < clicked && clicked < after + 1000, `${converted_at}, not ${before} to ${after}`);
     assert.equal(await waiting(page), 0);
     await context.close();
   });
