@@ -6,7 +6,7 @@ import { copies, sharedCopy } from "./cache.js";
 import { post } from "./post.js";
 import { guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
-import { keepLast, recover } from "./ship.js";
+import { keepLast, pause, recover } from "./ship.js";
 
 const PAGE = 1;
 const ENDPOINT = 2;
@@ -386,8 +386,4 @@ function attempt(doing, ask, otherwise) {
 
 function report(doing, error) {
   console.error(`sortition: failed in ${doing}, the shop goes on: ${error?.stack ?? error}`);
-}
-
-function pause(milliseconds) {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

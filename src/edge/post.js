@@ -1,7 +1,7 @@
 // The messages of page requests → the queue, those of a few milliseconds with one call. Each stays the message of one
 // request; but a call costs as much as half of a pass-through, and under load hundreds a second would be made.
 
-import { send, ship } from "./ship.js";
+import { pause, send, ship } from "./ship.js";
 
 // How long a message waits for others: short beside what a queue takes to accept it.
 const WAIT_MS = 25;
@@ -54,8 +54,4 @@ async function lookAfter(parcel, env) {
     if (parcel.sent) return;
   }
   await sendNow(parcel, env);
-}
-
-function pause(milliseconds) {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -2,7 +2,7 @@
 
 import * as core from "sortition-core";
 import { initSync, Readout, readout_policy } from "sortition-readout";
-import { ship } from "./ship.js";
+import { pause, ship } from "./ship.js";
 
 const ROOT = "/_sortition/experiments";
 // Answers that took longer than this are kept for so long, and shown again with the time they were computed.
@@ -268,8 +268,4 @@ async function notify(url, body, signature) {
     }
   }
   console.error(`sortition: the webhook of notify did not take a notice, it is not sent again: ${reason}`);
-}
-
-function pause(milliseconds) {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

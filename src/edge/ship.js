@@ -40,10 +40,14 @@ export async function send(texts, env, attempts = 3) {
       return undefined;
     } catch (error) {
       refusal = error ?? new Error("it said nothing");
-      await new Promise((resolve) => setTimeout(resolve, 50 * 4 ** attempt));
+      await pause(50 * 4 ** attempt);
     }
   }
   return refusal;
+}
+
+export function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** What the queue says, or that it is late: what hangs would be lost when the platform ends what is left of a request. */

@@ -27,7 +27,7 @@ impl<'a> Jar<'a> {
     /// The jar of a page.
     #[must_use]
     pub fn new(plan: &'a Plan, url: &Url<'_>) -> Self {
-        // why: browsers drop a cookie that is `Secure` from plain-http loopback, or used to
+        // why: browsers drop a cookie that is `Secure` from plain-http loopback
         let plain = url.scheme == "http" && url.is_loopback();
         Self { attributes: if plain { &plan.loopback_cookies } else { &plan.cookies } }
     }

@@ -103,7 +103,7 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
         "experiment": e.id,
         "reason": decision.reason.as_str(),
         "variant": variant(decision, e),
-        "unit": evidence.unit.map(unit),
+        "unit": evidence.unit.map(UnitKind::as_str),
         "other": evidence.other.and_then(|other| plan.experiments.get(other)).map(|other| &other.id),
         "buckets": {
             "holdout": bucket(evidence.holdout),
@@ -132,15 +132,6 @@ pub(super) fn ranges(e: &Experiment) -> impl Iterator<Item = (&str, u16, u16)> {
         *from = range.2;
         Some(range)
     })
-}
-
-/// The word for a unit's kind.
-pub(super) fn unit(kind: UnitKind) -> &'static str {
-    match kind {
-        UnitKind::Visitor => "visitor",
-        UnitKind::User => "user",
-        UnitKind::Session => "session",
-    }
 }
 
 fn changes(changes: &[HeaderChange]) -> Vec<Value> {

@@ -1,6 +1,6 @@
 //! The explanation as a tree for people.
 
-use super::shown::{Done, ranges, unit, variant};
+use super::shown::{Done, ranges, variant};
 use super::{Explained, Lane};
 use crate::arrive::Arrival;
 use crate::cli::terminal::{faint, good, strong};
@@ -82,7 +82,7 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
     let mut below = vec![Node::leaf(why(explained, decision, e))];
     let evidence = &decision.evidence;
     if let Some(kind) = evidence.unit {
-        below.push(Node::leaf(format!("assigned by {}", unit(kind))));
+        below.push(Node::leaf(format!("assigned by {}", kind.as_str())));
     }
     if let Some(bucket) = evidence.holdout.filter(|_| explained.plan.holdout.below > 0) {
         below.push(bucketed("holdout", bucket.get(), 0, explained.plan.holdout.below));
