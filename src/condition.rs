@@ -25,6 +25,7 @@ mod groups;
 mod operator;
 mod parse;
 mod pattern;
+mod plain;
 mod text;
 mod tree;
 mod version;
@@ -33,6 +34,7 @@ pub use fact::{Attributes, Fact};
 pub use fact_key::FactKey;
 pub use groups::Groups;
 pub use parse::Problem;
+pub use plain::{Matter, Plain};
 pub(crate) use parse::called;
 
 use tree::Node;
