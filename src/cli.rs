@@ -29,6 +29,7 @@ mod push;
 mod switch;
 mod preview;
 mod rehearse;
+mod readout;
 
 use crate::document::{Problem, Severity};
 use clap::{Parser, Subcommand};
@@ -86,6 +87,8 @@ enum Command {
     Kill(switch::KillArguments),
     /// Change the traffic of a live experiment.
     Ramp(switch::RampArguments),
+    /// Print what a readout asks the engine that holds the events.
+    Readout(readout::Arguments),
     /// Bring lost messages back, forget a person, drop an old iteration.
     Events(events::Arguments),
     /// Make a link that shows a variant without assigning anybody to it.
@@ -150,6 +153,7 @@ pub fn run() -> ExitCode {
         Command::History(arguments) => push::history(&arguments),
         Command::Kill(arguments) => switch::kill(&arguments),
         Command::Ramp(arguments) => switch::ramp(&arguments),
+        Command::Readout(arguments) => readout::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Preview(arguments) => preview::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),

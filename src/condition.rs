@@ -34,8 +34,8 @@ pub use fact::{Attributes, Fact};
 pub use fact_key::FactKey;
 pub use groups::Groups;
 pub use parse::Problem;
-pub use plain::{Matter, Plain};
 pub(crate) use parse::called;
+pub use plain::{Matter, Plain};
 
 use tree::Node;
 

@@ -6,6 +6,8 @@
 
 pub mod answer;
 mod archive;
+pub mod dialect;
+pub mod question;
 pub mod readout;
 mod rows;
 #[cfg(not(target_arch = "wasm32"))]

@@ -87,10 +87,7 @@ fn tested(path: &[String], test: &Test) -> Result<Plain, &'static str> {
             if *truth {
                 holds
             } else {
-                Plain::All(vec![
-                    Plain::Not(Box::new(is(Matter::Absent))),
-                    Plain::Not(Box::new(holds)),
-                ])
+                Plain::All(vec![Plain::Not(Box::new(is(Matter::Absent))), Plain::Not(Box::new(holds))])
             }
         }
         Test::Text(wanted) => {

@@ -80,16 +80,22 @@ const TAILS: &str = include_str!("question/tails.sql");
 const MATES: &str = include_str!("question/mates.sql");
 
 /// Nobody contributes anything: the units alone are asked for.
-const NOTHING: &str = ", contributions AS (SELECT t.*, 0 AS converted, 0 AS y, 0 AS d, 0 AS x FROM tally t WHERE 1 = 0)";
+const NOTHING: &str =
+    ", contributions AS (SELECT t.*, 0 AS converted, 0 AS y, 0 AS d, 0 AS x FROM tally t WHERE 1 = 0)";
 
 const COLUMNS: &str = "what, dimension, part, variant, a, b, c, e, f, g, h, i, j, k, l, m";
-const END: &str = "UNION ALL SELECT 'end', '', '', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
+const END: &str =
+    "UNION ALL SELECT 'end', '', '', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
 
 /// The units of an iteration. Read by [`super::answer::Units::read`].
 #[must_use]
 pub fn units(of: Iteration<'_>, extent: Extent, place: Place<'_>) -> Question {
     let words = Words::new(of, None, extent, place);
-    let base = if place.dialect.is_record() { [RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY] } else { [ARCHIVE, PEOPLE, TALLY, ""] };
+    let base = if place.dialect.is_record() {
+        [RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY]
+    } else {
+        [ARCHIVE, PEOPLE, TALLY, ""]
+    };
     let rest = format!(
         "{NOTHING}{ANSWER} SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
 UNION ALL SELECT 'contaminated', '', '', '', $sum(crossed), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM people \
@@ -125,13 +131,16 @@ UNION ALL SELECT what, dimension, part, variant, a, b, c, e, f, g, h, i, NULL, N
 
 /// The metric of an iteration among the people of others, by both variants. Read by [`super::answer::pairs`].
 #[must_use]
-pub fn interactions(of: Iteration<'_>, others: &[Iteration<'_>], definition: &Definition, place: Place<'_>) -> Question {
+pub fn interactions(
+    of: Iteration<'_>,
+    others: &[Iteration<'_>],
+    definition: &Definition,
+    place: Place<'_>,
+) -> Question {
     let words = Words::new(of, Some(definition), Extent::Days, place).among(others);
     let base = if place.dialect.is_record() { RECORD } else { ARCHIVE };
     let contributions = if matches!(definition.kind, Kind::Quantile(_)) { QUANTILE } else { CONTRIBUTIONS };
-    let rest = format!(
-        "{METRIC}{contributions}{MATES} SELECT $row() FROM (SELECT {COLUMNS} FROM cells {END}) r"
-    );
+    let rest = format!("{METRIC}{contributions}{MATES} SELECT $row() FROM (SELECT {COLUMNS} FROM cells {END}) r");
     words.question(&[base, PEOPLE, HITS, &rest])
 }
 

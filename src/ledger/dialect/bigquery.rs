@@ -22,10 +22,9 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
             "(CASE WHEN REGEXP_CONTAINS({0}, '^-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?$') THEN SAFE_CAST({0} AS FLOAT64) END)",
             arguments,
         ),
-        "json_text" => format!(
-            "(CASE JSON_TYPE(JSON_QUERY({json}, {0})) WHEN 'string' THEN JSON_VALUE({json}, {0}) END)",
-            path()
-        ),
+        "json_text" => {
+            format!("(CASE JSON_TYPE(JSON_QUERY({json}, {0})) WHEN 'string' THEN JSON_VALUE({json}, {0}) END)", path())
+        }
         "json_number" => format!(
             "(CASE JSON_TYPE(JSON_QUERY({json}, {0})) WHEN 'number' THEN SAFE_CAST(JSON_VALUE({json}, {0}) AS FLOAT64) END)",
             path()
@@ -42,7 +41,10 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
         }
         "dimensions" => {
             let name = arguments.first()?;
-            format!("(SELECT dimension FROM UNNEST([{}]) AS dimension) AS {name}", arguments.get(1..).unwrap_or_default().join(", "))
+            format!(
+                "(SELECT dimension FROM UNNEST([{}]) AS dimension) AS {name}",
+                arguments.get(1..).unwrap_or_default().join(", ")
+            )
         }
         _ => return None,
     })

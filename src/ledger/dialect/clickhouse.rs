@@ -46,7 +46,10 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
         }
         "dimensions" => {
             let name = arguments.first()?;
-            format!("(SELECT arrayJoin([{}]) AS dimension) AS {name}", arguments.get(1..).unwrap_or_default().join(", "))
+            format!(
+                "(SELECT arrayJoin([{}]) AS dimension) AS {name}",
+                arguments.get(1..).unwrap_or_default().join(", ")
+            )
         }
         _ => return None,
     })

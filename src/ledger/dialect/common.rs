@@ -14,7 +14,8 @@ pub(super) fn path(names: &[String]) -> String {
     let mut path = String::from("'$");
     for name in names {
         // why: a name with a quote or a backslash cannot be written alike everywhere, and matches nothing
-        let name: String = name.chars().filter(|letter| !letter.is_control() && !matches!(letter, '"' | '\\')).collect();
+        let name: String =
+            name.chars().filter(|letter| !letter.is_control() && !matches!(letter, '"' | '\\')).collect();
         path.push_str(&format!(".\"{}\"", name.replace('\'', "''")));
     }
     path.push('\'');

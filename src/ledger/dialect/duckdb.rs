@@ -17,14 +17,19 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
             "(CASE WHEN regexp_full_match({0}, '-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?') THEN TRY_CAST({0} AS DOUBLE) END)",
             arguments,
         ),
-        "json_text" => format!("(CASE json_type({json}, {0}) WHEN 'VARCHAR' THEN json_extract_string({json}, {0}) END)", path()),
+        "json_text" => {
+            format!("(CASE json_type({json}, {0}) WHEN 'VARCHAR' THEN json_extract_string({json}, {0}) END)", path())
+        }
         "json_number" => format!(
             "(CASE WHEN json_type({json}, {0}) IN ('BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT', 'DECIMAL') \
 THEN CAST(json_extract_string({json}, {0}) AS DOUBLE) END)",
             path()
         ),
         "json_truth" => {
-            format!("(CASE WHEN json_type({json}, {0}) = 'BOOLEAN' THEN CASE json_extract_string({json}, {0}) WHEN 'true' THEN 1 ELSE 0 END END)", path())
+            format!(
+                "(CASE WHEN json_type({json}, {0}) = 'BOOLEAN' THEN CASE json_extract_string({json}, {0}) WHEN 'true' THEN 1 ELSE 0 END END)",
+                path()
+            )
         }
         "json_composite" => format!("(json_type({json}, {}) IN ('ARRAY', 'OBJECT'))", path()),
         "json_absent" => format!("(coalesce(json_type({json}, {}), 'NULL') = 'NULL')", path()),

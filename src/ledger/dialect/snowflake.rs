@@ -8,7 +8,8 @@ fn path(names: &[String]) -> String {
 }
 
 pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
-    let value = format!("{}{}", arguments.first().map_or("", String::as_str), path(arguments.get(1..).unwrap_or_default()));
+    let value =
+        format!("{}{}", arguments.first().map_or("", String::as_str), path(arguments.get(1..).unwrap_or_default()));
     Some(match name {
         "materialized" => String::new(),
         "idiv" => fill("FLOOR(({0}) / ({1}))", arguments),

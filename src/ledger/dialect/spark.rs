@@ -18,10 +18,7 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
         }
         "millis" => fill("unix_millis(CAST({0} AS TIMESTAMP))", arguments),
         "lateral" => "CROSS JOIN LATERAL".to_owned(),
-        "versions" => fill(
-            "(SELECT explode(from_json({0}, 'map<string,string>')) AS (name, part)) AS {1}",
-            arguments,
-        ),
+        "versions" => fill("(SELECT explode(from_json({0}, 'map<string,string>')) AS (name, part)) AS {1}", arguments),
         "entry_name" => fill("{0}.name", arguments),
         "entry_value" => fill("{0}.part", arguments),
         "spelled" => fill(

@@ -13,9 +13,7 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
         "sum_of_products" => fill("sum(CAST({0} AS DECIMAL(38, 0)) * CAST({1} AS DECIMAL(38, 0)))", arguments),
         "millis" => fill("CAST(to_unixtime(from_iso8601_timestamp({0})) * 1000 AS BIGINT)", arguments),
         "lateral" => "CROSS JOIN".to_owned(),
-        "versions" => {
-            fill("UNNEST(CAST(json_parse({0}) AS MAP(VARCHAR, VARCHAR))) AS {1}(name, part)", arguments)
-        }
+        "versions" => fill("UNNEST(CAST(json_parse({0}) AS MAP(VARCHAR, VARCHAR))) AS {1}(name, part)", arguments),
         "entry_name" => fill("{0}.name", arguments),
         "entry_value" => fill("{0}.part", arguments),
         "spelled" => fill(

@@ -5,7 +5,7 @@
 
 /// A piece of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Node<'a> {
+pub(super) enum Node<'a> {
     /// SQL that every engine reads alike.
     Text(&'a str),
     /// Something that a word of the question or the dialect stands for.
@@ -14,7 +14,7 @@ pub enum Node<'a> {
 
 /// Takes a text apart. Total: what is no call is text.
 #[must_use]
-pub fn parse(text: &str) -> Vec<Node<'_>> {
+pub(super) fn parse(text: &str) -> Vec<Node<'_>> {
     let mut reader = Reader { text, at: 0 };
     let mut nodes = Vec::new();
     // why: outside of calls a comma or a bracket has no meaning, so the arguments are put together again

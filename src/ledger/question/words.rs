@@ -44,7 +44,7 @@ impl<'a> Words<'a> {
                         arguments.iter().map(|argument| self.written(argument).trim().to_owned()).collect();
                     let called = self.word(name, &arguments).or_else(|| self.place.dialect.call(name, &arguments));
                     // why: a call that nobody knows must not pass as SQL; a test asks every question of every dialect
-                    let _ = called.map_or_else(|| write!(text, "${name}"), |sql| text.write_str(&sql));
+                    text.push_str(&called.unwrap_or_else(|| format!("${name}()")));
                 }
             }
         }
@@ -71,8 +71,14 @@ impl<'a> Words<'a> {
             "chosen" => self.chosen(argument),
             "others" => self.known_others(argument),
             "seen" if self.others.is_empty() => "slow s CROSS JOIN exposures e ON e.id = s.id WHERE 1 = 1".to_owned(),
-            "seen" => format!("exposures e WHERE e.project = {} AND {}", self.quoted(self.of.project), self.chosen("e")),
-            "wanted" => self.dimensions(),
+            "seen" => {
+                format!("exposures e WHERE e.project = {} AND {}", self.quoted(self.of.project), self.chosen("e"))
+            }
+            "dimensions" => {
+                let parts: &[&str] = if self.extent == Extent::Parts { &PARTS } else { &[] };
+                let all = [ALL, DAY].iter().chain(parts).map(|one| self.quoted(one));
+                return self.place.dialect.call(name, &arguments.iter().cloned().chain(all).collect::<Vec<_>>());
+            }
             _ => return self.measured(name, arguments),
         })
     }
@@ -96,11 +102,17 @@ impl<'a> Words<'a> {
             ("inside", Some(metric)) => inside(metric.window, argument),
             ("other", Some(metric)) => self.other_currency(metric, argument),
             ("money", Some(metric)) => if metric.has_values() { "1 = 1" } else { "1 = 0" }.to_owned(),
-            ("net", Some(metric)) => net(metric, argument, dialect.call("least", &[format!("{argument}.value"), "coalesce(b.amount, 0)".to_owned()])?),
+            ("net", Some(metric)) => net(
+                metric,
+                argument,
+                dialect.call("least", &[format!("{argument}.value"), "coalesce(b.amount, 0)".to_owned()])?,
+            ),
             ("back", Some(metric)) => back(metric),
             ("y" | "x", Some(metric)) => contribution(metric, name == "x", arguments),
             ("cap", Some(metric)) => self.cap(metric)?,
-            ("rank", Some(Definition { kind: Kind::Quantile(share), .. })) => rank(share.0, argument, dialect.call("idiv", &["#".to_owned(), "1000000".to_owned()])?),
+            ("rank", Some(Definition { kind: Kind::Quantile(share), .. })) => {
+                rank(share.0, argument, dialect.call("idiv", &["#".to_owned(), "1000000".to_owned()])?)
+            }
             ("share", Some(Definition { kind: Kind::Quantile(share), .. })) => ((share.0 + 500) / 1000).to_string(),
             _ => return None,
         })
@@ -133,16 +145,13 @@ impl<'a> Words<'a> {
     fn known_others(&self, of: &str) -> String {
         let one = |it: &Iteration<'_>| {
             let (experiment, variants) = (self.quoted(it.experiment), self.list(it.variants));
-            format!("({of}.experiment_id = {experiment} AND {of}.iteration = {} AND {of}.variant IN ({variants}))", it.iteration)
+            format!(
+                "({of}.experiment_id = {experiment} AND {of}.iteration = {} AND {of}.variant IN ({variants}))",
+                it.iteration
+            )
         };
         let all: Vec<String> = self.others.iter().map(one).collect();
         if all.is_empty() { "1 = 0".to_owned() } else { format!("({})", all.join(" OR ")) }
-    }
-
-    fn dimensions(&self) -> String {
-        let parts: &[&str] = if self.extent == Extent::Parts { &PARTS } else { &[] };
-        let all: Vec<String> = [ALL, DAY].iter().chain(parts).map(|one| self.quoted(one)).collect();
-        all.join(", ")
     }
 
     /// 1 for an outcome that is left out, since its currency is another than the metric's.
