@@ -35,8 +35,8 @@ mod rehearse;
 mod completions;
 
 use crate::document::{Problem, Severity};
-use place::Place;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use place::Place;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -43,7 +43,8 @@ pub(super) fn run(arguments: &Arguments, mut command: Command) -> Result<Report,
 
 /// A page for the tool and one for each command, as `git` and `git-push` have.
 fn pages(folder: PathBuf, command: Command) -> Result<Report, Failure> {
-    let unwritable = |error: std::io::Error| Failure::Outside(format!("{} cannot be written: {error}", folder.display()));
+    let unwritable =
+        |error: std::io::Error| Failure::Outside(format!("{} cannot be written: {error}", folder.display()));
     std::fs::create_dir_all(&folder).map_err(unwritable)?;
     clap_mangen::generate_to(command.disable_help_subcommand(true), &folder).map_err(unwritable)?;
     let text = format!("man pages are in {}\n", folder.display());

@@ -250,7 +250,11 @@ fn insert(
         let open = text.get(container.start..container.start + 1)?;
         let close = text.get(container.end.checked_sub(1)?..container.end)?;
         let body = written(&inner, multiline);
-        let all = if multiline { format!("{open}{end}{inner}{body}{end}{outer}{close}") } else { format!("{open}{body}{close}") };
+        let all = if multiline {
+            format!("{open}{end}{inner}{body}{end}{outer}{close}")
+        } else {
+            format!("{open}{body}{close}")
+        };
         return replaced(text, container.clone(), &all);
     };
     let lead = text.get(container.start + 1..first)?;

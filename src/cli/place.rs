@@ -16,8 +16,7 @@ pub(super) struct Place {
 /// The text is scanned rather than parsed, since it may not be JSON at all.
 pub(super) fn place_of(text: &str, path: &str) -> Place {
     let start = Place { line: 1, column: 1 };
-    let mut scan =
-        Scan { wanted: path, rest: text.chars().peekable(), at: start, best: (0, start), open: Vec::new() };
+    let mut scan = Scan { wanted: path, rest: text.chars().peekable(), at: start, best: (0, start), open: Vec::new() };
     scan.all();
     scan.best.1
 }

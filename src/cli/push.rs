@@ -204,12 +204,7 @@ pub(super) fn history(arguments: &HistoryArguments) -> Result<Report, Failure> {
 }
 
 /// Checks a change, compares it with what is live, and writes it, unless it is refused.
-pub(super) fn put_live(
-    kv: &Kv<'_>,
-    live: Option<&Live>,
-    change: Change,
-    options: &Options,
-) -> Result<Report, Failure> {
+pub(super) fn put_live(kv: &Kv<'_>, live: Option<&Live>, change: Change, options: &Options) -> Result<Report, Failure> {
     let revision = match &change.revision {
         Some(revision) => checked(revision)?,
         None => described(clock::now()),

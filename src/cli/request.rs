@@ -116,8 +116,10 @@ fn known_property(name: &str) -> Result<(), Failure> {
     }
     // why: a condition writes `region_code` and `is_eu`, Cloudflare `regionCode` and `isEUCountry`
     let plain = name.replace('_', "");
-    let near = if plain.eq_ignore_ascii_case("iseu") { Some("isEUCountry") } else { nearest(&plain, PROPERTIES.into_iter()) };
-    let advice = near.map_or_else(|| format!("there are {}", PROPERTIES.join(", ")), |near| format!("did you mean `{near}`?"));
+    let near =
+        if plain.eq_ignore_ascii_case("iseu") { Some("isEUCountry") } else { nearest(&plain, PROPERTIES.into_iter()) };
+    let advice =
+        near.map_or_else(|| format!("there are {}", PROPERTIES.join(", ")), |near| format!("did you mean `{near}`?"));
     Err(Failure::Usage(format!("--cf `{name}`: no fact is read from it; {advice}")))
 }
 
@@ -141,7 +143,9 @@ fn known_header(name: &str, document: &str) -> Result<(), Failure> {
         return Ok(());
     }
     match nearest(name, known) {
-        Some(near) => Err(Failure::Usage(format!("--header `{name}`: there is no such header; did you mean `{near}`?"))),
+        Some(near) => {
+            Err(Failure::Usage(format!("--header `{name}`: there is no such header; did you mean `{near}`?")))
+        }
         None => Ok(()),
     }
 }

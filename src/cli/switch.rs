@@ -86,9 +86,10 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
         }),
     };
     let mut after = before.clone();
-    let id = arguments.experiment.as_deref().map(|name| {
-        Id::new(name).ok_or_else(|| Failure::Usage(format!("`{name}` is no experiment's id")))
-    });
+    let id = arguments
+        .experiment
+        .as_deref()
+        .map(|name| Id::new(name).ok_or_else(|| Failure::Usage(format!("`{name}` is no experiment's id"))));
     let id = id.transpose()?;
     match &id {
         None => after = if arguments.off { Kill::default() } else { Kill { all: true, ..before.clone() } },
@@ -112,7 +113,8 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
     // why: what the worker's guard ended is lifted by the same command, or it would stay ended for no visible reason
     let guard = guard.filter(|_| arguments.off).map(|text| Guard::without(&text, id.as_ref()));
     let freed = guard.as_ref().map(|guard| guard.freed.clone()).unwrap_or_default();
-    let lifted = arguments.off && (after != before || found.is_some() && before == Kill::default() || !freed.is_empty());
+    let lifted =
+        arguments.off && (after != before || found.is_some() && before == Kill::default() || !freed.is_empty());
     if !lifted && arguments.off {
         let what = id.as_ref().map_or_else(|| "nothing".to_owned(), |id| format!("`{id}`"));
         let said = if id.is_some() { format!("{what} was not killed") } else { "nothing was killed".to_owned() };

@@ -61,7 +61,15 @@ fn plain(line: &str) -> &str {
 }
 
 fn is_noise(line: &str) -> bool {
-    let starts = ["npm warn", "Logs were written", "🪵", "Resource location", "Use --remote", "wrangler ", "If you think this is a bug"];
+    let starts = [
+        "npm warn",
+        "Logs were written",
+        "🪵",
+        "Resource location",
+        "Use --remote",
+        "wrangler ",
+        "If you think this is a bug",
+    ];
     line.is_empty()
         || starts.iter().any(|start| line.starts_with(start))
         || line.contains("would you like to report")

@@ -63,7 +63,9 @@ impl Danger {
             Self::Layer => "visitors leave the experiment, and others come in",
             Self::Remove => "its visitors get the origin's page, and nothing more is recorded of it",
             Self::Treatment => "the data mixes what was shown before with what is shown from now on",
-            Self::Project => "everything live is another shop's, its events bear another name, and visitors are split anew",
+            Self::Project => {
+                "everything live is another shop's, its events bear another name, and visitors are split anew"
+            }
             Self::Shrink => "this may be a part of the document, or another one",
         }
     }
