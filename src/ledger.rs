@@ -4,6 +4,7 @@
 //! a thousand events is one statement a table. Every statement may be repeated and reordered without changing the
 //! outcome, because the queue delivers at least once and in no order.
 
+pub mod answer;
 mod archive;
 pub mod readout;
 mod rows;
@@ -105,7 +106,8 @@ pub fn statements(messages: &[Message]) -> Vec<Statement> {
             What::Identified => identities.push(identity(event)),
         }
     }
-    let visits = || messages.iter().flat_map(|message| message.visits.iter().map(move |visit| (&message.source, visit)));
+    let visits =
+        || messages.iter().flat_map(|message| message.visits.iter().map(move |visit| (&message.source, visit)));
     let numbers: Vec<Value> = visits().map(|(source, visit)| json!([source, visit.seq])).collect();
     let served = visits().filter_map(|(source, visit)| {
         let served = visit.served?;

@@ -4,13 +4,13 @@ use crate::assignments::cases;
 use crate::support::{CHROME, Page, Sent, compile};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sortition_engine::bucket::{hex, signature as hmac};
 use sortition_engine::document::Document;
 use sortition_engine::events::money::{Currency, Decimal, MAX_MINOR};
 use sortition_engine::events::reception::{self, MAX_BODY};
 use sortition_engine::events::{
     Channel, Event, Message, SCHEMA, Served, Visit, What, Written, exposure, page_view, personal, shopify, signature,
 };
+use sortition_engine::hash::{hex, signature as hmac};
 use sortition_engine::plan::Plan;
 
 /// 2026-11-21T12:00:00Z.
@@ -425,7 +425,10 @@ fn what_does_not_fit_one_message_is_told_as_several_visits() {
         let written = Written::events(&events).visits(served, &[]);
         let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), visits, "{count} of {size} bytes");
-        let told: Vec<Event> = lines.iter().flat_map(|visit| serde_json::from_value::<Vec<Event>>(visit["events"].clone()).unwrap()).collect();
+        let told: Vec<Event> = lines
+            .iter()
+            .flat_map(|visit| serde_json::from_value::<Vec<Event>>(visit["events"].clone()).unwrap())
+            .collect();
         assert_eq!(told, events);
         assert!(lines.iter().skip(1).all(|visit| visit.get("served").is_none()), "told once");
         assert!(written.lines().all(|line| line.len() < 80_000));

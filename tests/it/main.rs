@@ -4,7 +4,7 @@
 
 mod architecture;
 mod assignments;
-mod bucket;
+mod hash;
 mod caching;
 mod check;
 mod cli;
@@ -16,6 +16,7 @@ mod fact_key;
 mod hostile;
 mod laws;
 mod ledger;
+mod ledger_answer;
 mod nearest;
 mod origin_health;
 mod pages;
