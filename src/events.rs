@@ -150,6 +150,9 @@ pub struct Exposure {
     /// Versions of what else had a say, by name.
     #[serde(default)]
     pub versions: BTreeMap<String, String>,
+    /// Whether the variant's origin failed, so that the page was the control's: the unit counts as it was assigned.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub fallback: bool,
 }
 
 /// What is kept of a page view: no address, no user agent, no query.
@@ -172,6 +175,12 @@ pub struct PageView {
     pub referrer_host: Option<String>,
     /// `new` or `returning`.
     pub visitor_type: Option<String>,
+    /// The region, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Whether a user was logged in; absent: the producer could not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logged_in: Option<bool>,
 }
 
 /// An outcome.
@@ -192,6 +201,9 @@ pub struct Conversion {
     /// The `transaction_id` of the order whose money goes back: its person is this event's person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund_of: Option<String>,
+    /// The session that it happened in, where the producer knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
     /// When it happened.
     pub converted_at: String,
     /// The experiment that the shop sees it under; the readout attributes by person and time, and does not need it.

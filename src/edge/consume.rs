@@ -106,10 +106,13 @@ async fn keep(delivery: &RawMessage, letter: &js_sys::Object, env: &Env) {
     }
 }
 
+fn now() -> Timestamp {
+    Timestamp::from_millis(worker::Date::now().as_millis().try_into().unwrap_or(0))
+}
+
 /// One R2 object a batch; see [`ledger::archive`].
 async fn archive(messages: &[Message], env: &Env) -> Result<()> {
-    let now = Timestamp::from_millis(worker::Date::now().as_millis().try_into().unwrap_or(0));
-    if let (Ok(bucket), Some((key, lines))) = (env.bucket("ARCHIVE"), ledger::archive(messages, &now.to_string())) {
+    if let (Ok(bucket), Some((key, lines))) = (env.bucket("ARCHIVE"), ledger::archive(messages, &now().to_string())) {
         bucket.put(key, lines).execute().await?;
     }
     Ok(())
@@ -118,7 +121,7 @@ async fn archive(messages: &[Message], env: &Env) -> Result<()> {
 /// One D1 transaction, a statement a table.
 async fn record(messages: &[Message], env: &Env) -> Result<()> {
     let Ok(database) = env.d1("LEDGER") else { return Ok(()) };
-    let statements = ledger::statements(messages)
+    let statements = ledger::statements(messages, &now().to_string())
         .into_iter()
         .map(|statement| database.prepare(statement.sql).bind(&[statement.rows.into()]))
         .collect::<Result<Vec<_>>>()?;

@@ -23,6 +23,8 @@ pub fn page_view<S: Source>(intent: &Intent, request: &Request<'_, S>) -> PageVi
         browser: Some(agent.browser.as_str().to_owned()),
         referrer_host: request.referrer_host().filter(|host| !host.is_empty()),
         visitor_type: intent.visitor().map(|visitor| if visitor.returning { "returning" } else { "new" }.to_owned()),
+        region: None,
+        logged_in: None,
     }
 }
 
@@ -109,6 +111,7 @@ impl<'a> Met<'a> {
                 exposed_at: at,
                 request: view.clone(),
                 versions: BTreeMap::new(),
+                fallback: false,
             }),
         }
     }

@@ -48,48 +48,59 @@ function big(value) {
   return BigInt(value.replace(/\.0*$/, ""));
 }
 
-/** Rows in the form of the reference's answers. */
-export function shaped(rows) {
-  const cells = {};
-  const out = { cells, currencies: [], delays: {}, contradicting: 0n, contaminated: 0n, unknown: {}, cap: null, ranks: [] };
+const EMPTY = { currencies: [], delays: {}, contradicting: 0n, contaminated: 0n, unknown: {}, cap: null, values: {} };
+
+/** Rows in the form of what the reference says, `wanted`. */
+export function shaped(rows, wanted) {
+  const out = { ...structuredClone(EMPTY), cells: {} };
+  const ranks = [];
   let ended = false;
   for (const [what, dimension, part, variant, ...numbers] of rows) {
     const [first, second, third] = numbers;
-    if (what === "sum" && dimension !== "age") {
-      const shown = dimension === "day" ? new Date(Number(part) * 86_400_000).toISOString().slice(0, 10) : part;
+    if (what === "pair" || (what === "sum" && dimension !== "age")) {
+      const place = dimension === "day" ? new Date(Number(part) * 86_400_000).toISOString().slice(0, 10) : part;
       const sums = Object.fromEntries(NAMES.map((name, place) => [name, big(numbers[place])]));
-      if (NAMES.some((name) => sums[name] !== 0n)) cells[`${dimension}\t${shown}\t${variant}`] = sums;
-    } else if (what === "pair") {
-      cells[`${dimension}\t${part}\t${variant}`] = Object.fromEntries(
-        NAMES.map((name, place) => [name, big(numbers[place])]),
-      );
+      if (NAMES.some((name) => sums[name] !== 0n)) out.cells[`${dimension}\t${place}\t${variant}`] = sums;
     } else if (what === "currency") out.currencies.push([part ?? "", big(second) !== 0n, big(first)]);
     else if (what === "delay") out.delays[`${big(first)}`] = big(second);
     else if (what === "contradicts") out.contradicting += big(first);
     else if (what === "contaminated") out.contaminated += big(first);
     else if (what === "unknown") out.unknown[variant] = big(first);
     else if (what === "cap") out.cap = first === null ? null : big(first);
-    else if (what === "rank") out.ranks.push([variant, big(first), big(second), big(third)]);
+    else if (what === "rank") ranks.push([variant, big(first), big(second), big(third)]);
     else if (what === "end") ended = true;
   }
   if (!ended) throw new Error("the answer has no end");
   out.currencies.sort((a, b) => (`${a}` < `${b}` ? -1 : 1));
-  return out;
+  for (const [variant, { rank }] of Object.entries(wanted.ranks))
+    out.values[variant] = ranks.find(([of, , from, to]) => of === variant && from <= rank && rank <= to)?.[1];
+  return trimmed(out, wanted);
 }
 
-/** What the reference says, for comparison with [`shaped`] rows: only what means something. */
-export function expected(answers, name) {
-  if (name === "units") {
-    const { cells, contaminated, unknown } = answers.units;
-    return { cells, contaminated, unknown };
-  }
-  const metric = (of) => Object.entries(answers.metrics).find(([id]) => of === id || of.endsWith(`-${id}`))?.[1];
-  if (name.startsWith("interactions ")) {
-    const cells = Object.fromEntries(
-      Object.entries(answers.pairs).map(([key, sums]) => [key, { ...sums, waiting: undefined }]),
-    );
-    return { cells };
-  }
+/** Without what a question does not say, or what means nothing. */
+function trimmed(out, wanted) {
+  const { counts, mixed, ranks } = wanted;
+  const cells = Object.entries(out.cells).flatMap(([key, sums]) => {
+    if (counts === "pairs") return sums.units === 0n ? [] : [[key, { ...sums, waiting: 0n }]];
+    // why: nothing is added up across currencies
+    if (mixed) return [[key, { units: sums.units, waiting: sums.waiting, converted: sums.converted }]];
+    return [[key, sums]];
+  });
+  return { ...out, cells: Object.fromEntries(cells), cap: mixed ? null : out.cap, counts, mixed, ranks };
+}
+
+/** What the reference says to a question of an experiment; nothing where it was not asked. */
+export function expected(answers, experiment, name) {
+  const whole = (counts, said) => {
+    const { quantiles = {}, ...rest } = said;
+    const values = Object.fromEntries(Object.entries(quantiles).map(([variant, { value }]) => [variant, value]));
+    const wanted = { counts, mixed: false, ranks: quantiles, ...structuredClone(EMPTY), ...rest, values };
+    wanted.currencies.sort((a, b) => (`${a}` < `${b}` ? -1 : 1));
+    return trimmed(wanted, wanted);
+  };
+  if (name === "units") return whole("units", answers.units);
+  if (name.startsWith("interactions ")) return whole("pairs", { cells: answers.pairs });
   const id = name.replace("metric ", "");
-  return metric(id);
+  const said = answers.metrics[id] ?? (id.startsWith(`${experiment}-`) && answers.metrics[id.slice(experiment.length + 1)]);
+  return said && whole("metric", said);
 }

@@ -26,7 +26,7 @@ fn message(seq: u64) -> Message {
 #[test]
 fn a_batch_is_one_statement_a_table() {
     let messages: Vec<_> = (0..100).map(message).collect();
-    let statements = statements(&messages);
+    let statements = statements(&messages, "2026-11-21T12:00:00.000Z");
     assert_eq!(statements.len(), 8);
     for statement in &statements {
         let rows: Vec<Vec<Value>> = serde_json::from_str(&statement.rows).unwrap();

@@ -1,5 +1,5 @@
 , parts AS MATERIALIZED (SELECT day, variant, device, country, visitor_type, sum(units) AS units FROM (
-SELECT day, variant, device, country, visitor_type, units FROM exposure_days WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3
+SELECT day, variant, device, country, visitor_type, units FROM exposure_counts WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3
 UNION ALL SELECT substr(e.exposed_at, 1, 10), e.variant, coalesce(e.device, ''), coalesce(e.country, ''), coalesce(e.visitor_type, ''), -1
 FROM slow s CROSS JOIN exposures e ON e.id = s.id WHERE e.unit = 'visitor'
 UNION ALL SELECT substr(exposed_at, 1, 10), variant, coalesce(first ->> 1, ''), coalesce(first ->> 2, ''), coalesce(first ->> 3, ''), 1
