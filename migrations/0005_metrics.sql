@@ -98,6 +98,8 @@ INSERT OR IGNORE INTO contaminated
     SELECT project, experiment_id, iteration, anonymous_id FROM exposures WHERE unit = 'visitor' GROUP BY 1, 2, 3, 4 HAVING count(*) > 1) v
   JOIN exposures e USING (project, experiment_id, iteration, anonymous_id);
 
+-- Exposures of a user, to forget one.
+CREATE INDEX exposures_by_user ON exposures (user_id) WHERE user_id IS NOT NULL;
 -- From refunds to what they take off.
 CREATE INDEX conversions_that_refund ON conversions (project, refund_of) WHERE refund_of IS NOT NULL;
 -- The last of a session's events.

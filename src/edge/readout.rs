@@ -3,7 +3,7 @@
 use crate::document::{Document, Experiment, Kind, News, Notify, Status, Timestamp};
 use crate::events::{EndedEarly, Event, What};
 use crate::hash::{self, signature};
-use crate::ledger::readout::{self as record, Iteration, Question};
+use crate::ledger::question::{self, Iteration, Question};
 use crate::plan::Kill;
 use crate::readout::{self, AuditEntry, Known, Results, Scope};
 use serde::Serialize;
@@ -141,11 +141,18 @@ impl Readout {
         written.unwrap_or_default()
     }
 
-    /// The questions of the download: a page of visitors, a page of known people.
+    /// The questions of the download: a page of visitors, a page of all others.
     pub fn download(&self) -> String {
         let of = |e: &Experiment| {
-            let of = Iteration { project: &self.document.project, experiment: e.id.as_str(), iteration: e.iteration };
-            text(vec![record::visitors(of, ("", "")), record::known(of, "")])
+            let variants: Vec<&str> = e.variants.iter().map(|variant| variant.id.as_str()).collect();
+            let of = Iteration {
+                project: &self.document.project,
+                experiment: e.id.as_str(),
+                iteration: e.iteration,
+                variants: &variants,
+                now: self.now.millis(),
+            };
+            text(vec![question::download_visitors(of), question::download_people(of)])
         };
         self.experiments().next().map(of).unwrap_or_default()
     }

@@ -144,6 +144,27 @@ pub fn interactions(
     words.question(&[base, PEOPLE, HITS, &rest])
 }
 
+/// How many units a page of the download holds.
+pub const PAGE: u32 = 2_000;
+
+/// The units of the record and their outcomes, a page: visitors of whom nothing else is known, in the order of their
+/// exposures. `?1` and `?2` are the first two fields of the last row so far, or empty; `?3` is [`PAGE`]. A row an outcome,
+/// one a unit without: `[place, place, unit, variant, contaminated, exposed_at, device, country, visitor_type, event,
+/// value_minor, currency, transaction_id, converted_at, channel]`.
+#[must_use]
+pub fn download_visitors(of: Iteration<'_>) -> Question {
+    let question = Words::new(of, None, Extent::Days, Place::RECORD).text(include_str!("question/download_visitors.sql"));
+    Question { values: vec!["".into(), "".into(), PAGE.into()], ..question }
+}
+
+/// The same of all others, in the order of their names: `?1` is the first field of the last row so far, `?2` [`PAGE`].
+#[must_use]
+pub fn download_people(of: Iteration<'_>) -> Question {
+    let words = Words::new(of, None, Extent::Days, Place::RECORD);
+    let question = words.question(&[RECORD_SLOW, RECORD, PEOPLE, include_str!("question/download.sql")]);
+    Question { values: vec!["".into(), PAGE.into()], ..question }
+}
+
 /// The rows of an answer, a JSON text each, as one JSON text.
 #[must_use]
 pub fn joined<'a>(rows: impl IntoIterator<Item = &'a str>) -> String {

@@ -150,8 +150,8 @@ pub fn outcomes(of: Iteration<'_>, counted: Counted<'_>, today: &str) -> Questio
 }
 
 /// How many of the latest outcomes are asked for their currency.
-const LATEST: &str = "SELECT json_group_array(json_array(e.value, (SELECT group_concat(DISTINCT currency) FROM \
-(SELECT currency FROM conversions WHERE project = ?1 AND conversion_event = e.value ORDER BY converted_at DESC LIMIT 500)))) \
+const LATEST: &str = "SELECT json_array(e.value, (SELECT group_concat(DISTINCT currency) FROM \
+(SELECT currency FROM conversions WHERE project = ?1 AND conversion_event = e.value ORDER BY converted_at DESC LIMIT 500))) \
 FROM json_each(?2) e";
 
 /// The currencies of events' latest outcomes. Answer: `[event, "EUR,USD" or null]`.
@@ -163,8 +163,7 @@ pub fn currencies(project: &str, events: &[&str]) -> Question {
 /// What was stopped before its time. Answer: `[experiment, ended_at, reason, variant or null]`, in time's order.
 #[must_use]
 pub fn endings(project: &str) -> Question {
-    let sql = "SELECT json_group_array(json_array(experiment_id, ended_at, ended_reason, variant)) FROM \
-(SELECT * FROM endings WHERE project = ?1 ORDER BY ended_at)";
+    let sql = "SELECT json_array(experiment_id, ended_at, ended_reason, variant) FROM endings WHERE project = ?1 ORDER BY ended_at";
     Question { sql: sql.to_owned(), values: vec![json!(project)] }
 }
 
@@ -172,9 +171,9 @@ pub fn endings(project: &str) -> Question {
 /// projects of the worker together, since messages are the isolates'.
 #[must_use]
 pub fn delivery() -> Question {
-    let sql = "SELECT json_array(json_array((SELECT coalesce(sum(highest + 1), 0) FROM sources), \
+    let sql = "SELECT json_array((SELECT coalesce(sum(highest + 1), 0) FROM sources), \
 (SELECT coalesce(sum(lost), 0) FROM sources), (SELECT coalesce(sum(crawlers), 0) FROM served), \
-(SELECT coalesce(sum(visits), 0) FROM served)))";
+(SELECT coalesce(sum(visits), 0) FROM served))";
     Question { sql: sql.to_owned(), values: Vec::new() }
 }
 
@@ -182,30 +181,9 @@ pub fn delivery() -> Question {
 /// requests, errors, le_50, le_100, le_200, le_400, le_800, le_1600, le_3200, over_3200]`.
 #[must_use]
 pub fn health(project: &str, since_hour: &str) -> Question {
-    let sql = "SELECT json_group_array(json_array(experiment_id, iteration, variant, r, e, a, b, c, d, f, g, h, i)) FROM \
+    let sql = "SELECT json_array(experiment_id, iteration, variant, r, e, a, b, c, d, f, g, h, i) FROM \
 (SELECT experiment_id, iteration, variant, sum(requests) AS r, sum(errors) AS e, sum(le_50) AS a, sum(le_100) AS b, \
 sum(le_200) AS c, sum(le_400) AS d, sum(le_800) AS f, sum(le_1600) AS g, sum(le_3200) AS h, sum(over_3200) AS i \
 FROM origin_health WHERE project = ?1 AND hour >= ?2 GROUP BY 1, 2, 3)";
     Question { sql: sql.to_owned(), values: vec![json!(project), json!(since_hour)] }
-}
-
-/// How many rows a page of the download holds.
-pub const PAGE: u32 = 2_000;
-
-/// The rows of the download, a page: units of the rollup after a place, each with its outcomes. Answer: `[exposed_at, id,
-/// unit, variant, contaminated, device, country, visitor_type, event, value_minor, currency, transaction_id, converted_at,
-/// channel]`; the last unit's first two are the next page's place. Units come in the order of their exposure.
-#[must_use]
-pub fn visitors(of: Iteration<'_>, after: (&str, &str)) -> Question {
-    let values =
-        vec![json!(of.project), json!(of.experiment), json!(of.iteration), json!(after.0), json!(after.1), json!(PAGE)];
-    Question { sql: include_str!("readout/visitors.sql").to_owned(), values }
-}
-
-/// The same for the people whom the rollup does not count, after a person. The place is `["", person]`.
-#[must_use]
-pub fn known(of: Iteration<'_>, after: &str) -> Question {
-    let sql = [PEOPLE, include_str!("readout/known.sql")].concat();
-    let values = vec![json!(of.project), json!(of.experiment), json!(of.iteration), json!(after), json!(PAGE)];
-    Question { sql, values }
 }

@@ -30,8 +30,12 @@ impl<'a> Words<'a> {
 
     /// Puts a question's steps together.
     pub(super) fn question(&self, steps: &[&str]) -> Question {
-        let text = format!("WITH {}", steps.concat());
-        Question { sql: self.written(&parse(&text)), values: NO_VALUES }
+        self.text(&format!("WITH {}", steps.concat()))
+    }
+
+    /// A question as it is written, filled in.
+    pub(super) fn text(&self, text: &str) -> Question {
+        Question { sql: self.written(&parse(text)), values: NO_VALUES }
     }
 
     fn written(&self, nodes: &[Node<'_>]) -> String {

@@ -27,7 +27,7 @@ sum(converted) AS converted, sum(y) AS y, sum(yy >> 32) AS yy_high, sum(yy & 429
 FROM changes GROUP BY 1, 2, 3, 4, 5),
 tenures AS (SELECT variant, CAST(julianday(day) - julianday(substr(exposed_at, 1, 10)) AS INTEGER) AS age, max(converted) AS converted,
 max(min(sum(y), 3037000499), -3037000499) AS y, sum(dd) AS d FROM changes WHERE day < ?7 GROUP BY variant, person, age)
-SELECT json_group_array(json_array(dimension, part, variant, converted, y, yy_high, yy_low, d, dd, yd)) FROM (
+SELECT json_array(dimension, part, variant, converted, y, yy_high, yy_low, d, dd, yd) FROM (
 SELECT k.value AS dimension, CASE k.value WHEN 'day' THEN day WHEN 'device' THEN device WHEN 'country' THEN country ELSE visitor_type END AS part,
 variant, sum(converted) AS converted, sum(y) AS y, sum(yy_high) AS yy_high, sum(yy_low) AS yy_low, sum(d) AS d, sum(dd) AS dd, sum(yd) AS yd
 FROM json_each('["day","device","country","visitor_type"]') k CROSS JOIN cells GROUP BY 1, 2, 3
