@@ -130,4 +130,4 @@ CREATE VIEW sources AS SELECT source, highest, arrived, highest + 1 - arrived AS
 
 -- Rows of health and of what was served are kept for ninety days.
 ALTER TABLE served ADD COLUMN heard_on TEXT;
-CREATE INDEX origin_health_by_hour ON origin_health (project, hour);
+CREATE INDEX origin_health_by_hour ON origin_health (hour);

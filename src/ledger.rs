@@ -16,6 +16,7 @@ pub mod upkeep;
 
 pub use archive::archive;
 
+use crate::document::Timestamp;
 use crate::events::{Event, Message, What};
 use serde_json::{Value, json};
 
@@ -120,6 +121,33 @@ pub fn statements(messages: &[Message], received_at: &str) -> Vec<Statement> {
     .filter(|(_, rows)| !rows.is_empty())
     .map(|(sql, rows)| Statement { sql, rows: Value::Array(rows).to_string() })
     .collect()
+}
+
+/// How long it is kept what each isolate sent, served and heard of the origin.
+const KEPT_DAYS: i64 = 90;
+
+/// Statements that forget, a few thousand rows each, what isolates told more than ninety days ago: to be run every hour or
+/// so. `?1` is the day, or the hour.
+#[must_use]
+pub fn prune(now: Timestamp) -> Vec<question::Question> {
+    let before = Timestamp::from_millis(now.millis() - KEPT_DAYS * 86_400_000).to_string();
+    let prune = |sql: &str, length: usize| question::Question {
+        sql: sql.to_owned(),
+        values: vec![json!(before.get(..length).unwrap_or_default())],
+    };
+    vec![
+        prune("DELETE FROM arrivals WHERE source IN (SELECT source FROM arrivals WHERE heard_on < ?1 LIMIT 5000)", 10),
+        prune(
+            "DELETE FROM served WHERE source IN (SELECT source FROM served WHERE coalesce(heard_on, '') < ?1 \
+AND source NOT IN (SELECT source FROM arrivals) LIMIT 5000)",
+            10,
+        ),
+        prune(
+            "DELETE FROM origin_health WHERE (project, experiment_id, iteration, variant, hour, source) IN \
+(SELECT project, experiment_id, iteration, variant, hour, source FROM origin_health WHERE hour < ?1 LIMIT 5000)",
+            13,
+        ),
+    ]
 }
 
 /// That a visitor and a user are one person; `None` where an event does not name both.

@@ -1,7 +1,7 @@
 // The readout's endpoints and its guard: asks the record and KV what the wasm wants to know, and carries out what it says.
 
 import * as core from "sortition-core";
-import { initSync, Readout, readout_policy } from "sortition-readout";
+import { initSync, prune, Readout, readout_policy } from "sortition-readout";
 import { pause, ship } from "./ship.js";
 
 const ROOT = "/_sortition/experiments";
@@ -229,6 +229,8 @@ function problem(status, title, detail, headers) {
  */
 export async function guard(env) {
   if (!env.LEDGER) return;
+  // why: once an hour is often enough, and the schedule runs every five minutes
+  if (new Date().getUTCMinutes() < 5) await forgetOld(env);
   const config = await env.CONFIG.get("config");
   if (config === null) return;
   await wake();
@@ -247,6 +249,17 @@ export async function guard(env) {
     await env.CONFIG.put(key, entry);
   }
   await Promise.all(acts.notify.map(([url, body, signature]) => notify(url, body, signature)));
+}
+
+/** Forgets what isolates told long ago. */
+async function forgetOld(env) {
+  await wake();
+  const statements = JSON.parse(prune(Date.now())).map(([sql, ...values]) => env.LEDGER.prepare(sql).bind(...values));
+  try {
+    await env.LEDGER.batch(statements);
+  } catch (error) {
+    console.error(`sortition: failed in forgetting old rows of the record: ${error}`);
+  }
 }
 
 async function notify(url, body, signature) {

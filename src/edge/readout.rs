@@ -3,6 +3,7 @@
 use crate::document::{Document, Experiment, Kind, News, Notify, Status, Timestamp};
 use crate::events::{EndedEarly, Event, What};
 use crate::hash::{self, signature};
+use crate::ledger;
 use crate::ledger::question::{self, Iteration, Question};
 use crate::plan::Kill;
 use crate::readout::{self, AuditEntry, Known, Results, Scope};
@@ -43,6 +44,13 @@ pub fn readout_policy() -> String {
     format!(
         "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
+}
+
+/// What to forget of the record now: `[[sql, value], …]`.
+#[wasm_bindgen]
+pub fn prune(now: f64) -> String {
+    #[allow(clippy::cast_possible_truncation)]
+    text(ledger::prune(Timestamp::from_millis(now as i64)))
 }
 
 #[wasm_bindgen]

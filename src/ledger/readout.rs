@@ -177,13 +177,16 @@ pub fn delivery() -> Question {
     Question { sql: sql.to_owned(), values: Vec::new() }
 }
 
-/// How the origin answered from an hour on (`2026-11-21T14`; empty: ever). Answer: `[experiment, iteration, variant,
-/// requests, errors, le_50, le_100, le_200, le_400, le_800, le_1600, le_3200, over_3200]`.
+/// How the origin answered from an hour on (`2026-11-21T14`; empty: as far back as is kept). Answer: `[experiment,
+/// iteration, variant, requests, errors, le_50, le_100, le_200, le_400, le_800, le_1600, le_3200, over_3200, clusters,
+/// Σrequests², Σerrors², Σrequests·errors]`. A cluster is an isolate's hour: requests that failed together were not
+/// independent, so an error rate's interval comes from the clusters' sums, as a ratio's does.
 #[must_use]
 pub fn health(project: &str, since_hour: &str) -> Question {
-    let sql = "SELECT json_array(experiment_id, iteration, variant, r, e, a, b, c, d, f, g, h, i) FROM \
-(SELECT experiment_id, iteration, variant, sum(requests) AS r, sum(errors) AS e, sum(le_50) AS a, sum(le_100) AS b, \
-sum(le_200) AS c, sum(le_400) AS d, sum(le_800) AS f, sum(le_1600) AS g, sum(le_3200) AS h, sum(over_3200) AS i \
-FROM origin_health WHERE project = ?1 AND hour >= ?2 GROUP BY 1, 2, 3)";
+    // why: `+` has it go by the hour
+    let sql = "SELECT json_array(experiment_id, iteration, variant, sum(requests), sum(errors), sum(le_50), sum(le_100), \
+sum(le_200), sum(le_400), sum(le_800), sum(le_1600), sum(le_3200), sum(over_3200), count(*), sum(requests * requests), \
+sum(errors * errors), sum(requests * errors)) FROM origin_health WHERE +project = ?1 AND hour >= ?2 \
+GROUP BY experiment_id, iteration, variant";
     Question { sql: sql.to_owned(), values: vec![json!(project), json!(since_hour)] }
 }

@@ -19,7 +19,7 @@ const TABLES = {
   endings: "id",
   served: "source",
   origin_health: "project, experiment_id, iteration, variant, hour, source",
-  messages: "source, seq",
+  arrivals: "source",
   sources: "source",
 };
 
@@ -144,7 +144,9 @@ test("the record of a wild day is that of a clean one, row for row", { timeout: 
     assert.ok(record[table].length > 0, table);
     same(await consumer.ask("record", { place: "WILD", sql }), record[table], table);
   }
-  assert.equal(record.messages.length, kept.length);
+  const arrived = record.arrivals.reduce((sum, source) => sum + source.arrived, 0);
+  assert.equal(arrived, kept.length);
+  assert.equal(record.arrivals.length, new Set(kept.map((number) => all[number].source)).size, "a row an isolate");
   assert.ok(record.exposure_variants.length > record.exposures.length, "some units met both variants");
 
   const lost = record.sources.reduce((sum, source) => sum + source.lost, 0);

@@ -22,6 +22,27 @@ export function day(seed, people) {
   return { folder, events, questions, answers, document: file("document.json") };
 }
 
+/** A database of PostgreSQL that may be written to, for `psql`: it is tried where there is one. */
+export const POSTGRES = process.env.SORTITION_POSTGRES;
+
+const psql = (text) =>
+  execFileSync("psql", [POSTGRES, "-qAt", "-v", "ON_ERROR_STOP=1"], { input: text, maxBuffer: 2 ** 28, encoding: "utf8" });
+
+/** Copies lines of events into the database, and makes the view of the guide, both for nobody else to see. */
+export function fillPostgres(lines, view) {
+  const copied = lines.replaceAll("\\", "\\\\");
+  psql(`DROP SCHEMA IF EXISTS sortition_test CASCADE; CREATE SCHEMA sortition_test; SET search_path = sortition_test;
+CREATE TABLE lines (line jsonb);\nCOPY lines FROM STDIN;\n${copied}\\.\n${view}`);
+}
+
+/** The rows of a statement. */
+export function askPostgres(sql) {
+  const columns = "what, dimension, part, variant, a, b, c, e, f, g, h, i, j, k, l, m";
+  return JSON.parse(
+    psql(`SET search_path = sortition_test; SELECT json_agg(json_build_array(${columns})) FROM (${sql}) answer`),
+  );
+}
+
 /** JSON whose whole numbers are exact: BigInts. */
 function bigJson(text) {
   return JSON.parse(text, (_, value, context) =>

@@ -9,7 +9,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { at } from "../../scripts/setup.mjs";
 import { until } from "./client.mjs";
 import { startHarness } from "./harness.mjs";
-import { day, expected, shaped, statements } from "./metrics.mjs";
+import { askPostgres, day, expected, fillPostgres, POSTGRES, shaped, statements } from "./metrics.mjs";
 import { startOrigin } from "./origin.mjs";
 
 const SEED = 20261121;
@@ -44,6 +44,10 @@ before(async () => {
   await duckdb.run(`SET file_search_path = '${one.folder}'`);
   const guide = readFileSync(at("docs/warehouse.md"), "utf8");
   await duckdb.run(/```sql duckdb\n([\s\S]*?)```/.exec(guide)[1]);
+  if (POSTGRES) {
+    const archived = (await platform.archived("events/")).map(({ text }) => text).join("");
+    fillPostgres(archived, /```sql postgres\n([\s\S]*?)```/.exec(guide)[1]);
+  }
 });
 after(async () => {
   duckdb?.closeSync();
@@ -56,6 +60,8 @@ const ENGINES = {
   d1: async (sql) => (await platform.env.LEDGER.prepare(sql).raw()).map(([row]) => JSON.parse(row)),
   duckdb: async (sql) => (await duckdb.runAndReadAll(sql)).getRowsJson(),
 };
+if (POSTGRES) ENGINES.postgres = async (sql) => askPostgres(sql);
+else test("postgres", { skip: "SORTITION_POSTGRES names no database to try the statements on" }, () => {});
 
 for (const [dialect, ask] of Object.entries(ENGINES))
   for (const experiment of experiments)

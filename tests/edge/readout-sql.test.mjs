@@ -194,10 +194,10 @@ async function fill({ exposures, identities, conversions }) {
     e.visitor_type,
   ];
   await db.batch([
-    insert("exposures", 16, exposures.map(exposure("shop", "hero"))),
+    insert("exposures", 21, exposures.map(exposure("shop", "hero"))),
     // why: what belongs to another experiment or project must not count
-    insert("exposures", 16, exposures.slice(0, 200).map(exposure("shop", "other"))),
-    insert("exposures", 16, exposures.slice(0, 200).map(exposure("elsewhere", "hero"))),
+    insert("exposures", 21, exposures.slice(0, 200).map(exposure("shop", "other"))),
+    insert("exposures", 21, exposures.slice(0, 200).map(exposure("elsewhere", "hero"))),
     insert(
       "exposure_variants",
       3,
@@ -210,7 +210,7 @@ async function fill({ exposures, identities, conversions }) {
     ),
     insert(
       "conversions",
-      16,
+      17,
       conversions.map((one) => [
         one.id,
         "shop",
@@ -235,7 +235,7 @@ async function fill({ exposures, identities, conversions }) {
 
 const asked = async (name, ...values) => {
   const statement = platform.env.LEDGER.prepare(sql("people") + sql(name)).bind("shop", "hero", 1, ...values);
-  return JSON.parse((await statement.raw())[0][0]);
+  return (await statement.raw()).map(([row]) => JSON.parse(row));
 };
 
 test("units and outcomes add up to what a plain computation finds, on every day and in every part", async () => {
@@ -290,7 +290,7 @@ test("the rollup follows what moves and what is deleted", async () => {
   const sum = async () =>
     (
       await db
-        .prepare("SELECT sum(units) AS n FROM exposure_days WHERE project = 'shop' AND experiment_id = 'hero'")
+        .prepare("SELECT sum(units) AS n FROM exposure_counts WHERE project = 'shop' AND experiment_id = 'hero'")
         .first()
     ).n;
   const rows = async () =>
@@ -309,10 +309,10 @@ test("the rollup follows what moves and what is deleted", async () => {
     .bind(id)
     .run();
   assert.equal(await sum(), await rows());
-  const moved = await db.prepare("SELECT units, day FROM exposure_days WHERE variant = 'moved'").first();
+  const moved = await db.prepare("SELECT units, day FROM exposure_counts WHERE variant = 'moved'").first();
   assert.deepEqual(moved, { units: 1, day: "2026-10-01" });
   await db.prepare("DELETE FROM exposures WHERE project = 'shop' AND id = ?").bind(id).run();
   assert.equal(await sum(), await rows());
-  const gone = await db.prepare("SELECT sum(units) AS n FROM exposure_days WHERE variant = 'moved'").first();
+  const gone = await db.prepare("SELECT sum(units) AS n FROM exposure_counts WHERE variant = 'moved'").first();
   assert.equal(gone.n, 0);
 });

@@ -12,6 +12,6 @@ ELSE '' END AS part, p.variant, p.units, p.waiting, p.converted, p.y, p.d, p.x F
 UNION ALL
 SELECT 'version.' || $entry_name(v), $entry_value(v), p.variant, p.units, p.waiting, p.converted, p.y, p.d, p.x FROM placed p $lateral() $versions(coalesce(p.versions, '{}'), v)),
 cells AS (
-SELECT 'sum' AS what, dimension, part, variant, $sum(units) AS a, $sum(waiting) AS b, $sum(converted) AS c, $sum(y) AS e, $sum_of_products(y, y) AS f,
-$sum(d) AS g, $sum_of_products(d, d) AS h, $sum_of_products(y, d) AS i, $sum(x) AS j, $sum_of_products(x, x) AS k, $sum_of_products(x, y) AS l,
-$sum_of_products(x, d) AS m FROM fanned GROUP BY dimension, part, variant)
+SELECT 'sum' AS what, dimension, part, variant, $sum(units) AS a, $sum(waiting) AS b, $sum(converted) AS c, $sum(y) AS e, $product(y, y) AS f,
+$sum(d) AS g, $product(d, d) AS h, $product(y, d) AS i, $sum(x) AS j, $product(x, x) AS k, $product(x, y) AS l,
+$product(x, d) AS m FROM fanned GROUP BY dimension, part, variant)

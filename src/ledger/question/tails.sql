@@ -12,7 +12,7 @@ WHEN h >= 6 THEN 6 WHEN h >= 3 THEN 3 WHEN h >= 1 THEN 1 ELSE 0 END AS hours FRO
 SELECT $idiv(ms - met, 3600000) AS h FROM priced WHERE mine = 1 AND earlier = 0) q),
 tails AS (
 SELECT 'sum' AS what, 'age' AS dimension, $text(age) AS part, variant, $sum(0) AS a, $sum(0) AS b, $sum(converted) AS c, $sum(y) AS e,
-$sum_of_products(y, y) AS f, $sum(d) AS g, $sum_of_products(d, d) AS h, $sum_of_products(y, d) AS i FROM aging GROUP BY age, variant
+$product(y, y) AS f, $sum(d) AS g, $product(d, d) AS h, $product(y, d) AS i FROM aging GROUP BY age, variant
 UNION ALL SELECT 'currency', '', currency, '', $number(n), $number(other), NULL, NULL, NULL, NULL, NULL, NULL FROM values_found
 UNION ALL SELECT 'cap', '', '', '', $number(cap), NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM cap
 UNION ALL SELECT 'delay', '', '', '', $number(hours), $number(count(*)), NULL, NULL, NULL, NULL, NULL, NULL FROM late GROUP BY hours

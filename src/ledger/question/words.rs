@@ -83,6 +83,7 @@ impl<'a> Words<'a> {
                 let all = [ALL, DAY].iter().chain(parts).map(|one| self.quoted(one));
                 return self.place.dialect.call(name, &arguments.iter().cloned().chain(all).collect::<Vec<_>>());
             }
+            "product" => return self.product(arguments),
             _ => return self.measured(name, arguments),
         })
     }
@@ -120,6 +121,20 @@ impl<'a> Words<'a> {
             ("share", Some(Definition { kind: Kind::Quantile(share), .. })) => ((share.0 + 500) / 1000).to_string(),
             _ => return None,
         })
+    }
+
+    /// The sum of products of what units contribute. The record is spared those that are nothing but zeros: its sums in
+    /// limbs are what a question takes longest for.
+    fn product(&self, factors: &[String]) -> Option<String> {
+        let names = |name: char| factors.iter().any(|factor| factor.trim_start_matches("coalesce(c.").starts_with(name));
+        let has_denominator =
+            self.definition.is_some_and(|metric| metric.per().is_some() || matches!(metric.kind, Kind::Quantile(_)));
+        let has_covariate = self.definition.is_some_and(|metric| metric.lookback > 0);
+        let is_nothing = self.definition.is_none() || names('d') && !has_denominator || names('x') && !has_covariate;
+        if is_nothing && self.place.dialect.is_record() {
+            return Some("NULL".to_owned());
+        }
+        self.place.dialect.call("sum_of_products", factors)
     }
 
     fn window(&self) -> Window {
