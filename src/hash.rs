@@ -10,7 +10,7 @@ mod takeover;
 mod tool;
 
 pub use takeover::{Gate, Step, Takeover};
-pub use tool::{Purpose, Recipe, Tool, seed_of};
+pub use tool::{Like, Purpose, Recipe, seed_of};
 
 use core::hash::Hasher;
 use siphasher::{sip::SipHasher24, sip128};

@@ -4,19 +4,26 @@
 
 use super::fnv::fnv1a_32;
 use super::murmur3::murmur3_32;
+use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
-/// Another tool, by the way in which it buckets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tool {
+/// The tools whose assignment can be computed, by the way in which they bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Like {
     /// GrowthBook, hash version 1: of 1,000.
+    #[serde(rename = "growthbook-1")]
     Growthbook1,
     /// GrowthBook, hash version 2: of 10,000.
+    #[serde(rename = "growthbook-2")]
     Growthbook2,
     /// LaunchDarkly: a fraction.
-    Launchdarkly,
+    #[serde(rename = "launchdarkly")]
+    LaunchDarkly,
     /// PostHog: a fraction.
-    Posthog,
+    #[serde(rename = "posthog")]
+    PostHog,
     /// Statsig: of 10,000 for gates, of 1,000 for experiments and layers.
     Statsig,
     /// Optimizely Feature Experimentation: of 10,000.
@@ -49,18 +56,18 @@ pub enum Purpose {
 /// Unleash's seed of variants, since its SDKs' majors of autumn 2023.
 const UNLEASH_VARIANTS: u32 = 86_028_157;
 
-impl Tool {
+impl Like {
     /// Whether its buckets are fractions of 0..=1, so that ranges are in them and `of` is 1.
     #[must_use]
     pub fn is_fraction(self) -> bool {
-        matches!(self, Self::Launchdarkly | Self::Posthog)
+        matches!(self, Self::LaunchDarkly | Self::PostHog)
     }
 }
 
 /// How a tool makes a bucket of a unit: everything but the unit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
-    tool: Tool,
+    tool: Like,
     before: Box<str>,
     after: Box<str>,
     seed: u32,
@@ -70,20 +77,20 @@ pub struct Recipe {
 impl Recipe {
     /// The recipe of a tool with its salt, the number of buckets, and what its variants have besides.
     #[must_use]
-    pub fn new(tool: Tool, purpose: Purpose, salt: &str, of: u32, seed: Option<u32>, suffix: &str) -> Self {
+    pub fn new(tool: Like, purpose: Purpose, salt: &str, of: u32, seed: Option<u32>, suffix: &str) -> Self {
         let joined = |separator: &str| -> Box<str> { [salt, separator].concat().into() };
         let (before, after, default_seed): (Box<str>, Box<str>, u32) = match tool {
-            Tool::Growthbook1 => ("".into(), salt.into(), 0),
-            Tool::Growthbook2 | Tool::Flagd => (salt.into(), "".into(), 0),
-            Tool::Launchdarkly | Tool::Statsig => (joined("."), "".into(), 0),
-            Tool::Posthog => (joined("."), suffix.into(), 0),
-            Tool::Optimizely => ("".into(), salt.into(), 1),
-            Tool::Eppo => (joined("-"), "".into(), 0),
-            Tool::Convert => (salt.into(), "".into(), 9999),
-            Tool::Unleash => (joined(":"), "".into(), if purpose == Purpose::Split { UNLEASH_VARIANTS } else { 0 }),
-            Tool::Split => ("".into(), "".into(), seed_of(salt).unwrap_or(0)),
-            Tool::Vwo => (joined("_"), "".into(), 1),
-            Tool::Amplitude => (joined("/"), "".into(), 0),
+            Like::Growthbook1 => ("".into(), salt.into(), 0),
+            Like::Growthbook2 | Like::Flagd => (salt.into(), "".into(), 0),
+            Like::LaunchDarkly | Like::Statsig => (joined("."), "".into(), 0),
+            Like::PostHog => (joined("."), suffix.into(), 0),
+            Like::Optimizely => ("".into(), salt.into(), 1),
+            Like::Eppo => (joined("-"), "".into(), 0),
+            Like::Convert => (salt.into(), "".into(), 9999),
+            Like::Unleash => (joined(":"), "".into(), if purpose == Purpose::Split { UNLEASH_VARIANTS } else { 0 }),
+            Like::Split => ("".into(), "".into(), seed_of(salt).unwrap_or(0)),
+            Like::Vwo => (joined("_"), "".into(), 1),
+            Like::Amplitude => (joined("/"), "".into(), 0),
         };
         Self { tool, before, after, seed: seed.unwrap_or(default_seed), of: of.max(1) }
     }
@@ -101,16 +108,16 @@ impl Recipe {
         let hash = || murmur3_32(&parts, self.seed);
         let scaled = |hash: u32| (u64::from(hash) * u64::from(self.of)) >> 32;
         let bucket = match self.tool {
-            Tool::Launchdarkly | Tool::Posthog => return sixty_bits(&parts),
-            Tool::Growthbook1 => u64::from(fnv1a_32(&parts) % self.of),
-            Tool::Growthbook2 => u64::from(fnv1a_32(&[&fnv1a_32(&parts).to_string()]) % self.of),
-            Tool::Statsig => leading(&digest::<sha2::Sha256>(&parts), 8) % u64::from(self.of),
-            Tool::Eppo => leading(&digest::<md5::Md5>(&parts), 4) % u64::from(self.of),
-            Tool::Optimizely | Tool::Convert | Tool::Vwo | Tool::Flagd => scaled(hash()),
-            Tool::Unleash | Tool::Split => u64::from(hash() % self.of),
+            Like::LaunchDarkly | Like::PostHog => return sixty_bits(&parts),
+            Like::Growthbook1 => u64::from(fnv1a_32(&parts) % self.of),
+            Like::Growthbook2 => u64::from(fnv1a_32(&[&fnv1a_32(&parts).to_string()]) % self.of),
+            Like::Statsig => leading(&digest::<sha2::Sha256>(&parts), 8) % u64::from(self.of),
+            Like::Eppo => leading(&digest::<md5::Md5>(&parts), 4) % u64::from(self.of),
+            Like::Optimizely | Like::Convert | Like::Vwo | Like::Flagd => scaled(hash()),
+            Like::Unleash | Like::Split => u64::from(hash() % self.of),
             // why: it takes the last two decimals of a hash for the traffic, and what is left of it for the variants
-            Tool::Amplitude if self.of == 100 => u64::from(hash() % 100),
-            Tool::Amplitude => u64::from(hash() / 100),
+            Like::Amplitude if self.of == 100 => u64::from(hash() % 100),
+            Like::Amplitude => u64::from(hash() / 100),
         };
         // why: a bucket has at most 32 bits, and a double holds 53
         #[allow(clippy::cast_precision_loss)]

@@ -22,6 +22,8 @@ pub(in crate::cli) enum Danger {
     Unit,
     /// Another part of the layer.
     Layer,
+    /// Another hash, or other buckets of another tool's.
+    Hash,
 }
 
 impl fmt::Display for Danger {
@@ -34,6 +36,7 @@ impl fmt::Display for Danger {
             Self::Control => "control",
             Self::Unit => "unit",
             Self::Layer => "layer",
+            Self::Hash => "hash",
         })
     }
 }
@@ -49,6 +52,7 @@ impl Danger {
             Self::Control => "results are compared with another variant than before",
             Self::Unit => "everybody is assigned by another id",
             Self::Layer => "visitors leave the experiment, and others come in",
+            Self::Hash => "a reshuffle: visitors change variant, leave the experiment or come in",
         }
     }
 }
@@ -182,6 +186,9 @@ fn experiment(path: &str, old: &Experiment, new: &Experiment, changes: &mut Vec<
     if old.unit != new.unit {
         dangerous("unit", format!("{} → {}", word(&old.unit), word(&new.unit)), Danger::Unit);
     }
+    if old.hash != new.hash {
+        dangerous("hash", format!("{} → {}, a reshuffle", word(&old.hash), word(&new.hash)), Danger::Hash);
+    }
     if old.layer != new.layer || (old.slots != new.slots && !grows(old, new)) {
         let told = |e: &Experiment| match (&e.layer, e.slots) {
             (Some(layer), Some(slots)) => format!("{layer} [{}, {})", slots.bounds().0, slots.bounds().1),
@@ -205,7 +212,7 @@ fn rest(path: &str, old: &Experiment, new: &Experiment, changes: &mut Vec<Change
     let (was, is) = (fields(old), fields(new));
     for (name, before) in &was {
         let after = is.get(name).unwrap_or(&Value::Null);
-        let done = matches!(name.as_str(), "iteration" | "unit" | "layer")
+        let done = matches!(name.as_str(), "iteration" | "unit" | "layer" | "hash")
             || (name == "slots" && !grows(old, new))
             || name == "variants";
         if !done {
