@@ -1,7 +1,7 @@
 //! The readout and its guard, in synchronous calls between the questions that `readout.js` asks the record.
 
+use crate::document::{Document, Experiment, Kind, News, Notify, Status, Timestamp};
 use crate::events::{EndedEarly, Event, What};
-use crate::hash::{self, signature};
 use crate::hash::{self, signature};
 use crate::ledger::readout::{self as record, Iteration, Question};
 use crate::plan::Kill;
