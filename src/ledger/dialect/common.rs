@@ -36,6 +36,7 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
         "sum_of_products" => "sum(CAST({0} AS DECIMAL(38, 0)) * ({1}))",
         "reach" => "CAST(ceil(12 * sqrt({0}) / 1000) AS BIGINT)",
         "lateral" => "CROSS JOIN",
+        "many" => "",
         "spelled" => {
             "(CASE WHEN regexp_like({0}, '^-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?$') THEN CAST({0} AS DOUBLE) END)"
         }

@@ -1,7 +1,7 @@
 , mates AS (
 SELECT a.unit, a.variant, b.experiment_id || '/' || $text(b.iteration) AS experiment, b.variant AS other,
 CASE WHEN a.ms + $window() > $now() THEN 1 ELSE 0 END AS waiting
-FROM people a JOIN people b ON b.unit = a.unit
+FROM people a $many() JOIN people b ON b.unit = a.unit
 WHERE a.experiment_id = $experiment() AND a.iteration = $iteration() AND a.variant IN ($variants()) AND a.crossed = 0 AND b.crossed = 0 AND $others(b)),
 cells AS (
 SELECT 'pair' AS what, m.experiment AS dimension, m.other AS part, m.variant, $sum(1 - m.waiting) AS a, $sum(m.waiting) AS b,

@@ -15,7 +15,7 @@ sum(CASE WHEN mine = 1 AND other = 0 AND inside = 1 THEN net ELSE 0 END) AS wort
 sum(CASE WHEN theirs = 1 AND other = 0 AND inside = 1 THEN 1 ELSE 0 END) AS d,
 sum(CASE WHEN mine = 1 AND other = 0 AND earlier = 1 THEN 1 ELSE 0 END) AS number_before,
 sum(CASE WHEN mine = 1 AND other = 0 AND earlier = 1 THEN net ELSE 0 END) AS worth_before
-FROM priced WHERE waits = 0 GROUP BY unit),
+FROM priced $many() WHERE waits = 0 GROUP BY unit),
 values_found AS $materialized() (
 SELECT coalesce(currency, '') AS currency, other, count(*) AS n FROM priced
 WHERE mine = 1 AND earlier = 0 AND value IS NOT NULL AND $money() GROUP BY coalesce(currency, ''), other)

@@ -7,4 +7,4 @@ ORDER BY ms, $binary(variant), $binary(coalesce(visitor, '')), $binary(coalesce(
 max(crossed) OVER (PARTITION BY experiment_id, iteration, unit) AS any_crossed,
 min(variant) OVER (PARTITION BY experiment_id, iteration, unit) AS least_variant,
 max(variant) OVER (PARTITION BY experiment_id, iteration, unit) AS last_variant
-FROM (SELECT t.*, CASE kind WHEN 'session' THEN 's ' || session_id ELSE person END AS unit FROM sightings t) s) p WHERE nth = 1)
+FROM (SELECT t.*, CASE kind WHEN 'session' THEN 's ' || session_id ELSE person END AS unit FROM sightings t) s) p $many() WHERE nth = 1)

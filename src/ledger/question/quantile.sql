@@ -1,6 +1,6 @@
 , ordered AS $materialized() (
 SELECT unit, variant, net, row_number() OVER (PARTITION BY variant ORDER BY net) AS nth, count(*) OVER (PARTITION BY variant) AS n
-FROM priced WHERE mine = 1 AND other = 0 AND inside = 1 AND waits = 0 AND value IS NOT NULL),
+FROM priced $many() WHERE mine = 1 AND other = 0 AND inside = 1 AND waits = 0 AND value IS NOT NULL),
 wanted AS $materialized() (
 SELECT variant, min(net) AS quantile, min(nth) AS place, min(n) AS n FROM ordered WHERE nth = $rank(n) GROUP BY variant),
 shares AS $materialized() (
