@@ -1,24 +1,30 @@
 //! `sortition readout`: the questions of a readout as SQL, for the engine that holds the events.
 
+mod engine;
+
+use super::terminal::strong;
 use super::{Failure, Report, clock, input};
 use crate::document::{Document, Id, Timestamp};
-use crate::ledger::dialect::DIALECTS;
+use crate::ledger::answer::{Answer, Cells as _};
+use crate::ledger::dialect::{DIALECTS, Dialect};
 use crate::ledger::question::{self, Extent, Iteration, Place};
 use crate::metrics::Definition;
 use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 /// What everybody's holdout is measured by: a reserved experiment.
 const HOLDOUT: &str = "_holdout";
 
-/// Print what a readout asks the engine that holds the events.
+/// Ask the engine that holds the events, or print what a readout asks it.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Each statement answers one question with sums, never with a row a unit. docs/warehouse.md says what the rows mean,
 and how the table of events is made for each engine.
 
 Examples:
+  sortition readout experiments.json hero --from duckdb:archive
   sortition readout experiments.json hero --sql duckdb
   sortition readout experiments.json hero --sql bigquery --events shop.events --at 2026-11-22T00:00:00Z"
 )]
@@ -27,9 +33,12 @@ pub(super) struct Arguments {
     file: String,
     /// The experiment; `_holdout`: everybody's holdout. Without it all experiments.
     experiment: Option<String>,
-    /// d1, duckdb, postgres, clickhouse, bigquery, snowflake, databricks, spark or trino.
-    #[arg(long, value_name = "DIALECT")]
-    sql: String,
+    /// Print the statements: d1, duckdb, postgres, clickhouse, bigquery, snowflake, databricks, spark or trino.
+    #[arg(long, value_name = "DIALECT", required_unless_present = "from", conflicts_with = "from")]
+    sql: Option<String>,
+    /// Run them here: `duckdb:PATH`, where PATH is the folder that holds the archive's `events/`.
+    #[arg(long, value_name = "ENGINE:PLACE")]
+    from: Option<String>,
     /// The table of events, or a query in brackets.
     #[arg(long, default_value = "events", value_name = "TABLE")]
     events: String,
@@ -46,17 +55,24 @@ struct Asked {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let (document, _) = input::sound(&input::read(&arguments.file)?)?;
-    let named = DIALECTS.iter().find(|(name, _)| *name == arguments.sql);
-    let Some((_, dialect)) = named else {
-        let names: Vec<&str> = DIALECTS.iter().map(|(name, _)| *name).collect();
-        return Err(Failure::Usage(format!("--sql {}: write one of {}", arguments.sql, names.join(", "))));
-    };
     let now = match &arguments.at {
         Some(text) => text.parse::<Timestamp>().map_err(|error| Failure::Usage(format!("--at: {error}")))?,
         None => clock::now(),
     };
-    let asked =
-        asked(&document, arguments.experiment.as_deref(), Place { dialect: *dialect, events: &arguments.events }, now)?;
+    let chosen = arguments.experiment.as_deref();
+    if let Some(from) = &arguments.from {
+        let Some(folder) = from.strip_prefix("duckdb:").filter(|folder| !folder.is_empty()) else {
+            return Err(Failure::Usage(format!("--from {from}: write duckdb:PATH, or print the statements with --sql")));
+        };
+        let place = Place { dialect: Dialect::DuckDb, events: "events" };
+        return answered(&document, &asked(&document, chosen, place, now)?, folder);
+    }
+    let name = arguments.sql.as_deref().unwrap_or_default();
+    let Some((_, dialect)) = DIALECTS.iter().find(|(known, _)| *known == name) else {
+        let names: Vec<&str> = DIALECTS.iter().map(|(name, _)| *name).collect();
+        return Err(Failure::Usage(format!("--sql {name}: write one of {}", names.join(", "))));
+    };
+    let asked = asked(&document, chosen, Place { dialect: *dialect, events: &arguments.events }, now)?;
     let mut text = String::new();
     for one in &asked {
         for (name, sql) in &one.questions {
@@ -67,11 +83,60 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         let questions: Vec<Value> = one.questions.iter().map(|(name, sql)| json!({"name": name, "sql": sql})).collect();
         json!({"experiment": one.id, "questions": questions})
     };
-    Ok(Report {
-        text,
-        json: json!({"dialect": arguments.sql, "experiments": asked.iter().map(list).collect::<Vec<_>>()}),
-        problems: Vec::new(),
-    })
+    let experiments: Vec<Value> = asked.iter().map(list).collect();
+    Ok(Report { text, json: json!({"dialect": name, "experiments": experiments}), problems: Vec::new() })
+}
+
+/// Asks DuckDB, and shows the sums.
+fn answered(document: &Document, asked: &[Asked], folder: &str) -> Result<Report, Failure> {
+    let statements: Vec<&str> =
+        asked.iter().flat_map(|one| one.questions.iter().map(|(_, sql)| sql.as_str())).collect();
+    let is_seen = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let answers = engine::duckdb(folder, &statements, |done| {
+        if is_seen {
+            // why: nobody is left to be told when the output is closed
+            let _ = write!(std::io::stderr(), "\r{done} of {} questions", statements.len());
+        }
+    })?;
+    if is_seen {
+        let _ = writeln!(std::io::stderr());
+    }
+    let (mut answers, mut text, mut list) = (answers.into_iter(), String::new(), Vec::new());
+    for one in asked {
+        let _ = writeln!(text, "{}", strong(&one.id));
+        let mut told = Vec::new();
+        for ((name, _), rows) in one.questions.iter().zip(answers.by_ref()) {
+            if !name.starts_with("interactions") {
+                summary(document, one, name, &rows, &mut text)?;
+            }
+            told.push(json!({"name": name, "rows": rows}));
+        }
+        list.push(json!({"experiment": one.id, "answers": told}));
+    }
+    Ok(Report { text, json: json!({"from": format!("duckdb:{folder}"), "experiments": list}), problems: Vec::new() })
+}
+
+/// A line a variant: units, those that wait, those that converted, and the sum.
+fn summary(document: &Document, one: &Asked, name: &str, rows: &Value, text: &mut String) -> Result<(), Failure> {
+    let answer = Answer::read(&rows.to_string())
+        .map_err(|error| Failure::Outside(format!("the answer to `{name}` cannot be read: {error}")))?;
+    let experiment = document.experiments.iter().find(|experiment| experiment.id.as_str() == one.id);
+    let held = ["held_out", "not_held_out"].map(str::to_owned).to_vec();
+    let variants = experiment
+        .map_or(held, |experiment| experiment.variants.iter().map(|variant| variant.id.to_string()).collect());
+    let _ = writeln!(text, "  {name}{}", if answer.is_mixed() { ": several currencies, nothing is added up" } else { "" });
+    for variant in variants {
+        let sums = answer.total(&variant);
+        let _ = write!(text, "    {variant:<24} {:>10} units", sums.units);
+        if name != "units" {
+            let _ = write!(text, " {:>8} waiting {:>10} converted", sums.waiting, sums.converted);
+            if !answer.is_mixed() {
+                let _ = write!(text, " {:>16} sum", sums.y);
+            }
+        }
+        text.push('\n');
+    }
+    Ok(())
 }
 
 /// The questions about the chosen experiments: the units, each metric, and the interactions of the primary one.

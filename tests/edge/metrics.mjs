@@ -1,7 +1,7 @@
 // The day of events of fixtures/metrics, its questions, and what the reference implementation answers to them; and an
 // engine's rows in the reference's form, so that the two can be compared as exact numbers.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -50,15 +50,17 @@ function bigJson(text) {
   );
 }
 
+/** Runs the tool. */
+export function tool(...values) {
+  const binary = process.env.SORTITION_BINARY ?? at("target/debug/sortition");
+  return spawnSync(binary, values, { cwd: at("."), maxBuffer: 2 ** 26, encoding: "utf8" });
+}
+
 /** The statements of an experiment: `[[name, sql], …]`. */
 export function statements(document, experiment, dialect, now) {
-  const binary = process.env.SORTITION_BINARY ?? at("target/debug/sortition");
-  const told = execFileSync(
-    binary,
-    ["readout", document, experiment, "--sql", dialect, "--at", now, "--json"],
-    { maxBuffer: 2 ** 26, encoding: "utf8" },
-  );
-  return JSON.parse(told).experiments[0].questions.map(({ name, sql }) => [name, sql]);
+  const told = tool("readout", document, experiment, "--sql", dialect, "--at", now, "--json");
+  if (told.status !== 0) throw new Error(`${told.stdout}${told.stderr}`);
+  return JSON.parse(told.stdout).experiments[0].questions.map(({ name, sql }) => [name, sql]);
 }
 
 /** A number of an answer, as a BigInt: written as digits, or as limbs of 17 bits. */

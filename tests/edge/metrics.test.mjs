@@ -9,7 +9,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { at } from "../../scripts/setup.mjs";
 import { until } from "./client.mjs";
 import { startHarness } from "./harness.mjs";
-import { askPostgres, day, expected, fillPostgres, POSTGRES, shaped, statements } from "./metrics.mjs";
+import { askPostgres, day, expected, fillPostgres, POSTGRES, shaped, statements, tool } from "./metrics.mjs";
 import { startOrigin } from "./origin.mjs";
 
 const SEED = 20261121;
@@ -76,6 +76,22 @@ for (const [dialect, ask] of Object.entries(ENGINES))
         });
       }
     });
+
+test("the tool asks DuckDB itself, and refuses what it cannot answer", () => {
+  const shown = tool("readout", one.document, "hero", "--from", `duckdb:${one.folder}`, "--at", one.questions.now, "--json");
+  const { answers } = JSON.parse(shown.stdout).experiments[0];
+  const wanted = expected(one.answers.hero, "hero", "metric hero-revenue");
+  assert.deepEqual(shaped(answers.find(({ name }) => name === "metric hero-revenue").rows, wanted), wanted);
+  const lines = tool("readout", one.document, "hero", "--from", `duckdb:${one.folder}`, "--at", one.questions.now).stdout;
+  const { units, converted, y } = one.answers.hero.metrics.revenue.cells["\t\tbold"];
+  assert.match(lines, new RegExp(`metric hero-revenue\n.*\n +bold +${units} units +0 waiting +${converted} converted +${y} sum`));
+  assert.match(lines, /metric hero-mixed: several currencies, nothing is added up/);
+  const nowhere = tool("readout", one.document, "hero", "--from", `duckdb:${one.folder}/nowhere`);
+  assert.equal(nowhere.status, 1);
+  assert.match(nowhere.stderr, /DuckDB cannot be asked: there is no .*nowhere\/events/);
+  assert.equal(tool("readout", one.document, "--from", "abacus:here").status, 2);
+  assert.equal(tool("readout", one.document, "--sql", "cobol").status, 2);
+});
 
 test("the day has what it is for", () => {
   const { units, metrics } = one.answers.hero;
