@@ -4,6 +4,7 @@
 
 mod architecture;
 mod assignments;
+mod bandit;
 mod bucket;
 mod caching;
 mod check;
