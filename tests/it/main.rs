@@ -6,6 +6,7 @@ mod architecture;
 mod assignments;
 mod bandit;
 mod bucket;
+mod hash;
 mod caching;
 mod check;
 mod cli;
