@@ -60,7 +60,7 @@ export async function readout(request, env) {
   const asked = { at: Date.now() };
   const told = await learn(one, env, asked, id ? audit(env) : "[]");
   if (format === "json") return answer(one.json(told, asked.at), "application/json");
-  return answer(one.html(told, asked.at), "text/html; charset=utf-8");
+  return answer(one.html(told, asked.at, new URL(request.url).search), "text/html; charset=utf-8");
 }
 
 /** Asks what a readout wants to know; the answers of each of its experiments, as a text. */

@@ -5,7 +5,7 @@ use crate::events::{EndedEarly, Event, What};
 use crate::hash::{self, signature};
 use crate::ledger::readout::{self as record, Iteration, Question};
 use crate::plan::Kill;
-use crate::readout::{self, AuditEntry, Known, Results, Scope};
+use crate::readout::{self, AuditEntry, Known, Results, Scope, View};
 use serde::Serialize;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
@@ -41,7 +41,7 @@ pub fn readout_policy() -> String {
     use sha2::Digest as _;
     let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(readout::STYLE));
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 }
 
@@ -117,12 +117,12 @@ impl Readout {
         self.experiments().zip(told).map(of).collect()
     }
 
-    /// The page as HTML.
-    pub fn html(&self, told: &str, asked_at: f64) -> String {
+    /// The page as HTML; `query` is the URL's, which filters and sorts a list.
+    pub fn html(&self, told: &str, asked_at: f64, query: &str) -> String {
         let results = self.results(told, asked_at);
         match (self.scope, results.first()) {
             (Scope::Detail, Some(one)) => readout::detail_page(one),
-            _ => readout::list_page(&self.document.project, &results),
+            _ => readout::list_page(&self.document.project, &results, &View::parse(query)),
         }
     }
 

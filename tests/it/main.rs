@@ -5,7 +5,6 @@
 mod architecture;
 mod assignments;
 mod bandit;
-mod bucket;
 mod hash;
 mod caching;
 mod check;
