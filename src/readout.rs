@@ -5,6 +5,7 @@
 //! aggregates give the same page, natively and in the worker.
 
 mod answers;
+mod bandit;
 mod board;
 mod breach;
 mod change;
@@ -25,6 +26,7 @@ mod segment;
 mod shown;
 mod types;
 mod verdict;
+mod watch;
 
 pub use answers::{Known, Scope, questions};
 pub use board::{View, list_page};
@@ -37,3 +39,4 @@ pub use types::{
     Arm, AuditEntry, Bandit, Change, Comparison, Day, Delay, Ending, Health, Held, Metric, MetricRole, Overlap,
     OverlapTest, Part, Phase, Point, Posterior, Progress, Results, Segment, Series, State, Variant, Verdict, noun,
 };
+pub use watch::{Acts, Told, body, is_watched, tidy, watch};

@@ -65,9 +65,10 @@ export async function readout(request, env) {
 
 /** Asks what a readout wants to know; the answers of each of its experiments, as a text. */
 async function learn(one, env, asked, trail) {
-  const kill = env.CONFIG.get("kill");
+  const keys = ["kill", "kill-guard"].map((key) => env.CONFIG.get(key));
   const first = await ask(env, JSON.parse(one.first()), asked);
-  one.learn(JSON.stringify(first), await trail, (await kill) ?? undefined);
+  const [kill, guarded] = await Promise.all(keys);
+  one.learn(JSON.stringify(first), await trail, kill ?? undefined, guarded ?? undefined);
   const told = JSON.parse(one.second()).map((questions) => ask(env, questions, asked));
   return JSON.stringify(await Promise.all(told));
 }
@@ -227,8 +228,8 @@ function problem(status, title, detail, headers) {
 }
 
 /**
- * Ends what breaches its own conditions: the kill switch first, since harm is done meanwhile; then the record, the audit
- * trail, and whoever wants to know.
+ * Ends what breaches its own conditions, holds and releases ramps, moves weights: the key `kill-guard` first, since harm is
+ * done meanwhile; then the record, the audit trail, and whoever wants to know, each once.
  */
 export async function guard(env) {
   if (!env.LEDGER) return;
@@ -236,20 +237,25 @@ export async function guard(env) {
   if (config === null) return;
   await wake();
   const one = Readout.open(config, undefined, true, Date.now());
-  if (one.size() === 0) return;
+  if (one.size() === 0 && (await env.CONFIG.get("kill-guard")) === null) return;
   const told = await learn(one, env, undefined, "[]");
-  const kill = (await env.CONFIG.get("kill")) ?? undefined;
-  const acts = JSON.parse(one.act(told, kill, env.SORTITION_SECRET));
-  if (!acts) return;
-  // why: a key that cannot be read kills everything already, and is somebody's to mend
-  if (acts.kill) await env.CONFIG.put("kill", JSON.stringify(acts.kill));
-  const message = core.message(JSON.stringify(acts.events));
+  const acts = JSON.parse(one.act(told, env.SORTITION_SECRET));
+  if (acts.guard === null) await env.CONFIG.delete("kill-guard");
+  else if (acts.guard) await env.CONFIG.put("kill-guard", JSON.stringify(acts.guard));
+  const message = acts.events.length > 0 && core.message(JSON.stringify(acts.events));
   if (message) await ship(message, env);
   for (const [key, entry] of acts.audit) {
     console.warn(`sortition: ended early: ${entry}`);
     await env.CONFIG.put(key, entry);
   }
-  await Promise.all(acts.notify.map(([url, body, signature]) => notify(url, body, signature)));
+  // why: whoever writes the note first tells; a run beside this one then stays silent
+  const claimed = new Set();
+  for (const [name, at] of acts.notes) {
+    const { meta } = await env.LEDGER.prepare("INSERT OR IGNORE INTO guard_notes VALUES (?1, ?2)").bind(name, at).run();
+    if (meta.changes > 0) claimed.add(name);
+  }
+  const news = acts.notify.filter(([name]) => claimed.has(name));
+  await Promise.all(news.map(([, url, body, signature]) => notify(url, body, signature)));
 }
 
 async function notify(url, body, signature) {

@@ -158,6 +158,7 @@ impl<'a> Compiler<'a> {
             traffic_salt,
             variant_salt,
             traffic: e.traffic.buckets(),
+            hold: BUCKETS,
             ramp: e.ramp.iter().map(|step| (step.at.millis(), step.traffic.buckets())).collect(),
             layer,
             priority: e.priority,
@@ -218,18 +219,18 @@ impl<'a> Compiler<'a> {
 
 #[inline(never)]
 fn variants(e: &document::Experiment) -> Vec<Variant> {
-    let sum: f64 = e.variants.iter().map(|variant| variant.weight.get()).sum();
-    let mut cumulative = 0.0;
-    let last = e.variants.iter().rposition(|variant| variant.weight.get() > 0.0);
+    let weights: Vec<f64> = e.variants.iter().map(|variant| variant.weight.get()).collect();
+    let bounds = bounds(&weights).unwrap_or_default();
     e.variants
         .iter()
         .enumerate()
         .map(|(index, variant)| {
-            cumulative += variant.weight.get();
+            let below = bounds.get(index).copied().unwrap_or(BUCKETS);
             Variant {
                 id: variant.id.as_str().into(),
                 key: variant.key.as_deref().map(Into::into),
-                below: if last.is_some_and(|last| index >= last) { BUCKETS } else { bound(cumulative / sum) },
+                below,
+                written_below: below,
                 header_member: member(&e.id, &variant.id).into(),
                 rewrite: variant.rewrite.clone(),
                 redirect: variant.redirect.clone(),
@@ -243,6 +244,18 @@ fn variants(e: &document::Experiment) -> Vec<Variant> {
             }
         })
         .collect()
+}
+
+/// The first bucket beyond each weight's cumulative share; `None` where they sum to nothing.
+pub(super) fn bounds(weights: &[f64]) -> Option<Vec<u16>> {
+    let sum: f64 = weights.iter().sum();
+    let last = weights.iter().rposition(|weight| *weight > 0.0)?;
+    let mut cumulative = 0.0;
+    let of = |(index, weight): (usize, &f64)| {
+        cumulative += weight;
+        if index >= last { BUCKETS } else { bound(cumulative / sum) }
+    };
+    Some(weights.iter().enumerate().map(of).collect())
 }
 
 /// The first bucket beyond a cumulative share: bucket b is within it where b / 10,000 < share. The tolerance keeps

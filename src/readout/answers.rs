@@ -5,7 +5,7 @@ use crate::document::{Document, Experiment, Id, Metric, MetricKind, Timestamp};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
 use crate::ledger::answer::{ALL, AGE, Answer, Cell, OfCurrency, Pair, Sums, Units};
 use crate::ledger::readout::{self as record, Counted, Iteration, Question, Row, sum, unit};
-use crate::plan::Kill;
+use crate::plan::{Kill, KillGuard};
 use std::collections::BTreeMap;
 
 /// How much of an experiment is asked for.
@@ -15,8 +15,6 @@ pub enum Scope {
     List,
     /// Everything.
     Detail,
-    /// What may end it: the guardrails.
-    Guard,
 }
 
 /// What is known of the project as a whole.
@@ -34,6 +32,10 @@ pub struct Known {
     pub audit: Vec<AuditEntry>,
     /// The kill switch.
     pub kill: Kill,
+    /// What the worker's guard ended, held or moved.
+    pub guard: KillGuard,
+    /// What the guard has done and told, and when.
+    pub(super) notes: BTreeMap<String, Timestamp>,
     /// How many of the first questions have no answer.
     pub(super) failed: usize,
 }
@@ -56,6 +58,7 @@ impl Known {
             record::endings(project),
             record::delivery(),
             record::health(project, ""),
+            record::guard_notes(),
         ]
     }
 
@@ -74,9 +77,23 @@ impl Known {
             endings: rows(answer(1)),
             delivery: [delivered(0), delivered(1), delivered(2), delivered(3)],
             health: rows(answer(3)),
+            notes: rows(answer(4))
+                .iter()
+                .filter_map(|row| Some((row.text(0).to_owned(), row.text(1).parse().ok()?)))
+                .collect(),
             failed: answers.iter().filter(|answer| answer.is_none()).count(),
             ..Self::default()
         }
+    }
+
+    /// When the guard noted something.
+    pub(super) fn note(&self, name: &str) -> Option<Timestamp> {
+        self.notes.get(name).copied()
+    }
+
+    /// Whether the guard noted something.
+    pub(super) fn has_note(&self, name: &str) -> bool {
+        self.notes.contains_key(name)
     }
 
     /// The currencies of an event's values.
@@ -106,7 +123,6 @@ pub(super) fn metrics<'d>(
     let guardrails = metrics.guardrails.iter().map(|guardrail| &guardrail.metric);
     let mut ids: Vec<&Id> = match scope {
         Scope::List => metrics.primary.iter().chain(guardrails).collect(),
-        Scope::Guard => guardrails.collect(),
         Scope::Detail => metrics.primary.iter().chain(&metrics.secondary).chain(guardrails).collect(),
     };
     let mut seen = Vec::new();

@@ -9,7 +9,7 @@ use super::types::{
     Arm, Comparison, Day, Delay, Ending, Metric, MetricRole, Phase, Results, Segment, Variant, noun,
 };
 use super::verdict::{Grounds, verdict};
-use super::{change, course, health, overlap, progress, segment};
+use super::{bandit, change, course, health, overlap, progress, segment, watch};
 use crate::document::{self, Allocation, Document, Experiment, Status, Timestamp};
 use crate::ledger::answer::{Answer, Cells, DAY};
 use crate::ledger::readout::Row;
@@ -56,7 +56,11 @@ impl One<'_> {
             let control = Measured::of_variant(metric, answer, control, answer.total(control));
             progress::progress(e, metric, &control, &shown.comparisons, rule, (&variants, &days, self.now))
         });
-        let killed = self.known.kill.all || self.known.kill.experiments.contains(&e.id) || self.document.kill;
+        let kill = &self.known.kill;
+        let killed = kill.all
+            || kill.experiments.contains(&e.id)
+            || self.document.kill
+            || self.known.guard.experiments.contains(&e.id);
         let phase = self.phase(killed);
         let first_day = days.first().map_or("", |first| first.day.as_str());
         let endings = self.endings(first_day);
@@ -82,7 +86,10 @@ impl One<'_> {
             starts_at: starts_at.as_deref(),
             decision: e.decision.as_ref(),
         });
-        Results {
+        let bandit = first.filter(|_| e.allocation == Allocation::Bandit).map(|(metric, answer)| {
+            bandit::of_answer(e, metric, answer, &self.known.guard, rule, &days)
+        });
+        let mut results = Results {
             id: e.id.to_string(),
             name: e.name.clone(),
             hypothesis: e.hypothesis.clone(),
@@ -117,13 +124,15 @@ impl One<'_> {
             }),
             health: health::of_experiment(self.known, e),
             held: None,
-            bandit: None,
+            bandit,
             decision: e.decision.clone(),
             endings,
             audit: self.known.audit.clone(),
             computed_at: self.now.to_string(),
             variants,
-        }
+        };
+        results.held = watch::held(e, &results, self.known, self.now);
+        results
     }
 
     fn is_over(&self) -> bool {

@@ -298,6 +298,8 @@ pub struct Bandit {
     pub chances: Vec<f64>,
     /// By variant: the mean by inverse propensity weights, in the unit of the primary metric's means, and its error.
     pub means: Vec<Option<[f64; 2]>>,
+    /// By variant: the shares that what is known by now asks for; empty where nothing can be told.
+    pub next: Vec<f64>,
     /// By day and variant: the share of the new units.
     pub history: Vec<(String, Vec<f64>)>,
 }
