@@ -16,11 +16,13 @@ mod date;
 mod detail;
 mod gate;
 mod health;
+mod matrix;
 mod measured;
 mod number;
 mod overlap;
 mod page;
 mod plot;
+mod programme;
 mod progress;
 mod segment;
 mod shown;
@@ -34,7 +36,9 @@ pub use breach::{Breach, Cause, breaches, causes};
 pub use compute::results;
 pub use detail::detail_page;
 pub use gate::{Gate, Level};
+pub use matrix::interactions_page;
 pub use page::STYLE;
+pub use programme::{Decided, programme_page};
 pub use types::{
     Arm, AuditEntry, Bandit, Change, Comparison, Day, Delay, Ending, Health, Held, Metric, MetricRole, Overlap,
     OverlapTest, Part, Phase, Point, Posterior, Progress, Results, Segment, Series, State, Variant, Verdict, noun,

@@ -125,6 +125,23 @@ impl Readout {
         }
     }
 
+    /// The page over all decided experiments; `frozen` is a list of the texts that the archive keeps.
+    pub fn programme(&self, frozen: &str) -> String {
+        let frozen: Vec<String> = answers(frozen).into_iter().flatten().collect();
+        readout::programme_page(&self.document, &frozen, self.now)
+    }
+
+    /// The page of all pairs of experiments.
+    pub fn interactions(&self, told: &str, asked_at: f64) -> String {
+        readout::interactions_page(&self.document.project, self.results(told, asked_at))
+    }
+
+    /// The experiments with a decision, as `[id, iteration, when]`s: their results are kept in the archive.
+    pub fn decided(&self) -> String {
+        let of = |e: &Experiment| Some(json!([e.id, e.iteration, e.decision.as_ref()?.at]));
+        Value::Array(self.document.experiments.iter().filter_map(of).collect()).to_string()
+    }
+
     /// The page as data.
     pub fn json(&self, told: &str, asked_at: f64) -> String {
         #[derive(Serialize)]

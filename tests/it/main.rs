@@ -5,6 +5,7 @@
 mod architecture;
 mod assignments;
 mod bandit;
+mod guard;
 mod hash;
 mod caching;
 mod check;

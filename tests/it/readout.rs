@@ -6,7 +6,7 @@ use sortition_engine::readout::{
     Cause, Known, Level, Results, Scope, State, View, breaches, causes, detail_page, list_page, questions, results,
 };
 
-fn document(change: impl Fn(&mut Value)) -> Document {
+pub(super) fn document(change: impl Fn(&mut Value)) -> Document {
     let mut value = json!({
         "version": 1, "project": "shop", "revision": "r1",
         "metrics": {
@@ -30,10 +30,10 @@ fn now() -> Timestamp {
 
 /// What a variant did on each of `days` days: units, buyers, cents of each order.
 #[derive(Clone, Copy)]
-struct Arm(i64, i64, i64);
+pub(super) struct Arm(pub(super) i64, pub(super) i64, pub(super) i64);
 
 /// The answers to the questions of an experiment with these arms, over `days` days.
-fn told(days: i64, arms: [Arm; 2]) -> Vec<Option<String>> {
+pub(super) fn told(days: i64, arms: [Arm; 2]) -> Vec<Option<String>> {
     let (mut units, mut sums) = (Vec::new(), Vec::new());
     for (variant, Arm(people, buyers, cents)) in ["control", "bold"].into_iter().zip(arms) {
         for day in 0..days {
@@ -70,6 +70,18 @@ fn known(currencies: &str, endings: Value) -> Known {
         Some(endings.to_string()),
         Some("[[1000,0,3,5]]".to_owned()),
         Some("[]".to_owned()),
+        Some("[]".to_owned()),
+    ])
+}
+
+/// What is known with these endings and notes of the guard.
+pub(super) fn known_with(endings: Value, notes: Value) -> Known {
+    Known::read(&[
+        Some(json!([["purchase", "EUR"]]).to_string()),
+        Some(endings.to_string()),
+        Some("[[1000,0,3,5]]".to_owned()),
+        Some("[]".to_owned()),
+        Some(notes.to_string()),
     ])
 }
 
@@ -268,7 +280,7 @@ fn an_answer_of_any_kind_makes_a_page() {
         for sums in garbage {
             let answers = vec![Some(units.to_owned()), Some(sums.to_owned()), None];
             for scope in [Scope::List, Scope::Detail] {
-                let known = Known::read(&vec![Some(sums.to_owned()); 4]);
+                let known = Known::read(&vec![Some(sums.to_owned()); 5]);
                 let one = results(&document, &document.experiments[0], &known, &answers, scope, now());
                 assert!(detail_page(&one).ends_with("</html>"));
                 assert!(list_page("shop", std::slice::from_ref(&one), &View::default()).ends_with("</html>"));
