@@ -157,6 +157,8 @@ impl<'a> Compiler<'a> {
             iteration: e.iteration,
             traffic_salt,
             variant_salt,
+            takeover: super::takeover::compile(e),
+            assigned_elsewhere: e.assigned_by.is_some(),
             traffic: e.traffic.buckets(),
             hold: BUCKETS,
             ramp: e.ramp.iter().map(|step| (step.at.millis(), step.traffic.buckets())).collect(),
@@ -219,8 +221,7 @@ impl<'a> Compiler<'a> {
 
 #[inline(never)]
 fn variants(e: &document::Experiment) -> Vec<Variant> {
-    let weights: Vec<f64> = e.variants.iter().map(|variant| variant.weight.get()).collect();
-    let bounds = bounds(&weights).unwrap_or_default();
+    let bounds = bounds(&e.shares()).unwrap_or_default();
     e.variants
         .iter()
         .enumerate()

@@ -35,7 +35,7 @@ pub(super) fn of_answer(
     let means = if is_usable { option_means(&by_day).unwrap_or_default() } else { Vec::new() };
     let sign = if rule.direction == Direction::HigherIsBetter { 1.0 } else { -1.0 };
     let enough = !means.is_empty() && means.iter().all(|one| one.n >= FEWEST);
-    let written: Vec<f64> = experiment.variants.iter().map(|variant| variant.weight.get()).collect();
+    let written = experiment.shares();
     let moved = guard.weights.iter().find(|(id, _)| **id == experiment.id).map(|(_, weights)| weights);
     let in_force: Vec<f64> = match moved {
         Some(weights) => {

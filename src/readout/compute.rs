@@ -223,18 +223,19 @@ impl One<'_> {
     }
 
     fn variants(&self) -> Vec<Variant> {
-        let total: f64 = self.experiment.variants.iter().map(|variant| variant.weight.get()).sum();
-        let of = |variant: &document::Variant| Variant {
+        let shares = self.experiment.shares();
+        let total: f64 = shares.iter().sum();
+        let of = |(variant, share): (&document::Variant, &f64)| Variant {
             id: variant.id.to_string(),
             name: variant.name.clone(),
             description: variant.description.clone(),
-            share: variant.weight.get() / total,
+            share: share / total,
             units: whole(self.answers.units.total(variant.id.as_str()).units),
             changes: change::changes(variant),
             preview: None,
             picture: false,
         };
-        self.experiment.variants.iter().map(of).collect()
+        self.experiment.variants.iter().zip(&shares).map(of).collect()
     }
 
     fn days(&self) -> Vec<Day> {

@@ -70,7 +70,7 @@ fn is_true(value: &str) -> bool {
 
 /// Each part's own sample ratio test, after Holm over all of them.
 fn test_ratios(experiment: &Experiment, segments: &mut [Segment]) {
-    let weights: Vec<f64> = experiment.variants.iter().map(|variant| variant.weight.get()).collect();
+    let weights = experiment.shares();
     let test = |part: &Part| {
         let counts: Vec<f64> = part.by_variant.iter().map(|units| *units as f64).collect();
         // why: a version or a fallback may belong to one variant alone, and parts of a few units are no test
