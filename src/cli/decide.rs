@@ -69,12 +69,10 @@ impl What {
 
 /// Stop an experiment before its time, and record why.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "It completes the live experiment (control for everybody) and records `experiment_ended_early`.
+#[command(after_help = "It completes the live experiment (control for everybody) and records `experiment_ended_early`.
 
 Examples:
-  sortition end hero --why 'Prices changed in the middle of it.'"
-)]
+  sortition end hero --why 'Prices changed in the middle of it.'")]
 pub(super) struct EndArguments {
     /// The experiment.
     experiment: String,
@@ -91,9 +89,7 @@ fn find(live: &Live, id: &str) -> Result<(String, Value), Failure> {
     let experiments = value.get("experiments").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let at = experiments.iter().position(|e| e.get("id").and_then(Value::as_str) == Some(id));
     let found = at.and_then(|at| Some((format!("experiments[{at}]"), experiments.get(at)?.clone())));
-    found.ok_or_else(|| {
-        Failure::refused("experiments", format!("no live experiment is `{id}`: see `sortition list`"))
-    })
+    found.ok_or_else(|| Failure::refused("experiments", format!("no live experiment is `{id}`: see `sortition list`")))
 }
 
 fn reason(why: &str) -> Result<&str, Failure> {

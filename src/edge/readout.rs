@@ -187,8 +187,10 @@ impl Readout {
                 let wanted = self.document.notify.iter().flat_map(Notify::all).filter(|to| to.on.contains(&told.news));
                 for to in wanted {
                     // why: who was told of ends before there was other news reads the event itself
-                    let ended = events.iter().find(|event| matches!(&event.what, What::EndedEarly(what)
-                        if what.experiment_id == e.id.as_str() && what.ended_reason == told.text));
+                    let ended = events.iter().find(|event| {
+                        matches!(&event.what, What::EndedEarly(what)
+                        if what.experiment_id == e.id.as_str() && what.ended_reason == told.text)
+                    });
                     let body = match (ended, to.format) {
                         (Some(event), NewsFormat::Json) => serde_json::to_string(event).unwrap_or_default(),
                         _ => readout::body(told, to.format, &self.document, e, &at),

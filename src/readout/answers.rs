@@ -3,7 +3,7 @@
 use super::types::AuditEntry;
 use crate::document::{Document, Experiment, Id, Metric, MetricKind, Timestamp};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
-use crate::ledger::answer::{ALL, AGE, Answer, Cell, OfCurrency, Pair, Sums, Units};
+use crate::ledger::answer::{AGE, ALL, Answer, Cell, OfCurrency, Pair, Sums, Units};
 use crate::ledger::readout::{self as record, Counted, Iteration, Question, Row, sum, unit};
 use crate::plan::{Kill, KillGuard};
 use std::collections::BTreeMap;

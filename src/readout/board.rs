@@ -51,9 +51,8 @@ fn needs(results: &Results) -> bool {
     if results.decision.is_some() || matches!(results.phase, Phase::Draft | Phase::Completed) {
         return false;
     }
-    let broken = || {
-        results.metrics.iter().flat_map(|metric| &metric.comparisons).any(|one| one.guardrail == Some("harm"))
-    };
+    let broken =
+        || results.metrics.iter().flat_map(|metric| &metric.comparisons).any(|one| one.guardrail == Some("harm"));
     let red = || results.gates.iter().any(|gate| gate.level == Level::Red);
     matches!(results.phase, Phase::ReadyForReview | Phase::Killed)
         || matches!(results.verdict.state, State::Winner | State::Loser | State::Untrusted | State::Futile)

@@ -17,7 +17,9 @@ pub(super) fn changes(variant: &Variant) -> Vec<Change> {
         all.push(format!("Takes the page from {place}."));
     }
     all.extend(variant.rewrite.iter().map(step));
-    all.extend(variant.response_headers.iter().map(|(name, value)| format!("Sets the header {name}: {}.", quoted(value))));
+    all.extend(
+        variant.response_headers.iter().map(|(name, value)| format!("Sets the header {name}: {}.", quoted(value))),
+    );
     if let Some(payload) = &variant.payload {
         all.push(format!("Hands the page's scripts {}.", short(&payload.to_string())));
     }

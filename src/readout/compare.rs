@@ -10,6 +10,7 @@ use crate::stats::{
 
 /// One variant, ready for inference.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a few of a metric live on the stack for a moment")]
 pub(super) enum Measured {
     /// Sums over units.
     Sums(Aggregate),
@@ -115,7 +116,12 @@ pub(super) struct Rule {
 }
 
 /// Compares a treatment with the control. Second: the share of the variance that a covariate took.
-pub(super) fn compare(variant: &str, control: &Measured, treatment: &Measured, rule: Rule) -> (Comparison, Option<f64>) {
+pub(super) fn compare(
+    variant: &str,
+    control: &Measured,
+    treatment: &Measured,
+    rule: Rule,
+) -> (Comparison, Option<f64>) {
     let mut shown = Comparison { variant: variant.to_owned(), status: "OK", ..Comparison::default() };
     shown.posterior = beta(control, treatment, rule);
     let mut saved = None;
@@ -144,8 +150,7 @@ pub(super) fn compare(variant: &str, control: &Measured, treatment: &Measured, r
                 let (raw, centred) = (pair.control.raw_mean.abs(), pair.control.centred_mean.abs());
                 let factor = if raw > 0.0 { centred / raw } else { 1.0 };
                 shown.lift = Some(relative.lift * factor);
-                shown.lift_interval =
-                    relative.interval.map(|interval| [interval.low * factor, interval.high * factor]);
+                shown.lift_interval = relative.interval.map(|interval| [interval.low * factor, interval.high * factor]);
             }
             saved = pair.theta.map(|_| {
                 let reduced = [pair.control, pair.treatment].map(|arm| arm.variance_reduction());

@@ -5,9 +5,7 @@ use super::compare::{Measured, Rule, compare, direction, guard, is_scaled, margi
 use super::date::DAY_MS;
 use super::gate::{self, Gate};
 use super::number::whole;
-use super::types::{
-    Arm, Comparison, Day, Delay, Ending, Metric, MetricRole, Phase, Results, Segment, Variant, noun,
-};
+use super::types::{Arm, Comparison, Day, Delay, Ending, Metric, MetricRole, Phase, Results, Segment, Variant, noun};
 use super::verdict::{Grounds, verdict};
 use super::{bandit, change, course, health, overlap, progress, segment, watch};
 use crate::document::{self, Allocation, Document, Experiment, Status, Timestamp};
@@ -86,9 +84,9 @@ impl One<'_> {
             starts_at: starts_at.as_deref(),
             decision: e.decision.as_ref(),
         });
-        let bandit = first.filter(|_| e.allocation == Allocation::Bandit).map(|(metric, answer)| {
-            bandit::of_answer(e, metric, answer, &self.known.guard, rule, &days)
-        });
+        let bandit = first
+            .filter(|_| e.allocation == Allocation::Bandit)
+            .map(|(metric, answer)| bandit::of_answer(e, metric, answer, &self.known.guard, rule, &days));
         let mut results = Results {
             id: e.id.to_string(),
             name: e.name.clone(),
@@ -119,9 +117,8 @@ impl One<'_> {
             days,
             segments,
             delays: first.map_or_else(Vec::new, |(_, answer)| delays(answer)),
-            interactions: first.map_or_else(Vec::new, |(metric, _)| {
-                overlap::overlaps(self.document, e, metric, &self.answers.pairs)
-            }),
+            interactions: first
+                .map_or_else(Vec::new, |(metric, _)| overlap::overlaps(self.document, e, metric, &self.answers.pairs)),
             health: health::of_experiment(self.known, e),
             held: None,
             bandit,
@@ -310,10 +307,8 @@ impl One<'_> {
         // why: sums across currencies mean nothing, so none is shown
         let usable = !(is_scaled(metric) && answer.is_mixed());
         let total = |variant: &Variant| if usable { answer.total(&variant.id) } else { Default::default() };
-        let measured: Vec<Measured> = variants
-            .iter()
-            .map(|variant| Measured::of_variant(metric, answer, &variant.id, total(variant)))
-            .collect();
+        let measured: Vec<Measured> =
+            variants.iter().map(|variant| Measured::of_variant(metric, answer, &variant.id, total(variant))).collect();
         let mut comparisons = Vec::new();
         let mut saved: Option<f64> = None;
         if let Some((control, treatments)) = measured.split_first() {

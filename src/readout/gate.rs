@@ -105,7 +105,8 @@ pub(super) fn contamination(units: i64, contaminated: i64, noun: (&str, &str)) -
         return gate("contamination", "Contamination", Level::Neutral, format!("Not yet: there are no {}.", noun.1));
     }
     let share = contaminated as f64 / (units + contaminated) as f64;
-    let text = format!("{} met more than one variant ({}) and are left out.", counted(contaminated, noun), percent(share));
+    let text =
+        format!("{} met more than one variant ({}) and are left out.", counted(contaminated, noun), percent(share));
     gate("contamination", "Contamination", level(share, CONTAMINATION), text)
 }
 
@@ -205,10 +206,9 @@ pub(super) fn novelty(trends: &[(String, Trend)]) -> Gate {
         Some((variant, _)) => {
             (Level::Amber, format!("The effect of {variant} grows with the days since people first met it."))
         }
-        None if trends.is_empty() => (
-            Level::Neutral,
-            "Not yet: outcomes on four whole days since the exposure are needed to tell.".to_owned(),
-        ),
+        None if trends.is_empty() => {
+            (Level::Neutral, "Not yet: outcomes on four whole days since the exposure are needed to tell.".to_owned())
+        }
         None => (Level::Green, "The effect is steady over the days since people first met it.".to_owned()),
     };
     gate("novelty", "Steady effect", level, text)
@@ -250,9 +250,8 @@ pub(super) fn currency(metrics: &[(&str, &Answer)]) -> Gate {
         let text = format!("The values of {metric} come in {}, which cannot be added up.", codes(answer));
         return gate("currency", TITLE, Level::Red, text);
     }
-    let left_out = |answer: &Answer| {
-        answer.currencies.iter().filter(|of| of.left_out).map(|of| whole(of.outcomes)).sum::<i64>()
-    };
+    let left_out =
+        |answer: &Answer| answer.currencies.iter().filter(|of| of.left_out).map(|of| whole(of.outcomes)).sum::<i64>();
     if let Some((metric, answer)) = metrics.iter().find(|(_, answer)| left_out(answer) > 0) {
         let text = format!("{} outcomes of {metric} are of another currency and left out.", count(left_out(answer)));
         return gate("currency", TITLE, Level::Amber, text);

@@ -50,7 +50,8 @@ fn overlap(experiment: &Experiment, metric: &Metric, pairs: &[Pair], other: &Exp
             ];
             let smallest = sums.iter().flatten().map(|sums| whole(sums.units)).min().unwrap_or(0);
             let cells = sums.map(|row| row.map(|sums| Measured::of(&Metric { cuped: None, ..metric.clone() }, sums)));
-            let [[Measured::Sums(none), Measured::Sums(second)], [Measured::Sums(first), Measured::Sums(both)]] = &cells
+            let [[Measured::Sums(none), Measured::Sums(second)], [Measured::Sums(first), Measured::Sums(both)]] =
+                &cells
             else {
                 continue;
             };

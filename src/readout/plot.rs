@@ -3,7 +3,7 @@
 
 use super::date;
 use super::number::{count, lift, lifts, percent};
-use super::types::{Comparison, Day, Delay, Series, Variant};
+use super::types::{Comparison, Day, Delay, Point, Series, Variant};
 use maud::{Markup, PreEscaped, html};
 use std::fmt::Write;
 
@@ -140,23 +140,18 @@ pub(super) fn cumulative(name: &str, all: &[Series]) -> Option<Markup> {
         let mut drawn = String::new();
         for (position, series) in all.iter().enumerate() {
             let _ = write!(drawn, "<g class=\"s{}\">", (position + 1).min(4));
-            let points: Vec<(i64, (f64, Option<[f64; 2]>))> = series
-                .points
-                .iter()
-                .filter_map(|point| Some((date::number(&point.day)?, (point.lift, point.interval))))
-                .collect();
+            let points: Vec<(i64, &Point)> =
+                series.points.iter().filter_map(|point| Some((date::number(&point.day)?, point))).collect();
             for run in runs(&points) {
                 let bounds: Vec<(f64, [f64; 2])> =
-                    run.iter().filter_map(|(day, (_, ends))| Some((canvas.across(*day, span), (*ends)?))).collect();
+                    run.iter().filter_map(|(day, point)| Some((canvas.across(*day, span), point.interval?))).collect();
                 let upper = bounds.iter().map(|(x, ends)| (*x, canvas.up(ends[1], range)));
                 let lower = bounds.iter().rev().map(|(x, ends)| (*x, canvas.up(ends[0], range)));
                 drawn.push_str("<polygon class=\"band\" points=\"");
                 put(&mut drawn, upper.chain(lower));
                 drawn.push_str("\"/>");
-                let line: Vec<(f64, f64)> = run
-                    .iter()
-                    .map(|(day, (lift, _))| (canvas.across(*day, span), canvas.up(*lift, range)))
-                    .collect();
+                let line: Vec<(f64, f64)> =
+                    run.iter().map(|(day, point)| (canvas.across(*day, span), canvas.up(point.lift, range))).collect();
                 trace(&mut drawn, &line);
             }
             drawn.push_str("</g>");

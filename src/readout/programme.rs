@@ -27,11 +27,12 @@ pub struct Decided {
     /// Why its numbers are not to be used: a red check, or an early stop by a method that does not allow it.
     invalid: Option<String>,
     metric: String,
-    /// Whether less is better.
-    down: bool,
     /// The primary metric's lift and its standard error: of the variant that shipped, or of the best.
-    effect: Option<(f64, f64)>,
+    effect: Option<Effect>,
 }
+
+/// A lift and its standard error.
+type Effect = (f64, f64);
 
 impl Decided {
     /// Of the JSON that the archive keeps under `results/`; `None` where it is none.
@@ -62,7 +63,6 @@ impl Decided {
             units: value.get("units").and_then(Value::as_i64).unwrap_or(0),
             invalid: red.and_then(|gate| gate.get("title")).and_then(Value::as_str).map(str::to_owned),
             metric: metric.and_then(|one| one.get("id")).and_then(Value::as_str).unwrap_or_default().to_owned(),
-            down,
             effect: metric.and_then(|metric| effect(metric, &variant, down)),
             variant,
         })
@@ -124,13 +124,13 @@ struct Brought {
 }
 
 fn brought(all: &[Decided]) -> Vec<Brought> {
-    let mut by_metric: BTreeMap<&str, Vec<(&Decided, (f64, f64))>> = BTreeMap::new();
+    let mut by_metric: BTreeMap<&str, Vec<(&Decided, Effect)>> = BTreeMap::new();
     for one in all.iter().filter(|one| one.counts()) {
         if let Some(effect) = one.effect {
             by_metric.entry(one.metric.as_str()).or_default().push((one, effect));
         }
     }
-    let of = |(metric, all): (&str, Vec<(&Decided, (f64, f64))>)| {
+    let of = |(metric, all): (&str, Vec<(&Decided, Effect)>)| {
         let estimates: Vec<(f64, f64)> = all.iter().map(|(_, effect)| *effect).collect();
         let shrunk = shrink(&estimates).ok()?;
         let shipped: Vec<(f64, (f64, f64))> = all

@@ -29,13 +29,7 @@ pub(super) fn segments(
     segments
 }
 
-fn segment(
-    ids: &[&str],
-    units: &Units,
-    primary: Option<(&Metric, &Answer)>,
-    rule: Rule,
-    dimension: String,
-) -> Segment {
+fn segment(ids: &[&str], units: &Units, primary: Option<(&Metric, &Answer)>, rule: Rule, dimension: String) -> Segment {
     let part = |(value, total): (String, i128)| {
         let of = |id: &&str| whole(units.part(&dimension, &value, id).units);
         let by_variant: Vec<i64> = ids.iter().map(of).collect();
@@ -76,9 +70,7 @@ fn test_ratios(experiment: &Experiment, segments: &mut [Segment]) {
         // why: a version or a fallback may belong to one variant alone, and parts of a few units are no test
         (!part.small).then(|| srm(&counts, &weights, Level::ONE_IN_A_THOUSAND).ok()?.p).flatten()
     };
-    let tested = |segment: &Segment| {
-        PARTS.contains(&segment.dimension.as_str()) && segment.dimension != "fallback"
-    };
+    let tested = |segment: &Segment| PARTS.contains(&segment.dimension.as_str()) && segment.dimension != "fallback";
     let p_values: Vec<Option<f64>> =
         segments.iter().filter(|one| tested(one)).flat_map(|one| one.parts.iter().map(test)).collect();
     let mut adjusted = holm(&p_values, Level::ONE_IN_A_THOUSAND).into_iter();

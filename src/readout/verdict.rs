@@ -198,7 +198,10 @@ fn undecided(grounds: &Grounds<'_>, primary: &Metric, control: &str) -> Verdict 
                     counted(i64::try_from(progress.needed).unwrap_or(i64::MAX), grounds.noun)
                 )
             }
-            _ => format!("Keep {control}, or try something bolder: `sortition decide {} inconclusive --why …`.", grounds.id),
+            _ => format!(
+                "Keep {control}, or try something bolder: `sortition decide {} inconclusive --why …`.",
+                grounds.id
+            ),
         };
         return say(State::Inconclusive, None, text).then(next);
     }

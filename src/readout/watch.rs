@@ -67,9 +67,8 @@ pub fn watch(
 
 /// Forgets what the guard said of experiments that the document no longer runs.
 pub fn tidy(document: &Document, known: &Known, guard: &mut KillGuard) {
-    let running = |id: &crate::document::Id| {
-        document.experiments.iter().find(|e| e.id == *id && e.status == Status::Running)
-    };
+    let running =
+        |id: &crate::document::Id| document.experiments.iter().find(|e| e.id == *id && e.status == Status::Running);
     // why: a new iteration, or one that is over, was not ended by it; what was ended just now is not in the record yet
     let before = &known.guard.experiments;
     guard.experiments.retain(|id| running(id).is_some_and(|e| !before.contains(id) || known.was_ended_at_all(e)));

@@ -60,7 +60,8 @@ pub fn option_means(days: &[Vec<OptionDay>]) -> Result<Vec<OptionMean>, Refusal>
     if totals.iter().any(|total| total.n <= 0.0) {
         return Err(Refusal::NoUnits);
     }
-    let variance = |total: &OptionDay| (total.sum_sq / total.n - (total.sum / total.n) * (total.sum / total.n)).max(0.0);
+    let variance =
+        |total: &OptionDay| (total.sum_sq / total.n - (total.sum / total.n) * (total.sum / total.n)).max(0.0);
     let all = totals.iter().fold(OptionDay::default(), |sum, one| OptionDay {
         n: sum.n + one.n,
         sum: sum.sum + one.sum,

@@ -152,10 +152,7 @@ impl Comparison {
     ///
     /// # Errors
     /// The first [`Refusal`] of the two arms, and [`Refusal::ZeroVariance`].
-    pub fn of_moments(
-        control: Result<Moments, Refusal>,
-        treatment: Result<Moments, Refusal>,
-    ) -> Result<Self, Refusal> {
+    pub fn of_moments(control: Result<Moments, Refusal>, treatment: Result<Moments, Refusal>) -> Result<Self, Refusal> {
         let (control, treatment) = both(control, treatment)?;
         if control.variance <= 0.0 || treatment.variance <= 0.0 {
             return Err(Refusal::ZeroVariance);

@@ -82,9 +82,7 @@ fn a_weekly_rhythm_makes_no_bandit_collapse() {
 #[test]
 fn weights_by_day_remove_what_a_rhythm_adds_to_plain_means() {
     // One option, better by nothing, had most of its traffic on the good day.
-    let day = |rate: f64, parts: [f64; 2]| {
-        parts.map(|n| OptionDay { n, sum: n * rate, sum_sq: n * rate }).to_vec()
-    };
+    let day = |rate: f64, parts: [f64; 2]| parts.map(|n| OptionDay { n, sum: n * rate, sum_sq: n * rate }).to_vec();
     let means = option_means(&[day(0.10, [9_000.0, 1_000.0]), day(0.05, [1_000.0, 9_000.0])]).unwrap();
     assert!((means[0].plain - 0.095).abs() < 1e-12 && (means[1].plain - 0.055).abs() < 1e-12);
     assert!((means[0].mean - means[1].mean).abs() < 1e-12, "{means:?}");

@@ -174,8 +174,13 @@ fn news_reads_as_json_and_as_a_message() {
 #[test]
 fn a_key_that_is_half_right_moves_nothing() {
     let document = document(|_| ());
-    for text in [r#"{"weights": {"hero": {"bold": 1}}}"#, r#"{"weights": {"hero": {"bold": 0, "control": 0}}}"#,
-        r#"{"weights": {"hero": {"bold": -1, "control": 2}}}"#, r#"{"hold": {"other": 5}}"#, "{}"] {
+    for text in [
+        r#"{"weights": {"hero": {"bold": 1}}}"#,
+        r#"{"weights": {"hero": {"bold": 0, "control": 0}}}"#,
+        r#"{"weights": {"hero": {"bold": -1, "control": 2}}}"#,
+        r#"{"hold": {"other": 5}}"#,
+        "{}",
+    ] {
         let guard = KillGuard::parse(text).unwrap();
         let mut plan = Plan::compile(&document).unwrap();
         plan.apply_guard(&guard);

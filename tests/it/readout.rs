@@ -104,10 +104,12 @@ fn a_winner_is_said_with_its_numbers() {
         results.verdict.text
     );
     assert!(results.gates.iter().all(|gate| gate.level <= Level::Green), "{:?}", results.gates);
-    let neutral: Vec<&str> = results.gates.iter().filter(|gate| gate.level == Level::Neutral).map(|gate| gate.name).collect();
+    let neutral: Vec<&str> =
+        results.gates.iter().filter(|gate| gate.level == Level::Neutral).map(|gate| gate.name).collect();
     assert_eq!(neutral, ["novelty", "crawlers"], "what cannot be judged is not counted as good");
     assert_eq!(results.metrics[0].series[0].points.len(), 14);
-    let widths: Vec<f64> = results.metrics[0].series[0].points.iter().filter_map(|p| p.interval).map(|[a, b]| b - a).collect();
+    let widths: Vec<f64> =
+        results.metrics[0].series[0].points.iter().filter_map(|p| p.interval).map(|[a, b]| b - a).collect();
     assert!(widths.windows(2).all(|pair| pair[1] < pair[0]), "the sequence narrows: {widths:?}");
 }
 

@@ -107,7 +107,10 @@ fn one(results: &Results, metric: &Metric, domain: plot::Domain) -> Markup {
 fn notes(metric: &Metric, many: &str) -> Vec<String> {
     let mut notes = Vec::new();
     if metric.waiting > 0 {
-        notes.push(format!("{} {many} wait: their window is not over, so they are not in it yet.", count(metric.waiting)));
+        notes.push(format!(
+            "{} {many} wait: their window is not over, so they are not in it yet.",
+            count(metric.waiting)
+        ));
     }
     if let Some(saved) = metric.saved {
         notes.push(format!(
@@ -148,7 +151,8 @@ fn capital(text: &str) -> String {
 
 pub(super) fn over_time(results: &Results) -> Markup {
     let many = noun(results.unit).1;
-    let drawn = || results.metrics.iter().filter_map(|metric| Some((metric, plot::cumulative(&metric.id, &metric.series)?)));
+    let drawn =
+        || results.metrics.iter().filter_map(|metric| Some((metric, plot::cumulative(&metric.id, &metric.series)?)));
     html! {
         @if drawn().next().is_some() || !results.days.is_empty() {
             section {

@@ -2,10 +2,10 @@
 
 use crate::readout::number::{count, lift, p_value, percent};
 use crate::readout::page::{ROOT, cell, table};
+use crate::readout::plot;
 use crate::readout::segment::{part_name, title};
 use crate::readout::shown::lift_text;
 use crate::readout::types::{Results, noun};
-use crate::readout::plot;
 use maud::{Markup, html};
 
 pub(super) fn parts(results: &Results) -> Markup {

@@ -48,8 +48,13 @@ pub(super) fn collect(
     for metric in &results.metrics {
         for broken in metric.comparisons.iter().filter(|one| one.guardrail == Some("harm")) {
             let detail = format!("{}/{}", metric.id, broken.variant);
-            let lift = broken.lift.map_or_else(String::new, |lift| format!(" ({})", crate::readout::number::lift(lift)));
-            say(News::Guardrail, &detail, format!("The guardrail {} is broken in {}{lift}.", metric.id, broken.variant));
+            let lift =
+                broken.lift.map_or_else(String::new, |lift| format!(" ({})", crate::readout::number::lift(lift)));
+            say(
+                News::Guardrail,
+                &detail,
+                format!("The guardrail {} is broken in {}{lift}.", metric.id, broken.variant),
+            );
         }
     }
     if let (State::Winner, Some(variant)) = (results.verdict.state, &results.verdict.variant) {
@@ -64,13 +69,18 @@ pub(super) fn collect(
     let age = experiment.starts_at.map(|start| now.millis() - start.millis());
     let runs = results.phase == Phase::Running;
     if runs && results.units == 0 && age.is_some_and(|age| age >= HOUR_MS) {
-        say(News::Silent, "", "Nobody has met it in the hour since its start: look at its pages and audience.".to_owned());
+        say(
+            News::Silent,
+            "",
+            "Nobody has met it in the hour since its start: look at its pages and audience.".to_owned(),
+        );
     }
     let first = results.days.first().and_then(|day| crate::readout::date::number(&day.day));
     let since = first.map(|day| now.millis() - day * crate::readout::date::DAY_MS);
     if runs && since.is_some_and(|since| since >= UNSEEN_MS) {
         for shown in &results.metrics {
-            let metric: Option<&Metric> = document.metrics.iter().find(|(id, _)| id.as_str() == shown.id).map(|(_, m)| m);
+            let metric: Option<&Metric> =
+                document.metrics.iter().find(|(id, _)| id.as_str() == shown.id).map(|(_, m)| m);
             let waits = shown.waiting > 0;
             if let Some(metric) = metric.filter(|_| !waits && shown.variants.iter().all(|arm| arm.converted == 0)) {
                 let text = format!("The event {} of the metric {} was never seen.", metric.event, shown.id);

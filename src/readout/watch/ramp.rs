@@ -33,7 +33,8 @@ fn stand<'a>(experiment: &'a Experiment, known: &Known, now: Timestamp) -> Stand
     let mut steps: Vec<&RampStep> = experiment.ramp.iter().collect();
     steps.sort_by_key(|step| step.at.millis());
     let percent = |traffic: Percent| f64::from(traffic);
-    let wants = steps.iter().rev().find(|step| step.at <= now).map_or(percent(experiment.traffic), |s| percent(s.traffic));
+    let wants =
+        steps.iter().rev().find(|step| step.at <= now).map_or(percent(experiment.traffic), |s| percent(s.traffic));
     let mut cap = percent(experiment.traffic);
     let mut taken_at = experiment.starts_at.map_or(i64::MIN, Timestamp::millis);
     for step in &steps {
@@ -98,13 +99,17 @@ pub(super) fn advance(
             None => {
                 acts.notes.push(note(experiment, step));
                 let detail = format!("{}/{}", step.at, f64::from(step.traffic));
-                let text = format!("The ramp goes on to {} %: every check that could be judged is fine.", f64::from(step.traffic));
+                let text = format!(
+                    "The ramp goes on to {} %: every check that could be judged is fine.",
+                    f64::from(step.traffic)
+                );
                 acts.told.push(Told::new(experiment, News::Released, &detail, text));
                 cap = cap.max(f64::from(step.traffic));
             }
             Some(why) if step.at <= now && wants > cap => {
                 let detail = format!("{}/{}", step.at, f64::from(step.traffic));
-                let text = format!("The ramp is held at {cap} %, where the document would have {wants} %: it waits for {why}");
+                let text =
+                    format!("The ramp is held at {cap} %, where the document would have {wants} %: it waits for {why}");
                 acts.told.push(Told::new(experiment, News::Held, &detail, text));
             }
             Some(_) => {}
@@ -122,5 +127,9 @@ pub(super) fn held(experiment: &Experiment, results: &Results, known: &Known, no
         return None;
     }
     let why = waits_for(experiment, step, taken_at, results, now);
-    Some(Held { percent, wants, waits_for: format!("it waits for {}", why.unwrap_or_else(|| "the guard's next look.".to_owned())) })
+    Some(Held {
+        percent,
+        wants,
+        waits_for: format!("it waits for {}", why.unwrap_or_else(|| "the guard's next look.".to_owned())),
+    })
 }

@@ -59,8 +59,7 @@ pub(super) fn bandit(inputs: &Fields<'_>) -> Result<Value, FieldError> {
         let rows = options.as_array().filter(|rows| rows.len() <= MAX_OPTIONS);
         let rows = rows.ok_or_else(|| inputs.error(&name, "must be a list of [n, sum, sum_sq], one an option"))?;
         let of = |(at, row): (usize, &Value)| {
-            let numbers: Option<Vec<f64>> =
-                row.as_array().and_then(|row| row.iter().map(Value::as_f64).collect());
+            let numbers: Option<Vec<f64>> = row.as_array().and_then(|row| row.iter().map(Value::as_f64).collect());
             match numbers.as_deref() {
                 Some([n, sum, sum_sq]) => Ok(OptionDay { n: *n, sum: *sum, sum_sq: *sum_sq }),
                 _ => Err(inputs.error(&format!("{name}[{at}]"), "must be [n, sum, sum_sq]")),
