@@ -57,7 +57,7 @@ export async function readout(request, env) {
   } catch (reason) {
     return problem(503, "Service unavailable", `the document cannot be read: ${reason}`);
   }
-  if (id && one.size() === 0) return (await special(request, env, config, id, format)) ?? (await kept(env, id, format));
+  if (id && one.size() === 0) return (await special(env, config, id, format)) ?? (await kept(env, id, format));
   if (format === "csv") return answer(download(env, one.download()), "text/csv; charset=utf-8", id);
   const asked = { at: Date.now() };
   const told = await learn(one, env, asked, id ? audit(env) : "[]");
@@ -66,7 +66,7 @@ export async function readout(request, env) {
 }
 
 /** The pages that are about all experiments, where no experiment is called so. */
-async function special(request, env, config, id, format) {
+async function special(env, config, id, format) {
   if (format || !["programme", "interactions"].includes(id)) return;
   const all = Readout.open(config, undefined, false, Date.now());
   const html = (text) => answer(text, "text/html; charset=utf-8");

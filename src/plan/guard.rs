@@ -1,6 +1,6 @@
 //! What the worker's own guard ended, held or moved: the KV key `kill-guard`, beside what people wrote.
 
-use super::{Experiment, Plan};
+use super::{Experiment, Kill, Plan};
 use crate::document::Id;
 use crate::hash::BUCKETS;
 use serde::{Deserialize, Serialize};
@@ -83,13 +83,19 @@ impl Plan {
         }
     }
 
-    /// Whether [`Plan::apply_guard`] would change anything, the kill switch aside.
+    /// Whether the kill switch and the guard would change anything. Asked at every refresh, so it copies nothing.
     #[must_use]
-    pub fn differs_from(&self, guard: &Guard) -> bool {
+    pub fn differs_from(&self, kill: &Kill, guard: &Guard) -> bool {
+        let all = kill.all || self.killed_by_document;
         self.experiments.iter().any(|experiment| {
-            (guard.ends(experiment) && !experiment.killed)
-                || experiment.hold != guard.cap(experiment)
-                || !experiment.variants.iter().map(|variant| variant.below).eq(guard.bounds(experiment))
+            let killed = all || kill.names(&experiment.id) || guard.ends(experiment);
+            let weighted = || guard.weights.keys().any(|id| id.as_str() == &*experiment.id);
+            let moved = if weighted() {
+                !experiment.variants.iter().map(|variant| variant.below).eq(guard.bounds(experiment))
+            } else {
+                experiment.variants.iter().any(|variant| variant.below != variant.written_below)
+            };
+            experiment.killed != killed || experiment.hold != guard.cap(experiment) || moved
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::readout::{Arm, document, known_with, told};
 use serde_json::{Value, json};
 use sortition_engine::document::{Document, News, Timestamp};
-use sortition_engine::plan::{KillGuard, Plan};
+use sortition_engine::plan::{Kill, KillGuard, Plan};
 use sortition_engine::readout::{Acts, Known, Results, Scope, body, results, tidy, watch};
 
 fn at(text: &str) -> Timestamp {
@@ -36,9 +36,9 @@ fn held(guard: &KillGuard) -> f64 {
 
 fn traffic(document: &Document, guard: &KillGuard, now: &str) -> u16 {
     let mut plan = Plan::compile(document).unwrap();
-    assert_eq!(plan.differs_from(guard), held(guard) < 100.0);
+    assert_eq!(plan.differs_from(&Kill::default(), guard), held(guard) < 100.0);
     plan.apply_guard(guard);
-    assert!(!plan.differs_from(guard));
+    assert!(!plan.differs_from(&Kill::default(), guard));
     plan.experiments[0].traffic_at(at(now).millis())
 }
 
