@@ -12,12 +12,12 @@ pub use cookie::CookieAttributes;
 pub use kill::Kill;
 pub use page::{PageRule, Pattern};
 
-use crate::bucket::{Bucket, Salt};
 use crate::condition::{Condition, FactKey};
 use crate::document::{
     Bridge, Consent, CrawlerPolicy, Display, Expose, HeaderSettings, Kind, OriginChange, Preview, Redirect,
     RewriteStep, Slots, Status, UnitKind, VisitorSettings,
 };
+use crate::hash::{Bucket, Salt};
 use crate::url::Url;
 use index::PageIndex;
 use std::collections::HashMap;
@@ -99,6 +99,10 @@ impl Gate {
 pub struct Experiment {
     /// Its id.
     pub id: Box<str>,
+    /// Its name elsewhere, by which decisions are asked for.
+    pub key: Option<Box<str>>,
+    /// Words by which decisions are asked for together.
+    pub tags: Vec<Box<str>>,
     /// What it is.
     pub kind: Kind,
     /// Where it is in its life.
@@ -194,6 +198,8 @@ impl Scope {
 pub struct Variant {
     /// Its id.
     pub id: Box<str>,
+    /// Its name elsewhere.
+    pub key: Option<Box<str>>,
     /// The first variant bucket that is not its own; its range starts at the bound of the variant before it.
     pub below: u16,
     /// What headers say of it: `hero=bold`.

@@ -12,6 +12,7 @@ mod audience;
 mod circle;
 mod experiment;
 mod http;
+mod metric;
 mod page;
 mod protected;
 mod reach;
@@ -26,6 +27,8 @@ mod warning;
 #[cfg(not(target_arch = "wasm32"))]
 mod environment;
 #[cfg(not(target_arch = "wasm32"))]
+mod format;
+#[cfg(not(target_arch = "wasm32"))]
 mod found;
 #[cfg(not(target_arch = "wasm32"))]
 mod json;
@@ -36,6 +39,7 @@ mod text;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use text::{Checked, check_text};
+pub use warning::HYPOTHESIS_TEMPLATE;
 
 use super::{Document, Problem, Timestamp};
 use std::collections::BTreeSet;

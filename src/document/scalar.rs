@@ -4,6 +4,18 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+/// An enum of plain words, the first or marked one the default.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $word:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$each])* $word),+ }
+    };
+}
+pub(super) use words;
+
 /// The id of an experiment, a variant, a layer, an audience or a metric: `[a-z0-9][a-z0-9_-]{0,63}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -167,7 +179,7 @@ impl TryFrom<[u32; 2]> for Slots {
     type Error = String;
     fn try_from([from, to]: [u32; 2]) -> Result<Self, String> {
         match (u16::try_from(from), u16::try_from(to)) {
-            (Ok(from), Ok(to)) if from < to && to <= crate::bucket::BUCKETS => Ok(Self { from, to }),
+            (Ok(from), Ok(to)) if from < to && to <= crate::hash::BUCKETS => Ok(Self { from, to }),
             _ => {
                 Err(format!("[{from}, {to}] is not a range of slots: use two numbers of 0 to 10000, the first smaller"))
             }

@@ -1,9 +1,9 @@
 //! Document → plan.
 
 use super::{CookieAttributes, Experiment, Gate, Kill, PageIndex, PageRule, Pattern, Plan, Scope, Variant};
-use crate::bucket::{self, BUCKETS, Salt};
 use crate::condition::{Condition, FactKey, Groups};
 use crate::document::{self, Audience, Document, PageSubject, Problem, Severity};
+use crate::hash::{self, BUCKETS, Salt};
 use crate::url::Url;
 use std::collections::HashMap;
 
@@ -64,7 +64,7 @@ impl Plan {
 #[inline(never)]
 fn content_revision(document: &Document) -> Box<str> {
     let text = serde_json::to_string(document).unwrap_or_default();
-    format!("unpushed-{}", bucket::fingerprint(&text)).into()
+    format!("unpushed-{}", hash::fingerprint(&text)).into()
 }
 
 /// The pages that redirects lead to, each with the page that it stands in for. Only an experiment on one exact path
@@ -145,6 +145,8 @@ impl<'a> Compiler<'a> {
         let conflicts = e.conflicts.iter().map(|key| self.conflict(key)).collect();
         Ok(Experiment {
             id: e.id.as_str().into(),
+            key: e.key.as_deref().map(Into::into),
+            tags: e.tags.iter().map(|tag| tag.as_str().into()).collect(),
             kind: e.kind,
             status: e.status,
             killed: false,
@@ -169,7 +171,7 @@ impl<'a> Compiler<'a> {
             audience,
             requires,
             overrides,
-            sticky: e.sticky,
+            sticky: e.is_sticky(),
             display: e.display,
             expose: e.expose,
             winner: e.winner.as_ref().and_then(variant),
@@ -187,7 +189,8 @@ impl<'a> Compiler<'a> {
         !variant.rewrite.is_empty()
             || variant.redirect.is_some()
             || !variant.response_headers.is_empty()
-            || (variant.payload.is_some() && self.document.bridge != document::Bridge::None)
+            || (variant.payload.as_ref().is_some_and(|payload| !payload.is_null())
+                && self.document.bridge != document::Bridge::None)
     }
 
     #[inline(never)]
@@ -225,6 +228,7 @@ fn variants(e: &document::Experiment) -> Vec<Variant> {
             cumulative += variant.weight.get();
             Variant {
                 id: variant.id.as_str().into(),
+                key: variant.key.as_deref().map(Into::into),
                 below: if last.is_some_and(|last| index >= last) { BUCKETS } else { bound(cumulative / sum) },
                 header_member: member(&e.id, &variant.id).into(),
                 rewrite: variant.rewrite.clone(),

@@ -5,7 +5,7 @@
 mod architecture;
 mod assignments;
 mod boundary;
-mod bucket;
+mod hash;
 mod caching;
 mod check;
 mod cli;
@@ -17,6 +17,7 @@ mod fact_key;
 mod hostile;
 mod laws;
 mod ledger;
+mod ledger_answer;
 mod nearest;
 mod origin_health;
 mod pages;

@@ -2,10 +2,10 @@
 
 use super::Explained;
 use crate::arrive::Arrival;
-use crate::bucket::{BUCKETS, Bucket};
 use crate::decide::Decision;
 use crate::document::{Timestamp, UnitKind};
 use crate::execution::HeaderChange;
+use crate::hash::{BUCKETS, Bucket};
 use crate::plan::Experiment;
 use crate::visit::{Finish, Lane};
 use serde_json::{Value, json};

@@ -2,6 +2,9 @@
 
 mod reading;
 mod surface;
+mod worth;
+
+pub use worth::HYPOTHESIS_TEMPLATE;
 
 use super::http::Destination;
 use crate::document::{Bridge, Document, Experiment, Expose, Kind, Problem, Risk, Status, Timestamp, UnitKind};
@@ -31,6 +34,7 @@ pub(super) fn check(document: &Document, now: Timestamp, problems: &mut Vec<Prob
         names(experiment, &mut report);
         destinations(document, experiment, &mut report);
         reading::check(document, experiment, now, &mut report);
+        worth::check(document, experiment, &mut report);
     }
     surface::check(document, problems);
 }
