@@ -86,11 +86,11 @@ impl Visit {
     pub fn next(&mut self, now: f64) -> String {
         isolate::with(|isolate| {
             let outcome = self.visit.next(&mut isolate.breakers, now);
-            let messages = match &outcome {
-                Outcome::Answer(answer) => isolate::page_messages(isolate, &answer.events, millis(now), entropy),
-                _ => Vec::new(),
+            let told = match &outcome {
+                Outcome::Answer(answer) => isolate::page_visits(isolate, &answer.events, millis(now)),
+                _ => None,
             };
-            visit::encode_outcome(&outcome, &messages)
+            visit::encode_outcome(&outcome, &told.unwrap_or_default())
         })
         .unwrap_or_default()
     }
@@ -145,8 +145,8 @@ impl Visit {
         {
             events.push(&event);
         }
-        let messages = isolate::with(|isolate| isolate::page_messages(isolate, &events, millis(now), entropy));
-        visit::encode_finish(&finish, self.loaded.generation, &messages.unwrap_or_default())
+        let told = isolate::page_message(&events, millis(now)).unwrap_or_default();
+        visit::encode_finish(&finish, self.loaded.generation, &told)
     }
 
     /// The rewriter's steps of one variant of the visit's plan, as JSON:
@@ -189,10 +189,10 @@ impl Visit {
     }
 }
 
-/// The messages for the queue of an exposure that waited until an element was met; items as `decode.js` reads them.
+/// What the queue is told of an exposure that waited until an element was met: visits in JSON, one a line.
 #[wasm_bindgen]
 pub fn met(exposure: String, now: f64) -> Option<String> {
-    isolate::page_message(&Written::exposure(exposure), millis(now), entropy)
+    isolate::page_message(&Written::exposure(exposure), millis(now))
 }
 
 /// The event of the origin's word on who a visitor is, where it is new to the isolate.
@@ -216,27 +216,29 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
     match arrive(&loaded.plan, &[], &request, secret.as_deref(), entropy) {
         Arrival::Person(visitor) if visitor.returning => {
             let event = identified(&loaded, &visitor.id, user, millis(now))?;
-            isolate::page_message(&Written::events(&[event]), millis(now), entropy)
+            isolate::page_message(&Written::events(&[event]), millis(now))
         }
         _ => None,
     }
 }
 
-/// Takes down what the rewriter's steps met so far, and how many pages came from shared copies, as JSON for `/health`.
+/// Takes down what the rewriter's steps met so far, and how many pages came from shared copies, as JSON for `/health`;
+/// and how many visits were told of.
 #[wasm_bindgen]
-pub fn note_counts(hits: String, copies: String) {
+pub fn note_counts(hits: String, copies: String, visits: f64) {
     use serde_json::value::RawValue;
     isolate::with(|isolate| {
+        isolate.messages = u64::try_from(millis(visits)).unwrap_or(0);
         isolate.hits = RawValue::from_string(hits).ok();
         isolate.copies = RawValue::from_string(copies).ok();
     });
 }
 
-/// The message for the queue of events that were made elsewhere, as JSON; `None` where there is no queue.
+/// Events that were made elsewhere, as visits for the queue, one a line; `None` where there is no queue.
 #[wasm_bindgen]
 pub fn message(events: &str) -> Option<String> {
     let events: Vec<Event> = serde_json::from_str(events).ok()?;
-    isolate::message(&events, entropy)
+    isolate::message(&events)
 }
 
 /// The number of the isolate's plan.
