@@ -5,6 +5,7 @@
 mod architecture;
 mod assignments;
 mod bandit;
+mod boundary;
 mod guard;
 mod hash;
 mod caching;
