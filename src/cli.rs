@@ -30,6 +30,7 @@ mod store;
 mod events;
 mod push;
 mod switch;
+mod decide;
 mod preview;
 mod rehearse;
 mod readout;
@@ -94,6 +95,10 @@ enum Command {
     Ramp(switch::RampArguments),
     /// Print what a readout asks the engine that holds the events.
     Readout(readout::Arguments),
+    /// Keep what was decided of an experiment, and make it so.
+    Decide(decide::DecideArguments),
+    /// Stop an experiment before its time, and record why.
+    End(decide::EndArguments),
     /// Bring lost messages back, forget a person, drop an old iteration.
     Events(events::Arguments),
     /// Make a link that shows a variant without assigning anybody to it.
@@ -163,6 +168,8 @@ pub fn run() -> ExitCode {
         Command::Kill(arguments) => switch::kill(&arguments),
         Command::Ramp(arguments) => switch::ramp(&arguments),
         Command::Readout(arguments) => readout::run(&arguments),
+        Command::Decide(arguments) => decide::decide(&arguments),
+        Command::End(arguments) => decide::end(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Preview(arguments) => preview::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),

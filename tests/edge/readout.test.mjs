@@ -199,7 +199,7 @@ describe("the pages", () => {
       const hash = createHash("sha256").update(style).digest("base64");
       assert.equal(
         headers["content-security-policy"],
-        `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+        `default-src 'none'; style-src 'sha256-${hash}'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`,
       );
       assert.equal(headers["cache-control"], "no-store");
       assert.equal(headers["x-robots-tag"], "noindex");
