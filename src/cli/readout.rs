@@ -62,7 +62,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let chosen = arguments.experiment.as_deref();
     if let Some(from) = &arguments.from {
         let Some(folder) = from.strip_prefix("duckdb:").filter(|folder| !folder.is_empty()) else {
-            return Err(Failure::Usage(format!("--from {from}: write duckdb:PATH, or print the statements with --sql")));
+            return Err(Failure::Usage(format!(
+                "--from {from}: write duckdb:PATH, or print the statements with --sql"
+            )));
         };
         let place = Place { dialect: Dialect::DuckDb, events: "events" };
         return answered(&document, &asked(&document, chosen, place, now)?, folder);
@@ -124,7 +126,8 @@ fn summary(document: &Document, one: &Asked, name: &str, rows: &Value, text: &mu
     let held = ["held_out", "not_held_out"].map(str::to_owned).to_vec();
     let variants = experiment
         .map_or(held, |experiment| experiment.variants.iter().map(|variant| variant.id.to_string()).collect());
-    let _ = writeln!(text, "  {name}{}", if answer.is_mixed() { ": several currencies, nothing is added up" } else { "" });
+    let _ =
+        writeln!(text, "  {name}{}", if answer.is_mixed() { ": several currencies, nothing is added up" } else { "" });
     for variant in variants {
         let sums = answer.total(&variant);
         let _ = write!(text, "    {variant:<24} {:>10} units", sums.units);

@@ -153,7 +153,8 @@ pub const PAGE: u32 = 2_000;
 /// value_minor, currency, transaction_id, converted_at, channel]`.
 #[must_use]
 pub fn download_visitors(of: Iteration<'_>) -> Question {
-    let question = Words::new(of, None, Extent::Days, Place::RECORD).text(include_str!("question/download_visitors.sql"));
+    let question =
+        Words::new(of, None, Extent::Days, Place::RECORD).text(include_str!("question/download_visitors.sql"));
     Question { values: vec!["".into(), "".into(), PAGE.into()], ..question }
 }
 

@@ -108,7 +108,9 @@ pub const FORGET: [(&str, &str, &str); 4] = [
     (
         "identities",
         identities_of!("SELECT count(*) AS n FROM theirs"),
-        identities_of!("DELETE FROM identities WHERE (project, anonymous_id, user_id) IN (SELECT project, anonymous_id, user_id FROM theirs)"),
+        identities_of!(
+            "DELETE FROM identities WHERE (project, anonymous_id, user_id) IN (SELECT project, anonymous_id, user_id FROM theirs)"
+        ),
     ),
 ];
 

@@ -3,8 +3,10 @@
 use super::types::AuditEntry;
 use crate::document::{Document, Experiment, Id, Kind, Metric, MetricKind, Status, Timestamp};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
-use crate::ledger::answer::{AGE, ALL, Answer, Cell, OfCurrency, Pair, Sums, Units};
-use crate::ledger::readout::{self as record, Counted, Iteration, Question, Row, sum, unit};
+use crate::ledger::answer::{Answer, Pair, Units, pairs};
+use crate::ledger::question::{self, Extent, Iteration, Place, Question};
+use crate::ledger::readout::{self as record, Row};
+use crate::metrics::Definition;
 use crate::plan::{Kill, KillGuard};
 use std::collections::BTreeMap;
 
@@ -48,12 +50,7 @@ impl Known {
     #[must_use]
     pub fn questions(document: &Document) -> Vec<Question> {
         let project = document.project.as_str();
-        vec![
-            record::endings(project),
-            record::delivery(),
-            record::health(project, ""),
-            record::guard_notes(),
-        ]
+        vec![record::endings(project), record::delivery(), record::health(project, ""), record::guard_notes()]
     }
 
     /// Reads the answers, in the questions' order.
@@ -195,12 +192,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn read(
-        document: &Document,
-        experiment: &Experiment,
-        scope: Scope,
-        answers: &[Option<String>],
-    ) -> Self {
+    pub(super) fn read(document: &Document, experiment: &Experiment, scope: Scope, answers: &[Option<String>]) -> Self {
         let answer = |index: usize| answers.get(index).and_then(Option::as_deref);
         let asked = !answers.is_empty();
         let units = answer(0).and_then(|text| Units::read(text).ok());

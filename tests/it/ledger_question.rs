@@ -17,8 +17,10 @@ fn metrics() -> Vec<Definition> {
         metric(json!({"event": "purchase", "kind": "proportion", "window_hours": 72, "cuped": {"days": 14}})),
         metric(json!({"event": "purchase", "kind": "mean", "cap": 99.5, "currency": "EUR"})),
         metric(json!({"event": "purchase", "kind": "mean", "cap_percentile": 99.9, "refunds": "ignore"})),
-        metric(json!({"event": "payment", "kind": "ratio", "of": "count", "where": {"ok": false, "a.b": {"$in": ["x' $now()", 1, null, true]}},
-            "per": "payment", "where_per": {"method": {"$gt": "card"}}})),
+        metric(
+            json!({"event": "payment", "kind": "ratio", "of": "count", "where": {"ok": false, "a.b": {"$in": ["x' $now()", 1, null, true]}},
+            "per": "payment", "where_per": {"method": {"$gt": "card"}}}),
+        ),
         metric(json!({"event": "payment", "kind": "quantile", "q": 0.95})),
         metric(json!({"event": "visit", "kind": "retention", "from_days": 7, "to_days": 14})),
         metric(json!({"event": "visit", "kind": "count"})),
@@ -163,7 +165,8 @@ fn conditions_mean_the_same_to_databases() {
             json!({"deep.p": test}),
         ];
         for written in conditions {
-            let Ok(condition) = Condition::<Box<str>>::parse(&written, &Groups::default(), |name| Ok(name.into())) else {
+            let Ok(condition) = Condition::<Box<str>>::parse(&written, &Groups::default(), |name| Ok(name.into()))
+            else {
                 continue;
             };
             read += 1;

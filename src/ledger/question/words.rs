@@ -126,7 +126,8 @@ impl<'a> Words<'a> {
     /// The sum of products of what units contribute. The record is spared those that are nothing but zeros: its sums in
     /// limbs are what a question takes longest for.
     fn product(&self, factors: &[String]) -> Option<String> {
-        let names = |name: char| factors.iter().any(|factor| factor.trim_start_matches("coalesce(c.").starts_with(name));
+        let names =
+            |name: char| factors.iter().any(|factor| factor.trim_start_matches("coalesce(c.").starts_with(name));
         let has_denominator =
             self.definition.is_some_and(|metric| metric.per().is_some() || matches!(metric.kind, Kind::Quantile(_)));
         let has_covariate = self.definition.is_some_and(|metric| metric.lookback > 0);
