@@ -3,7 +3,7 @@
 use crate::document::{Consent, Preview};
 use crate::facts::{Request, Source};
 use crate::plan::{Experiment, Plan};
-use crate::visitor::assignments::{self, Assignments};
+use crate::visitor::assignments::{self, Assignments, Bearer, IdProof};
 use crate::visitor::cookies;
 use crate::visitor::preview::{self, Token};
 use crate::visitor::{SESSION_COOKIE, Visitor, VisitorId};
@@ -39,7 +39,7 @@ pub fn arrive<S: Source>(
     }
     let brought = brought_id(plan, request, secret);
     let returning = brought.is_some();
-    let id = brought.unwrap_or_else(|| VisitorId::from_random(entropy()));
+    let (id, proof) = brought.unwrap_or_else(|| (VisitorId::from_random(entropy()), IdProof::New));
     // why: what an experiment of this page requires is decided here too, for units of its own kind
     let asked = || plan.with_required(on_page).into_iter().filter_map(|index| plan.experiments.get(index));
     let session = (plan.has_sessions && asked().any(Experiment::needs_session)).then(|| {
@@ -49,7 +49,10 @@ pub fn arrive<S: Source>(
     });
     // why: not only experiments of users need to know; conditions may ask for `user_id`, and events carry it
     let user = user_of(plan, request);
-    let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, Assignments::parse);
+    let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, |value| {
+        let key = secret.map(assignments::tag_key);
+        Assignments::read(value, plan, Bearer { visitor: id.as_str(), id: proof, key: key.as_ref() })
+    });
     Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments }))
 }
 
@@ -117,13 +120,13 @@ fn has_consented<S: Source>(consent: &Consent, request: &Request<'_, S>) -> bool
 }
 
 /// The id of the first of our cookies that holds one: a browser may send several, of other paths or domains.
-fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<VisitorId> {
+fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<(VisitorId, IdProof)> {
     let mut values = cookies::values(request.cookie_header(), &plan.visitor.cookie);
     match (plan.visitor.signed, secret) {
         (true, Some(secret)) => values.find_map(|value| VisitorId::accept_signed(value, secret)),
         // why: without the secret nothing could be checked, and a new id on every request would be worse than one that
         // is not signed
-        _ => values.find_map(VisitorId::accept),
+        _ => values.find_map(VisitorId::accept).map(|id| (id, IdProof::Unsigned)),
     }
 }
 
