@@ -289,7 +289,8 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
         let (bucket, held_out) = self.plan.holdout.admits(unit);
         evidence.holdout = Some(bucket);
         // why: who was held out once stays so, also where they are another unit by now or the holdout shrank
-        if held_out || kept.is_some() {
+        let of_layer = || e.layer.and_then(|part| part.holdout).is_some_and(|gate| gate.admits(unit).1);
+        if held_out || kept.is_some() || of_layer() {
             return (Reason::Holdout, None);
         }
         if let Some(part) = &e.layer {

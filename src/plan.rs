@@ -110,6 +110,8 @@ pub struct LayerPart {
     pub slots: Slots,
     /// The layer, by position in [`Plan::layers`].
     pub layer: usize,
+    /// The units that no experiment of the layer touches.
+    pub holdout: Option<Gate>,
 }
 
 /// An experiment, compiled.

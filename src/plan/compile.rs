@@ -126,7 +126,12 @@ impl<'a> Compiler<'a> {
             (Some(layer), Some(slots)) => {
                 let place = self.document.layers.keys().position(|other| other == layer);
                 let salt = Salt::new(&format!("{}/layer/{layer}", self.salt));
-                place.map(|layer| LayerPart { salt, slots, layer })
+                let percent = self.document.layers.get(layer).map(|layer| layer.holdout).unwrap_or_default();
+                let holdout = (percent.buckets() > 0).then(|| Gate {
+                    salt: Salt::new(&format!("{}/layer/{layer}/holdout", self.salt)),
+                    below: percent.buckets(),
+                });
+                place.map(|layer| LayerPart { salt, slots, layer, holdout })
             }
             _ => None,
         };
