@@ -153,6 +153,11 @@ impl<'a> Compiler<'a> {
             })
             .collect::<Result<Vec<_>, String>>()?;
         let audience = e.audience.as_ref().map(|audience| self.condition(audience)).transpose()?;
+        let held_out_code = held_out_code(e.id.as_str(), e.iteration);
+        let variants = variants(e);
+        if let Some((one, other)) = same_code(&variants, held_out_code) {
+            return Err(format!("the variants `{one}` and `{other}` look alike in the assignment cookie: rename one"));
+        }
         let (traffic_salt, variant_salt) = (salt("traffic"), salt("variant"));
         let conflicts = e.conflicts.iter().map(|key| self.conflict(key)).collect();
         Ok(Experiment {
@@ -166,7 +171,7 @@ impl<'a> Compiler<'a> {
             else_unit: e.else_unit,
             iteration: e.iteration,
             key: assignment_key(e.id.as_str(), e.iteration),
-            held_out_code: held_out_code(e.id.as_str(), e.iteration),
+            held_out_code,
             traffic_salt,
             variant_salt,
             traffic: e.traffic.buckets(),
@@ -192,7 +197,7 @@ impl<'a> Compiler<'a> {
             rewrites: e.variants.iter().any(|variant| !variant.rewrite.is_empty()),
             by_origin: e.expose == document::Expose::Origin
                 || e.variants.iter().skip(1).any(|variant| !self.acts_at_edge(variant)),
-            variants: variants(e),
+            variants,
         })
     }
 
@@ -274,6 +279,17 @@ pub fn assignment_code(experiment: &str, iteration: u32, variant: &str) -> u32 {
 pub fn held_out_code(experiment: &str, iteration: u32) -> u32 {
     // why: no variant's id is empty
     assignment_code(experiment, iteration, "")
+}
+
+/// Two variants of one code, of which there is a pair once in five million experiments.
+fn same_code(variants: &[Variant], held_out: u32) -> Option<(&str, &str)> {
+    let mut codes: Vec<(u32, &str)> = variants.iter().map(|variant| (variant.code, &*variant.id)).collect();
+    codes.push((held_out, "(held out)"));
+    codes.sort_unstable();
+    codes.windows(2).find_map(|pair| match pair {
+        [(a, one), (b, other)] if a == b => Some((*one, *other)),
+        _ => None,
+    })
 }
 
 fn layers(document: &Document, experiments: &[Experiment]) -> Vec<Vec<usize>> {
