@@ -13,7 +13,7 @@ use crate::visitor::{SESSION_COOKIE, Visitor, VisitorId};
 pub enum Arrival {
     /// A crawler.
     Crawler,
-    /// A person who has not consented; the names of our cookies that they still have.
+    /// A person who has not consented; the names of our cookies that are to be deleted.
     NoConsent(Vec<String>),
     /// A person.
     Person(Box<Visitor>),
@@ -35,7 +35,8 @@ pub fn arrive<S: Source>(
         return Arrival::Crawler;
     }
     if plan.consent.as_ref().is_some_and(|consent| !has_consented(consent, request)) {
-        return Arrival::NoConsent(left_behind(plan, request));
+        // why: the cookies rest, and what was assigned comes back with the consent
+        return Arrival::NoConsent(Vec::new());
     }
     let brought = brought_id(plan, request, secret);
     let returning = brought.is_some();
@@ -54,12 +55,6 @@ pub fn arrive<S: Source>(
         Assignments::read(value, plan, Bearer { visitor: id.as_str(), id: proof, key: key.as_ref() })
     });
     Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments }))
-}
-
-/// Our cookies that a request brought along although there is no consent (any more).
-fn left_behind<S: Source>(plan: &Plan, request: &Request<'_, S>) -> Vec<String> {
-    let names = [plan.visitor.cookie.as_str(), assignments::COOKIE, SESSION_COOKIE];
-    names.into_iter().filter(|name| request.cookie(name).is_some()).map(str::to_owned).collect()
 }
 
 /// What a request says about previews.

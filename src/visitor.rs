@@ -8,6 +8,7 @@ mod id;
 pub mod kept;
 pub mod preview;
 pub mod reading;
+pub mod token;
 
 pub use id::VisitorId;
 pub use kept::{Kept, Viewer};

@@ -15,7 +15,8 @@ pub(super) fn viewer(visitor: &Visitor) -> Viewer {
 
 /// The visitor's assignments with those of these decisions. An entry that says the same as before is left as it is, so
 /// that the cookie is only rewritten when something changed.
-pub(super) fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, now: i64) -> Assignments {
+#[must_use]
+pub fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, now: i64) -> Assignments {
     let mut assignments = visitor.assignments.clone();
     if let Some(user) = visitor.user.as_deref().filter(|_| plan.has_users) {
         log_in(plan, &mut assignments, visitor, mark_of(user), now);
