@@ -43,11 +43,12 @@ pub fn arrive<S: Source>(
     let (id, proof) = brought.unwrap_or_else(|| (VisitorId::from_random(entropy()), IdProof::New));
     // why: what an experiment of this page requires is decided here too, for units of its own kind
     let asked = || plan.with_required(on_page).into_iter().filter_map(|index| plan.experiments.get(index));
-    let session = (plan.has_sessions && asked().any(Experiment::needs_session)).then(|| {
-        let brought = cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
-        let returning = brought.is_some();
-        (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
-    });
+    let session = (plan.has_sessions && (asked().any(Experiment::needs_session) || plan.layer_has_sessions(on_page)))
+        .then(|| {
+            let brought = cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
+            let returning = brought.is_some();
+            (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
+        });
     // why: not only experiments of users need to know; conditions may ask for `user_id`, and events carry it
     let user = user_of(plan, request);
     let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, |value| {

@@ -65,7 +65,7 @@ pub struct Plan {
     /// Whether some experiment assigns users.
     pub has_users: bool,
     index: PageIndex,
-    /// The experiments by [`Experiment::key`], in its order.
+    /// The experiments by [`Experiment::assignment_key`], in its order.
     keyed: Vec<(u32, usize)>,
     /// From the path of a page that redirects lead to, to the experiment and the path that it stands in for.
     canonical: HashMap<Box<str>, (usize, Box<str>)>,
@@ -140,7 +140,7 @@ pub struct Experiment {
     /// Which start-over it is.
     pub iteration: u32,
     /// What stands for it and its iteration in the assignment cookie: 24 bits.
-    pub key: u32,
+    pub assignment_key: u32,
     /// What stands there for having been held out of it.
     pub held_out_code: u32,
     /// The salt of traffic.
@@ -360,6 +360,14 @@ impl Plan {
             }
         }
         all
+    }
+
+    /// Whether a layer of one of these experiments has one of sessions: whoever is in that enters no other of the layer.
+    #[must_use]
+    pub fn layer_has_sessions(&self, on_page: &[usize]) -> bool {
+        let layers = on_page.iter().filter_map(|&index| self.layers.get(self.experiments.get(index)?.layer?.layer));
+        let mut peers = layers.flatten().filter_map(|&peer| self.experiments.get(peer));
+        peers.any(|peer| peer.unit == UnitKind::Session || peer.else_unit == Some(UnitKind::Session))
     }
 
     /// The experiments that a key of the assignment cookie may stand for: nearly always one at most.

@@ -43,7 +43,7 @@ pub fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, now: i64
         if let Some(owner) = owner {
             assignments.greet(owner);
         }
-        let entry = Entry::new(e.key, code, unit, owner, day(now));
+        let entry = Entry::new(e.assignment_key, code, unit, owner, day(now));
         assignments.put(entry, |code| code == e.held_out_code || e.variant_of_code(code).is_some());
     }
     assignments

@@ -172,7 +172,7 @@ impl<'a> Compiler<'a> {
             unit: e.unit,
             else_unit: e.else_unit,
             iteration: e.iteration,
-            key: assignment_key(e.id.as_str(), e.iteration),
+            assignment_key: assignment_key(e.id.as_str(), e.iteration),
             held_out_code,
             traffic_salt,
             variant_salt,
@@ -307,7 +307,8 @@ fn layers(document: &Document, experiments: &[Experiment]) -> Vec<Vec<usize>> {
 }
 
 fn keyed(experiments: &[Experiment]) -> Vec<(u32, usize)> {
-    let mut keyed: Vec<(u32, usize)> = experiments.iter().enumerate().map(|(index, e)| (e.key, index)).collect();
+    let mut keyed: Vec<(u32, usize)> =
+        experiments.iter().enumerate().map(|(index, e)| (e.assignment_key, index)).collect();
     keyed.sort_unstable();
     keyed
 }

@@ -62,7 +62,7 @@ pub enum Join {
 /// One assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The experiment and its iteration, as [`crate::plan::Experiment::key`].
+    /// The experiment and its iteration, as [`crate::plan::Experiment::assignment_key`].
     pub key: u32,
     /// The variant, or having been held out, as a code of the experiment's.
     pub code: u32,

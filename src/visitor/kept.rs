@@ -65,7 +65,7 @@ impl Viewer {
         let whose = self.user.or(assignments.last_user());
         let mut best: Option<(bool, Kept)> = None;
         for (position, entry) in assignments.entries().iter().enumerate() {
-            if entry.key != e.key || !self.belongs(e, entry, whose, assignments.session()) {
+            if entry.key != e.assignment_key || !self.belongs(e, entry, whose, assignments.session()) {
                 continue;
             }
             let variant = e.variant_of_code(entry.code);
@@ -107,7 +107,7 @@ impl Viewer {
             };
             let somebody_has = || {
                 assignments.entries().iter().any(|entry| {
-                    entry.key == rival.key
+                    entry.key == rival.assignment_key
                         && entry.unit != UnitKind::Session
                         && rival.variant_of_code(entry.code).is_some()
                 })

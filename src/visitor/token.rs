@@ -128,9 +128,7 @@ fn holds(claims: &Map<String, Value>, settings: &UserToken, now: i64) -> Option<
         Some(value) => value.as_f64().map(Some),
     };
     let (expires, not_before) = (time("exp")?, time("nbf")?);
-    if expires.is_some_and(|expires| seconds >= expires)
-        || not_before.is_some_and(|from| seconds < from - LEEWAY)
-    {
+    if expires.is_some_and(|expires| seconds >= expires) || not_before.is_some_and(|from| seconds < from - LEEWAY) {
         return None;
     }
     if let Some(issuer) = &settings.iss

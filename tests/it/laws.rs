@@ -84,7 +84,7 @@ fn remembered(plan: &Plan, decision: Decision) -> Assignments {
     let mut assignments = Assignments::default();
     let e = &plan.experiments[decision.experiment];
     if let Some(variant) = decision.variant {
-        let entry = Entry::new(e.key, e.variants[variant].code, UnitKind::Visitor, None, 20_778);
+        let entry = Entry::new(e.assignment_key, e.variants[variant].code, UnitKind::Visitor, None, 20_778);
         assignments.put(Entry { exposed: true, ..entry }, |_| true);
     }
     assignments

@@ -100,7 +100,7 @@ fn follow(impact: &mut Impact, id: &str, old: (&Plan, Option<usize>), new: (&Pla
         }
         owner.iter().for_each(|owner| assignments.greet(*owner));
         let code = e.variant(variant).and_then(|variant| e.variants.get(variant)).map_or(0, |variant| variant.code);
-        assignments.put(Entry::new(e.key, code, e.unit, owner, 0), |_| true);
+        assignments.put(Entry::new(e.assignment_key, code, e.unit, owner, 0), |_| true);
     }
     let after = outcome(new, id, &assignments, now);
     impact.before += u64::from(before.is_some());

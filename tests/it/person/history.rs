@@ -32,8 +32,9 @@ fn experiment(random: &mut Random, number: usize) -> Value {
         3 | 4 => ("user", Some("visitor")),
         _ => ("session", None),
     };
+    let traffic = [100, 100, 60][random.below(3)];
     let mut e = json!({
-        "id": format!("e{number}"), "status": "running", "unit": unit, "traffic": [100, 100, 60][random.below(3)],
+        "id": format!("e{number}"), "status": "running", "unit": unit, "traffic": traffic,
         "priority": random.below(3), "else_unit": else_unit,
         "variants": [{"id": "control", "weight": 1 + random.below(3)}, {"id": "bold", "weight": 1 + random.below(3)}],
     });
@@ -54,7 +55,8 @@ fn experiment(random: &mut Random, number: usize) -> Value {
         e["requires"] = json!([{"experiment": "e3", "variant": "bold"}]);
     }
     if chance(random, 40) {
-        e["pages"] = json!([["/", "/cart"][random.below(2)]]);
+        let page = ["/", "/cart"][random.below(2)];
+        e["pages"] = json!([page]);
     }
     e
 }
@@ -68,10 +70,11 @@ impl History {
         if !has_e3 {
             experiments.iter_mut().for_each(|e| drop(e.as_object_mut().unwrap().remove("requires")));
         }
+        let (of_layer, percent) = ([0, 0, 15][random.below(3)], [0, 0, 20, 50][random.below(4)]);
         let document = json!({
             "version": 1, "project": format!("shop-{seed}"), "revision": "1", "experiments": experiments,
-            "visitor": {"user_cookie": "user"}, "layers": {"l": {"holdout": [0, 0, 15][random.below(3)]}},
-            "holdout": {"percent": [0, 0, 20, 50][random.below(4)]},
+            "visitor": {"user_cookie": "user"}, "layers": {"l": {"holdout": of_layer}},
+            "holdout": {"percent": percent},
             "consent": {"cookie": "consent", "granted": ["yes"]},
         });
         let mut history = Self {
@@ -132,12 +135,18 @@ impl History {
                 e["variants"][0]["weight"] = json!(weights[0]);
                 e["variants"][1]["weight"] = json!(weights[1]);
             }
-            10 => self.experiment()["traffic"] = json!([0, 10, 50, 100][roll]),
+            10 => {
+                let percent = [0, 10, 50, 100][roll];
+                self.experiment()["traffic"] = json!(percent);
+            }
             11 => {
                 let ramp = [json!([]), json!([{"at": "2026-11-20T00:00:00Z", "traffic": 5}])][roll % 2].clone();
                 self.experiment()["ramp"] = ramp;
             }
-            12 => self.document["holdout"]["percent"] = json!([0, 10, 40, 90][roll]),
+            12 => {
+                let percent = [0, 10, 40, 90][roll];
+                self.document["holdout"]["percent"] = json!(percent);
+            }
             13 => {
                 // why: the borders move, the membership stays: what stood in no layer together is kept together
                 let bounds = [
@@ -173,7 +182,8 @@ impl History {
             17 => self.kill_all = !self.kill_all && roll == 0,
             18 => {
                 let e = self.experiment();
-                e["status"] = json!(if e["status"] == "running" { "paused" } else { "running" });
+                let status = if e["status"] == "running" { "paused" } else { "running" };
+                e["status"] = json!(status);
             }
             _ => {
                 let consent = if self.browsers[at].0.cookies["consent"] == "yes" { "no" } else { "yes" };
