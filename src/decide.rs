@@ -183,7 +183,8 @@ pub struct Person<'a> {
 impl<'a> Person<'a> {
     fn unit(&self, kind: UnitKind) -> Option<&'a str> {
         match kind {
-            UnitKind::Visitor => Some(self.visitor),
+            // why: a server may ask for a user or a session alone
+            UnitKind::Visitor => Some(self.visitor).filter(|id| !id.is_empty()),
             UnitKind::User => self.user,
             UnitKind::Session => self.session,
         }

@@ -208,6 +208,13 @@ pub mod signature {
         mac(key, message).map_or([0; 32], |mac| mac.finalize().into_bytes().into())
     }
 
+    /// Whether two secrets are the same, in a time that tells nothing of where they differ.
+    #[must_use]
+    pub fn same(known: &str, given: &str) -> bool {
+        let message: &[&[u8]] = &[b"the same secret"];
+        verify(known.as_bytes(), message, &sign(given.as_bytes(), message))
+    }
+
     /// Whether `tag` is the message's, or its first bytes where it is at least 16 long; compared in constant time.
     #[must_use]
     pub fn verify(key: &[u8], message: &[&[u8]], tag: &[u8]) -> bool {

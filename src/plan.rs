@@ -203,8 +203,13 @@ impl Scope {
     /// Whether a request is in the scope.
     #[must_use]
     pub fn contains(&self, method: &str, url: &Url<'_>) -> bool {
+        (self.methods.is_empty() || self.methods.iter().any(|m| &**m == method)) && self.has_page(url)
+    }
+
+    /// Whether a page is in the scope, whatever the method.
+    #[must_use]
+    pub fn has_page(&self, url: &Url<'_>) -> bool {
         (self.hosts.is_empty() || self.hosts.iter().any(|host| host.matches(url.host_name()) || host.matches(url.host)))
-            && (self.methods.is_empty() || self.methods.iter().any(|m| &**m == method))
             && (self.pages.is_empty() || self.pages.iter().any(|rule| rule.matches(url)))
             && !self.except.iter().any(|rule| rule.matches(url))
     }

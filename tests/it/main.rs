@@ -10,6 +10,7 @@ mod check;
 mod cli;
 mod condition;
 mod decide;
+mod decisions;
 mod documentation;
 mod events;
 mod fact_key;
