@@ -321,6 +321,12 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
     }
 
     fn split(&self, e: &Experiment, unit: &str, evidence: &mut Evidence) -> (Reason, Option<usize>) {
+        if e.assigned_elsewhere {
+            return (Reason::Traffic, None);
+        }
+        if let Some(takeover) = &e.takeover {
+            return takeover.assign(unit).map_or((Reason::Traffic, None), |variant| (Reason::Split, Some(variant)));
+        }
         let bucket = e.traffic_salt.bucket(unit);
         evidence.traffic = Some(bucket);
         if bucket.get() >= e.traffic_at(self.now) {
