@@ -43,49 +43,67 @@ impl Viewer {
         }
         let e = plan.experiments.get(index)?;
         let kept = self.own(e, assignments)?;
-        // why: what somebody without a login was given while nobody's turn it was must not bring the user who comes next
-        // into a second experiment of a layer
-        let unclaimed = assignments.entries().get(kept.position).is_some_and(|entry| entry.owner.is_none());
+        // why: what somebody without a login was given must not bring the user who comes next into a second experiment of
+        // a layer
+        let whose = self.whose(assignments);
+        let is_own = |kept: Kept| {
+            let owner = assignments.entries().get(kept.position).and_then(|entry| entry.owner);
+            owner.is_some() && owner == whose
+        };
+        let unclaimed = !is_own(kept);
         let displaced = unclaimed
             && e.unit == UnitKind::User
             && e.layer.and_then(|part| plan.layers.get(part.layer)).is_some_and(|layer| {
                 layer.iter().filter(|other| **other != index).filter_map(|&other| plan.experiments.get(other)).any(
                     |other| {
                         let own = self.own(other, assignments).filter(|own| own.variant.is_some());
-                        let entry = own.and_then(|own| assignments.entries().get(own.position));
-                        entry.is_some_and(|entry| entry.owner.is_some()) && other.holds_layer(now)
+                        own.is_some_and(is_own) && other.holds_layer(now)
                     },
                 )
             });
         if displaced { None } else { Some(kept) }
     }
 
+    /// Whose the browser is: the user's who is logged in, else of the one who was here last.
+    fn whose(self, assignments: &Assignments) -> Option<u32> {
+        self.user.or(assignments.last_user())
+    }
+
     /// The same without a look at other experiments: the entry that is most theirs, and of equals the youngest.
     fn own(self, e: &Experiment, assignments: &Assignments) -> Option<Kept> {
-        let whose = self.user.or(assignments.last_user());
-        let mut best: Option<(bool, Kept)> = None;
+        let whose = self.whose(assignments);
+        let mut best: Option<(u8, Kept)> = None;
         for (position, entry) in assignments.entries().iter().enumerate() {
-            if entry.key != e.assignment_key || !self.belongs(e, entry, whose, assignments.session()) {
+            if entry.key != e.assignment_key {
                 continue;
             }
             let variant = e.variant_of_code(entry.code);
             if variant.is_none() && entry.code != e.held_out_code {
                 continue;
             }
-            let is_own = entry.owner.is_some();
-            if best.is_none_or(|(own, _)| is_own || !own) {
-                best = Some((is_own, Kept { position, variant, unit: entry.unit }));
+            let Some(rank) = self.rank(e, entry, whose, assignments.session()) else { continue };
+            if best.is_none_or(|(highest, _)| rank >= highest) {
+                best = Some((rank, Kept { position, variant, unit: entry.unit }));
             }
         }
         best.map(|(_, kept)| kept)
     }
 
-    fn belongs(self, e: &Experiment, entry: &Entry, whose: Option<u32>, session: Option<u32>) -> bool {
+    /// How much an entry is theirs; `None`: not at all.
+    fn rank(self, e: &Experiment, entry: &Entry, whose: Option<u32>, session: Option<u32>) -> Option<u8> {
         if entry.unit == UnitKind::Session && (self.session.is_none() || self.session != session) {
-            return false;
+            return None;
         }
         // why: an experiment of visitors is the browser's, whoever uses it
-        e.unit != UnitKind::User || entry.owner.is_none() || entry.owner == whose
+        if e.unit != UnitKind::User || (entry.owner.is_some() && entry.owner == whose) {
+            return Some(2);
+        }
+        match entry.owner {
+            None => Some(1),
+            // why: a user took it along, and yet it is the visitor id that was assigned: of one unit there is one variant
+            Some(_) if self.user.is_none() && entry.unit == UnitKind::Visitor => Some(0),
+            Some(_) => None,
+        }
     }
 
     /// Another experiment of the same layer that the person has an assignment in, and that takes up the layer: they enter

@@ -293,7 +293,7 @@ fn with_a_secret_nobody_chooses_a_variant() {
             Sent::by(crate::support::CHROME).header("cookie", &format!("sortition_id={id}; sortition_as={value}"));
         let page = Page { secret: Some(SECRET), ..Page::new(&plan, HOME, &sent) };
         let intent = page.intent(|| [7; 16]);
-        let (reason, variant) = outcome(&plan, &intent, "hero");
+        let (reason, variant) = outcome(&plan, &intent.decisions, "hero");
         let has_bold = reason == Reason::Sticky && variant.as_deref() == Some("bold");
         assert_eq!(has_bold, taken, "{what}: {reason:?}");
         if taken {

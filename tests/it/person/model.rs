@@ -8,12 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The outcome that stays: a variant, or held out.
 type Given = Option<usize>;
 
+/// Whom a unit is of, in the memory: a user, or nobody who is logged in.
+type Whose = Option<String>;
+
 #[derive(Default)]
 pub(crate) struct Memory {
     /// Of experiments of visitors and sessions: by experiment, for sessions with the session.
     of_browser: BTreeMap<(usize, Option<String>), Given>,
     /// Of experiments of users: by experiment and user; nobody: whoever was not logged in, until a user takes it along.
-    of_people: BTreeMap<(usize, Option<String>), Given>,
+    of_people: BTreeMap<(usize, Whose), Given>,
+    /// Of those what was assigned by the visitor id, which has one variant whoever takes it along.
+    by_visitor: BTreeSet<(usize, Whose)>,
     last_user: Option<String>,
     exposed: BTreeSet<(usize, String)>,
     rested: BTreeSet<(usize, Option<String>)>,
@@ -29,7 +34,11 @@ impl Memory {
         }
         let whose = seen.user.clone().or(self.last_user.clone());
         let own = self.of_people.get(&(experiment, whose.clone())).map(|given| (*given, whose));
-        own.or_else(|| self.of_people.get(&(experiment, None)).map(|given| (*given, None)))
+        let unclaimed = own.or_else(|| self.of_people.get(&(experiment, None)).map(|given| (*given, None)));
+        unclaimed.or_else(|| {
+            let taken = self.by_visitor.iter().find(|(index, _)| *index == experiment && seen.user.is_none())?;
+            self.of_people.get(taken).map(|given| (*given, None))
+        })
     }
 
     /// The laws.
@@ -56,7 +65,10 @@ impl Memory {
                         assert_eq!(decision.variant, Some(*variant), "another variant: {}", at());
                         self.note_kept(seen, decision, &mut note);
                     } else {
-                        let unclaimed = seen.is_of_users(index) && self.of_people.contains_key(&(index, None));
+                        let is_own =
+                            |whose: &Whose| whose.is_some() && *whose == seen.user.clone().or(self.last_user.clone());
+                        let unclaimed =
+                            seen.is_of_users(index) && !before.as_ref().is_some_and(|(_, whose)| is_own(whose));
                         let rests =
                             matches!(reason, Reason::Killed | Reason::Paused | Reason::NoConsent | Reason::Requires);
                         let lost = reason == Reason::Conflict && self.is_kept(seen, decision.evidence.other);
@@ -93,7 +105,11 @@ impl Memory {
         for &experiment in seen.exposed {
             let (_, whose) = self.given(seen, experiment).expect("only what was given is exposed");
             let is_session = seen.plan.experiments[experiment].unit == UnitKind::Session;
-            let unit = whose.or_else(|| seen.session.clone().filter(|_| is_session)).unwrap_or_default();
+            let is_visitors = self.by_visitor.contains(&(experiment, whose.clone()));
+            let unit = whose
+                .filter(|_| !is_visitors)
+                .or_else(|| seen.session.clone().filter(|_| is_session))
+                .unwrap_or_default();
             assert!(self.exposed.insert((experiment, unit.clone())), "exposed twice to {unit}:\n{}", log.join("\n"));
         }
         if let Some(user) = &seen.user
@@ -107,6 +123,9 @@ impl Memory {
     fn remember(&mut self, seen: &Seen<'_>, experiment: usize, given: Given) {
         if seen.is_of_users(experiment) {
             self.of_people.insert((experiment, seen.user.clone()), given);
+            if seen.user.is_none() {
+                self.by_visitor.insert((experiment, None));
+            }
         } else {
             let is_session = seen.plan.experiments[experiment].unit == UnitKind::Session;
             let session = seen.session.clone().filter(|_| is_session);
@@ -129,6 +148,9 @@ impl Memory {
             });
             if !self.of_people.contains_key(&own) && !is_in_layer {
                 let given = self.of_people.remove(&(experiment, None)).unwrap();
+                if self.by_visitor.remove(&(experiment, None)) {
+                    self.by_visitor.insert(own.clone());
+                }
                 self.of_people.insert(own, given);
             }
         }
