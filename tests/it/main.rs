@@ -25,6 +25,7 @@ mod ledger_question;
 mod nearest;
 mod origin_health;
 mod pages;
+mod person;
 mod readout;
 mod rewriting;
 mod schema;
