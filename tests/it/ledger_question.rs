@@ -141,11 +141,9 @@ fn conditions_mean_the_same_to_databases() {
         json!("0"),
         json!("true"),
         json!("many"),
-        json!({"a": 1}),
     ];
-    let scalars = &values[..14];
-    let mut tests: Vec<Value> = scalars.to_vec();
-    for scalar in scalars {
+    let mut tests: Vec<Value> = values.to_vec();
+    for scalar in &values {
         for operator in ["$eq", "$ne", "$lt", "$lte", "$gt", "$gte"] {
             tests.push(json!({operator: scalar}));
             tests.push(json!({"$not": {operator: scalar}}));
