@@ -123,6 +123,8 @@ pub struct Experiment {
     pub traffic_salt: Salt,
     /// The salt of the split.
     pub variant_salt: Salt,
+    /// Whether another tool assigns, and we only measure.
+    pub assigned_elsewhere: bool,
     /// Traffic in buckets, before the first ramp step.
     pub traffic: u16,
     /// From each time (milliseconds since 1970) on, a traffic in buckets; in order of time.

@@ -8,7 +8,7 @@ use crate::arrive::{Arrival, PreviewRequest, arrive, preview as preview_of};
 use crate::decide::Decision;
 use crate::document::{Bridge, Preview};
 use crate::events::health::Answered;
-use crate::events::{Event, Written, identity, page_view};
+use crate::events::{Event, Shared, Written, identity, page_view, versions};
 use crate::execution::{Answer, Early, HeaderChange, Intent, VARIANTS};
 use crate::facts::Request;
 use crate::plan::Presence;
@@ -100,7 +100,7 @@ pub fn begin(request: &JsValue, present: u32, method: &str, url: &str, now: f64)
         _ => isolate.counts.visits += 1,
     });
     let intent = Intent::new(plan, &on_page, &request, arrival, preview, now);
-    let page = if intent.may_expose(plan) { page_view(&intent, &request).to_json() } else { String::new() };
+    let page = if intent.may_expose(plan) { page_view(plan, &intent, &request).to_json() } else { String::new() };
     let early = intent.early(plan, secret.as_deref());
     let for_origin = intent.for_origin(plan, &request);
     let shared = intent.shared(plan, &request);
@@ -193,6 +193,7 @@ impl Visit {
         etag: Option<String>,
         expose: Option<String>,
         user: Option<String>,
+        versions: Option<String>,
         copy: Option<String>,
         now: f64,
     ) -> String {
@@ -207,15 +208,18 @@ impl Visit {
             etag: etag.as_deref(),
             expose: expose.as_deref(),
             user: user.as_deref(),
+            versions: versions.as_deref(),
             copy: copy.as_deref(),
         };
         if answer.is_fresh() {
-            self.count(&self.intent.decisions, status, millis(now));
+            self.count(&self.intent.served(), status, millis(now));
         }
         let reply = self.intent.reply(plan, &answer, self.secret.as_deref());
         let mut wire = Wire::with_capacity(2048);
         wire.push(if reply.rewrite || !reply.watched.is_empty() { "rewrite" } else { "plain" });
-        wire.push(&self.message_with(&reply.exposed, user.as_deref(), millis(now)).unwrap_or_default());
+        let versions = versions.as_deref().filter(|_| !reply.exposed.is_empty());
+        let message = self.message_with(&reply.exposed, user.as_deref(), versions, millis(now));
+        wire.push(&message.unwrap_or_default());
         wire.push(&self.watch_list(&reply.watched));
         reply.changes.iter().for_each(|change| wire.push_change(change));
         wire.into_text()
@@ -246,11 +250,12 @@ impl Visit {
     }
 
     fn message(&self, exposed: &[usize], now: i64) -> Option<String> {
-        self.message_with(exposed, None, now)
+        self.message_with(exposed, None, None, now)
     }
 
-    fn message_with(&self, exposed: &[usize], user: Option<&str>, now: i64) -> Option<String> {
-        let mut events = Written::exposures(&self.intent, &self.loaded.plan, exposed, &self.page);
+    fn message_with(&self, exposed: &[usize], user: Option<&str>, told: Option<&str>, now: i64) -> Option<String> {
+        let shared = Shared { view: &self.page, versions: &versions::to_json(told) };
+        let mut events = Written::exposures(&self.intent, &self.loaded.plan, exposed, shared);
         if let (Some(user), Some(visitor)) = (user, self.intent.visitor())
             && let Some(event) = identified(&self.loaded, &visitor.id, user, now)
         {

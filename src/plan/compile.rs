@@ -157,6 +157,7 @@ impl<'a> Compiler<'a> {
             iteration: e.iteration,
             traffic_salt,
             variant_salt,
+            assigned_elsewhere: e.assigned_by.is_some(),
             traffic: e.traffic.buckets(),
             ramp: e.ramp.iter().map(|step| (step.at.millis(), step.traffic.buckets())).collect(),
             layer,

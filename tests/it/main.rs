@@ -21,6 +21,7 @@ mod nearest;
 mod origin_health;
 mod pages;
 mod readout;
+mod reports;
 mod rewriting;
 mod schema;
 mod stats;
