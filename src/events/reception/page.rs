@@ -10,7 +10,7 @@ use crate::events::{Event, PageView, Problem};
 use crate::execution::Intent;
 use crate::hash;
 use crate::plan::Plan;
-use crate::visitor::Visitor;
+use crate::visitor::{Viewer, Visitor};
 
 /// What the worker knows about a page that sends events.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +83,7 @@ fn page_exposure(
     user: Option<&str>,
 ) -> Result<Event, Wrong> {
     let candidates = known_variants(plan, reported)?;
-    let found = candidates.iter().find_map(|claimed| Some((claimed, unit(page.intent, visitor, claimed)?)));
+    let found = candidates.iter().find_map(|claimed| Some((claimed, unit(plan, page.intent, visitor, claimed)?)));
     let name = candidates.first().map_or("", |claimed| &*claimed.e.id);
     let refused = || ("variant", format!("this visitor is not in that variant of `{name}`"));
     let (Claimed { e, variant, .. }, (unit, unit_id)) = found.ok_or_else(refused)?;
@@ -104,7 +104,7 @@ fn page_exposure(
 }
 
 /// The unit that has the claimed variant; `None` where this visitor is not in it.
-fn unit<'a>(intent: &Intent, visitor: &'a Visitor, claimed: &Claimed<'_>) -> Option<(UnitKind, &'a str)> {
+fn unit<'a>(plan: &Plan, intent: &Intent, visitor: &'a Visitor, claimed: &Claimed<'_>) -> Option<(UnitKind, &'a str)> {
     let Claimed { index, e, variant } = *claimed;
     let decision = intent.decisions.iter().find(|decision| decision.experiment == index)?;
     let by_visitor = (UnitKind::Visitor, visitor.id.as_str());
@@ -128,9 +128,8 @@ fn unit<'a>(intent: &Intent, visitor: &'a Visitor, claimed: &Claimed<'_>) -> Opt
     // their cookie
     let kept = decision.reason == Reason::Audience
         && e.unit == UnitKind::Visitor
-        && visitor
-            .assignments
-            .of(&e.id)
-            .is_some_and(|entry| entry.iteration == e.iteration && e.variant(&entry.variant) == Some(variant));
+        && Viewer::default()
+            .kept(plan, index, &visitor.assignments, intent.now)
+            .is_some_and(|kept| kept.variant == Some(variant));
     kept.then_some(by_visitor)
 }
