@@ -313,6 +313,12 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
         if let Some(variant) = kept(e, person, kind) {
             return (Reason::Sticky, Some(variant));
         }
+        if e.assigned_elsewhere {
+            return (Reason::Traffic, None);
+        }
+        if let Some(takeover) = &e.takeover {
+            return takeover.assign(unit).map_or((Reason::Traffic, None), |variant| (Reason::Split, Some(variant)));
+        }
         let bucket = e.traffic_salt.bucket(unit);
         evidence.traffic = Some(bucket);
         if bucket.get() >= e.traffic_at(self.now) {

@@ -4,6 +4,14 @@
 //! independent, nobody can craft ids that fall into one bucket without knowing the salt, and it is as fast as the
 //! unkeyed hashes on inputs as short as an id. `fixtures/buckets.json` pins its results for all time.
 
+mod fnv;
+mod murmur3;
+mod takeover;
+mod tool;
+
+pub use takeover::{Gate, Step, Takeover};
+pub use tool::{Like, Purpose, Recipe, seed_of};
+
 use core::hash::Hasher;
 use siphasher::{sip::SipHasher24, sip128};
 

@@ -27,5 +27,6 @@ mod schema;
 mod stats;
 mod stats_simulation;
 mod support;
+mod takeover;
 mod visitor_agent;
 mod visitor_crawler;
