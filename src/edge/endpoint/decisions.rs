@@ -11,7 +11,7 @@ use crate::edge::isolate::{self, Loaded};
 use crate::edge::source::Incoming;
 use crate::edge::visit::entropy;
 use crate::events::{CalledBy, Event, PageView, called_exposure};
-use crate::execution::visitor_cookies;
+use crate::execution::called;
 use crate::facts::{Facts, Identity, Request as Facted};
 use crate::plan::Plan;
 use crate::url::Url;
@@ -49,7 +49,8 @@ pub(super) async fn answer(request: &Request, env: &Env, context: &Context, rout
         Ok(caller) => caller,
         Err(refusal) => {
             let tried = authorization.is_some() || api_key.is_some();
-            let waits = (refusal == Refusal::Unauthorized && tried).then(|| WRONG_TOKENS.with_borrow_mut(|it| it.note(now())));
+            let waits =
+                (refusal == Refusal::Unauthorized && tried).then(|| WRONG_TOKENS.with_borrow_mut(|it| it.note(now())));
             return respond(match waits.flatten() {
                 Some(seconds) => decisions::must_wait(&route, seconds),
                 None => decisions::refused(&route, refusal),
@@ -87,11 +88,12 @@ async fn answered(
         let one = match caller {
             Caller::Server => {
                 let nothing = Assignments::default();
-                let decisions =
-                    decide_for_server(plan, call.asked(), (units, attributes), call.url(), &nothing, now);
+                let decisions = decide_for_server(plan, call.asked(), (units, attributes), call.url(), &nothing, now);
                 (units.clone(), decisions)
             }
-            Caller::Browser | Caller::Elsewhere(_) => browser(request, loaded, &call, (units, attributes, caller), now, &mut cookies),
+            Caller::Browser | Caller::Elsewhere(_) => {
+                browser(request, loaded, &call, (units, attributes, caller), now, &mut cookies)
+            }
         };
         let who = CalledBy {
             visitor: one.0.visitor.as_deref(),
@@ -136,17 +138,15 @@ fn browser(
     let identity = |visitor: &'static str| Identity { visitor, user: None, returning: false };
     match &arrival {
         Arrival::Crawler | Arrival::NoConsent(_) => {
-            let facts = BrowserContext { facts: Facts { request: &facted, identity: identity("") }, url: meant, attributes };
+            let facts =
+                BrowserContext { facts: Facts { request: &facted, identity: identity("") }, url: meant, attributes };
             let page = meant.map_or_else(String::new, |url| [url.host, url.path].concat());
             let asker = if matches!(arrival, Arrival::Crawler) { Asker::Crawler(&page) } else { Asker::NoConsent };
             (Units::default(), decide_call(plan, call.asked(), meant, &facts, asker, now))
         }
         Arrival::Person(visitor) => {
-            let identity = Identity {
-                visitor: visitor.id.as_str(),
-                user: visitor.user.as_deref(),
-                returning: visitor.returning,
-            };
+            let identity =
+                Identity { visitor: visitor.id.as_str(), user: visitor.user.as_deref(), returning: visitor.returning };
             let facts = BrowserContext { facts: Facts { request: &facted, identity }, url: meant, attributes };
             let person = Person {
                 visitor: visitor.id.as_str(),
@@ -156,9 +156,10 @@ fn browser(
                 preview: &[],
             };
             let decisions = decide_call(plan, call.asked(), meant, &facts, Asker::Person(person), now);
-            let exposed: Vec<&Decision> = decisions.iter().filter(|decision| call.exposes(plan, decision)).collect();
+            let exposes = |decision: &Decision| call.exposes(plan, decision);
+            let followed = called(plan, visitor, (&decisions, exposes), &Url::split(&own), secret().as_deref(), now);
             if caller == Caller::Browser {
-                cookies.extend(visitor_cookies(plan, visitor, &exposed, &Url::split(&own), secret().as_deref(), now));
+                cookies.extend(followed.cookies);
             }
             let units = Units {
                 visitor: Some(visitor.id.as_str().to_owned()),
@@ -190,7 +191,8 @@ fn respond(answer: CallAnswer) -> Result<Response> {
     for (name, value) in &answer.headers {
         headers.append(name, value)?;
     }
-    let response = if answer.body.is_empty() { Response::empty()? } else { Response::from_bytes(answer.body.into_bytes())? };
+    let response =
+        if answer.body.is_empty() { Response::empty()? } else { Response::from_bytes(answer.body.into_bytes())? };
     Ok(response.with_status(answer.status).with_headers(headers))
 }
 
