@@ -22,7 +22,7 @@ pub mod versions;
 mod written;
 
 pub(crate) use check::minor_value;
-pub use exposure::{HOLDOUT, Shared, exposure, exposure_id, page_view};
+pub use exposure::{CalledBy, HOLDOUT, Shared, called_exposure, exposure, exposure_id, page_view};
 pub use problem::Problem;
 pub use written::Written;
 
