@@ -5,6 +5,7 @@
 
 pub mod breaker;
 mod caching;
+mod called;
 mod early;
 mod elsewhere;
 mod intent;
@@ -14,10 +15,12 @@ mod reply;
 mod shared;
 mod sticky;
 
+pub use called::{Called, called};
 pub use early::Early;
 pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
 pub use reply::{Answer, Reply};
+pub use sticky::assigned;
 
 /// One change to a list of headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,3 +43,6 @@ pub const VISITOR: &str = "Sortition-Visitor";
 pub const EXPOSE: &str = "Sortition-Expose";
 /// The response header by which the origin says which of its users the visitor is.
 pub const USER: &str = "Sortition-User";
+
+/// What the origin says of the models and services that made its page.
+pub const VERSIONS: &str = "Sortition-Versions";

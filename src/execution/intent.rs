@@ -3,10 +3,10 @@
 use super::{HeaderChange, VARIANTS, VISITOR, caching, sticky};
 use crate::arrive::{Arrival, PreviewRequest};
 use crate::decide::{Asker, Decision, Person, Reason, decide};
-use crate::document::{Bridge, Display, Kind, Status};
+use crate::document::{Bridge, Display, Status};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::hash;
-use crate::plan::{Experiment, Plan, Variant};
+use crate::plan::{Plan, Variant};
 use crate::visitor::Visitor;
 use crate::visitor::assignments::Assignments;
 
@@ -37,6 +37,8 @@ pub struct Intent {
     pub depends_on_visitor: bool,
     /// What tells this answer's validators from those of other variants; `None` where the answer is the origin's own.
     pub(super) validator: Option<String>,
+    /// The experiments whose variant could not be served, by position in the plan.
+    pub(super) fallen_back: Vec<usize>,
     /// The treatments, as experiment and variant by index, those of higher priority first.
     carried_out: Vec<(usize, usize)>,
     /// What the visitor is assigned from now on, before anything of this request is exposed.
@@ -92,6 +94,7 @@ impl Intent {
             told_origin: String::new(),
             told_client: String::new(),
             validator: None,
+            fallen_back: Vec::new(),
             carried_out: Vec::new(),
             assignments,
             arrival,
@@ -102,8 +105,11 @@ impl Intent {
 
     /// Works out again what follows from the decisions.
     pub(super) fn retell(&mut self, plan: &Plan) {
-        self.told_origin = list(plan, &self.decisions, |reason| reason.acts() || reason.tells_origin());
-        self.told_client = list(plan, &self.decisions, Reason::acts);
+        let served = |decision: &Decision| !self.fell_back(decision.experiment);
+        let to_origin = |it: &Decision| served(it) && (it.reason.acts() || it.reason.tells_origin());
+        let told_origin = list(plan, &self.decisions, to_origin);
+        let told_client = list(plan, &self.decisions, |it| served(it) && it.reason.acts());
+        (self.told_origin, self.told_client) = (told_origin, told_client);
         self.carried_out = self.to_carry_out(plan);
         let changed = self.depends_on_visitor || !self.carried_out.is_empty();
         let shown = self.shown(plan);
@@ -135,7 +141,7 @@ impl Intent {
 
     fn to_carry_out(&self, plan: &Plan) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
-        for decision in &self.decisions {
+        for decision in self.decisions.iter().filter(|decision| !self.fell_back(decision.experiment)) {
             let (true, Some(variant_index), Some(e)) = (
                 decision.reason.acts() || decision.reason == Reason::Crawler,
                 decision.variant,
@@ -143,7 +149,8 @@ impl Intent {
             ) else {
                 continue;
             };
-            if e.variants.get(variant_index).is_some_and(Variant::acts) && self.is_displayed(e) {
+            if e.variants.get(variant_index).is_some_and(Variant::acts) && self.is_displayed(plan, decision.experiment)
+            {
                 found.push((e.priority, decision.experiment, variant_index));
             }
         }
@@ -165,15 +172,8 @@ impl Intent {
     }
 
     /// Whether this page view is one on which the experiment shows its treatment.
-    pub(super) fn is_displayed(&self, e: &Experiment) -> bool {
-        let Some(visitor) = self.visitor() else { return true };
-        let entry = visitor.assignments.of(&e.id).filter(|entry| entry.iteration == e.iteration);
-        let shown = entry.and_then(|entry| entry.displayed.as_deref());
-        match e.display {
-            Display::Always => true,
-            Display::Once => shown.is_none(),
-            Display::OncePerVisit => shown.is_none_or(|session| Some(session) != session_mark(visitor).as_deref()),
-        }
+    pub(super) fn is_displayed(&self, plan: &Plan, experiment: usize) -> bool {
+        self.visitor().is_none_or(|visitor| sticky::is_displayed(plan, experiment, visitor, self.now))
     }
 
     /// Whether some step changes the HTML, if it can be rewritten.
@@ -188,12 +188,9 @@ impl Intent {
     /// Whether the answer might expose the visitor to something for the first time.
     #[must_use]
     pub fn may_expose(&self, plan: &Plan) -> bool {
-        !self.prefetch
-            && !self.is_preview()
-            && sticky::decided(plan, &self.decisions).any(|(_, e, variant)| {
-                e.kind == Kind::Experiment
-                    && !self.assignments.of(&e.id).is_some_and(|entry| entry.exposed && *entry.variant == *variant)
-            })
+        let Some(visitor) = self.visitor().filter(|_| !self.prefetch && !self.is_preview()) else { return false };
+        let is_first = |it| sticky::is_first(plan, &self.assignments, it, visitor, self.now);
+        self.decisions.iter().any(is_first)
     }
 
     /// The decision as the page's scripts are told it, as JSON text: `{"variants":{…},"payload":{…}}`.
@@ -203,7 +200,8 @@ impl Intent {
             return None;
         }
         let (mut variants, mut payloads) = (String::new(), String::new());
-        for decision in self.decisions.iter().filter(|decision| decision.reason.acts()) {
+        let served = |decision: &&Decision| decision.reason.acts() && !self.fell_back(decision.experiment);
+        for decision in self.decisions.iter().filter(served) {
             let Some(e) = plan.experiments.get(decision.experiment) else { continue };
             let Some(variant) = decision.variant.and_then(|index| e.variants.get(index)) else { continue };
             let comma = if variants.is_empty() { "" } else { "," };
@@ -274,14 +272,9 @@ fn person<'a>(visitor: &'a Visitor, preview: &'a [(usize, usize)]) -> Person<'a>
     }
 }
 
-/// The fingerprint of the browser session.
-pub(super) fn session_mark(visitor: &Visitor) -> Option<String> {
-    visitor.session.as_ref().map(|(id, _)| hash::fingerprint(id.as_str()))
-}
-
-pub(super) fn list(plan: &Plan, decisions: &[Decision], told: impl Fn(Reason) -> bool) -> String {
+pub(super) fn list(plan: &Plan, decisions: &[Decision], told: impl Fn(&Decision) -> bool) -> String {
     let mut text = String::new();
-    for decision in decisions.iter().filter(|decision| told(decision.reason)) {
+    for decision in decisions.iter().filter(|decision| told(decision)) {
         let Some(e) = plan.experiments.get(decision.experiment) else { continue };
         // why: a kill of everything also reaches what was never on, and the origin has no business with that
         if decision.reason == Reason::Killed && e.status != Status::Running {

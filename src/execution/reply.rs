@@ -1,9 +1,9 @@
 //! What becomes of the origin's answer: the one place that changes headers of a response.
 
-use super::{EXPOSE, HeaderChange, Intent, USER, VARIANTS, caching, sticky};
+use super::{EXPOSE, HeaderChange, Intent, USER, VARIANTS, VERSIONS, caching, sticky};
 use crate::arrive::{Arrival, PreviewRequest};
 use crate::cut;
-use crate::document::{Expose, Kind};
+use crate::document::Expose;
 use crate::plan::{Experiment, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::{self, Assignments};
@@ -27,6 +27,8 @@ pub struct Answer<'a> {
     pub expose: Option<&'a str>,
     /// `Sortition-User`: which of its users the visitor is.
     pub user: Option<&'a str>,
+    /// `Sortition-Versions`: what made the page.
+    pub versions: Option<&'a str>,
     /// How the shared copy was come by that it is from: `hit`, `stale` or `miss`; absent: the origin was asked as this
     /// visitor.
     pub copy: Option<&'a str>,
@@ -95,26 +97,25 @@ impl Intent {
         reply: &mut Reply,
     ) {
         for (position, decision) in self.decisions.iter().enumerate() {
-            let Some((_, e, variant)) = sticky::decided(plan, std::slice::from_ref(decision)).next() else { continue };
-            if !self.is_met(e, answer, rewritable) {
+            let Some((_, e, _)) = sticky::decided(plan, std::slice::from_ref(decision)).next() else { continue };
+            if !self.is_met(decision.experiment, e, answer, rewritable) {
                 continue;
             }
-            let exposed_before = assignments.of(&e.id).is_some_and(|entry| entry.exposed && *entry.variant == *variant);
-            let exposes = e.kind == Kind::Experiment && !exposed_before;
+            let exposes = sticky::is_first(plan, assignments, decision, visitor, self.now);
             let watched = e.expose == Expose::Selector;
             if exposes && watched {
                 reply.watched.push(position);
             } else if exposes {
                 reply.exposed.push(position);
             }
-            let displayed = self.is_displayed(e);
-            sticky::mark(assignments, e, visitor, exposes && !watched, displayed, self.now);
+            let done = (exposes && !watched, self.is_displayed(plan, decision.experiment));
+            sticky::mark(plan, assignments, decision, visitor, done, self.now);
         }
     }
 
     /// Whether the visitor meets the experiment in this answer. The same for control and treatment, so that the groups
     /// stay comparable: a treatment that only a rewritable page shows is met on rewritable pages only.
-    fn is_met(&self, e: &Experiment, answer: &Answer<'_>, rewritable: bool) -> bool {
+    fn is_met(&self, experiment: usize, e: &Experiment, answer: &Answer<'_>, rewritable: bool) -> bool {
         if self.prefetch || self.is_preview() || &*self.method == "HEAD" {
             return false;
         }
@@ -125,6 +126,8 @@ impl Intent {
             return false;
         }
         match e.expose {
+            // why: the control's origin does not name what the variant's would have
+            Expose::Origin if self.fell_back(experiment) => true,
             Expose::Origin => answer.expose.is_some_and(|list| names(list, &e.id)),
             Expose::Selector => rewritable,
             Expose::Page if e.rewrites => rewritable,
@@ -157,11 +160,10 @@ impl Intent {
         if let Some((session, false)) = &visitor.session {
             set(jar.until_closed(SESSION_COOKIE, session.as_str()));
         }
-        if *assignments != visitor.assignments {
-            let value = assignments.encode(|entry| {
-                let e = plan.experiment(&entry.experiment).and_then(|index| plan.experiments.get(index));
-                e.is_some_and(|e| e.iteration == entry.iteration && !e.is_over(self.now))
-            });
+        if assignments.is_news_to(&visitor.assignments) {
+            let key = secret.map(assignments::tag_key);
+            let value = assignments
+                .encode(visitor.id.as_str(), key.as_ref(), |entry| sticky::is_current(plan, entry, self.now));
             set(jar.lasting_http_only(assignments::COOKIE, &value));
         }
     }
@@ -196,6 +198,9 @@ impl Intent {
         }
         if answer.user.is_some() {
             changes.push(HeaderChange::Remove(USER));
+        }
+        if answer.versions.is_some() {
+            changes.push(HeaderChange::Remove(VERSIONS));
         }
         for treatment in self.treatments(plan) {
             for (name, value) in &treatment.variant.response_headers {
