@@ -216,11 +216,16 @@ impl Readout {
             notes.extend(acts.notes.iter().map(|name| json!([name, at])));
         }
         readout::tidy(&self.document, &self.known, &mut guard);
-        let mut acts = json!({"audit": audit, "events": events, "notify": notices, "notes": notes});
-        if guard != self.known.guard {
-            acts["guard"] = if guard.is_empty() { Value::Null } else { json!(guard) };
+        let mut acts = serde_json::Map::new();
+        for (name, value) in
+            [("audit", json!(audit)), ("events", json!(events)), ("notify", json!(notices)), ("notes", json!(notes))]
+        {
+            acts.insert(name.to_owned(), value);
         }
-        acts.to_string()
+        if guard != self.known.guard {
+            acts.insert("guard".to_owned(), if guard.is_empty() { Value::Null } else { json!(guard) });
+        }
+        Value::Object(acts).to_string()
     }
 
     /// The event of an end.
