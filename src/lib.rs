@@ -18,6 +18,7 @@ pub mod execution;
 #[cfg(any(not(target_arch = "wasm32"), feature = "chaos"))]
 pub mod replay;
 pub mod events;
+pub mod decisions;
 pub mod ledger;
 pub mod stats;
 pub mod readout;

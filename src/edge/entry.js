@@ -6,7 +6,7 @@ import { copies, sharedCopy } from "./cache.js";
 import { post } from "./post.js";
 import { guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
-import { keepLast, pause, recover } from "./ship.js";
+import { keepLast, numbered, pause, recover } from "./ship.js";
 
 const PAGE = 1;
 const ENDPOINT = 2;
@@ -339,7 +339,8 @@ async function endpoint(request, env, ctx) {
   });
   late.catch(() => {});
   try {
-    if (request.url.includes("/_sortition/health")) core.note_counts(hits(), JSON.stringify(copies() ?? null));
+    if (request.url.includes("/_sortition/health"))
+      core.note_counts(hits(), JSON.stringify(copies() ?? null), numbered());
     const { pathname } = new URL(request.url);
     const answer = isReadout(pathname, env) ? readout(request, env) : core.fetch(request, env, ctx);
     return await Promise.race([answer, late]);

@@ -256,7 +256,7 @@ impl Visit {
         {
             events.push(&event);
         }
-        isolate::page_message(&events, now, entropy)
+        isolate::page_message(&events, now)
     }
 }
 
@@ -281,7 +281,7 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
     match arrive(&loaded.plan, &[], &request, secret.as_deref(), entropy) {
         Arrival::Person(visitor) if visitor.returning => {
             let event = identified(&loaded, &visitor.id, user, millis(now))?;
-            isolate::page_message(&Written::events(&[event]), millis(now), entropy)
+            isolate::page_message(&Written::events(&[event]), millis(now))
         }
         _ => None,
     }
@@ -300,11 +300,13 @@ pub fn steps(experiment: usize, variant: usize) -> String {
     steps.unwrap_or_else(|| "{\"name\":\"\",\"steps\":[]}".to_owned())
 }
 
-/// Takes down what the rewriter's steps met so far, and how many pages came from shared copies, as JSON for `/health`.
+/// Takes down what the rewriter's steps met so far, and how many pages came from shared copies, as JSON for `/health`;
+/// and how many visits were told of.
 #[wasm_bindgen]
-pub fn note_counts(hits: String, copies: String) {
+pub fn note_counts(hits: String, copies: String, visits: f64) {
     use serde_json::value::RawValue;
     isolate::with(|isolate| {
+        isolate.messages = u64::try_from(millis(visits)).unwrap_or(0);
         isolate.hits = RawValue::from_string(hits).ok();
         isolate.copies = RawValue::from_string(copies).ok();
     });
@@ -325,11 +327,11 @@ pub fn selectors(experiment: usize) -> String {
     selectors.unwrap_or_else(|| "[]".to_owned())
 }
 
-/// The message for the queue of events that were made elsewhere, as JSON; `None` where there is no queue.
+/// Events that were made elsewhere, as visits for the queue, one a line; `None` where there is no queue.
 #[wasm_bindgen]
 pub fn message(events: &str) -> Option<String> {
     let events: Vec<Event> = serde_json::from_str(events).ok()?;
-    isolate::message(&events, entropy)
+    isolate::message(&events)
 }
 
 /// Whether a request may try a variant origin: its circuit is closed, or it is time to try again.
