@@ -11,13 +11,15 @@ pub mod condition;
 pub mod document;
 pub mod plan;
 pub mod visitor;
+pub mod person;
 pub mod facts;
 pub mod arrive;
 pub mod decide;
 pub mod execution;
+pub mod events;
+pub mod visit;
 #[cfg(any(not(target_arch = "wasm32"), feature = "chaos"))]
 pub mod replay;
-pub mod events;
 pub mod decisions;
 pub mod ledger;
 pub mod stats;

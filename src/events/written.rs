@@ -55,6 +55,19 @@ impl Written {
         }
     }
 
+    /// An exposure that was written before; [`Written::text`] gave it.
+    #[must_use]
+    pub fn exposure(text: String) -> Self {
+        let count = usize::from(!text.is_empty());
+        Self { exposures: u64::from(!text.is_empty()), text, count, full: Vec::new() }
+    }
+
+    /// The events of the visit that still takes some, as JSON with commas between them: all, where it is one event.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -105,13 +105,9 @@ impl Token {
 }
 
 fn read_choices(text: &str) -> Option<Vec<(Id, Id)>> {
-    let choices: Option<Vec<_>> = text
-        .split('.')
-        .take(MAX_CHOICES)
-        .map(|choice| {
-            let (experiment, variant) = choice.split_once(':')?;
-            Some((Id::new(experiment)?, Id::new(variant)?))
-        })
-        .collect();
-    choices
+    let choices = text.split('.').take(MAX_CHOICES + 1).map(|choice| {
+        let (experiment, variant) = choice.split_once(':')?;
+        Some((Id::new(experiment)?, Id::new(variant)?))
+    });
+    choices.collect::<Option<Vec<_>>>().filter(|choices| choices.len() <= MAX_CHOICES)
 }

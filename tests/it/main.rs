@@ -4,6 +4,7 @@
 
 mod architecture;
 mod assignments;
+mod boundary;
 mod hash;
 mod caching;
 mod check;
@@ -21,6 +22,7 @@ mod ledger_answer;
 mod nearest;
 mod origin_health;
 mod pages;
+mod person;
 mod readout;
 mod rewriting;
 mod schema;

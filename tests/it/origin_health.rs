@@ -147,5 +147,7 @@ fn what_does_not_add_up_is_no_message() {
     assert!(read(&|health| health[0]["hour"] = json!("2026-11-21")).unwrap_err().starts_with("visits[0].health[0]"));
     assert!(read(&|health| health[0]["hour"] = json!("2026-11-21T24")).unwrap_err().starts_with("visits[0].health[0]"));
     assert!(read(&|health| health[0]["latency"] = json!([3])).is_err());
-    assert!(read(&|health| *health = json!(vec![row.clone(); MAX_HEALTH + 1])).unwrap_err().starts_with("visits[0].health"));
+    assert!(
+        read(&|health| *health = json!(vec![row.clone(); MAX_HEALTH + 1])).unwrap_err().starts_with("visits[0].health")
+    );
 }

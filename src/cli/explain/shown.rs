@@ -1,25 +1,25 @@
 //! The explanation as JSON.
 
-use super::{Explained, Lane};
+use super::Explained;
 use crate::arrive::Arrival;
 use crate::decide::{Decision, Reason};
 use crate::document::{Timestamp, UnitKind};
-use crate::execution::{Early, HeaderChange, Reply};
+use crate::execution::HeaderChange;
 use crate::hash::Step;
 use crate::hash::{BUCKETS, Bucket};
 use crate::plan::Experiment;
+use crate::visit::{Finish, Lane};
 use serde_json::{Value, json};
 
 /// What the worker would do with the page.
 pub(super) struct Done {
     /// With a page that the origin answers.
-    pub(super) reply: Reply,
-    /// Without asking the origin.
-    pub(super) early: Option<Early>,
+    pub(super) finish: Finish,
 }
 
 pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
-    let Explained { plan, request, intent, .. } = explained;
+    let Explained { plan, request, visit, .. } = explained;
+    let intent = explained.intent();
     let acts = explained.lane == Lane::Page;
     let experiments: Vec<Value> = explained
         .decisions
@@ -32,18 +32,20 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
             .filter_map(|&position| plan.experiments.get(intent.decisions.get(position)?.experiment).map(|e| &*e.id))
             .collect()
     };
+    let watched: Vec<&str> =
+        done.finish.watched().filter_map(|index| plan.experiments.get(index)).map(|e| &*e.id).collect();
     let rewrites: Vec<Value> = intent
         .treatments(plan)
-        .filter(|_| acts && done.early.is_none() && intent.rewrites(plan))
+        .filter(|_| acts && visit.early().is_none() && intent.rewrites(plan))
         .flat_map(|treatment| treatment.variant.rewrite.iter().map(move |step| (treatment.experiment, step)))
         .filter_map(|(index, step)| Some(json!({"experiment": plan.experiments.get(index)?.id, "step": step})))
         .collect();
-    let early = done.early.as_ref().filter(|_| acts);
-    let to_origin = if acts && early.is_none() { intent.for_origin(plan, request) } else { Vec::new() };
+    let early = visit.early().filter(|_| acts);
+    let to_origin = if acts && early.is_none() { visit.for_origin() } else { &[] };
     let (to_client, exposed) = match early {
         _ if !acts => (&[][..], Vec::new()),
         Some(early) => (early.changes.as_slice(), names(&early.exposed)),
-        None => (done.reply.changes.as_slice(), names(&done.reply.exposed)),
+        None => (done.finish.changes.as_slice(), names(&done.finish.exposed)),
     };
     let elsewhere = intent.elsewhere(plan).filter(|_| acts && early.is_none()).map(|elsewhere| {
         let mut besides = Vec::new();
@@ -63,7 +65,7 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
         "at": Timestamp::from_millis(explained.now).to_string(),
         "request": {"method": request.method, "url": request.url.whole},
         "handling": match explained.lane {
-            Lane::Untouched => "untouched",
+            Lane::Untouched | Lane::Previewable => "untouched",
             Lane::Endpoint => "endpoint",
             Lane::Page => "page",
         },
@@ -76,14 +78,14 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
         })),
         "variants": {"to_origin": intent.told_origin, "to_client": intent.told_client},
         "experiments": experiments,
-        "origin": {"asked": early.is_none() && explained.lane != Lane::Endpoint, "headers": changes(&to_origin), "elsewhere": elsewhere},
+        "origin": {"asked": early.is_none() && explained.lane != Lane::Endpoint, "headers": changes(to_origin), "elsewhere": elsewhere},
         "answer": {
             "status": early.map(|early| early.status),
             "headers": changes(to_client),
             "rewrite": rewrites,
             "bridge": intent.bridge(plan).filter(|_| acts && early.is_none() && intent.rewrites(plan)),
             "exposed": exposed,
-            "exposed_when_met": if acts && early.is_none() { names(&done.reply.watched) } else { Vec::new() },
+            "exposed_when_met": if acts && early.is_none() { watched } else { Vec::new() },
         },
     })
 }
@@ -115,7 +117,7 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
         "hashed": steps(explained, decision, e).map(|steps| steps.iter().map(hashed).collect::<Vec<_>>()),
         "ranges": {
             "holdout": [0, plan.holdout.below],
-            "slots": e.layer.as_ref().map(|(_, slots)| slots.bounds()),
+            "slots": e.layer.map(|part| part.slots.bounds()),
             "traffic": [0, e.traffic_at(explained.now)],
             "variants": ranges(e).map(|(id, from, to)| json!({"variant": id, "from": from, "to": to})).collect::<Vec<_>>(),
         },
@@ -125,7 +127,7 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
 /// How another tool's assignment was computed for this unit, gate by gate and then the split; none where it was not asked.
 pub(super) fn steps(explained: &Explained<'_>, decision: &Decision, e: &Experiment) -> Option<Vec<Step>> {
     let takeover = e.takeover.as_ref().filter(|_| matches!(decision.reason, Reason::Traffic | Reason::Split))?;
-    let visitor = explained.intent.visitor()?;
+    let visitor = explained.intent().visitor()?;
     let unit = match decision.evidence.unit? {
         UnitKind::Visitor => visitor.id.as_str(),
         UnitKind::User => visitor.user.as_deref()?,
