@@ -219,7 +219,8 @@ pub(super) fn upgrade(arguments: &UpgradeArguments) -> Result<Report, Failure> {
         steps.push((done, step.get("said").and_then(Value::as_str).unwrap_or("").to_owned()));
     }
     let open = steps.iter().filter(|(done, _)| !done).count();
-    let line = |(done, said): &(bool, String)| format!("{} {said}\n", if *done { good("done ") } else { strong("to do") });
+    let line =
+        |(done, said): &(bool, String)| format!("{} {said}\n", if *done { good("done ") } else { strong("to do") });
     let mut text: String = steps.iter().map(line).collect();
     if open == 0 {
         text.push_str("\nDeploy the worker before you push a document that uses something new: npm run deploy\n");

@@ -76,7 +76,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let host = url.host_name().to_owned();
     let origin = origin.split_inclusive('/').take(3).collect::<String>().trim_end_matches('/').to_owned();
     let project = slug(arguments.project.as_deref().unwrap_or(&host));
-    let route = given(&arguments.route, "The route of the Cloudflare zone, such as shop.example/* (empty: none yet)", "");
+    let route =
+        given(&arguments.route, "The route of the Cloudflare zone, such as shop.example/* (empty: none yet)", "");
     let consent = given(&arguments.consent_cookie, "The consent cookie, such as consent=granted (empty: none)", "");
     let values = Values {
         name: format!("{project}-experiments"),
@@ -103,7 +104,9 @@ struct Values {
 
 fn routes(route: &str) -> Result<String, Failure> {
     if route.is_empty() {
-        return Ok("  // \"routes\": [{ \"pattern\": \"shop.example/*\", \"zone_name\": \"shop.example\" }],".to_owned());
+        return Ok(
+            "  // \"routes\": [{ \"pattern\": \"shop.example/*\", \"zone_name\": \"shop.example\" }],".to_owned()
+        );
     }
     let pattern = route.trim_start_matches("https://").trim_start_matches("http://");
     let Some((host, path)) = pattern.split_once('/').filter(|(host, _)| host.contains('.')) else {
@@ -120,7 +123,9 @@ fn consent_block(consent: &str) -> Result<String, Failure> {
         return Ok(String::new());
     }
     let (cookie, granted) = consent.split_once('=').unwrap_or((consent, "granted"));
-    let fits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | ';' | ','));
+    let fits = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | ';' | ','))
+    };
     if !fits(cookie) || !fits(granted) {
         return Err(Failure::Usage(format!("--consent-cookie `{consent}`: write it as consent=granted")));
     }
