@@ -5,6 +5,7 @@
 
 pub mod breaker;
 mod caching;
+mod called;
 mod early;
 mod elsewhere;
 mod intent;
@@ -14,6 +15,7 @@ mod reply;
 mod shared;
 mod sticky;
 
+pub use called::{Called, called};
 pub use early::Early;
 pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
