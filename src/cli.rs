@@ -24,6 +24,8 @@ mod simulate;
 mod diff;
 mod sizing;
 mod registry;
+mod import;
+mod compare;
 mod wrangler;
 mod kv;
 mod store;
@@ -79,6 +81,10 @@ enum Command {
     Plan(sizing::Arguments),
     /// List the experiments of a document, and what is overdue.
     List(registry::ListArguments),
+    /// Bring experiments over from another tool without moving one visitor.
+    Import(import::Arguments),
+    /// Compare what another tool decided for real ids with what the worker will.
+    Compare(compare::Arguments),
     /// Write a well-formed experiment to start from.
     New(registry::NewArguments),
     /// Put a document live: check, compare with what is live, write, verify.
@@ -153,6 +159,8 @@ pub fn run() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Plan(arguments) => sizing::run(&arguments),
         Command::List(arguments) => registry::list(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::New(arguments) => registry::new(&arguments),
         Command::Push(arguments) => push::push(&arguments),
         Command::Rollback(arguments) => push::rollback(&arguments),
