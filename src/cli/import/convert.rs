@@ -128,15 +128,20 @@ pub(super) fn packed(bands: &[Band]) -> Vec<(usize, Ranges)> {
 pub(super) fn anchored(bands: &[Band]) -> Vec<(usize, Ranges)> {
     let total: f64 = bands.iter().map(|band| band.share).sum();
     let mut upto = 0.0;
-    let mut ranges = Vec::new();
+    let mut bounds = Vec::new();
     for (index, band) in bands.iter().enumerate() {
         let from = if total > 0.0 { upto / total * 10_000.0 } else { 0.0 };
         upto += band.share;
         if band.running && band.share > 0.0 {
-            ranges.push((index, whole(from, from + band.share * 100.0)));
+            bounds.push((index, from, from + band.share * 100.0));
         }
     }
-    sorted(ranges)
+    // why: shares of more than all overlap, and the first in the configuration's order has what they share
+    let owner = |bucket: u32| {
+        let found = bounds.iter().find(|(_, from, to)| (*from..*to).contains(&f64::from(bucket)));
+        found.map(|(index, ..)| *index)
+    };
+    bounds.iter().map(|(index, ..)| (*index, super::flag::runs(10_000, |bucket| owner(bucket) == Some(*index)))).collect()
 }
 
 fn sorted(mut ranges: Vec<(usize, Ranges)>) -> Vec<(usize, Ranges)> {

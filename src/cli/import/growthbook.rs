@@ -51,6 +51,10 @@ impl Reader<'_> {
             refuse_bandit(rule, &path)?;
             let mut when = self.when(rule, &path)?;
             let (requires, whole) = self.parents(rule, &path)?;
+            if whole {
+                // why: a rule may be nothing but its gate
+                flag.requires.extend(requires.iter().cloned());
+            }
             let outcome = if let Some(variations) = rule.get("variations").and_then(Value::as_array) {
                 if variations.len() < 2 || rule.get("active") == Some(&Value::Bool(false)) {
                     continue;
@@ -70,7 +74,6 @@ impl Reader<'_> {
                 when = when.and(there(split.unit));
             }
             if whole {
-                flag.requires.extend(requires);
                 flag.rules.push(Rule::new(path, when, outcome));
             } else {
                 flag.rules.push(Rule { requires, ..Rule::new(path, when, outcome) });
