@@ -35,6 +35,9 @@ mod switch;
 mod preview;
 mod rehearse;
 mod completions;
+mod script;
+mod init;
+mod dev;
 
 use crate::document::{Problem, Severity};
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -55,6 +58,8 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
+  sortition init                                       a repository for one's own shop
+  sortition dev --origin https://shop.example          the worker before it, on this machine
   sortition check experiments.json                     every problem, each with its place
   sortition explain experiments.json --url https://shop.example/
   sortition simulate experiments.json --visitors 1000000
@@ -67,6 +72,16 @@ Each command explains itself: sortition help push";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a repository for a shop's experiments.
+    Init(init::Arguments),
+    /// Put the worker before one's own site, on this machine.
+    Dev(dev::DevArguments),
+    /// Find what is not in order, and say what to do.
+    Doctor(dev::DoctorArguments),
+    /// Make what Cloudflare lacks, apply migrations, deploy the worker.
+    Deploy(dev::DeployArguments),
+    /// Say and do what a new version needs.
+    Upgrade(dev::UpgradeArguments),
     /// Find every problem of a document.
     Check(check::Arguments),
     /// Compute statistics of given aggregates, one JSON line each.
@@ -152,6 +167,11 @@ pub fn run() -> ExitCode {
     };
     let json = arguments.json;
     let outcome = match arguments.command {
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Dev(arguments) => dev::dev(&arguments),
+        Command::Doctor(arguments) => dev::doctor(&arguments),
+        Command::Deploy(arguments) => dev::deploy(&arguments),
+        Command::Upgrade(arguments) => dev::upgrade(&arguments),
         Command::Check(arguments) => return check::run(&arguments, json),
         Command::Analyze(arguments) => return analyze::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
