@@ -2,11 +2,6 @@
 //!
 //! Native only, on the same modules as the worker, so that what it says is what the edge does. Each command turns its
 //! arguments into a [`Report`] or a [`Failure`]; only [`run`] prints. Exit codes: 0 fine, 1 refused, 2 usage.
-//!
-//! What brings experiments over from another tool belongs beside `registry`, a file for each tool: it reads that tool's
-//! export, makes a document of it, passes it through [`input::sound`] like every other, and says of everything that it
-//! could not bring over why. Visitors keep their variants only where the engine has the other tool's hash, which is a
-//! value of `hash` in the document and code in `bucket`, not here.
 
 mod terminal;
 mod clock;

@@ -141,7 +141,10 @@ pub(super) fn anchored(bands: &[Band]) -> Vec<(usize, Ranges)> {
         let found = bounds.iter().find(|(_, from, to)| (*from..*to).contains(&f64::from(bucket)));
         found.map(|(index, ..)| *index)
     };
-    bounds.iter().map(|(index, ..)| (*index, super::flag::runs(10_000, |bucket| owner(bucket) == Some(*index)))).collect()
+    bounds
+        .iter()
+        .map(|(index, ..)| (*index, super::flag::runs(10_000, |bucket| owner(bucket) == Some(*index))))
+        .collect()
 }
 
 fn sorted(mut ranges: Vec<(usize, Ranges)>) -> Vec<(usize, Ranges)> {
