@@ -395,7 +395,7 @@ async function results(under, admin, document, health) {
       if (!event) continue;
       const arrived = arriving(JSON.parse(text), name);
       if (arrived === undefined) continue;
-      if (arrived > 0) ok("conversions", `${id}: ${arrived} units with ${event} for ${name}`);
+      if (arrived) ok("conversions", `${id}: ${event} arrives for ${name}`);
       else
         warning(
           "conversions",
@@ -406,26 +406,16 @@ async function results(under, admin, document, health) {
   }
 }
 
+/** What `/health` says of the steps of one isolate: which selector was met how often. */
 function selectors({ rewrites }) {
-  if (!rewrites || typeof rewrites !== "object") return [];
-  return Object.entries(rewrites).flatMap(([experiment, steps]) =>
-    (Array.isArray(steps) ? steps : [])
-      .filter((one) => one?.select)
-      .map(({ select, hits }) => ({ experiment, select, hits })),
+  const shown = Array.isArray(rewrites) ? rewrites.filter(({ pages }) => pages > 0) : [];
+  return shown.flatMap(({ variant, steps }) =>
+    steps.map(({ select, hits }) => ({ experiment: variant, select, hits })),
   );
 }
 
-/** How many units have an outcome of a metric, as the page of results counts them. */
+/** Whether outcomes of a metric arrive: some variant has a mean above zero. Undefined where nobody was met yet. */
 function arriving(result, name) {
-  const metric = [
-    result.primary,
-    ...(result.metrics ?? []),
-    ...(result.secondary ?? []),
-    ...(result.guardrails ?? []),
-  ].find((one) => one?.metric === name || one?.name === name || one?.id === name);
-  const arms = metric?.variants ?? metric?.arms ?? [];
-  const counts = arms
-    .map((arm) => arm.converted ?? arm.conversions ?? arm.units_with)
-    .filter((count) => Number.isFinite(count));
-  return counts.length ? counts.reduce((sum, count) => sum + count, 0) : undefined;
+  const means = (result.metrics ?? []).find(({ id }) => id === name)?.means?.filter(Number.isFinite) ?? [];
+  return means.length ? means.some((mean) => mean !== 0) : undefined;
 }
