@@ -189,6 +189,13 @@ FROM origin_health WHERE project = ?1 AND hour >= ?2 GROUP BY 1, 2, 3)";
     Question { sql: sql.to_owned(), values: vec![json!(project), json!(since_hour)] }
 }
 
+/// What the guard has done and told. Answer: `[name, at]`.
+#[must_use]
+pub fn guard_notes() -> Question {
+    let sql = "SELECT json_group_array(json_array(name, at)) FROM guard_notes";
+    Question { sql: sql.to_owned(), values: Vec::new() }
+}
+
 /// How many rows a page of the download holds.
 pub const PAGE: u32 = 2_000;
 

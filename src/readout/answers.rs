@@ -1,10 +1,11 @@
-//! What to ask the record, and its answers as rows.
+//! What to ask the record, and its answers.
 
 use super::types::AuditEntry;
 use crate::document::{Document, Experiment, Id, Metric, MetricKind, Timestamp};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
-use crate::ledger::readout::{self as record, Counted, Iteration, Question, Row};
-use crate::plan::Kill;
+use crate::ledger::answer::{AGE, ALL, Answer, Cell, OfCurrency, Pair, Sums, Units};
+use crate::ledger::readout::{self as record, Counted, Iteration, Question, Row, sum, unit};
+use crate::plan::{Kill, KillGuard};
 use std::collections::BTreeMap;
 
 /// How much of an experiment is asked for.
@@ -14,8 +15,6 @@ pub enum Scope {
     List,
     /// Everything.
     Detail,
-    /// What may end it: the guardrails.
-    Guard,
 }
 
 /// What is known of the project as a whole.
@@ -33,6 +32,10 @@ pub struct Known {
     pub audit: Vec<AuditEntry>,
     /// The kill switch.
     pub kill: Kill,
+    /// What the worker's guard ended, held or moved.
+    pub guard: KillGuard,
+    /// What the guard has done and told, and when.
+    pub(super) notes: BTreeMap<String, Timestamp>,
     /// How many of the first questions have no answer.
     pub(super) failed: usize,
 }
@@ -55,6 +58,7 @@ impl Known {
             record::endings(project),
             record::delivery(),
             record::health(project, ""),
+            record::guard_notes(),
         ]
     }
 
@@ -73,21 +77,40 @@ impl Known {
             endings: rows(answer(1)),
             delivery: [delivered(0), delivered(1), delivered(2), delivered(3)],
             health: rows(answer(3)),
+            notes: rows(answer(4))
+                .iter()
+                .filter_map(|row| Some((row.text(0).to_owned(), row.text(1).parse().ok()?)))
+                .collect(),
             failed: answers.iter().filter(|answer| answer.is_none()).count(),
             ..Self::default()
         }
     }
 
+    /// When the guard noted something.
+    pub(super) fn note(&self, name: &str) -> Option<Timestamp> {
+        self.notes.get(name).copied()
+    }
+
+    /// Whether the guard noted something.
+    pub(super) fn has_note(&self, name: &str) -> bool {
+        self.notes.contains_key(name)
+    }
+
     /// The currencies of an event's values.
-    pub(super) fn currencies_of(&self, event: &str) -> &[String] {
+    fn currencies_of(&self, event: &str) -> &[String] {
         self.currencies.get(event).map_or(&[], Vec::as_slice)
     }
 
     /// How many minor units make a major one.
-    pub(super) fn minor_units(&self, event: &str) -> f64 {
-        let currency = self.currencies_of(event).first().and_then(|code| Currency::new(code));
-        libm::pow(10.0, f64::from(currency.map_or(DEFAULT_EXPONENT, Currency::exponent)))
+    fn minor_units(&self, event: &str) -> f64 {
+        minor_units(self.currencies_of(event).first().map(String::as_str))
     }
+}
+
+/// How many minor units make a major one; of values without a currency: hundredths.
+pub(super) fn minor_units(currency: Option<&str>) -> f64 {
+    let currency = currency.and_then(Currency::new);
+    libm::pow(10.0, f64::from(currency.map_or(DEFAULT_EXPONENT, Currency::exponent)))
 }
 
 /// The metrics that an experiment is asked for, in the order of the answers.
@@ -100,7 +123,6 @@ pub(super) fn metrics<'d>(
     let guardrails = metrics.guardrails.iter().map(|guardrail| &guardrail.metric);
     let mut ids: Vec<&Id> = match scope {
         Scope::List => metrics.primary.iter().chain(guardrails).collect(),
-        Scope::Guard => guardrails.collect(),
         Scope::Detail => metrics.primary.iter().chain(&metrics.secondary).chain(guardrails).collect(),
     };
     let mut seen = Vec::new();
@@ -150,20 +172,101 @@ pub(super) struct Answers {
     pub(super) asked: bool,
     /// How many questions have no answer: what is shown then is not all there is.
     pub(super) failed: usize,
-    pub(super) units: Vec<Row>,
-    pub(super) outcomes: Vec<Vec<Row>>,
+    pub(super) units: Units,
+    /// One a metric, in the order of [`metrics`].
+    pub(super) outcomes: Vec<Answer>,
+    pub(super) pairs: Vec<Pair>,
 }
 
 impl Answers {
-    pub(super) fn read(answers: &[Option<String>]) -> Self {
+    pub(super) fn read(
+        document: &Document,
+        experiment: &Experiment,
+        known: &Known,
+        scope: Scope,
+        answers: &[Option<String>],
+    ) -> Self {
         let (units, outcomes) = answers.split_first().map_or((None, &[][..]), |(units, rest)| (units.as_deref(), rest));
         let failed = answers.iter().filter(|answer| answer.is_none()).count();
         let asked = !answers.is_empty();
-        Self {
-            asked,
-            failed,
-            units: rows(units),
-            outcomes: outcomes.iter().map(|answer| rows(answer.as_deref())).collect(),
+        let units = old::units(&rows(units));
+        let of = |(position, (_, metric)): (usize, &(&Id, &Metric))| {
+            let rows = rows(outcomes.get(position).and_then(|answer| answer.as_deref()));
+            old::answer(&rows, &units, metric, known.currencies_of(&metric.event))
+        };
+        let outcomes = metrics(document, experiment, scope).iter().enumerate().map(of).collect();
+        Self { asked, failed, units, outcomes, pairs: Vec::new() }
+    }
+}
+
+/// Rows of the first edition's questions as answers.
+mod old {
+    use super::{AGE, ALL, Answer, Cell, Metric, MetricKind, OfCurrency, Row, Sums, Units, sum, unit};
+
+    pub(super) fn units(rows: &[Row]) -> Units {
+        let mut units = Units::default();
+        for row in rows {
+            let number = i128::from(row.number(unit::UNITS));
+            if row.text(unit::DIMENSION) == "contaminated" {
+                units.contaminated += number;
+                continue;
+            }
+            let cell = |dimension: &str, part: &str| Cell {
+                dimension: dimension.to_owned(),
+                part: part.to_owned(),
+                variant: row.text(unit::VARIANT).to_owned(),
+                sums: Sums { units: number, ..Sums::default() },
+            };
+            if row.text(unit::DIMENSION) == "day" {
+                units.cells.push(cell(ALL, ""));
+            }
+            units.cells.push(cell(row.text(unit::DIMENSION), row.text(unit::PART)));
         }
+        units
+    }
+
+    pub(super) fn answer(rows: &[Row], units: &Units, metric: &Metric, currencies: &[String]) -> Answer {
+        let mut answer = Answer { cells: units.cells.clone(), ..Answer::default() };
+        for row in rows {
+            let number = |field| i128::from(row.number(field));
+            if row.text(unit::DIMENSION) == "contradicts" {
+                answer.contradicting = answer.contradicting.max(number(sum::CONVERTED));
+                continue;
+            }
+            let (y, yy) = match metric.kind {
+                MetricKind::Count => (number(sum::D), number(sum::DD)),
+                MetricKind::Proportion | MetricKind::Retention => (number(sum::CONVERTED), number(sum::CONVERTED)),
+                _ => (number(sum::Y), (number(sum::YY_HIGH) << 32) + number(sum::YY_LOW)),
+            };
+            let sums = Sums {
+                converted: number(sum::CONVERTED),
+                y,
+                yy,
+                d: number(sum::D),
+                dd: number(sum::DD),
+                yd: number(sum::YD),
+                ..Sums::default()
+            };
+            let cell = |dimension: &str, part: String| Cell {
+                dimension: dimension.to_owned(),
+                part,
+                variant: row.text(unit::VARIANT).to_owned(),
+                sums,
+            };
+            match row.text(unit::DIMENSION) {
+                "age" => answer.cells.push(cell(AGE, row.number(unit::PART).to_string())),
+                dimension => {
+                    if dimension == "day" {
+                        answer.cells.push(cell(ALL, String::new()));
+                    }
+                    answer.cells.push(cell(dimension, row.text(unit::PART).to_owned()));
+                }
+            }
+        }
+        let of = |code: &String| OfCurrency { currency: Some(code.clone()), outcomes: 1, left_out: false };
+        if metric.kind != MetricKind::Proportion {
+            answer.currencies = currencies.iter().map(of).collect();
+        }
+        answer
     }
 }

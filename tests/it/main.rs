@@ -4,7 +4,9 @@
 
 mod architecture;
 mod assignments;
+mod bandit;
 mod boundary;
+mod guard;
 mod hash;
 mod caching;
 mod check;
