@@ -30,8 +30,10 @@ mod store;
 mod events;
 mod push;
 mod switch;
+mod decide;
 mod preview;
 mod rehearse;
+mod readout;
 mod completions;
 mod script;
 mod init;
@@ -106,6 +108,12 @@ enum Command {
     Kill(switch::KillArguments),
     /// Change the traffic of a live experiment.
     Ramp(switch::RampArguments),
+    /// Print what a readout asks the engine that holds the events.
+    Readout(readout::Arguments),
+    /// Keep what was decided of an experiment, and make it so.
+    Decide(decide::DecideArguments),
+    /// Stop an experiment before its time, and record why.
+    End(decide::EndArguments),
     /// Bring lost messages back, forget a person, drop an old iteration.
     Events(events::Arguments),
     /// Make a link that shows a variant without assigning anybody to it.
@@ -179,6 +187,9 @@ pub fn run() -> ExitCode {
         Command::History(arguments) => push::history(&arguments),
         Command::Kill(arguments) => switch::kill(&arguments),
         Command::Ramp(arguments) => switch::ramp(&arguments),
+        Command::Readout(arguments) => readout::run(&arguments),
+        Command::Decide(arguments) => decide::decide(&arguments),
+        Command::End(arguments) => decide::end(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Preview(arguments) => preview::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),
