@@ -26,12 +26,7 @@ function leaf(dice) {
     { country: { [dice.pick(["$lt", "$lte", "$gt", "$gte"])]: dice.pick(countries) } },
     {
       plan: {
-        [dice.pick(["$regex", "$regexi"])]: dice.pick([
-          "^pro",
-          "PLUS$",
-          "r.*e",
-          "^p[a-r]o$",
-        ]),
+        [dice.pick(["$regex", "$regexi"])]: dice.pick(["^pro", "PLUS$", "r.*e", "^p[a-r]o$"]),
       },
     },
     { [dice.pick(["plan", "age", "premium", "version"])]: { $exists: dice.chance(0.5) } },
