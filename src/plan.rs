@@ -10,7 +10,7 @@ mod page;
 mod takeover;
 
 pub use cookie::CookieAttributes;
-pub use kill::Kill;
+pub use kill::{Guard, Kill};
 pub use page::{PageRule, Pattern};
 
 use crate::condition::{Condition, FactKey};
@@ -130,6 +130,8 @@ pub struct Experiment {
     pub assigned_elsewhere: bool,
     /// Traffic in buckets, before the first ramp step.
     pub traffic: u16,
+    /// The most that its traffic may be, in buckets: what the worker's guard holds it at.
+    pub hold: u16,
     /// From each time (milliseconds since 1970) on, a traffic in buckets; in order of time.
     pub ramp: Vec<(i64, u16)>,
     /// Its layer's salt, and the slots that it owns.
@@ -195,11 +197,28 @@ impl Scope {
             && !self.except.iter().any(|rule| rule.matches(url))
     }
 
+    /// Whether requests of a method may be in the experiment: those that its `methods` list, else GET and HEAD. What only
+    /// asks about a resource or for an echo never is.
+    #[must_use]
+    pub fn takes(&self, method: &str) -> bool {
+        match method {
+            "OPTIONS" | "TRACE" => false,
+            "GET" | "HEAD" if self.methods.is_empty() => true,
+            _ => self.methods.iter().any(|listed| &**listed == method),
+        }
+    }
+
+    /// Whether the scope names its pages, rather than taking in every path: then a script's request for one is meant too.
+    #[must_use]
+    pub fn names_pages(&self) -> bool {
+        !self.pages.is_empty() && !self.pages.iter().any(PageRule::is_everything)
+    }
+
     /// Whether the scope names its pages or methods, rather than taking in everything: then an answer that is no HTML
     /// page was meant too.
     #[must_use]
     pub fn is_named(&self) -> bool {
-        !self.methods.is_empty() || (!self.pages.is_empty() && !self.pages.iter().any(PageRule::is_everything))
+        !self.methods.is_empty() || self.names_pages()
     }
 }
 
@@ -230,7 +249,8 @@ impl Experiment {
     /// The traffic at a time, in buckets.
     #[must_use]
     pub fn traffic_at(&self, now: i64) -> u16 {
-        self.ramp.iter().rev().find(|(at, _)| *at <= now).map_or(self.traffic, |(_, traffic)| *traffic)
+        let step = self.ramp.iter().rev().find(|(at, _)| *at <= now);
+        step.map_or(self.traffic, |(_, traffic)| *traffic).min(self.hold)
     }
 
     /// Whether it does anything for anybody at a time: it is running, or it is killed and says so to the origin.

@@ -160,6 +160,7 @@ impl<'a> Compiler<'a> {
             takeover: super::takeover::compile(e),
             assigned_elsewhere: e.assigned_by.is_some(),
             traffic: e.traffic.buckets(),
+            hold: BUCKETS,
             ramp: e.ramp.iter().map(|step| (step.at.millis(), step.traffic.buckets())).collect(),
             layer,
             priority: e.priority,
@@ -220,33 +221,37 @@ impl<'a> Compiler<'a> {
 
 #[inline(never)]
 fn variants(e: &document::Experiment) -> Vec<Variant> {
-    let shares = e.shares();
-    let sum: f64 = shares.iter().sum();
-    let mut cumulative = 0.0;
-    let last = shares.iter().rposition(|share| *share > 0.0);
     e.variants
         .iter()
-        .zip(&shares)
-        .enumerate()
-        .map(|(index, (variant, share))| {
-            cumulative += share;
-            Variant {
-                id: variant.id.as_str().into(),
-                key: variant.key.as_deref().map(Into::into),
-                below: if last.is_some_and(|last| index >= last) { BUCKETS } else { bound(cumulative / sum) },
-                header_member: member(&e.id, &variant.id).into(),
-                rewrite: variant.rewrite.clone(),
-                redirect: variant.redirect.clone(),
-                origin: variant.origin.clone(),
-                response_headers: variant
-                    .response_headers
-                    .iter()
-                    .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
-                    .collect(),
-                payload: variant.payload.as_ref().map(|payload| payload.to_string().into()),
-            }
+        .zip(bounds(&e.shares()))
+        .map(|(variant, below)| Variant {
+            id: variant.id.as_str().into(),
+            key: variant.key.as_deref().map(Into::into),
+            below,
+            header_member: member(&e.id, &variant.id).into(),
+            rewrite: variant.rewrite.clone(),
+            redirect: variant.redirect.clone(),
+            origin: variant.origin.clone(),
+            response_headers: variant
+                .response_headers
+                .iter()
+                .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+                .collect(),
+            payload: variant.payload.as_ref().map(|payload| payload.to_string().into()),
         })
         .collect()
+}
+
+/// For each share the first bucket that is not its own any more; the buckets fall to the shares in their order.
+pub(super) fn bounds(shares: &[f64]) -> Vec<u16> {
+    let sum: f64 = shares.iter().sum();
+    let last = shares.iter().rposition(|share| *share > 0.0);
+    let mut cumulative = 0.0;
+    let bound = |(index, share): (usize, &f64)| {
+        cumulative += share;
+        if last.is_some_and(|last| index >= last) { BUCKETS } else { bound(cumulative / sum) }
+    };
+    shares.iter().enumerate().map(bound).collect()
 }
 
 /// The first bucket beyond a cumulative share: bucket b is within it where b / 10,000 < share. The tolerance keeps
