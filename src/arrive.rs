@@ -3,7 +3,7 @@
 use crate::document::{Consent, Preview};
 use crate::facts::{Request, Source};
 use crate::plan::{Experiment, Plan};
-use crate::visitor::assignments::{self, Assignments};
+use crate::visitor::assignments::{self, Assignments, Bearer, IdProof};
 use crate::visitor::cookies;
 use crate::visitor::preview::{self, Token};
 use crate::visitor::{SESSION_COOKIE, Visitor, VisitorId};
@@ -13,7 +13,7 @@ use crate::visitor::{SESSION_COOKIE, Visitor, VisitorId};
 pub enum Arrival {
     /// A crawler.
     Crawler,
-    /// A person who has not consented; the names of our cookies that they still have.
+    /// A person who has not consented; the names of our cookies that are to be deleted.
     NoConsent(Vec<String>),
     /// A person.
     Person(Box<Visitor>),
@@ -35,28 +35,27 @@ pub fn arrive<S: Source>(
         return Arrival::Crawler;
     }
     if plan.consent.as_ref().is_some_and(|consent| !has_consented(consent, request)) {
-        return Arrival::NoConsent(left_behind(plan, request));
+        // why: the cookies rest, and what was assigned comes back with the consent
+        return Arrival::NoConsent(Vec::new());
     }
     let brought = brought_id(plan, request, secret);
     let returning = brought.is_some();
-    let id = brought.unwrap_or_else(|| VisitorId::from_random(entropy()));
+    let (id, proof) = brought.unwrap_or_else(|| (VisitorId::from_random(entropy()), IdProof::New));
     // why: what an experiment of this page requires is decided here too, for units of its own kind
     let asked = || plan.with_required(on_page).into_iter().filter_map(|index| plan.experiments.get(index));
-    let session = (plan.has_sessions && asked().any(Experiment::needs_session)).then(|| {
-        let brought = cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
-        let returning = brought.is_some();
-        (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
-    });
+    let session = (plan.has_sessions && (asked().any(Experiment::needs_session) || plan.layer_has_sessions(on_page)))
+        .then(|| {
+            let brought = cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
+            let returning = brought.is_some();
+            (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
+        });
     // why: not only experiments of users need to know; conditions may ask for `user_id`, and events carry it
     let user = user_of(plan, request);
-    let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, Assignments::parse);
+    let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, |value| {
+        let key = secret.map(assignments::tag_key);
+        Assignments::read(value, plan, Bearer { visitor: id.as_str(), id: proof, key: key.as_ref() })
+    });
     Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments }))
-}
-
-/// Our cookies that a request brought along although there is no consent (any more).
-fn left_behind<S: Source>(plan: &Plan, request: &Request<'_, S>) -> Vec<String> {
-    let names = [plan.visitor.cookie.as_str(), assignments::COOKIE, SESSION_COOKIE];
-    names.into_iter().filter(|name| request.cookie(name).is_some()).map(str::to_owned).collect()
 }
 
 /// What a request says about previews.
@@ -117,13 +116,13 @@ fn has_consented<S: Source>(consent: &Consent, request: &Request<'_, S>) -> bool
 }
 
 /// The id of the first of our cookies that holds one: a browser may send several, of other paths or domains.
-fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<VisitorId> {
+fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<(VisitorId, IdProof)> {
     let mut values = cookies::values(request.cookie_header(), &plan.visitor.cookie);
     match (plan.visitor.signed, secret) {
         (true, Some(secret)) => values.find_map(|value| VisitorId::accept_signed(value, secret)),
         // why: without the secret nothing could be checked, and a new id on every request would be worse than one that
         // is not signed
-        _ => values.find_map(VisitorId::accept),
+        _ => values.find_map(VisitorId::accept).map(|id| (id, IdProof::Unsigned)),
     }
 }
 

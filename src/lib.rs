@@ -12,6 +12,7 @@ pub mod document;
 pub mod plan;
 pub mod visitor;
 pub mod configuration;
+pub mod person;
 pub mod facts;
 pub mod arrive;
 pub mod decide;

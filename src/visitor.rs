@@ -5,10 +5,13 @@ pub mod assignments;
 pub mod cookies;
 pub mod crawler;
 mod id;
+pub mod kept;
 pub mod preview;
 pub mod reading;
+pub mod token;
 
 pub use id::VisitorId;
+pub use kept::{Kept, Viewer};
 
 use assignments::Assignments;
 

@@ -3,7 +3,7 @@
 use super::{EXPOSE, HeaderChange, Intent, USER, VARIANTS, caching, sticky};
 use crate::arrive::{Arrival, PreviewRequest};
 use crate::cut;
-use crate::document::{Expose, Kind};
+use crate::document::Expose;
 use crate::plan::{Experiment, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::{self, Assignments};
@@ -95,20 +95,19 @@ impl Intent {
         reply: &mut Reply,
     ) {
         for (position, decision) in self.decisions.iter().enumerate() {
-            let Some((_, e, variant)) = sticky::decided(plan, std::slice::from_ref(decision)).next() else { continue };
+            let Some((_, e, _)) = sticky::decided(plan, std::slice::from_ref(decision)).next() else { continue };
             if !self.is_met(e, answer, rewritable) {
                 continue;
             }
-            let exposed_before = assignments.of(&e.id).is_some_and(|entry| entry.exposed && *entry.variant == *variant);
-            let exposes = e.kind == Kind::Experiment && !exposed_before;
+            let exposes = sticky::is_first(plan, assignments, decision, visitor, self.now);
             let watched = e.expose == Expose::Selector;
             if exposes && watched {
                 reply.watched.push(position);
             } else if exposes {
                 reply.exposed.push(position);
             }
-            let displayed = self.is_displayed(e);
-            sticky::mark(assignments, e, visitor, exposes && !watched, displayed, self.now);
+            let done = (exposes && !watched, self.is_displayed(plan, decision.experiment));
+            sticky::mark(plan, assignments, decision, visitor, done, self.now);
         }
     }
 
@@ -157,11 +156,10 @@ impl Intent {
         if let Some((session, false)) = &visitor.session {
             set(jar.until_closed(SESSION_COOKIE, session.as_str()));
         }
-        if *assignments != visitor.assignments {
-            let value = assignments.encode(|entry| {
-                let e = plan.experiment(&entry.experiment).and_then(|index| plan.experiments.get(index));
-                e.is_some_and(|e| e.iteration == entry.iteration && !e.is_over(self.now))
-            });
+        if assignments.is_news_to(&visitor.assignments) {
+            let key = secret.map(assignments::tag_key);
+            let value = assignments
+                .encode(visitor.id.as_str(), key.as_ref(), |entry| sticky::is_current(plan, entry, self.now));
             set(jar.lasting_http_only(assignments::COOKIE, &value));
         }
     }

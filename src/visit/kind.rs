@@ -17,9 +17,9 @@ pub enum RequestKind {
 
 /// How paths of files end that are no pages, for clients that say nothing else.
 const FILES: [&str; 43] = [
-    "7z", "aac", "avi", "avif", "bmp", "bz2", "css", "eot", "flac", "gif", "gz", "ico", "jpeg", "jpg", "js", "m3u8", "m4a",
-    "m4v", "map", "mjs", "mov", "mp3", "mp4", "mpd", "mpeg", "oga", "ogg", "ogv", "opus", "otf", "pdf", "png", "svg", "tar",
-    "tif", "tiff", "ttf", "wasm", "wav", "webm", "webp", "woff", "woff2",
+    "7z", "aac", "avi", "avif", "bmp", "bz2", "css", "eot", "flac", "gif", "gz", "ico", "jpeg", "jpg", "js", "m3u8",
+    "m4a", "m4v", "map", "mjs", "mov", "mp3", "mp4", "mpd", "mpeg", "oga", "ogg", "ogv", "opus", "otf", "pdf", "png",
+    "svg", "tar", "tif", "tiff", "ttf", "wasm", "wav", "webm", "webp", "woff", "woff2",
 ];
 
 /// The same of data, which a script asks for.

@@ -1,5 +1,6 @@
 //! What works, and what somebody should look at.
 
+mod moment;
 mod reading;
 mod surface;
 mod worth;
@@ -33,6 +34,7 @@ pub(super) fn check(document: &Document, now: Timestamp, problems: &mut Vec<Prob
         effects(document, experiment, &mut report);
         names(experiment, &mut report);
         destinations(document, experiment, &mut report);
+        moment::check(document, experiment, &mut report);
         reading::check(document, experiment, now, &mut report);
         worth::check(document, experiment, &mut report);
     }
