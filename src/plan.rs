@@ -210,7 +210,7 @@ impl Scope {
     /// Whether a request is in the scope.
     #[must_use]
     pub fn contains(&self, method: &str, url: &Url<'_>) -> bool {
-        (self.methods.is_empty() || self.methods.iter().any(|m| &**m == method)) && self.has_page(url)
+        self.takes(method) && self.has_page(url)
     }
 
     /// Whether a page is in the scope, whatever the method.

@@ -23,7 +23,9 @@ export function load(env, url) {
     resolve = resolved;
   });
   const done = taken(env, url, resolve)
-    .catch((error) => console.error(`sortition: failed in loading the document, the shop goes on: ${error?.stack ?? error}`))
+    .catch((error) =>
+      console.error(`sortition: failed in loading the document, the shop goes on: ${error?.stack ?? error}`),
+    )
     .finally(resolve);
   return { usable, done };
 }
@@ -35,7 +37,7 @@ async function taken(env, url, usable) {
   const reading = read(env.CONFIG);
   const early = await Promise.race([reading, pause(COPY_AFTER_MS)]);
   core.generation();
-  if (!core.has_plan() && (early?.[0].problem || !early) && (await startByCopy(env, url))) usable();
+  if (!core.has_plan() && (!early || early.some(({ problem }) => problem)) && (await startByCopy(env, url))) usable();
   const keys = await Promise.race([reading, pause(PATIENCE_MS)]);
   if (!keys) return;
   core.generation();

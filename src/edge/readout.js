@@ -66,8 +66,9 @@ export async function readout(request, env) {
 /** Asks what a readout wants to know; the answers of each of its experiments, as a text. */
 async function learn(one, env, asked, trail) {
   const kill = env.CONFIG.get("kill");
+  const guarded = env.CONFIG.get("kill-guard");
   const first = await ask(env, JSON.parse(one.first()), asked);
-  one.learn(JSON.stringify(first), await trail, (await kill) ?? undefined);
+  one.learn(JSON.stringify(first), await trail, (await kill) ?? undefined, (await guarded) ?? undefined);
   const told = JSON.parse(one.second()).map((questions) => ask(env, questions, asked));
   return JSON.stringify(await Promise.all(told));
 }
@@ -238,11 +239,11 @@ export async function guard(env) {
   const one = Readout.open(config, undefined, true, Date.now());
   if (one.size() === 0) return;
   const told = await learn(one, env, undefined, "[]");
-  const kill = (await env.CONFIG.get("kill")) ?? undefined;
-  const acts = JSON.parse(one.act(told, kill, env.SORTITION_SECRET));
+  // why: a key of its own, so that it never overwrites what a person wrote meanwhile
+  const before = (await env.CONFIG.get("kill-guard")) ?? undefined;
+  const acts = JSON.parse(one.act(told, before, env.SORTITION_SECRET));
   if (!acts) return;
-  // why: a key that cannot be read kills everything already, and is somebody's to mend
-  if (acts.kill) await env.CONFIG.put("kill", JSON.stringify(acts.kill));
+  await env.CONFIG.put("kill-guard", JSON.stringify(acts.guard));
   const message = core.message(JSON.stringify(acts.events));
   if (message) await ship(message, env);
   for (const [key, entry] of acts.audit) {

@@ -1,10 +1,10 @@
 //! The readout and its guard, in synchronous calls between the questions that `readout.js` asks the record.
 
-use crate::document::{Document, Experiment, Kind, News, Notify, Status, Timestamp};
+use crate::document::{Document, Experiment, Id, Kind, News, Notify, Status, Timestamp};
 use crate::events::{EndedEarly, Event, What};
 use crate::hash::{self, signature};
 use crate::ledger::readout::{self as record, Iteration, Question};
-use crate::plan::Kill;
+use crate::plan::{Guard, Kill};
 use crate::readout::{self, AuditEntry, Known, Results, Scope};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -45,6 +45,24 @@ pub fn readout_policy() -> String {
     )
 }
 
+/// The value of `kill-guard` with these experiments among those that it ended; what else it says stays. One that cannot be
+/// read is the guard's own to mend, since no person writes it.
+fn with_ended(guard: Option<&str>, ended: &[Id]) -> Value {
+    let mut fields = match guard.and_then(|text| serde_json::from_str(text).ok()) {
+        Some(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let known = fields.remove("experiments");
+    let mut all: Vec<Value> = known.and_then(|list| list.as_array().cloned()).unwrap_or_default();
+    for id in ended.iter().map(|id| Value::from(id.as_str())) {
+        if !all.contains(&id) {
+            all.push(id);
+        }
+    }
+    fields.insert("experiments".to_owned(), Value::Array(all));
+    Value::Object(fields)
+}
+
 #[wasm_bindgen]
 impl Readout {
     /// Starts one of a document: of the experiment with this id; without an id of all; `guard`: of those that may be ended.
@@ -78,13 +96,16 @@ impl Readout {
         text(Known::questions(&self.document))
     }
 
-    /// Takes the answers, the audit trail (a list of texts, the newest first) and the key `kill`.
-    pub fn learn(&mut self, first: &str, audit: &str, kill: Option<String>) {
+    /// Takes the answers, the audit trail (a list of texts, the newest first) and the keys `kill` and `kill-guard`.
+    pub fn learn(&mut self, first: &str, audit: &str, kill: Option<String>, guard: Option<String>) {
         self.known = Known::read(&answers(first));
         let entries = answers(audit).into_iter().flatten();
         self.known.audit = entries.filter_map(|entry| serde_json::from_str::<AuditEntry>(&entry).ok()).collect();
         self.known.kill =
             kill.map(|text| Kill::parse(&text).unwrap_or_else(|_| Kill::everything())).unwrap_or_default();
+        if let Some(guard) = guard.and_then(|text| Guard::parse(&text).ok()) {
+            self.known.kill = std::mem::take(&mut self.known.kill).with(&guard.experiments);
+        }
     }
 
     /// What to ask about the chosen: a list of questions for each. None about drafts, nor in a list about what stands
@@ -150,10 +171,10 @@ impl Readout {
         self.experiments().next().map(of).unwrap_or_default()
     }
 
-    /// What to do about breaches, `null` where there is none: `kill`, the key's next value; `audit`, `[key, entry]`s;
+    /// What to do about breaches, `null` where there is none: `guard`, the next value of the key `kill-guard`; `audit`, `[key, entry]`s;
     /// `events` for the queue; `notify`, `[url, body, signature]`s, signed where there is a secret. A cause ends an
     /// iteration once: who takes an experiment up again knows of it.
-    pub fn act(&self, told: &str, kill: Option<String>, secret: Option<String>) -> String {
+    pub fn act(&self, told: &str, guard: Option<String>, secret: Option<String>) -> String {
         let at = self.now.to_string();
         let revision = self.document.revision.clone().unwrap_or_default();
         let (mut ended, mut audit, mut events, mut notices) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -200,9 +221,8 @@ impl Readout {
         if events.is_empty() {
             return "null".to_owned();
         }
-        let kill = kill.map_or_else(|| Ok(Kill::default()), |text| Kill::parse(&text));
-        let next = kill.ok().map(|kill| kill.with(&ended));
-        json!({"kill": next, "audit": audit, "events": events, "notify": notices}).to_string()
+        json!({"guard": with_ended(guard.as_deref(), &ended), "audit": audit, "events": events, "notify": notices})
+            .to_string()
     }
 
     /// The header `Sortition-Signature` of a body; null without a secret.
