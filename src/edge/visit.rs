@@ -130,6 +130,7 @@ impl Visit {
         etag: Option<String>,
         expose: Option<String>,
         user: Option<String>,
+        versions: Option<String>,
         copy: Option<String>,
         now: f64,
     ) -> String {
@@ -143,13 +144,14 @@ impl Visit {
             etag: etag.as_deref(),
             expose: expose.as_deref(),
             user: user.as_deref(),
+            versions: versions.as_deref(),
             copy: copy.as_deref(),
         };
         if answer.is_fresh() {
-            self.count(&self.visit.intent().decisions, status, millis(now));
+            self.count(&self.visit.intent().served(), status, millis(now));
         }
         let finish = self.visit.finish(&answer);
-        let mut events = self.visit.exposures(&finish.exposed);
+        let mut events = self.visit.exposures(&finish.exposed, answer.versions);
         if let (Some(user), Some(visitor)) = (&user, self.visit.intent().visitor())
             && let Some(event) = identified(&self.loaded, &visitor.id, user, millis(now))
         {
