@@ -6,7 +6,7 @@
 
 use crate::document::{Document, Problem};
 use crate::hash;
-use crate::plan::{Guard, Kill, Plan};
+use crate::plan::{Kill, KillGuard, Plan};
 use crate::visitor::crawler::Crawlers;
 use std::rc::Rc;
 
@@ -65,9 +65,9 @@ pub struct Configuration {
     /// The text that it came from, as a hash, so that an unchanged document is not compiled again.
     content: Option<String>,
     kill: Option<Kill>,
-    guard: Option<Guard>,
+    guard: Option<KillGuard>,
     /// The switches that the plan in force has, and of which document.
-    applied: Option<(u32, Kill, Guard)>,
+    applied: Option<(u32, Kill, KillGuard)>,
     /// Whether some reading came to an end, or was given up.
     is_settled: bool,
     confirmed_at: Option<f64>,
@@ -115,7 +115,7 @@ impl Configuration {
 
     /// What the guard ended and holds.
     #[must_use]
-    pub fn guard(&self) -> Option<&Guard> {
+    pub fn guard(&self) -> Option<&KillGuard> {
         self.guard.as_ref()
     }
 
@@ -228,8 +228,8 @@ impl Configuration {
         }
         match guard {
             Value::Unknown(problem) => problems.push(problem),
-            Value::Absent => self.guard = Some(Guard::default()),
-            Value::Text(text) => match Guard::parse(&text) {
+            Value::Absent => self.guard = Some(KillGuard::default()),
+            Value::Text(text) => match KillGuard::parse(&text) {
                 Ok(guard) => self.guard = Some(guard),
                 Err(problem) => problems.push(problem),
             },
@@ -265,14 +265,14 @@ impl Configuration {
             self.applied = None;
             return;
         };
-        let is_applied = |(generation, k, g): &(u32, Kill, Guard)| {
+        let is_applied = |(generation, k, g): &(u32, Kill, KillGuard)| {
             *generation == compiled.generation && k == kill && g == guard && self.loaded.is_some()
         };
         if self.applied.as_ref().is_some_and(is_applied) {
             return;
         }
         let mut loaded = compiled.clone();
-        if loaded.plan.differs(kill) || !guard.is_empty() {
+        if loaded.plan.differs_from(kill, guard) {
             let mut plan = Plan::clone(&loaded.plan);
             plan.apply(kill);
             plan.apply_guard(guard);

@@ -4,6 +4,7 @@
 
 mod compile;
 mod cookie;
+mod guard;
 mod index;
 mod kill;
 mod page;
@@ -11,7 +12,8 @@ mod takeover;
 
 pub use compile::{assignment_code, assignment_key, held_out_code};
 pub use cookie::CookieAttributes;
-pub use kill::{Guard, Kill};
+pub use guard::Guard as KillGuard;
+pub use kill::Kill;
 pub use page::{PageRule, Pattern};
 
 use crate::condition::{Condition, FactKey};
@@ -156,10 +158,10 @@ pub struct Experiment {
     pub assigned_elsewhere: bool,
     /// Traffic in buckets, before the first ramp step.
     pub traffic: u16,
-    /// The most that its traffic may be, in buckets: what the worker's guard holds it at.
-    pub hold: u16,
     /// From each time (milliseconds since 1970) on, a traffic in buckets; in order of time.
     pub ramp: Vec<(i64, u16)>,
+    /// The most traffic in buckets that the worker's guard lets through.
+    pub hold: u16,
     /// The part of a layer that it owns.
     pub layer: Option<LayerPart>,
     /// Who wins a conflict.
@@ -257,6 +259,8 @@ pub struct Variant {
     pub key: Option<Box<str>>,
     /// The first variant bucket that is not its own; its range starts at the bound of the variant before it.
     pub below: u16,
+    /// The same as the document's weights have it; a bandit's guard moves the bound in force.
+    pub written_below: u16,
     /// What stands for it in the assignment cookie: 24 bits, different for each variant of an experiment.
     pub code: u32,
     /// What headers say of it: `hero=bold`.
@@ -277,8 +281,8 @@ impl Experiment {
     /// The traffic at a time, in buckets.
     #[must_use]
     pub fn traffic_at(&self, now: i64) -> u16 {
-        let step = self.ramp.iter().rev().find(|(at, _)| *at <= now);
-        step.map_or(self.traffic, |(_, traffic)| *traffic).min(self.hold)
+        let ramped = self.ramp.iter().rev().find(|(at, _)| *at <= now).map_or(self.traffic, |(_, traffic)| *traffic);
+        ramped.min(self.hold)
     }
 
     /// Whether it does anything for anybody at a time: it is running, or it is killed and says so to the origin.

@@ -5,6 +5,8 @@ import * as core from "sortition-core";
 import { pause } from "./ship.js";
 
 const KEYS = ["config", "kill", "kill-guard"];
+// The queues that events may go to.
+const QUEUES = ["EVENTS", ...Array.from({ length: 9 }, (_, index) => `EVENTS_${index + 1}`)];
 // why: KV caches a reading for 60 seconds unless told otherwise, and takes no less than 30
 const OPTIONS = { cacheTtl: 30 };
 // A reading that takes longer is given up. A panic in the wasm would leave it pending for ever.
@@ -33,7 +35,7 @@ export function load(env, url) {
 async function taken(env, url, usable) {
   // why: after every wait the instance may be another one; see `revive` in entry.js
   core.generation();
-  core.configure(env.SORTITION_SECRET, Boolean(env.EVENTS), Date.now());
+  core.configure(env.SORTITION_SECRET, QUEUES.some((name) => env[name]), Date.now());
   const reading = read(env.CONFIG);
   const early = await Promise.race([reading, pause(COPY_AFTER_MS)]);
   core.generation();

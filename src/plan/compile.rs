@@ -241,38 +241,43 @@ impl<'a> Compiler<'a> {
 
 #[inline(never)]
 fn variants(e: &document::Experiment) -> Vec<Variant> {
+    let bounds = bounds(&e.shares()).unwrap_or_default();
     e.variants
         .iter()
-        .zip(bounds(&e.shares()))
-        .map(|(variant, below)| Variant {
-            id: variant.id.as_str().into(),
-            key: variant.key.as_deref().map(Into::into),
-            below,
-            code: assignment_code(e.id.as_str(), e.iteration, variant.id.as_str()),
-            header_member: member(&e.id, &variant.id).into(),
-            rewrite: variant.rewrite.clone(),
-            redirect: variant.redirect.clone(),
-            origin: variant.origin.clone(),
-            response_headers: variant
-                .response_headers
-                .iter()
-                .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
-                .collect(),
-            payload: variant.payload.as_ref().map(|payload| payload.to_string().into()),
+        .enumerate()
+        .map(|(index, variant)| {
+            let below = bounds.get(index).copied().unwrap_or(BUCKETS);
+            Variant {
+                id: variant.id.as_str().into(),
+                key: variant.key.as_deref().map(Into::into),
+                below,
+                written_below: below,
+                code: assignment_code(e.id.as_str(), e.iteration, variant.id.as_str()),
+                header_member: member(&e.id, &variant.id).into(),
+                rewrite: variant.rewrite.clone(),
+                redirect: variant.redirect.clone(),
+                origin: variant.origin.clone(),
+                response_headers: variant
+                    .response_headers
+                    .iter()
+                    .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+                    .collect(),
+                payload: variant.payload.as_ref().map(|payload| payload.to_string().into()),
+            }
         })
         .collect()
 }
 
-/// For each share the first bucket that is not its own any more; the buckets fall to the shares in their order.
-pub(super) fn bounds(shares: &[f64]) -> Vec<u16> {
-    let sum: f64 = shares.iter().sum();
-    let last = shares.iter().rposition(|share| *share > 0.0);
+/// The first bucket beyond each weight's cumulative share; `None` where they sum to nothing.
+pub(super) fn bounds(weights: &[f64]) -> Option<Vec<u16>> {
+    let sum: f64 = weights.iter().sum();
+    let last = weights.iter().rposition(|weight| *weight > 0.0)?;
     let mut cumulative = 0.0;
-    let bound = |(index, share): (usize, &f64)| {
-        cumulative += share;
-        if last.is_some_and(|last| index >= last) { BUCKETS } else { bound(cumulative / sum) }
+    let of = |(index, weight): (usize, &f64)| {
+        cumulative += weight;
+        if index >= last { BUCKETS } else { bound(cumulative / sum) }
     };
-    shares.iter().enumerate().map(bound).collect()
+    Some(weights.iter().enumerate().map(of).collect())
 }
 
 /// What stands for an iteration of an experiment in the assignment cookie.

@@ -1,11 +1,8 @@
-//! The switches beside the document: `kill`, by which people give the control to everybody, and `kill-guard`, where the
-//! worker's own guard writes. Each is a key of its own, so that neither overrides the other; both apply.
+//! The kill switch: a small KV value that gives the control to everybody without touching the document.
 
 use super::Plan;
-use super::compile::bounds;
-use crate::document::{Id, Percent};
+use crate::document::Id;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
 /// What the KV key `kill` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,70 +55,12 @@ impl Kill {
 }
 
 impl Kill {
-    fn names(&self, experiment: &str) -> bool {
-        self.experiments.iter().any(|id| id.as_str() == experiment)
-    }
-}
-
-/// What the KV key `kill-guard` says: what the worker's guard ended, holds, or moved.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct Guard {
-    /// The experiments that it ended.
-    #[serde(default)]
-    pub experiments: Vec<Id>,
-    /// The most that an experiment's traffic may be, by the experiment's id.
-    #[serde(default)]
-    pub hold: HashMap<String, Percent>,
-    /// Weights of variants by their ids, by the experiment's id: those of bandits.
-    #[serde(default)]
-    pub weights: HashMap<String, HashMap<String, f64>>,
-}
-
-impl Guard {
-    /// Reads the value of the key.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it. No person writes the key, so what was last known of it stays in force.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| {
-            format!(
-                "the KV key `kill-guard` is not what the guard writes: {error}; delete it, and the guard writes it anew"
-            )
-        })
-    }
-
-    /// Whether it says nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Whether it ended an experiment.
-    #[must_use]
-    pub fn ended(&self, experiment: &str) -> bool {
+    pub(super) fn names(&self, experiment: &str) -> bool {
         self.experiments.iter().any(|id| id.as_str() == experiment)
     }
 }
 
 impl Plan {
-    /// Ends, holds and weighs as the guard says, on top of what [`Plan::apply`] did; for a plan that no guard changed yet.
-    pub fn apply_guard(&mut self, guard: &Guard) {
-        for experiment in &mut self.experiments {
-            experiment.killed |= guard.ended(&experiment.id);
-            if let Some(hold) = guard.hold.get(&*experiment.id) {
-                experiment.hold = hold.buckets();
-            }
-            let Some(weights) = guard.weights.get(&*experiment.id) else { continue };
-            let weight = |id: &str| weights.get(id).copied().filter(|weight| weight.is_finite() && *weight >= 0.0);
-            let shares: Vec<f64> = experiment.variants.iter().map(|it| weight(&it.id).unwrap_or(0.0)).collect();
-            let sum: f64 = shares.iter().sum();
-            if sum.is_finite() && sum > 0.0 {
-                experiment.variants.iter_mut().zip(bounds(&shares)).for_each(|(it, below)| it.below = below);
-            }
-        }
-    }
-
     /// Turns the kill switch of each experiment as the key says.
     pub fn apply(&mut self, kill: &Kill) {
         let all = kill.all || self.killed_by_document;
