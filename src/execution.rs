@@ -4,10 +4,13 @@
 //! [`Intent::reply`] what becomes of its answer: every header that the client sees differently is changed there.
 
 pub mod breaker;
+mod cache_control;
 mod caching;
 mod early;
 mod elsewhere;
+mod entity_tag;
 mod intent;
+mod media_type;
 mod preview_bar;
 mod redirect;
 mod reply;
@@ -17,7 +20,8 @@ mod sticky;
 pub use early::Early;
 pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
-pub use reply::{Answer, Reply};
+pub use media_type::Charset;
+pub use reply::{Answer, NotRewritten, Reply};
 
 /// One change to a list of headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,3 +44,5 @@ pub const VISITOR: &str = "Sortition-Visitor";
 pub const EXPOSE: &str = "Sortition-Expose";
 /// The response header by which the origin says which of its users the visitor is.
 pub const USER: &str = "Sortition-User";
+/// The response header by which the origin says which models and services made the page.
+pub const VERSIONS: &str = "Sortition-Versions";

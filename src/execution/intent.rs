@@ -179,10 +179,14 @@ impl Intent {
     /// Whether some step changes the HTML, if it can be rewritten.
     #[must_use]
     pub fn rewrites(&self, plan: &Plan) -> bool {
-        &*self.method == "GET"
-            && (self.treatments(plan).any(|treatment| !treatment.variant.rewrite.is_empty())
-                || self.bridge(plan).is_some()
-                || self.is_preview())
+        &*self.method == "GET" && self.changes_page(plan)
+    }
+
+    /// Whether the page that a GET is answered by is changed, if it can be rewritten.
+    pub(super) fn changes_page(&self, plan: &Plan) -> bool {
+        self.treatments(plan).any(|treatment| !treatment.variant.rewrite.is_empty())
+            || self.bridge(plan).is_some()
+            || self.is_preview()
     }
 
     /// Whether the answer might expose the visitor to something for the first time.
@@ -228,13 +232,12 @@ impl Intent {
                 changes.push(HeaderChange::Set(VISITOR, visitor.id.as_str().to_owned()));
             }
         }
-        if matches!(&*self.method, "GET" | "HEAD") {
-            if let Some(validator) = &self.validator {
-                caching::unscope_request(validator, request, &mut changes);
-            }
-            if self.rewrites(plan) {
-                caching::ask_for_whole_readable_page(request, &mut changes);
-            }
+        let rewrites = self.rewrites(plan);
+        if let Some(validator) = &self.validator {
+            caching::unscope_request(validator, request, rewrites, &mut changes);
+        }
+        if rewrites {
+            caching::ask_for_whole_readable_page(request, &mut changes);
         }
         changes
     }

@@ -1,6 +1,8 @@
 //! What becomes of the origin's answer: the one place that changes headers of a response.
 
-use super::{EXPOSE, HeaderChange, Intent, USER, VARIANTS, caching, sticky};
+use super::caching::{self, Storage};
+use super::media_type::{self, Charset};
+use super::{EXPOSE, HeaderChange, Intent, USER, VARIANTS, VERSIONS, VISITOR, sticky};
 use crate::arrive::{Arrival, PreviewRequest};
 use crate::cut;
 use crate::document::{Expose, Kind};
@@ -39,16 +41,33 @@ pub struct Reply {
     pub changes: Vec<HeaderChange>,
     /// Whether its body goes through the rewriter.
     pub rewrite: bool,
+    /// How text is put into it there.
+    pub charset: Charset,
+    /// The `Content-Type` that the rewriter is given in place of the page's, which it would read otherwise than browsers
+    /// do. The page's own is among the changes.
+    pub relabelled: Option<&'static str>,
+    /// Why a page leaves as it came although something of it was to be rewritten.
+    pub not_rewritten: Option<NotRewritten>,
     /// The decisions that the visitor was exposed to by this answer, by position among the intent's.
     pub exposed: Vec<usize>,
     /// The decisions that are exposed when an element of theirs is met, by position.
     pub watched: Vec<usize>,
 }
 
+/// Why a page cannot be rewritten. Then nobody is exposed to what a rewrite would have shown, in any variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRewritten {
+    /// The origin forbids it, by `Cache-Control: no-transform`.
+    Forbidden,
+    /// Its charset does not keep ASCII, such as UTF-16.
+    Charset,
+    /// It is compressed in a way that the rewriter does not read.
+    Encoding,
+}
+
 impl Answer<'_> {
     fn is_html(&self) -> bool {
-        let media_type = cut::trimmed(cut::before(self.content_type.unwrap_or(""), b';'));
-        media_type.eq_ignore_ascii_case("text/html")
+        media_type::page_charset(self.content_type).is_some()
     }
 
     /// Whether the origin was asked for it just now, so that it tells how the origin fares.
@@ -61,11 +80,18 @@ impl Answer<'_> {
         (200..300).contains(&self.status)
     }
 
-    /// Whether the rewriter can work on it, in answer to a GET.
-    fn is_rewritable(&self) -> bool {
-        self.status == 200
-            && self.is_html()
-            && cut::pieces(self.content_encoding.unwrap_or(""), b',').all(caching::is_readable)
+    /// How the rewriter can work on it, in answer to a GET; `None` for what is no page.
+    fn rewritable(&self) -> Option<Result<Charset, NotRewritten>> {
+        let charset = media_type::page_charset(self.content_type).filter(|_| self.status == 200)?;
+        Some(if caching::forbids_transform(self.cache_control) {
+            Err(NotRewritten::Forbidden)
+        } else if charset == Charset::Unreadable {
+            Err(NotRewritten::Charset)
+        } else if !cut::pieces(self.content_encoding.unwrap_or(""), b',').all(caching::is_readable) {
+            Err(NotRewritten::Encoding)
+        } else {
+            Ok(charset)
+        })
     }
 }
 
@@ -73,16 +99,65 @@ impl Intent {
     /// What to do with the origin's answer. `secret` signs the visitor cookie where the document asks for it.
     #[must_use]
     pub fn reply(&self, plan: &Plan, answer: &Answer<'_>, secret: Option<&[u8]>) -> Reply {
+        let storage = if self.is_preview() {
+            Storage::Never
+        } else if self.depends_on_visitor {
+            Storage::Private(answer.cache_control)
+        } else {
+            Storage::AsOriginSays
+        };
+        self.reply_stored(plan, answer, secret, storage)
+    }
+
+    /// What to do with an answer that caches may keep in this way.
+    pub(super) fn reply_stored(
+        &self,
+        plan: &Plan,
+        answer: &Answer<'_>,
+        secret: Option<&[u8]>,
+        storage: Storage<'_>,
+    ) -> Reply {
         let mut reply = Reply::default();
-        let rewritable = &*self.method == "GET" && answer.is_rewritable();
+        let page = answer.rewritable();
+        let rewritable = &*self.method == "GET" && matches!(page, Some(Ok(_)));
         reply.rewrite = rewritable && self.rewrites(plan);
         if let Some(visitor) = self.visitor().filter(|_| self.depends_on_visitor) {
             let mut assignments = self.assignments.clone();
             self.expose(plan, answer, rewritable, visitor, &mut assignments, &mut reply);
             self.set_cookies(plan, visitor, &assignments, secret, &mut reply.changes);
         }
+        match page {
+            Some(Ok(charset)) if reply.rewrite || !reply.watched.is_empty() => {
+                reply.charset = charset;
+                let own = answer.content_type.unwrap_or("");
+                reply.relabelled = media_type::relabelled(own, charset);
+                if reply.relabelled.is_some() {
+                    reply.changes.push(HeaderChange::Set("Content-Type", own.to_owned()));
+                }
+            }
+            Some(Err(reason)) if self.rewrites(plan) => reply.not_rewritten = Some(reason),
+            _ => {}
+        }
         self.change_headers(plan, answer, &mut reply);
+        caching::last_word(&mut reply.changes, storage);
         reply
+    }
+
+    /// What becomes of the headers of an answer that could not be finished. The origin may have rendered it for this
+    /// visitor, so nobody keeps it, and what the origin says for us alone does not leave. It says nothing of the answer, so
+    /// that it can be had before there is one.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<HeaderChange> {
+        let mut changes = Self::internal();
+        let is_for_one = self.depends_on_visitor || !self.told_origin.is_empty();
+        caching::last_word(&mut changes, if is_for_one { Storage::Never } else { Storage::AsOriginSays });
+        changes
+    }
+
+    /// Takes out of an answer what is between the origin and us.
+    #[must_use]
+    pub fn internal() -> Vec<HeaderChange> {
+        [EXPOSE, USER, VERSIONS, VARIANTS, VISITOR].map(HeaderChange::Remove).into()
     }
 
     fn expose(
@@ -171,10 +246,11 @@ impl Intent {
         if let Some(copy) = answer.copy.filter(|_| plan.headers.to_client && self.visitor().is_some()) {
             changes.push(HeaderChange::Set("Sortition-Cache", copy.to_owned()));
         }
-        if plan.headers.to_client && !self.told_client.is_empty() {
+        if !plan.headers.to_client || self.told_client.is_empty() {
+            // why: an origin that sends back what it was told would tell crawlers
+            changes.push(HeaderChange::Remove(VARIANTS));
+        } else {
             changes.push(HeaderChange::Set(VARIANTS, self.told_client.clone()));
-        }
-        if plan.headers.to_client && !self.told_client.is_empty() {
             // why: of the response's headers this is the one that scripts of the page can read
             let told = shortened(&self.told_client).replace('"', "");
             changes.push(HeaderChange::Append("Server-Timing", ["sortition;desc=\"", &told, "\""].concat()));
@@ -205,28 +281,16 @@ impl Intent {
         if let Some(validator) = &self.validator {
             // why: a page fetched ahead exposes nothing; with a validator the navigation after it might be answered by a
             // 304, which exposes nothing either
-            let tag = answer.etag.filter(|_| !self.prefetch);
-            match tag.and_then(|tag| caching::scope(tag, validator)) {
+            let tag = answer.etag.filter(|_| !self.prefetch && !self.is_preview());
+            let is_weak = self.changes_page(plan) && (answer.status == 304 || matches!(answer.rewritable(), Some(Ok(_))));
+            match tag.and_then(|tag| caching::scope(tag, validator, is_weak)) {
                 Some(tag) => changes.push(HeaderChange::Set("ETag", tag)),
                 None if answer.etag.is_some() => changes.push(HeaderChange::Remove("ETag")),
                 None => {}
             }
             changes.push(HeaderChange::Remove("Last-Modified"));
         }
-        if self.depends_on_visitor {
-            if let Some(value) = caching::private(answer.cache_control) {
-                changes.push(HeaderChange::Set("Cache-Control", value));
-            }
-            changes.push(HeaderChange::Append("Vary", "Cookie".to_owned()));
-            // why: these override Cache-Control in the caches they are meant for
-            for name in ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"] {
-                changes.push(HeaderChange::Remove(name));
-            }
-        }
         if self.is_preview() {
-            changes.retain(|change| !matches!(change, HeaderChange::Set("Cache-Control" | "ETag", _)));
-            changes.push(HeaderChange::Set("Cache-Control", "private, no-store".to_owned()));
-            changes.push(HeaderChange::Remove("ETag"));
             changes.push(HeaderChange::Set("X-Robots-Tag", "noindex".to_owned()));
         }
         if reply.rewrite {
