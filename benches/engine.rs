@@ -6,10 +6,10 @@
 use divan::{AllocProfiler, Bencher};
 use serde_json::{Value, json};
 use sortition_engine::arrive::{PreviewRequest, arrive};
-use sortition_engine::bucket::Salt;
 use sortition_engine::document::Document;
 use sortition_engine::execution::{Answer, Intent};
 use sortition_engine::facts::{Request, Source};
+use sortition_engine::hash::Salt;
 use sortition_engine::plan::{Plan, Presence};
 use sortition_engine::url::Url;
 use sortition_engine::visitor::assignments::Assignments;

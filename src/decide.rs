@@ -4,9 +4,9 @@
 //! look beyond one experiment: `requires` asks for the variant that another gives this unit, wherever that one's pages
 //! are, and conflicts are settled after every experiment of the page has its assignment.
 
-use crate::bucket::Bucket;
 use crate::condition::{Attributes, FactKey};
 use crate::document::{CrawlerPolicy, Status, UnitKind};
+use crate::hash::Bucket;
 use crate::plan::{Experiment, Plan};
 use crate::visitor::assignments::Assignments;
 use std::cell::RefCell;
@@ -191,7 +191,7 @@ impl<'a> Person<'a> {
     /// The fingerprint of the user or session that an assignment belongs to; none: the visitor.
     #[must_use]
     pub fn owner(&self, kind: UnitKind) -> Option<String> {
-        if kind == UnitKind::Visitor { None } else { self.unit(kind).map(crate::bucket::fingerprint) }
+        if kind == UnitKind::Visitor { None } else { self.unit(kind).map(crate::hash::fingerprint) }
     }
 }
 

@@ -3,7 +3,7 @@
 //! The modules stand in the order of a request's life, and each uses only those above it: read the list from top to
 //! bottom and you have read the story.
 
-pub mod bucket;
+pub mod hash;
 pub mod nearest;
 pub mod cut;
 pub mod url;
@@ -25,3 +25,7 @@ pub mod readout;
 mod edge;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod cli;
+
+/// The name that `hash` had.
+#[doc(hidden)]
+pub use hash as bucket;

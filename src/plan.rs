@@ -12,12 +12,12 @@ pub use cookie::CookieAttributes;
 pub use kill::Kill;
 pub use page::{PageRule, Pattern};
 
-use crate::bucket::{Bucket, Salt};
 use crate::condition::{Condition, FactKey};
 use crate::document::{
     Bridge, Consent, CrawlerPolicy, Display, Expose, HeaderSettings, Kind, OriginChange, Preview, Redirect,
     RewriteStep, Slots, Status, UnitKind, VisitorSettings,
 };
+use crate::hash::{Bucket, Salt};
 use crate::url::Url;
 use index::PageIndex;
 use std::collections::HashMap;

@@ -167,7 +167,7 @@ impl TryFrom<[u32; 2]> for Slots {
     type Error = String;
     fn try_from([from, to]: [u32; 2]) -> Result<Self, String> {
         match (u16::try_from(from), u16::try_from(to)) {
-            (Ok(from), Ok(to)) if from < to && to <= crate::bucket::BUCKETS => Ok(Self { from, to }),
+            (Ok(from), Ok(to)) if from < to && to <= crate::hash::BUCKETS => Ok(Self { from, to }),
             _ => {
                 Err(format!("[{from}, {to}] is not a range of slots: use two numbers of 0 to 10000, the first smaller"))
             }

@@ -2,8 +2,8 @@
 
 use super::isolate::{self, Isolate, Loaded};
 use super::source::forget;
-use crate::bucket;
 use crate::document::Document;
+use crate::hash;
 use crate::plan::{Kill, Plan};
 use crate::visitor::crawler::Crawlers;
 use std::rc::Rc;
@@ -137,7 +137,7 @@ fn settle(isolate: &mut Isolate, fetched: Fetched, now: f64, ttl: f64) -> Option
 
 #[inline(never)]
 fn take_document(isolate: &mut Isolate, text: &str) -> Result<(), String> {
-    let content = bucket::event_id(&[text]);
+    let content = hash::event_id(&[text]);
     if isolate.content.as_ref() == Some(&content) {
         return Ok(());
     }

@@ -125,6 +125,6 @@ fn sealed(
     let news = isolate.counts.crawlers > isolate.crawlers_told;
     isolate.crawlers_told = isolate.counts.crawlers;
     let served = news.then_some(Served { crawlers: isolate.counts.crawlers, visits: isolate.counts.visits });
-    let source = isolate.source.get_or_insert_with(|| crate::bucket::hex(&entropy()));
+    let source = isolate.source.get_or_insert_with(|| crate::hash::hex(&entropy()));
     Some(events.message(source, seq, served, health))
 }

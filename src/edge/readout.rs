@@ -1,8 +1,8 @@
 //! The readout and its guard, in synchronous calls between the questions that `readout.js` asks the record.
 
-use crate::bucket::{self, signature};
 use crate::document::{Document, Experiment, Kind, Status, Timestamp};
 use crate::events::{EndedEarly, Event, What};
+use crate::hash::{self, signature};
 use crate::ledger::readout::{self as record, Iteration, Question};
 use crate::plan::Kill;
 use crate::readout::{self, AuditEntry, Known, Results, Scope};
@@ -171,7 +171,7 @@ impl Readout {
                 };
                 let iteration = e.iteration.to_string();
                 let event = Event {
-                    id: bucket::event_id(&[
+                    id: hash::event_id(&[
                         "ended",
                         &self.document.project,
                         e.id.as_str(),
@@ -208,6 +208,6 @@ impl Readout {
         let secret = secret.filter(|secret| !secret.is_empty())?.as_bytes();
         let seconds = self.now.millis().div_euclid(1000).to_string();
         let tag = signature::sign(secret, &[seconds.as_bytes(), b".", body.as_bytes()]);
-        Some(format!("t={seconds},v1={}", bucket::hex(&tag)))
+        Some(format!("t={seconds},v1={}", hash::hex(&tag)))
     }
 }

@@ -2,11 +2,11 @@
 
 use super::json::Object;
 use super::{Event, Exposure, PageView, What, personal};
-use crate::bucket;
 use crate::decide::Decision;
 use crate::document::{Timestamp, UnitKind};
 use crate::execution::Intent;
 use crate::facts::{Request, Source};
+use crate::hash;
 use crate::plan::{Experiment, Plan, Variant};
 use std::collections::BTreeMap;
 
@@ -151,5 +151,5 @@ pub fn exposure(intent: &Intent, plan: &Plan, position: usize, view: &PageView) 
 /// The id of an exposure: of one unit to one iteration of one experiment, so that only the first counts.
 #[must_use]
 pub fn exposure_id(project: &str, experiment: &str, iteration: u32, unit: &str) -> String {
-    bucket::event_id(&["exposure", project, experiment, &iteration.to_string(), unit])
+    hash::event_id(&["exposure", project, experiment, &iteration.to_string(), unit])
 }

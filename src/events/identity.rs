@@ -1,8 +1,8 @@
 //! Who a visitor is, by the origin's word: its response header `Sortition-User`.
 
 use super::{Event, What, personal};
-use crate::bucket;
 use crate::document::Timestamp;
+use crate::hash;
 use crate::plan::Plan;
 use crate::visitor::VisitorId;
 use std::collections::VecDeque;
@@ -30,7 +30,7 @@ pub fn identified(plan: &Plan, visitor: &VisitorId, user: &str, now: i64) -> Opt
 /// The id of an identification: of one visitor as one user.
 #[must_use]
 pub fn identification_id(project: &str, visitor: &str, user: &str) -> String {
-    bucket::event_id(&["identified", project, visitor, user])
+    hash::event_id(&["identified", project, visitor, user])
 }
 
 /// What an isolate told of lately, so that an origin may send its header with every page of a user who is logged in.

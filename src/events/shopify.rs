@@ -7,8 +7,8 @@
 use super::money::{Currency, Decimal};
 use super::reception::conversion_id;
 use super::{Channel, Conversion, Event, Problem, What};
-use crate::bucket::{self, signature};
 use crate::document::Timestamp;
+use crate::hash::{self, signature};
 use crate::plan::Plan;
 use crate::visitor::VisitorId;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -156,7 +156,7 @@ fn event(
         id: match &refund_of {
             // why: `purchase` of this number, told by a page or another server, is the same sale
             None => conversion_id(&plan.project, conversion_event, &transaction),
-            Some(order) => bucket::event_id(&["refund", &plan.project, order, &transaction]),
+            Some(order) => hash::event_id(&["refund", &plan.project, order, &transaction]),
         },
         project: plan.project.to_string(),
         config_revision: plan.revision.to_string(),

@@ -1,6 +1,6 @@
 //! The signature of a server's request: `Sortition-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`.
 
-use crate::bucket::signature;
+use crate::hash::signature;
 
 /// How far the time of a signature may be from ours, in seconds.
 pub const WINDOW_SECONDS: i64 = 300;

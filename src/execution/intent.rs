@@ -2,10 +2,10 @@
 
 use super::{HeaderChange, VARIANTS, VISITOR, caching, sticky};
 use crate::arrive::{Arrival, PreviewRequest};
-use crate::bucket;
 use crate::decide::{Asker, Decision, Person, Reason, decide};
 use crate::document::{Bridge, Display, Kind, Status};
 use crate::facts::{Facts, Identity, Request, Source};
+use crate::hash;
 use crate::plan::{Experiment, Plan, Variant};
 use crate::visitor::Visitor;
 use crate::visitor::assignments::Assignments;
@@ -107,7 +107,7 @@ impl Intent {
         self.carried_out = self.to_carry_out(plan);
         let changed = self.depends_on_visitor || !self.carried_out.is_empty();
         let shown = self.shown(plan);
-        self.validator = changed.then(|| bucket::validator(&[&plan.revision, &self.told_origin, &shown]));
+        self.validator = changed.then(|| hash::validator(&[&plan.revision, &self.told_origin, &shown]));
     }
 
     /// Whether the page is shown by a preview.
@@ -279,7 +279,7 @@ fn person<'a>(visitor: &'a Visitor, preview: &'a [(usize, usize)]) -> Person<'a>
 
 /// The fingerprint of the browser session.
 pub(super) fn session_mark(visitor: &Visitor) -> Option<String> {
-    visitor.session.as_ref().map(|(id, _)| bucket::fingerprint(id.as_str()))
+    visitor.session.as_ref().map(|(id, _)| hash::fingerprint(id.as_str()))
 }
 
 pub(super) fn list(plan: &Plan, decisions: &[Decision], told: impl Fn(Reason) -> bool) -> String {

@@ -1,7 +1,7 @@
 //! The archive: what came, as it came, one event a line.
 
-use crate::bucket;
 use crate::events::Message;
+use crate::hash;
 
 /// The archive's object of a batch: its key and its content, one event a line. `None` where there is nothing to keep.
 ///
@@ -18,6 +18,6 @@ pub fn archive(messages: &[Message], received_at: &str) -> Option<(String, Strin
     if lines.is_empty() {
         return None;
     }
-    let name = bucket::event_id(&[&lines]);
+    let name = hash::event_id(&[&lines]);
     Some((format!("events/dt={day}/hour={hour}/{name}.ndjson"), lines))
 }

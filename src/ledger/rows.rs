@@ -1,8 +1,8 @@
 //! Events → rows.
 
-use crate::bucket;
 use crate::events::health::OriginHealth;
 use crate::events::{Channel, Conversion, Event, Exposure, minor_value};
+use crate::hash;
 use serde_json::{Value, json};
 
 pub(super) fn exposure(event: &Event, exposure: &Exposure) -> Value {
@@ -68,7 +68,7 @@ pub(super) fn conversion(event: &Event, conversion: &Conversion) -> Value {
         json!(properties),
     ];
     let trust = if conversion.channel == Channel::Page { 1 } else { 0 };
-    let rest = bucket::event_id(&[&Value::Array(row.clone()).to_string()]);
+    let rest = hash::event_id(&[&Value::Array(row.clone()).to_string()]);
     row.push(json!(format!("{trust} {} {rest}", conversion.converted_at)));
     Value::Array(row)
 }

@@ -1,9 +1,9 @@
 //! Document → plan.
 
 use super::{CookieAttributes, Experiment, Gate, Kill, PageIndex, PageRule, Pattern, Plan, Scope, Variant};
-use crate::bucket::{self, BUCKETS, Salt};
 use crate::condition::{Condition, FactKey, Groups};
 use crate::document::{self, Audience, Document, PageSubject, Problem, Severity};
+use crate::hash::{self, BUCKETS, Salt};
 use crate::url::Url;
 use std::collections::HashMap;
 
@@ -64,7 +64,7 @@ impl Plan {
 #[inline(never)]
 fn content_revision(document: &Document) -> Box<str> {
     let text = serde_json::to_string(document).unwrap_or_default();
-    format!("unpushed-{}", bucket::fingerprint(&text)).into()
+    format!("unpushed-{}", hash::fingerprint(&text)).into()
 }
 
 /// The pages that redirects lead to, each with the page that it stands in for. Only an experiment on one exact path

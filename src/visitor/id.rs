@@ -1,6 +1,6 @@
 //! The visitor id: made once, kept for a year, never derived from anything.
 
-use crate::bucket::signature;
+use crate::hash::signature;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::fmt;
 
@@ -34,7 +34,7 @@ impl VisitorId {
         let [.., version, _, variant, _, _, _, _, _, _, _] = &mut bytes;
         *version = *version & 0x0f | 0x40;
         *variant = *variant & 0x3f | 0x80;
-        let mut digits = &*crate::bucket::hex(&bytes);
+        let mut digits = &*crate::hash::hex(&bytes);
         let mut text = String::with_capacity(36);
         for length in [8, 4, 4, 4] {
             let (group, rest) = digits.split_at_checked(length).unwrap_or((digits, ""));

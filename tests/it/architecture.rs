@@ -54,8 +54,8 @@ fn named(text: &str) -> Vec<String> {
 
 #[test]
 fn names_are_found_in_paths_and_in_lists() {
-    let text = "use crate::plan::Plan;\n// crate::edge\nlet x = crate::bucket::hex(b);\nuse crate::{decide::{Asker, decide}, url, facts::Request};";
-    assert_eq!(named(text), ["plan", "bucket", "decide", "url", "facts"]);
+    let text = "use crate::plan::Plan;\n// crate::edge\nlet x = crate::hash::hex(b);\nuse crate::{decide::{Asker, decide}, url, facts::Request};";
+    assert_eq!(named(text), ["plan", "hash", "decide", "url", "facts"]);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::support::{
     with,
 };
 use serde_json::{Value, json};
-use sortition_engine::bucket::Salt;
 use sortition_engine::decide::{Asker, Reason, decide};
+use sortition_engine::hash::Salt;
 use sortition_engine::plan::Kill;
 use std::sync::LazyLock;
 

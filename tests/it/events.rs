@@ -4,13 +4,13 @@ use crate::assignments::cases;
 use crate::support::{CHROME, Page, Sent, compile};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sortition_engine::bucket::{hex, signature as hmac};
 use sortition_engine::document::Document;
 use sortition_engine::events::money::{Currency, Decimal, MAX_MINOR};
 use sortition_engine::events::reception::{self, MAX_BODY};
 use sortition_engine::events::{
     Channel, Event, Message, SCHEMA, Served, What, Written, exposure, page_view, personal, shopify, signature,
 };
+use sortition_engine::hash::{hex, signature as hmac};
 use sortition_engine::plan::Plan;
 
 /// 2026-11-21T12:00:00Z.

@@ -5,8 +5,8 @@ use crate::support::{
     variants, visitor, with,
 };
 use serde_json::{Value, json};
-use sortition_engine::bucket::Salt;
 use sortition_engine::decide::{Asker, Decision, Person, Reason, decide};
+use sortition_engine::hash::Salt;
 use sortition_engine::plan::{Kill, Plan};
 use sortition_engine::stats::special::chi2_sf;
 use sortition_engine::visitor::assignments::{Assignments, Entry};

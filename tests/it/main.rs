@@ -4,7 +4,7 @@
 
 mod architecture;
 mod assignments;
-mod bucket;
+mod hash;
 mod caching;
 mod check;
 mod cli;

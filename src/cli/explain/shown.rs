@@ -2,10 +2,10 @@
 
 use super::{Explained, Lane};
 use crate::arrive::Arrival;
-use crate::bucket::{BUCKETS, Bucket};
 use crate::decide::Decision;
 use crate::document::{Timestamp, UnitKind};
 use crate::execution::{Early, HeaderChange, Reply};
+use crate::hash::{BUCKETS, Bucket};
 use crate::plan::Experiment;
 use serde_json::{Value, json};
 

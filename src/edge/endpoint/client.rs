@@ -11,7 +11,7 @@ unsafe extern "C" {
 
 pub(super) fn client(request: &Request) -> Result<Response> {
     let script = client_script();
-    let tag = format!("\"{}\"", crate::bucket::validator(&[&script]));
+    let tag = format!("\"{}\"", crate::hash::validator(&[&script]));
     let headers = Headers::new();
     headers.set("etag", &tag)?;
     // why: the name never changes, so a page picks a new version up within the hour

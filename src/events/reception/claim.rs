@@ -1,10 +1,10 @@
 //! What drafts claim, held against the plan, and the events that follow whoever sent them.
 
 use super::{Claim, Draft};
-use crate::bucket;
 use crate::document::{Kind, Timestamp};
 use crate::events::identity::identification_id;
 use crate::events::{Event, What};
+use crate::hash;
 use crate::plan::{Experiment, Plan};
 
 /// The experiments that drafts claim an exposure to, by their positions in the plan, in its order.
@@ -66,7 +66,7 @@ pub(super) fn complete(draft: &Draft, plan: &Plan, now: i64, new_id: impl FnOnce
         Claim::Ended(ended) => {
             let parts =
                 ["ended", project, &ended.experiment_id, ended.variant.as_deref().unwrap_or(""), &ended.ended_at];
-            (bucket::event_id(&parts), What::EndedEarly(ended.clone()))
+            (hash::event_id(&parts), What::EndedEarly(ended.clone()))
         }
         Claim::Identified => {
             let visitor = draft.anonymous_id.as_deref();
@@ -89,5 +89,5 @@ pub(super) fn complete(draft: &Draft, plan: &Plan, now: i64, new_id: impl FnOnce
 /// The id of an outcome of a transaction: it counts once, whoever reports it.
 #[must_use]
 pub fn conversion_id(project: &str, conversion_event: &str, transaction: &str) -> String {
-    bucket::event_id(&["conversion", project, conversion_event, transaction])
+    hash::event_id(&["conversion", project, conversion_event, transaction])
 }

@@ -2,12 +2,12 @@
 
 use super::claim::{Wrong, complete, known_variant};
 use super::{Claim, Draft};
-use crate::bucket;
 use crate::decide::Reason;
 use crate::document::UnitKind;
 use crate::events::exposure::{Met, exposure};
 use crate::events::{Event, PageView, Problem, What};
 use crate::execution::Intent;
+use crate::hash;
 use crate::plan::Plan;
 
 /// What the worker knows about a page that sends events.
@@ -55,7 +55,7 @@ pub fn from_page(
                     event
                 })
             }
-            _ => complete(&draft, plan, page.intent.now, || bucket::hex(&entropy())),
+            _ => complete(&draft, plan, page.intent.now, || hash::hex(&entropy())),
         };
         match event {
             Ok(event) => events.push(event),

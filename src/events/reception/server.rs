@@ -2,11 +2,11 @@
 
 use super::claim::{Wrong, complete, known_variant};
 use super::{Claim, Draft};
-use crate::bucket;
 use crate::decide::Reason;
 use crate::document::UnitKind;
 use crate::events::exposure::Met;
 use crate::events::{Event, PageView, Problem, What};
+use crate::hash;
 use crate::plan::Plan;
 
 /// The events of a server's drafts. `tag` is the signature's, `now` in milliseconds since 1970.
@@ -17,7 +17,7 @@ use crate::plan::Plan;
 ///
 /// Events that name nobody, or experiments and variants that do not exist, each with its field.
 pub fn from_server(drafts: &[Draft], plan: &Plan, tag: &[u8; 32], now: i64) -> Result<Vec<Event>, Vec<Problem>> {
-    let tag = bucket::hex(tag);
+    let tag = hash::hex(tag);
     let (mut events, mut problems) = (Vec::new(), Vec::new());
     for draft in drafts {
         let position = draft.position.to_string();
@@ -30,9 +30,9 @@ pub fn from_server(drafts: &[Draft], plan: &Plan, tag: &[u8; 32], now: i64) -> R
                     event
                 })
             }
-            _ => complete(draft, plan, now, || {
-                bucket::event_id(&["conversion", &plan.project, "signed", &tag, &position])
-            }),
+            _ => {
+                complete(draft, plan, now, || hash::event_id(&["conversion", &plan.project, "signed", &tag, &position]))
+            }
         };
         match event {
             Ok(event) => events.push(event),

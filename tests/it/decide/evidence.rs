@@ -2,8 +2,8 @@
 
 use crate::support::{Random, compile, decide_for, running, shop, visitor, with};
 use serde_json::json;
-use sortition_engine::bucket::Salt;
 use sortition_engine::decide::Reason;
+use sortition_engine::hash::Salt;
 
 /// The salts of the contract, computed here once more.
 #[test]

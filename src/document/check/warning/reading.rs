@@ -62,10 +62,10 @@ fn smallest_share(document: &Document, experiment: &Experiment) -> Option<f64> {
     let sum: f64 = weights.iter().sum();
     let least = weights.iter().copied().fold(f64::INFINITY, f64::min);
     let traffic = experiment.ramp.iter().map(|step| step.traffic).max().unwrap_or(experiment.traffic);
-    let part = |percent: crate::document::Percent| f64::from(percent.buckets()) / f64::from(crate::bucket::BUCKETS);
+    let part = |percent: crate::document::Percent| f64::from(percent.buckets()) / f64::from(crate::hash::BUCKETS);
     let slots = experiment.slots.map_or(1.0, |slots| {
         let (from, to) = slots.bounds();
-        f64::from(to - from) / f64::from(crate::bucket::BUCKETS)
+        f64::from(to - from) / f64::from(crate::hash::BUCKETS)
     });
     let share = least / sum * part(traffic) * slots * (1.0 - part(document.holdout.percent));
     (weights.len() > 1 && share > 0.0).then_some(share)

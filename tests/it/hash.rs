@@ -1,6 +1,6 @@
 //! The assignment hash, against an implementation that shares no code with it.
 
-use sortition_engine::bucket::{Salt, event_id, fingerprint};
+use sortition_engine::hash::{Salt, event_id, fingerprint};
 
 #[derive(serde::Deserialize)]
 struct Golden {

@@ -1,6 +1,6 @@
-//! (salt, unit) → a bucket of 0..10,000, and every other hash of the project. No other module hashes.
+//! (salt, unit) → a bucket, and every other hash of the project. No other module hashes.
 //!
-//! Assignment uses SipHash-2-4 (Aumasson and Bernstein, 2012) because it is keyed: buckets under two salts are
+//! Our own assignment uses SipHash-2-4 (Aumasson and Bernstein, 2012) because it is keyed: buckets under two salts are
 //! independent, nobody can craft ids that fall into one bucket without knowing the salt, and it is as fast as the
 //! unkeyed hashes on inputs as short as an id. `fixtures/buckets.json` pins its results for all time.
 
@@ -25,7 +25,7 @@ impl Bucket {
 /// A salt, prepared: the hash key that its text stands for.
 ///
 /// ```
-/// use sortition_engine::bucket::Salt;
+/// use sortition_engine::hash::Salt;
 /// let salt = Salt::new("acme-shop/hero/1/variant");
 /// assert_eq!(salt.bucket("7c1f8a52-8a0e-4b6c-9d3e-1f2a3b4c5d6e"), salt.bucket("7c1f8a52-8a0e-4b6c-9d3e-1f2a3b4c5d6e"));
 /// ```
