@@ -21,7 +21,7 @@ pub use early::Early;
 pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
 pub use media_type::Charset;
-pub use reply::{Answer, NotRewritten, Reply};
+pub use reply::{Answer, NotRewritten, Reply, unfinished};
 
 /// One change to a list of headers.
 #[derive(Clone, Debug, PartialEq, Eq)]

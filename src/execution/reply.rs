@@ -143,23 +143,6 @@ impl Intent {
         reply
     }
 
-    /// What becomes of the headers of an answer that could not be finished. The origin may have rendered it for this
-    /// visitor, so nobody keeps it, and what the origin says for us alone does not leave. It says nothing of the answer, so
-    /// that it can be had before there is one.
-    #[must_use]
-    pub fn unfinished(&self) -> Vec<HeaderChange> {
-        let mut changes = Self::internal();
-        let is_for_one = self.depends_on_visitor || !self.told_origin.is_empty();
-        caching::last_word(&mut changes, if is_for_one { Storage::Never } else { Storage::AsOriginSays });
-        changes
-    }
-
-    /// Takes out of an answer what is between the origin and us.
-    #[must_use]
-    pub fn internal() -> Vec<HeaderChange> {
-        [EXPOSE, USER, VERSIONS, VARIANTS, VISITOR].map(HeaderChange::Remove).into()
-    }
-
     fn expose(
         &self,
         plan: &Plan,
@@ -246,10 +229,12 @@ impl Intent {
         if let Some(copy) = answer.copy.filter(|_| plan.headers.to_client && self.visitor().is_some()) {
             changes.push(HeaderChange::Set("Sortition-Cache", copy.to_owned()));
         }
-        if !plan.headers.to_client || self.told_client.is_empty() {
+        let tells_client = plan.headers.to_client && !self.told_client.is_empty();
+        if !tells_client && !self.told_origin.is_empty() {
             // why: an origin that sends back what it was told would tell crawlers
             changes.push(HeaderChange::Remove(VARIANTS));
-        } else {
+        }
+        if tells_client {
             changes.push(HeaderChange::Set(VARIANTS, self.told_client.clone()));
             // why: of the response's headers this is the one that scripts of the page can read
             let told = shortened(&self.told_client).replace('"', "");
@@ -293,17 +278,22 @@ impl Intent {
         if self.is_preview() {
             changes.push(HeaderChange::Set("X-Robots-Tag", "noindex".to_owned()));
         }
-        if reply.rewrite {
+        // why: a HEAD is answered as the GET would be
+        if reply.rewrite || (self.changes_page(plan) && matches!(answer.rewritable(), Some(Ok(_)))) {
             for name in ["Content-Length", "Accept-Ranges", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest"] {
                 changes.push(HeaderChange::Remove(name));
             }
-        } else if &*self.method == "HEAD"
-            && answer.is_html()
-            && self.treatments(plan).any(|t| !t.variant.rewrite.is_empty())
-        {
-            changes.push(HeaderChange::Remove("Content-Length"));
         }
     }
+}
+
+/// What becomes of the headers of an answer that could not be finished, whatever was decided: the origin may have rendered
+/// it for one visitor, so nobody keeps it, and what is between the origin and us does not leave.
+#[must_use]
+pub fn unfinished() -> Vec<HeaderChange> {
+    let mut changes = [EXPOSE, USER, VERSIONS, VARIANTS, VISITOR].map(HeaderChange::Remove).to_vec();
+    caching::last_word(&mut changes, Storage::Never);
+    changes
 }
 
 /// The most of the variants that `Server-Timing` repeats, in bytes. It is for looking at; scripts have the bridge.
