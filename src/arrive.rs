@@ -91,7 +91,10 @@ pub fn preview<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<
     match request.url.parameter(preview::NAME) {
         Some(token) if token.is_empty() => PreviewRequest::End { clean: request.url.without(preview::NAME) },
         Some(token) => match read(&token) {
-            Ok(_) => PreviewRequest::Start { token, clean: request.url.without(preview::NAME) },
+            // why: what was read is written anew, so that nothing else of a link gets into a cookie
+            Ok(token) => {
+                PreviewRequest::Start { token: token.write(secret), clean: request.url.without(preview::NAME) }
+            }
             Err(ignored) => PreviewRequest::Ignored(ignored),
         },
         None => match request.cookie(preview::NAME).map(read) {

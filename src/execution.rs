@@ -14,7 +14,8 @@ mod media_type;
 mod preview_bar;
 mod redirect;
 mod reply;
-mod shared;
+pub mod rewriting;
+pub mod shared;
 mod sticky;
 
 pub use early::Early;

@@ -6,6 +6,7 @@ mod compile;
 mod cookie;
 mod index;
 mod kill;
+mod original;
 mod page;
 
 pub use cookie::CookieAttributes;
@@ -20,6 +21,7 @@ use crate::document::{
 use crate::hash::{Bucket, Salt};
 use crate::url::Url;
 use index::PageIndex;
+use original::Original;
 use std::collections::HashMap;
 
 /// A document, compiled.
@@ -60,8 +62,8 @@ pub struct Plan {
     /// The units that no experiment touches.
     pub holdout: Gate,
     index: PageIndex,
-    /// From the path of a page that redirects lead to, to the experiment and the path that it stands in for.
-    canonical: HashMap<Box<str>, (usize, Box<str>)>,
+    /// From the path of a page that redirects lead to, to what it stands in for.
+    originals: HashMap<Box<str>, Vec<Original>>,
     killed_by_document: bool,
 }
 
@@ -288,11 +290,14 @@ impl Plan {
         !self.cached.is_empty() && method == "GET" && self.cached.iter().any(|rule| rule.matches(url))
     }
 
-    /// The path of the page that this one stands in for in a redirect experiment, for search engines.
+    /// The URL of the page that this one stands in for in a redirect experiment, for search engines.
     #[must_use]
-    pub fn canonical_of(&self, url: &Url<'_>, now: i64) -> Option<&str> {
-        let (experiment, original) = self.canonical.get(url.path)?;
-        self.experiments.get(*experiment).filter(|e| e.is_live(now)).map(|_| &**original)
+    pub fn canonical_of(&self, url: &Url<'_>, now: i64) -> Option<String> {
+        let originals = self.originals.get(url.path)?;
+        originals.iter().find_map(|original| {
+            self.experiments.get(original.experiment).filter(|e| e.is_live(now))?;
+            original.of(url)
+        })
     }
 
     /// These experiments and then all that they require, directly or not, wherever those are.

@@ -28,11 +28,6 @@ impl<'a> CacheControl<'a> {
         self.directives().any(|directive| directive.eq_ignore_ascii_case(name))
     }
 
-    /// Whether some directive is about named headers alone.
-    pub(super) fn is_qualified(self) -> bool {
-        ["private", "no-cache"].iter().any(|name| self.has(name) && !self.has_whole(name))
-    }
-
     /// The seconds of a directive, the fewest where it stands there twice; 0 for what is no number, since what cannot be
     /// read counts as stale (RFC 9111, section 4.2.1).
     pub(super) fn seconds(self, name: &str) -> Option<u64> {

@@ -21,7 +21,7 @@ pub struct Intent {
     pub prefetch: bool,
     /// What the request says about previews.
     pub preview: PreviewRequest,
-    /// The path of the page that this one stands in for in a redirect experiment.
+    /// The URL of the page that this one stands in for in a redirect experiment.
     pub canonical: Option<String>,
     /// The request's method.
     pub method: Box<str>,
@@ -84,7 +84,7 @@ impl Intent {
             depends_on_visitor: decisions.iter().any(|decision| decision.reason.depends_on_visitor()),
             decisions,
             preview,
-            canonical: plan.canonical_of(&request.url, now).map(str::to_owned),
+            canonical: plan.canonical_of(&request.url, now),
             prefetch: crate::arrive::is_prefetch(request),
             method: request.method.into(),
             url: request.url.whole.into(),

@@ -240,9 +240,8 @@ impl Intent {
             let told = shortened(&self.told_client).replace('"', "");
             changes.push(HeaderChange::Append("Server-Timing", ["sortition;desc=\"", &told, "\""].concat()));
         }
-        if let Some(path) = self.canonical.as_deref().filter(|_| answer.is_success()) {
-            let here = Url::split(&self.url);
-            let link = format!("<{}://{}{path}>; rel=\"canonical\"", here.scheme, here.host);
+        if let Some(original) = self.canonical.as_deref().filter(|_| answer.is_success()) {
+            let link = format!("<{original}>; rel=\"canonical\"");
             changes.push(HeaderChange::Append("Link", link));
         }
         if let Arrival::NoConsent(cookies) = &self.arrival {

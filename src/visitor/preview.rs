@@ -105,13 +105,14 @@ impl Token {
 }
 
 fn read_choices(text: &str) -> Option<Vec<(Id, Id)>> {
+    // why: one more than may be, so that too many are noticed and none is read in vain
     let choices: Option<Vec<_>> = text
         .split('.')
-        .take(MAX_CHOICES)
+        .take(MAX_CHOICES + 1)
         .map(|choice| {
             let (experiment, variant) = choice.split_once(':')?;
             Some((Id::new(experiment)?, Id::new(variant)?))
         })
         .collect();
-    choices
+    choices.filter(|choices| choices.len() <= MAX_CHOICES)
 }
