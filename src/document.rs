@@ -8,11 +8,14 @@ mod check;
 #[cfg(not(target_arch = "wasm32"))]
 mod env;
 mod experiment;
+mod governance;
+mod metric;
 mod page;
 mod parse;
 mod scalar;
 #[cfg(not(target_arch = "wasm32"))]
 mod schema;
+mod takeover;
 mod variant;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -21,14 +24,20 @@ pub use check::{check, warnings};
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::merge_env;
 pub use experiment::{
-    Analysis, Audience, Display, Experiment, Expose, Guardrail, Hash, Kind, Method, Metrics, Override, Protected,
-    RampStep, Requirement, Risk, Rollback, Seo, Status, UnitKind,
+    Allocation, Analysis, Audience, Display, Experiment, Expose, Guardrail, GuardrailAct, Kind, Method, Metrics,
+    Override, Protected, RampCondition, RampStep, Requirement, Risk, Rollback, RollbackCause, Seo, Status, UnitKind,
 };
+pub use governance::{
+    ApiSettings, Approval, DatedApproval, DecisionRecord, GitRepository, News, NewsFormat, Notice, Notify, Policy,
+    RecordSettings, Verdict,
+};
+pub use metric::{BUILT_IN_METRICS, Cuped, Direction, Metric, MetricKind, Numerator, Refunds};
 pub use page::{Page, PageMatch, PageSubject};
 pub use parse::{MAX_BYTES, Problem, Severity};
 pub use scalar::{Id, Percent, Slots, Timestamp, Weight};
 #[cfg(not(target_arch = "wasm32"))]
 pub use schema::schema;
+pub use takeover::{CookieForm, CookieJson, CookieText, Hash, HashGate, HashSplit, Like, Mode, OwnHash, TakenOver};
 pub use variant::{Action, OriginChange, Redirect, RewriteStep, Variant};
 
 use serde::{Deserialize, Serialize};
@@ -97,20 +106,20 @@ pub struct Document {
     /// What is measured.
     #[serde(default)]
     pub metrics: BTreeMap<Id, Metric>,
-    /// Who is told when an experiment is ended by what its `rollback.when` names.
+    /// Who is told what becomes of experiments.
     #[serde(default)]
     pub notify: Option<Notify>,
+    /// What the team insists on.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Decisions by call.
+    #[serde(default)]
+    pub api: ApiSettings,
+    /// What becomes of the record.
+    #[serde(default)]
+    pub record: RecordSettings,
     /// The experiments, in the order in which headers list them.
     pub experiments: Vec<Experiment>,
-}
-
-/// Who is told when an experiment is ended without anybody.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Notify {
-    /// Where the event is posted, as JSON, signed with `SORTITION_SECRET`: an `https` URL.
-    pub url: String,
 }
 
 /// How visitors are recognised.
@@ -132,6 +141,82 @@ pub struct VisitorSettings {
     pub user_cookie: Option<String>,
     /// The request header that holds it.
     pub user_header: Option<String>,
+    /// Whether the user id carries a tag under `INGEST_SECRET`, so that nobody can choose one.
+    pub user_signed: bool,
+    /// A signed token that names the user.
+    pub user_jwt: Option<UserToken>,
+    /// How the visitor id stands in its cookie.
+    pub read: CookieForm,
+    /// Tools in whose cookies there may be assignments that are taken over on first sight.
+    pub adopt: Vec<Adopt>,
+}
+
+/// A tool's cookies with assignments.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Adopt {
+    /// The tool, which tells the form of the cookie.
+    pub from: AdoptFrom,
+    /// The cookie's name, where it is not the tool's usual one; `*` stands for any run of characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<String>,
+}
+
+/// The tools whose cookies with assignments can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum AdoptFrom {
+    /// GrowthBook's sticky buckets.
+    Growthbook,
+    /// VWO's combinations.
+    Vwo,
+    /// Convert's visitor data.
+    Convert,
+}
+
+/// A JSON Web Token (RFC 7519) that names the user. Exactly one of `cookie` and `header` is given.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UserToken {
+    /// The cookie that holds it.
+    #[serde(default)]
+    pub cookie: Option<String>,
+    /// The request header that holds it, with or without `Bearer` before it.
+    #[serde(default)]
+    pub header: Option<String>,
+    /// The claim that is the user id.
+    #[serde(default = "subject")]
+    pub claim: String,
+    /// The algorithm; no other is accepted.
+    pub alg: TokenAlgorithm,
+    /// The key as a JSON Web Key (RFC 7517); absent: the secret `USER_JWT_SECRET`.
+    #[serde(default)]
+    pub key: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The issuer that the token must name.
+    #[serde(default)]
+    pub iss: Option<String>,
+    /// The audience that the token must name.
+    #[serde(default)]
+    pub aud: Option<String>,
+}
+
+fn subject() -> String {
+    "sub".to_owned()
+}
+
+/// The algorithms that tokens may be signed with (RFC 7518).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub enum TokenAlgorithm {
+    /// HMAC with SHA-256.
+    HS256,
+    /// RSA with SHA-256.
+    RS256,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
 }
 
 impl Default for VisitorSettings {
@@ -144,6 +229,10 @@ impl Default for VisitorSettings {
             signed: false,
             user_cookie: None,
             user_header: None,
+            user_signed: false,
+            user_jwt: None,
+            read: CookieForm::default(),
+            adopt: Vec::new(),
         }
     }
 }
@@ -160,6 +249,21 @@ pub struct Consent {
     /// Whether `Sec-GPC: 1` (Global Privacy Control) means no, whatever the cookie says.
     #[serde(default = "yes")]
     pub honor_gpc: bool,
+    /// What happens before consent.
+    #[serde(default)]
+    pub mode: ConsentMode,
+}
+
+/// What happens before consent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentMode {
+    /// Nothing: everybody gets the control, without a cookie.
+    #[default]
+    Strict,
+    /// Visitors are assigned and keep their variant; nothing is sent or recorded until they consent.
+    Hold,
 }
 
 fn yes() -> bool {
@@ -249,46 +353,27 @@ pub struct Cache {
 }
 
 /// The share of units that no experiment touches.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Holdout {
     /// In per cent, two decimals.
     pub percent: Percent,
+    /// How many times as many units that are not held out are recorded to compare them with.
+    pub compare: f64,
+}
+
+impl Default for Holdout {
+    fn default() -> Self {
+        Self { percent: Percent::default(), compare: 4.0 }
+    }
 }
 
 /// A layer; experiments name it and own some of its 10,000 slots.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Layer {}
-
-/// Something measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Metric {
-    /// The conversion event that it counts.
-    pub event: String,
-    /// What is computed of it per unit.
-    pub kind: MetricKind,
-    /// Values above this count as this, in major units of the currency (winsorising).
-    #[serde(default)]
-    pub cap: Option<f64>,
-    /// The event of a ratio's denominator.
-    #[serde(default)]
-    pub per: Option<String>,
-}
-
-/// What is computed per unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum MetricKind {
-    /// Whether it happened.
-    Proportion,
-    /// The sum of the values.
-    Mean,
-    /// The sum of the values by the number of `per` events.
-    Ratio,
+#[serde(deny_unknown_fields, default)]
+pub struct Layer {
+    /// The share of the layer's units that none of its experiments touches, in per cent.
+    pub holdout: Percent,
 }

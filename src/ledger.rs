@@ -4,6 +4,7 @@
 //! a thousand events is one statement a table. Every statement may be repeated and reordered without changing the
 //! outcome, because the queue delivers at least once and in no order.
 
+pub mod answer;
 mod archive;
 pub mod readout;
 mod rows;

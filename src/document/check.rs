@@ -12,6 +12,7 @@ mod audience;
 mod circle;
 mod experiment;
 mod http;
+mod metric;
 mod page;
 mod protected;
 mod reach;

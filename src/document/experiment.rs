@@ -1,6 +1,7 @@
 //! An experiment, as it is written.
 
-use super::{Id, Page, Percent, Slots, Timestamp, Variant};
+use super::scalar::words;
+use super::{Approval, DecisionRecord, Hash, Id, Mode, Page, Percent, Slots, Timestamp, Variant};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,6 +24,9 @@ pub struct Experiment {
     /// Who answers for it.
     #[serde(default)]
     pub owner: String,
+    /// Who answers for what of it, by role.
+    #[serde(default)]
+    pub owners: BTreeMap<String, String>,
     /// How much harm it could do: `low`, `medium` or `high`.
     #[serde(default)]
     pub risk: Risk,
@@ -47,9 +51,27 @@ pub struct Experiment {
     /// Raise it to start over: new split, new data.
     #[serde(default = "one")]
     pub iteration: u32,
-    /// The hash that assigns.
+    /// The hash that assigns: our own, or another tool's with its salts and buckets.
     #[serde(default)]
     pub hash: Hash,
+    /// The tool that assigns instead of us; we only measure.
+    #[serde(default)]
+    pub assigned_by: Option<String>,
+    /// Its name elsewhere: in another tool, or for those who ask for decisions by call.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// Words by which decisions can be asked for together.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Whether it acts, or is only compared with another tool.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Whether it runs without consent, for what the shop calls strictly necessary; it is never recorded without it.
+    #[serde(default)]
+    pub essential: bool,
+    /// Who moves the weights.
+    #[serde(default)]
+    pub allocation: Allocation,
     /// The share of eligible units that takes part, in per cent with two decimals.
     #[serde(default = "Percent::all")]
     pub traffic: Percent,
@@ -92,9 +114,9 @@ pub struct Experiment {
     /// Changes for an environment, merged in by `push --env`.
     #[serde(default)]
     pub env: BTreeMap<String, serde_json::Value>,
-    /// Whether a unit keeps the variant it has.
-    #[serde(default = "yes")]
-    pub sticky: bool,
+    /// Whether a unit keeps the variant it has, whatever becomes of its facts; absent: in experiments only.
+    #[serde(default)]
+    pub sticky: Option<bool>,
     /// How often the treatment is shown.
     #[serde(default)]
     pub display: Display,
@@ -116,6 +138,24 @@ pub struct Experiment {
     /// Who takes it back, and when.
     #[serde(default)]
     pub rollback: Option<Rollback>,
+    /// What was decided of it in the end.
+    #[serde(default)]
+    pub decision: Option<DecisionRecord>,
+    /// Who approved it.
+    #[serde(default)]
+    pub approvals: Vec<Approval>,
+    /// The services that it touches.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// The kinds of data that it touches.
+    #[serde(default)]
+    pub data: Vec<String>,
+    /// What would be harmed if it went wrong, in words.
+    #[serde(default)]
+    pub blast_radius: String,
+    /// By when it should have left the code.
+    #[serde(default)]
+    pub cleanup_by: Option<Timestamp>,
     /// What of the page's search appearance it may change.
     #[serde(default)]
     pub seo: Seo,
@@ -127,18 +167,13 @@ fn one() -> u32 {
     1
 }
 
-fn yes() -> bool {
-    true
-}
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $word:ident),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-        #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$each])* $word),+ }
-    };
+impl Experiment {
+    /// Whether a unit keeps the variant it has: as written, or else in experiments only, since a lost entitlement must
+    /// take effect at once.
+    #[must_use]
+    pub fn is_sticky(&self) -> bool {
+        self.sticky.unwrap_or(self.kind == Kind::Experiment)
+    }
 }
 
 words! {
@@ -203,10 +238,12 @@ impl UnitKind {
 }
 
 words! {
-    /// The hash that assigns.
-    Hash {
-        /// SipHash-2-4.
-        #[default] Siphash,
+    /// Who moves the weights.
+    Allocation {
+        /// Nobody.
+        #[default] Fixed,
+        /// The worker, towards the better variants: for many options where learning is not the aim.
+        Bandit,
     }
 }
 words! {
@@ -241,6 +278,20 @@ pub struct RampStep {
     pub at: Timestamp,
     /// In per cent, two decimals.
     pub traffic: Percent,
+    /// What must hold for the step to be taken; absent: nothing.
+    #[serde(default, rename = "if", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<RampCondition>,
+    /// How many hours the step before must have run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_hours: Option<f64>,
+}
+
+words! {
+    /// What must hold for a ramp step to be taken.
+    RampCondition {
+        /// No gate is red and no guardrail broken.
+        #[default] Healthy,
+    }
 }
 
 /// The name of an audience, or a condition.
@@ -305,6 +356,21 @@ pub struct Guardrail {
     /// The highest relative lift that is tolerated, such as 0.02, where less is better.
     #[serde(default)]
     pub max_relative: Option<f64>,
+    /// What is done where it is broken; absent: as `rollback` says.
+    #[serde(default)]
+    pub act: Option<GuardrailAct>,
+}
+
+words! {
+    /// What is done where a guardrail is broken.
+    GuardrailAct {
+        /// The experiment ends.
+        #[default] Kill,
+        /// The ramp waits.
+        Hold,
+        /// People are told.
+        Tell,
+    }
 }
 
 /// How an experiment is read.
@@ -347,8 +413,22 @@ words! {
 pub struct Rollback {
     /// Who.
     pub owner: String,
-    /// When, in words. Of `guardrail`, `srm` and `errors` the worker ends the experiment itself where they name them.
+    /// When, in words, for people.
     pub when: String,
+    /// What makes the worker end the experiment by itself.
+    pub on: Vec<RollbackCause>,
+}
+
+words! {
+    /// What makes the worker end an experiment by itself.
+    RollbackCause {
+        /// A guardrail is broken.
+        #[default] Guardrail,
+        /// A sample ratio mismatch.
+        Srm,
+        /// The origin answers a variant with errors.
+        Errors,
+    }
 }
 
 /// What of the page's search appearance an experiment may change.

@@ -4,6 +4,18 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+/// An enum of plain words, the first or marked one the default.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $word:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$each])* $word),+ }
+    };
+}
+pub(super) use words;
+
 /// The id of an experiment, a variant, a layer, an audience or a metric: `[a-z0-9][a-z0-9_-]{0,63}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

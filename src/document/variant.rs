@@ -11,6 +11,15 @@ use std::collections::BTreeMap;
 pub struct Variant {
     /// Its id, unique in the experiment; headers, cookies and events carry it.
     pub id: Id,
+    /// A name for people.
+    #[serde(default)]
+    pub name: String,
+    /// What it shows or does, for people.
+    #[serde(default)]
+    pub description: String,
+    /// Its name elsewhere: in another tool, or for those who ask for decisions by call.
+    #[serde(default)]
+    pub key: Option<String>,
     /// Its share of the sum of all weights.
     pub weight: Weight,
     /// Data for scripts of the page, handed over by `bridge`.

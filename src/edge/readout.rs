@@ -1,6 +1,6 @@
 //! The readout and its guard, in synchronous calls between the questions that `readout.js` asks the record.
 
-use crate::document::{Document, Experiment, Kind, Status, Timestamp};
+use crate::document::{Document, Experiment, Kind, News, Notify, Status, Timestamp};
 use crate::events::{EndedEarly, Event, What};
 use crate::hash::{self, signature};
 use crate::ledger::readout::{self as record, Iteration, Question};
@@ -188,9 +188,11 @@ impl Readout {
                 let entry = json!({"at": at, "who": "sortition", "action": "kill", "from": revision, "to": revision,
                     "summary": [format!("killed: {}", e.id), breach.reason]});
                 audit.push(json!([format!("audit:{at}:{revision}:{}", e.id), entry.to_string()]));
-                if let Some(notify) = &self.document.notify {
-                    let body = serde_json::to_string(&event).unwrap_or_default();
-                    notices.push(json!([notify.url, body, self.signed(&body, secret.as_deref())]));
+                let body = serde_json::to_string(&event).unwrap_or_default();
+                for notice in self.document.notify.iter().flat_map(Notify::all) {
+                    if notice.on.contains(&News::Ended) {
+                        notices.push(json!([notice.url, body, self.signed(&body, secret.as_deref())]));
+                    }
                 }
                 events.push(event);
             }

@@ -143,7 +143,7 @@ impl<'a> Compiler<'a> {
             audience,
             requires,
             overrides,
-            sticky: e.sticky,
+            sticky: e.is_sticky(),
             display: e.display,
             expose: e.expose,
             winner: e.winner.as_ref().and_then(variant),

@@ -4,7 +4,7 @@ use super::Known;
 use super::gate::{Gate, Level};
 use super::number::{count, lift, percent};
 use super::types::{Health, Results};
-use crate::document::Experiment;
+use crate::document::{Experiment, RollbackCause};
 use crate::stats::srm_sequential;
 
 /// What may end an experiment.
@@ -33,10 +33,19 @@ impl Cause {
     }
 }
 
-/// The causes that an experiment's `rollback.when` names, as a list or in a sentence: `guardrail`, `srm`, `errors`, also
-/// in the singular or plural.
+/// The causes that an experiment's `rollback.on` lists. A document of before `on` named them in the sentence of
+/// `rollback.when`, in the singular or plural, and is read so where `on` is empty.
 #[must_use]
 pub fn causes(experiment: &Experiment) -> Vec<Cause> {
+    let listed = experiment.rollback.as_ref().map_or(&[][..], |rollback| &rollback.on);
+    if !listed.is_empty() {
+        let of = |cause: &Cause| match cause {
+            Cause::Guardrail => RollbackCause::Guardrail,
+            Cause::Srm => RollbackCause::Srm,
+            Cause::Errors => RollbackCause::Errors,
+        };
+        return Cause::ALL.into_iter().filter(|cause| listed.contains(&of(cause))).collect();
+    }
     let when = experiment.rollback.as_ref().map_or("", |rollback| rollback.when.as_str()).to_ascii_lowercase();
     let singular = |word: &str| word.strip_suffix('s').unwrap_or(word).to_owned();
     let words: Vec<String> = when.split(|c: char| !c.is_ascii_alphanumeric()).map(singular).collect();

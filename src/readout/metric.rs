@@ -40,8 +40,9 @@ impl Sums {
         let number = |value: i128| Number::Integer(value);
         let units = number(i128::from(units));
         match kind {
-            MetricKind::Proportion => Aggregate::proportion(units, number(self.converted)),
-            MetricKind::Mean => Aggregate::mean(units, number(self.y), number(self.yy)),
+            MetricKind::Proportion | MetricKind::Retention => Aggregate::proportion(units, number(self.converted)),
+            MetricKind::Count => Aggregate::mean(units, number(self.d), number(self.dd)),
+            MetricKind::Mean | MetricKind::Quantile => Aggregate::mean(units, number(self.y), number(self.yy)),
             MetricKind::Ratio => Aggregate::ratio(
                 units,
                 (number(self.y), number(self.yy)),

@@ -16,6 +16,7 @@ mod fact_key;
 mod hostile;
 mod laws;
 mod ledger;
+mod ledger_answer;
 mod nearest;
 mod origin_health;
 mod pages;

@@ -167,7 +167,7 @@ fn experiment(path: &str, old: &Experiment, new: &Experiment, changes: &mut Vec<
     let (before, after) = (shares(old), shares(new));
     if before != after && removed.is_empty() {
         let words = format!("shares {before} → {after}");
-        if old.sticky && new.sticky {
+        if old.is_sticky() && new.is_sticky() {
             let words =
                 format!("{words}: who has a variant keeps it, so raise `iteration` for groups that can be compared");
             changes.push(plain(format!("{path}.variants"), new, words));

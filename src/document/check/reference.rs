@@ -2,7 +2,7 @@
 
 use super::Gaps;
 use super::circle::circles;
-use crate::document::{Document, Experiment, Id, Problem, Status};
+use crate::document::{BUILT_IN_METRICS, Document, Experiment, Id, Problem, Status};
 use crate::nearest::nearest;
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ impl<'a> Names<'a> {
     }
 
     fn metric(&mut self, field: &str, id: &Id) {
-        if !self.document.metrics.contains_key(id) {
+        if !self.document.metrics.contains_key(id) && !BUILT_IN_METRICS.contains(&id.as_str()) {
             self.unknown(field, "metric", id, self.document.metrics.keys(), "`metrics`");
         }
     }

@@ -1,7 +1,8 @@
 //! What holds for the whole document: project, visitors, consent, crawlers, metrics.
 
 use super::http::{has_control, host_problem, is_token};
-use crate::document::{Document, MetricKind, Problem, VERSION};
+use super::metric;
+use crate::document::{Document, Notify, Problem, TokenAlgorithm, UserToken, VERSION};
 use crate::url::Url;
 
 /// The longest texts that stand in keys and events, in bytes: a KV key has 512.
@@ -62,15 +63,46 @@ pub(super) fn check(document: &Document, problems: &mut Vec<Problem>) {
         }
         super::page::rules(&cache.pages, "cache.pages", problems);
     }
-    if let Some(notify) = &document.notify
-        && !is_safe_to_tell(&notify.url)
-    {
-        problems.push(Problem::error(
-            "notify.url",
-            format!("{:?} is no place to post to: write an https URL (http for a loopback host alone)", notify.url),
-        ));
+    for (place, notice) in document.notify.iter().flat_map(Notify::all).enumerate() {
+        let at = match &document.notify {
+            Some(Notify::Several(_)) => format!("notify[{place}]"),
+            _ => "notify".to_owned(),
+        };
+        if !is_safe_to_tell(&notice.url) {
+            let message =
+                format!("{:?} is no place to post to: write an https URL (http for a loopback host alone)", notice.url);
+            problems.push(Problem::error(format!("{at}.url"), message));
+        }
+        if notice.on.is_empty() {
+            problems.push(Problem::error(format!("{at}.on"), "it is empty, so nothing is told: name the news"));
+        }
     }
-    metrics(document, problems);
+    for (place, origin) in document.api.cors_origins.iter().enumerate() {
+        if !is_origin(origin) {
+            problems.push(Problem::error(
+                format!("api.cors_origins[{place}]"),
+                format!("{origin:?} is not an origin: write scheme and host alone, such as \"https://app.example\""),
+            ));
+        }
+    }
+    holdout(document, problems);
+    metric::check(document, problems);
+}
+
+/// Whether a text is a web origin: scheme, host and perhaps a port, and nothing more (RFC 6454).
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let fits = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']')
+    };
+    host.is_some_and(|host| !host.is_empty() && host.bytes().all(fits))
+}
+
+fn holdout(document: &Document, problems: &mut Vec<Problem>) {
+    let compare = document.holdout.compare;
+    if !compare.is_finite() || compare < 0.0 {
+        problems.push(Problem::error("holdout.compare", "use a number from 0 on, 4 by default"));
+    }
 }
 
 /// Whether a URL is `https`, or `http` on this very machine.
@@ -105,6 +137,9 @@ fn visitor(document: &Document, problems: &mut Vec<Problem>) {
             },
         ));
     }
+    if let Some(token) = &visitor.user_jwt {
+        user_token(token, problems);
+    }
     if visitor.max_age_days == 0 {
         problems.push(Problem::error(
             "visitor.max_age_days",
@@ -127,6 +162,50 @@ fn visitor(document: &Document, problems: &mut Vec<Problem>) {
     }
 }
 
+fn user_token(token: &UserToken, problems: &mut Vec<Problem>) {
+    match (&token.cookie, &token.header) {
+        (Some(name), None) => cookie("visitor.user_jwt.cookie", name, problems),
+        (None, Some(name)) if !is_token(name) => problems.push(Problem::error(
+            "visitor.user_jwt.header",
+            format!("{name:?} is not a header's name: use letters, digits and hyphens"),
+        )),
+        (None, Some(_)) => {}
+        (None, None) => problems.push(Problem::error(
+            "visitor.user_jwt",
+            "it does not say where the token is: name its `cookie` or its `header`",
+        )),
+        (Some(_), Some(_)) => {
+            problems.push(Problem::error(
+                "visitor.user_jwt",
+                "a token is in one place: name `cookie` or `header`, not both",
+            ));
+        }
+    }
+    if token.claim.is_empty() {
+        problems.push(Problem::error(
+            "visitor.user_jwt.claim",
+            "it is empty: name the claim that is the user id, such as \"sub\"",
+        ));
+    }
+    let secret = token.key.as_ref().and_then(|key| key.get("d"));
+    if secret.is_some() {
+        problems.push(Problem::error(
+            "visitor.user_jwt.key",
+            "it has the private part `d`, and this document is no place for it: write the public key",
+        ));
+    }
+    let wanted = match token.alg {
+        TokenAlgorithm::HS256 => "oct",
+        TokenAlgorithm::RS256 => "RSA",
+        TokenAlgorithm::ES256 => "EC",
+    };
+    let kind = token.key.as_ref().map(|key| key.get("kty").and_then(serde_json::Value::as_str).unwrap_or_default());
+    if kind.is_some_and(|kind| kind != wanted) {
+        let message = format!("its `kty` does not fit the algorithm: {:?} needs a key of `kty` {wanted:?}", token.alg);
+        problems.push(Problem::error("visitor.user_jwt.key", message));
+    }
+}
+
 fn cookie(path: &str, name: &str, problems: &mut Vec<Problem>) {
     let message = if !is_token(name) {
         format!("{name:?} is not a cookie's name: use letters, digits, `_` and `-`")
@@ -136,32 +215,4 @@ fn cookie(path: &str, name: &str, problems: &mut Vec<Problem>) {
         return;
     };
     problems.push(Problem::error(path, message));
-}
-
-fn metrics(document: &Document, problems: &mut Vec<Problem>) {
-    for (id, metric) in &document.metrics {
-        let mut report = |field: &str, message: &str| {
-            problems.push(Problem::error(format!("metrics.{id}.{field}"), message));
-        };
-        if metric.event.is_empty() {
-            report("event", "it is empty: name the conversion event that is counted");
-        }
-        match (metric.kind, metric.per.as_deref()) {
-            (MetricKind::Ratio, None) => {
-                report("per", "missing: a ratio needs the event of its denominator, such as \"purchase\"");
-            }
-            (MetricKind::Ratio, Some("")) => report("per", "it is empty: name the event of the denominator"),
-            (MetricKind::Proportion | MetricKind::Mean, Some(_)) => {
-                report("per", "only a ratio has a denominator: remove it, or write the kind \"ratio\"");
-            }
-            _ => {}
-        }
-        if let Some(cap) = metric.cap {
-            if !cap.is_finite() || cap <= 0.0 {
-                report("cap", "a cap is a number above 0: values beyond it count as it");
-            } else if metric.kind == MetricKind::Proportion {
-                report("cap", "a proportion has no values to cap: remove it, or write the kind \"mean\"");
-            }
-        }
-    }
 }

@@ -135,6 +135,8 @@ impl<'s> Walker<'s> {
     /// One of several forms: the one whose kind of JSON it is.
     fn any(&mut self, value: &mut Value, choices: &'s [Value], schema: &'s Value, path: &str) -> Fit {
         let mut kinds = Vec::new();
+        // why: a list of words says what is wrong with any value, but an object may be what another form wants
+        let mut otherwise = None;
         for choice in choices {
             let (form, _) = self.resolve(choice, "");
             match value::types(form) {
@@ -142,6 +144,7 @@ impl<'s> Walker<'s> {
                     return self.value(value, choice, "", path);
                 }
                 Some(types) => kinds.extend(types),
+                None if value::words(form).is_some() && !value.is_string() => otherwise = otherwise.or(Some(choice)),
                 None if form.get("anyOf").is_some() || value::words(form).is_some() => {
                     if !value.is_null() {
                         return self.value(value, choice, "", path);
@@ -150,6 +153,9 @@ impl<'s> Walker<'s> {
                 // why: a form that says nothing takes everything
                 None => return Fit::Good,
             }
+        }
+        if let Some(choice) = otherwise.filter(|_| !value.is_null()) {
+            return self.value(value, choice, "", path);
         }
         self.judge(path, Err(value::unsuitable(value, &kinds, schema)))
     }

@@ -143,6 +143,13 @@ pub(super) fn called(name: &str) -> String {
     match name {
         "RewriteStep" => "rewrite step".to_owned(),
         "RampStep" => "step of a ramp".to_owned(),
+        "DecisionRecord" => "decision".to_owned(),
+        "DatedApproval" => "approval".to_owned(),
+        "UserToken" => "user token".to_owned(),
+        "TakenOver" => "hash of another tool".to_owned(),
+        "HashGate" => "gate".to_owned(),
+        "HashSplit" => "split".to_owned(),
+        "GitRepository" => "repository".to_owned(),
         other => other.to_lowercase(),
     }
 }

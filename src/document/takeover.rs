@@ -1,0 +1,170 @@
+//! Assignments that another tool made or makes.
+
+use super::Id;
+use super::scalar::words;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How units are assigned: by our own hash, or as another tool does it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(untagged, expecting = "expected \"siphash\", or an object with `like` and `split`")]
+pub enum Hash {
+    /// One of ours.
+    Own(OwnHash),
+    /// Another tool's.
+    Like(Box<TakenOver>),
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self::Own(OwnHash::Siphash)
+    }
+}
+
+words! {
+    /// The hashes of ours.
+    OwnHash {
+        /// SipHash-2-4.
+        #[default] Siphash,
+    }
+}
+
+/// Another tool's assignment, in its own buckets: every gate must hold, then the split tells the variant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TakenOver {
+    /// The tool, and the version of its hash.
+    pub like: Like,
+    /// What must hold before the split: coverage, namespaces, layers, holdouts.
+    #[serde(default)]
+    pub gates: Vec<HashGate>,
+    /// Which buckets have which variant.
+    pub split: HashSplit,
+}
+
+/// A range of buckets that a unit must be in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct HashGate {
+    /// Another tool's hash than the split's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<Like>,
+    /// The text before or after the unit, separators included.
+    pub salt: String,
+    /// How many buckets; 1 where a bucket is a number from 0 to 1.
+    pub of: f64,
+    /// Half-open ranges of buckets, counted from 0.
+    #[serde(rename = "in")]
+    pub ranges: Vec<[f64; 2]>,
+    /// The seed of a murmur hash; absent: the tool's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u32>,
+    /// A text behind the unit, where the tool has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suffix: Option<String>,
+}
+
+/// Which buckets have which variant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct HashSplit {
+    /// The text before or after the unit, separators included.
+    pub salt: String,
+    /// How many buckets; 1 where a bucket is a number from 0 to 1.
+    pub of: f64,
+    /// Half-open ranges of buckets, counted from 0, by variant.
+    pub ranges: BTreeMap<Id, Vec<[f64; 2]>>,
+    /// The seed of a murmur hash; absent: the tool's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u32>,
+    /// A text behind the unit, where the tool has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suffix: Option<String>,
+}
+
+/// The tools whose assignment can be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Like {
+    /// GrowthBook, hash version 1.
+    #[serde(rename = "growthbook-1")]
+    Growthbook1,
+    /// GrowthBook, hash version 2.
+    #[serde(rename = "growthbook-2")]
+    Growthbook2,
+    /// LaunchDarkly.
+    #[serde(rename = "launchdarkly")]
+    LaunchDarkly,
+    /// PostHog.
+    #[serde(rename = "posthog")]
+    PostHog,
+    /// Statsig.
+    Statsig,
+    /// Optimizely.
+    Optimizely,
+    /// Eppo.
+    Eppo,
+    /// Convert.
+    Convert,
+    /// Unleash.
+    Unleash,
+    /// Split.
+    Split,
+    /// VWO.
+    Vwo,
+    /// flagd.
+    Flagd,
+    /// Amplitude.
+    Amplitude,
+}
+
+/// How the visitor id stands in its cookie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(untagged, expecting = "expected \"plain\", \"url\" or {\"json\": FIELD}")]
+pub enum CookieForm {
+    /// As it is, or URL-encoded.
+    Text(CookieText),
+    /// A field of JSON.
+    Json(CookieJson),
+}
+
+impl Default for CookieForm {
+    fn default() -> Self {
+        Self::Text(CookieText::Plain)
+    }
+}
+
+words! {
+    /// How a cookie's text is read.
+    CookieText {
+        /// As it is.
+        #[default] Plain,
+        /// URL-decoded.
+        Url,
+    }
+}
+
+/// A field of JSON in a cookie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CookieJson {
+    /// The field's name; the cookie's text may be URL-encoded.
+    pub json: String,
+}
+
+words! {
+    /// Whether an experiment acts.
+    Mode {
+        /// It does.
+        #[default] Live,
+        /// It is decided and compared with another tool, and changes nothing.
+        Shadow,
+    }
+}
