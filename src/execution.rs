@@ -11,6 +11,7 @@ mod elsewhere;
 mod entity_tag;
 mod intent;
 mod media_type;
+pub mod once;
 mod preview_bar;
 mod redirect;
 mod reply;

@@ -8,10 +8,12 @@ mod index;
 mod kill;
 mod original;
 mod page;
+mod secrets;
 
 pub use cookie::CookieAttributes;
 pub use kill::Kill;
 pub use page::{PageRule, Pattern};
+pub use secrets::MissingSecret;
 
 use crate::condition::{Condition, FactKey};
 use crate::document::{

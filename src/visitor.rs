@@ -4,6 +4,7 @@ pub mod agent;
 pub mod assignments;
 pub mod cookies;
 pub mod crawler;
+pub mod handover;
 mod id;
 pub mod preview;
 pub mod reading;

@@ -37,6 +37,8 @@ pub struct Intent {
     pub depends_on_visitor: bool,
     /// What tells this answer's validators from those of other variants; `None` where the answer is the origin's own.
     pub(super) validator: Option<String>,
+    /// The decisions, by position, that this isolate exposed today; see [`Intent::recall`].
+    pub(super) exposed_before: Vec<usize>,
     /// The treatments, as experiment and variant by index, those of higher priority first.
     carried_out: Vec<(usize, usize)>,
     /// What the visitor is assigned from now on, before anything of this request is exposed.
@@ -92,6 +94,7 @@ impl Intent {
             told_origin: String::new(),
             told_client: String::new(),
             validator: None,
+            exposed_before: Vec::new(),
             carried_out: Vec::new(),
             assignments,
             arrival,

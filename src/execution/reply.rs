@@ -159,10 +159,11 @@ impl Intent {
             }
             let exposed_before = assignments.of(&e.id).is_some_and(|entry| entry.exposed && *entry.variant == *variant);
             let exposes = e.kind == Kind::Experiment && !exposed_before;
-            let watched = e.expose == Expose::Selector;
+            let known = self.exposed_before.contains(&position);
+            let watched = e.expose == Expose::Selector && !known;
             if exposes && watched {
                 reply.watched.push(position);
-            } else if exposes {
+            } else if exposes && !known {
                 reply.exposed.push(position);
             }
             let displayed = self.is_displayed(e);

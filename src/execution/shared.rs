@@ -96,26 +96,39 @@ pub fn is_known(etag: Option<&str>, if_none_match: Option<&str>) -> bool {
     EntityTag::list(known).any(|one| one.is_like(tag))
 }
 
-/// What to do about a copy that was looked for.
+/// What to do about a copy that was looked for. `age`: how long ago it was made, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Show it.
-    Show {
-        /// How long ago it was made, in seconds.
+    /// Show it: it is fresh.
+    Hit {
+        #[allow(missing_docs)]
         age: u32,
     },
-    /// Show it, and fetch another behind the answer.
-    ShowAndRefresh {
-        /// How long ago it was made, in seconds.
+    /// Show it although it is over: another request fetches the next one.
+    Stale {
+        #[allow(missing_docs)]
+        age: u32,
+    },
+    /// Show it although it is over, and fetch the next one behind the answer.
+    Refresh {
+        #[allow(missing_docs)]
         age: u32,
     },
     /// There is none: fetch one, and show that.
     Fetch,
-    /// There is none, and another request of this isolate is fetching it: look again in a moment.
-    Wait,
-    /// It is not for everybody: ask as this visitor.
+    /// There is none, and another request of this isolate is fetching it: look again in so many milliseconds.
+    Wait {
+        #[allow(missing_docs)]
+        milliseconds: u32,
+    },
+    /// It is not for everybody, or takes too long: ask as this visitor.
     Bypass,
 }
+
+/// How often a request looks again for a copy that another one fetches; each time it waits twice as long, from
+/// [`FIRST_WAIT_MS`] on: five seconds together.
+const LOOKS: u32 = 9;
+const FIRST_WAIT_MS: u32 = 10;
 
 /// What an isolate knows of its shared copies, by their keys.
 #[derive(Clone, Debug, Default)]
@@ -135,7 +148,7 @@ pub struct CopyCounts {
     pub hits: u64,
     /// From one that was over, while another was fetched.
     pub stale: u64,
-    /// From one that was fetched for it, or that another request was fetching.
+    /// From one that was fetched for it.
     pub misses: u64,
     /// From none, since the page is not for everybody.
     pub bypassed: u64,
@@ -157,9 +170,9 @@ impl Copies {
         wanted
     }
 
-    /// What to do about a copy that was found, made at `made` and fresh for `fresh` seconds, or about none. `waited`:
-    /// whether this request waited for another to fetch it.
-    pub fn found(&mut self, key: &str, copy: Option<(f64, u32)>, waited: bool, now: f64) -> Next {
+    /// What to do about a copy that was found, made at `made` and fresh for `fresh` seconds, or about none, by a request
+    /// that has looked `looks` times before.
+    pub fn found(&mut self, key: &str, copy: Option<(f64, u32)>, looks: u32, now: f64) -> Next {
         if self.unshared.get(key).is_some_and(|until| *until > now) {
             self.counts.bypassed += 1;
             return Next::Bypass;
@@ -168,25 +181,25 @@ impl Copies {
         if let Some((made, fresh)) = copy.filter(|(made, _)| made.is_finite()) {
             let age = whole_seconds(now - made);
             if age < fresh {
-                if waited {
-                    self.counts.misses += 1;
-                } else {
-                    self.counts.hits += 1;
-                }
-                return Next::Show { age };
+                self.counts.hits += 1;
+                return Next::Hit { age };
             }
             self.counts.stale += 1;
             if is_fetched {
-                return Next::Show { age };
+                return Next::Stale { age };
             }
             self.begin(key, now);
-            return Next::ShowAndRefresh { age };
+            return Next::Refresh { age };
         }
-        if is_fetched {
-            return Next::Wait;
+        if !is_fetched {
+            self.begin(key, now);
+            return Next::Fetch;
         }
-        self.begin(key, now);
-        Next::Fetch
+        if looks >= LOOKS {
+            self.counts.bypassed += 1;
+            return Next::Bypass;
+        }
+        Next::Wait { milliseconds: FIRST_WAIT_MS << looks }
     }
 
     /// Takes note of what the origin answered to a request for a copy, and says how long it is everybody's.

@@ -4,7 +4,7 @@ use crate::assignments::cases;
 use crate::support::{CHROME, GOOGLEBOT, HOME, Page, Sent, compile, html, removes, running, shop, values, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sortition_engine::execution::{Answer, HeaderChange, Intent, NotRewritten, unfinished};
+use sortition_engine::execution::{Answer, HeaderChange, Intent};
 use sortition_engine::plan::Plan;
 use sortition_engine::visitor::VisitorId;
 

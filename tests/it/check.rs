@@ -54,10 +54,14 @@ fn changed(base: &Value, case: &Value) -> Value {
 fn finds_every_problem_with_its_place_and_advice() {
     let Cases { now, cases, .. } = cases();
     assert!(cases.len() > 200);
+    let mut wrong = Vec::new();
     for (name, text, problems) in cases {
         let found: Vec<String> = check_text(&text, now).problems.iter().map(ToString::to_string).collect();
-        assert_eq!(found, problems, "{name}");
+        if found != problems {
+            wrong.push(format!("{name}:\n  found    {found:#?}\n  expected {problems:#?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// What the worker accepts and what the tool accepts are the same documents. Only the tool looks at patches of

@@ -89,7 +89,8 @@ fn destinations(document: &Document, experiment: &Experiment, report: &mut impl 
         let to = variant.redirect.as_ref().and_then(|redirect| Destination::parse(&redirect.to).ok());
         let Some(host) = to.and_then(|to| to.host) else { continue };
         let is_one = |host: &String| !host.contains('*');
-        if !experiment.hosts.iter().any(is_one) && !experiment.pages.is_empty() {
+        let leads_away = document.redirect_hosts.iter().any(|known| known.eq_ignore_ascii_case(&host));
+        if leads_away && !experiment.hosts.iter().any(is_one) && !experiment.pages.is_empty() {
             report(
                 "hosts",
                 format!(
