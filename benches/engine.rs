@@ -5,13 +5,13 @@
 
 use divan::{AllocProfiler, Bencher};
 use serde_json::{Value, json};
-use sortition_engine::arrive::{PreviewRequest, arrive};
 use sortition_engine::document::Document;
-use sortition_engine::execution::{Answer, Intent};
+use sortition_engine::execution::Answer;
 use sortition_engine::facts::{Request, Source};
 use sortition_engine::hash::Salt;
 use sortition_engine::plan::{Plan, Presence};
 use sortition_engine::url::Url;
+use sortition_engine::visit::{Visit, World};
 use sortition_engine::visitor::assignments::Assignments;
 use sortition_engine::visitor::cookies;
 use sortition_engine::visitor::crawler::Crawlers;
@@ -74,11 +74,9 @@ impl Source for Sent {
 /// From the URL to what the answer's headers become, as the worker goes through it.
 fn whole_request(plan: &Plan, crawlers: &Crawlers, url: &str) -> usize {
     let request = Request::new("GET", Url::split(url), &Sent, crawlers);
-    let on_page = plan.on_page("GET", &request.url);
-    let arrival = arrive(plan, &on_page, &request, None, || [7; 16]);
-    let intent = Intent::new(plan, &on_page, &request, arrival, PreviewRequest::None, NOW);
+    let visit = Visit::begin(plan, &request, World { now: NOW, secret: None }, || [7; 16]);
     let answer = Answer { status: 200, content_type: Some("text/html"), ..Answer::default() };
-    intent.for_origin(plan, &request).len() + intent.reply(plan, &answer, None).changes.len()
+    visit.for_origin().len() + visit.finish(&answer).changes.len()
 }
 
 /// One experiment applies, of so many.

@@ -66,8 +66,8 @@ pub enum PreviewRequest {
     None,
     /// A good link: keep its token and go to the clean URL.
     Start {
-        /// The token's text.
-        token: String,
+        /// The token.
+        token: Token,
         /// The URL without it.
         clean: String,
     },
@@ -91,10 +91,7 @@ pub fn preview<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<
     match request.url.parameter(preview::NAME) {
         Some(token) if token.is_empty() => PreviewRequest::End { clean: request.url.without(preview::NAME) },
         Some(token) => match read(&token) {
-            // why: what was read is written anew, so that nothing else of a link gets into a cookie
-            Ok(token) => {
-                PreviewRequest::Start { token: token.write(secret), clean: request.url.without(preview::NAME) }
-            }
+            Ok(token) => PreviewRequest::Start { token, clean: request.url.without(preview::NAME) },
             Err(ignored) => PreviewRequest::Ignored(ignored),
         },
         None => match request.cookie(preview::NAME).map(read) {

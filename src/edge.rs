@@ -1,8 +1,8 @@
 //! **wasm32 only**: the one module that speaks to the Workers runtime. It gathers facts, calls the pure modules, and
 //! hands what they say to `entry.js`, which carries it out.
 //!
-//! A page request runs through two synchronous calls, `visit::begin` and `Visit::reply`, with the origin's fetch
-//! between them in JavaScript. A panic in a synchronous call is an exception there, so the entry answers with the
+//! A page request runs through synchronous calls, `visit::begin`, `Visit::next` and `Visit::finish`, with the origin's
+//! fetch between them in JavaScript. A panic in a synchronous call is an exception there, so the entry answers with the
 //! origin's response; a panic in a promise of ours would never settle. It also saves the asynchronous machinery
 //! of both worlds: a worker that does nothing costs half as much that way.
 //!
@@ -27,5 +27,3 @@ mod readout;
 mod source;
 #[cfg(not(feature = "readout"))]
 mod visit;
-#[cfg(not(feature = "readout"))]
-mod wire;

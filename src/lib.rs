@@ -15,9 +15,10 @@ pub mod facts;
 pub mod arrive;
 pub mod decide;
 pub mod execution;
+pub mod events;
+pub mod visit;
 #[cfg(any(not(target_arch = "wasm32"), feature = "chaos"))]
 pub mod replay;
-pub mod events;
 pub mod ledger;
 pub mod stats;
 pub mod readout;

@@ -1,12 +1,13 @@
 //! Requests as data through the whole of deciding, for comparing builds: the tests run the same requests through the
 //! native build and through the wasm, and compare every decision with its evidence. In no deployed worker.
 
-use crate::arrive::{PreviewRequest, arrive};
 use crate::document::Document;
-use crate::execution::{Answer, Intent};
+use crate::execution::Answer;
+use crate::execution::breaker::Breakers;
 use crate::facts::{Request, Source};
 use crate::plan::Plan;
 use crate::url::Url;
+use crate::visit::{Visit, World, encode_finish, encode_outcome, lane};
 use crate::visitor::crawler::Crawlers;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -58,12 +59,14 @@ pub fn replay(script: &str) -> Result<String, String> {
         let plan = plans.get(recorded.document).ok_or("a request names a document that is not there")?;
         let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
         let request = Request::new(&recorded.method, Url::split(&recorded.url), recorded, &crawlers);
-        let on_page = plan.on_page(&recorded.method, &request.url);
-        let arrival = arrive(plan, &on_page, &request, None, || [7; 16]);
-        let intent = Intent::new(plan, &on_page, &request, arrival, PreviewRequest::None, recorded.now);
+        let way = lane(Some(plan), &recorded.method, &request.url, recorded.now);
+        let world = World { now: recorded.now, secret: None };
+        let mut visit = Visit::begin(plan, &request, world, || [7; 16]);
         let page = Answer { status: 200, content_type: Some("text/html"), etag: Some("\"e\""), ..Answer::default() };
-        let (sent, reply) = (intent.for_origin(plan, &request), intent.reply(plan, &page, None));
-        lines.push_str(&format!("{:?} {sent:?} {reply:?}\n", intent.decisions));
+        let finish = encode_finish(&visit.finish(&page), 0, &[]);
+        let decisions = visit.every_decision(&request);
+        let outcome = encode_outcome(&visit.next(&mut Breakers::default(), 0.0), &[]);
+        lines.push_str(&format!("{way:?} {decisions:?} {outcome:?} {finish:?}\n"));
     }
     Ok(lines)
 }

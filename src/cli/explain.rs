@@ -6,13 +6,12 @@ mod tree;
 use super::address::normal_url;
 use super::request::{Given, RequestArguments};
 use super::{Failure, Report, input};
-use crate::arrive::{Arrival, PreviewRequest, arrive, preview as preview_of};
-use crate::decide::{Asker, Decision, Reason, decide};
-use crate::document::Preview;
+use crate::decide::Decision;
 use crate::execution::{Answer, Intent};
-use crate::facts::{Facts, Identity, Request};
-use crate::plan::{Kill, Plan, Presence};
+use crate::facts::Request;
+use crate::plan::{Kill, Plan};
 use crate::url::Url;
+use crate::visit::{self, Lane, Visit, World};
 use crate::visitor::crawler::Crawlers;
 use crate::visitor::preview;
 use clap::Args;
@@ -44,23 +43,12 @@ pub(super) struct Arguments {
     request: RequestArguments,
 }
 
-/// Which way the request goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lane {
-    /// Nothing applies: the origin's answer, byte for byte.
-    Untouched,
-    /// One of the worker's own endpoints.
-    Endpoint,
-    /// Something applies.
-    Page,
-}
-
 /// What is explained.
 struct Explained<'a> {
     plan: &'a Plan,
     request: &'a Request<'a, Given>,
     lane: Lane,
-    intent: Intent,
+    visit: Visit<&'a Plan>,
     /// One for each experiment of the document.
     decisions: Vec<Decision>,
     now: i64,
@@ -88,71 +76,41 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let explained = explain(&plan, &request, secret, now)?;
     // why: what becomes of the answer depends on the answer; a page is what people ask about
     let answer = Answer { status: 200, content_type: Some("text/html; charset=utf-8"), ..Answer::default() };
-    let reply = explained.intent.reply(&plan, &answer, secret);
-    let early = explained.intent.early(&plan, secret);
-    let done = shown::Done { reply, early };
+    let done = shown::Done { finish: explained.visit.finish(&answer) };
     // why: warnings are for `check`; here they would hide the answer
     drop(problems);
     Ok(Report { text: tree::text(&explained, &done), json: shown::json(&explained, &done), problems: Vec::new() })
 }
 
-/// The steps of the worker's page request, in its order.
+/// The worker's own way, with whatever people want to know about it.
 fn explain<'a>(
     plan: &'a Plan,
     request: &'a Request<'a, Given>,
     secret: Option<&[u8]>,
     now: i64,
 ) -> Result<Explained<'a>, Failure> {
-    let on_page = plan.on_page(request.method, &request.url);
-    let lane = lane(plan, request, now);
+    let lane = match visit::lane(Some(plan), request.method, &request.url, now) {
+        Lane::Previewable if request.cookie(preview::NAME).is_some() => Lane::Page,
+        Lane::Previewable => Lane::Untouched,
+        lane => lane,
+    };
     let mut entropy_failed = None;
     let entropy = || {
         let mut bytes = [0; 16];
         entropy_failed = getrandom::fill(&mut bytes).err().or(entropy_failed.take());
         bytes
     };
-    let arrival = arrive(plan, &on_page, request, secret, entropy);
+    let visit = Visit::begin(plan, request, World { now, secret }, entropy);
     if let Some(error) = entropy_failed {
         return Err(Failure::Outside(format!("the system gives no random numbers: {error}; name a --visitor")));
     }
-    let preview = match arrival {
-        Arrival::Crawler => PreviewRequest::None,
-        _ => preview_of(plan, request, secret, now),
-    };
-    let mut acting = on_page.clone();
-    if !matches!(preview, PreviewRequest::Active(_)) {
-        acting.retain(|&index| plan.experiments.get(index).is_some_and(|experiment| experiment.is_live(now)));
-    }
-    let intent = Intent::new(plan, &acting, request, arrival, preview, now);
-    let resting: Vec<usize> = on_page.iter().copied().filter(|index| !acting.contains(index)).collect();
-    // why: their status decides before it is asked who they are
-    let facts = Facts { request, identity: Identity::default() };
-    let rest = decide(plan, &resting, &facts, Asker::NoConsent, now);
-    let known = || intent.decisions.iter().chain(&rest);
-    let decisions = (0..plan.experiments.len())
-        .map(|experiment| {
-            let elsewhere = Decision {
-                experiment,
-                reason: Reason::Page,
-                variant: None,
-                evidence: crate::decide::Evidence::default(),
-            };
-            known().find(|decision| decision.experiment == experiment).copied().unwrap_or(elsewhere)
-        })
-        .collect();
-    Ok(Explained { plan, request, lane, intent, decisions, now })
+    let decisions = visit.every_decision(request);
+    Ok(Explained { plan, request, lane, visit, decisions, now })
 }
 
-fn lane(plan: &Plan, request: &Request<'_, Given>, now: i64) -> Lane {
-    let previews = plan.preview != Preview::Off;
-    let path = request.url.path;
-    if path == "/_sortition" || path.starts_with("/_sortition/") {
-        return Lane::Endpoint;
-    }
-    match plan.presence(request.method, &request.url, now) {
-        Presence::Live => Lane::Page,
-        _ if previews && request.url.query.contains(preview::NAME) => Lane::Page,
-        Presence::Previewable if previews && request.cookie(preview::NAME).is_some() => Lane::Page,
-        _ => Lane::Untouched,
+impl Explained<'_> {
+    /// What was decided, and for whom.
+    fn intent(&self) -> &Intent {
+        self.visit.intent()
     }
 }

@@ -145,8 +145,10 @@ fn take_document(isolate: &mut Isolate, text: &str) -> Result<(), String> {
     let plan = Plan::compile(&document).map_err(|problems| refused(&problems))?;
     let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
     forget();
-    isolate.generation = isolate.generation.wrapping_add(1);
-    isolate.loaded = Some(Rc::new(Loaded { plan, crawlers, generation: isolate.generation }));
+    // why: not a count, which a fresh instance would begin anew while JavaScript keeps what it prepared for the old one
+    isolate.generation = content.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0);
+    isolate.loaded =
+        Some(Rc::new(Loaded { plan: Rc::new(plan), crawlers: Rc::new(crawlers), generation: isolate.generation }));
     isolate.content = Some(content);
     Ok(())
 }
@@ -168,8 +170,8 @@ fn apply_kill(isolate: &mut Isolate, kill: &Kill) {
         isolate.loaded = Some(loaded);
         return;
     }
-    let mut plan = loaded.plan.clone();
+    let mut plan = Plan::clone(&loaded.plan);
     plan.apply(kill);
-    let crawlers = loaded.crawlers.clone();
-    isolate.loaded = Some(Rc::new(Loaded { plan, crawlers, generation: loaded.generation }));
+    let crawlers = Rc::clone(&loaded.crawlers);
+    isolate.loaded = Some(Rc::new(Loaded { plan: Rc::new(plan), crawlers, generation: loaded.generation }));
 }

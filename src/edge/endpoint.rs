@@ -7,11 +7,6 @@ mod ingest;
 use crate::events::Problem;
 use worker::{Context, Env, Headers, Request, Response, Result, event};
 
-/// Whether a path is one of ours.
-pub(super) fn is_reserved(path: &str) -> bool {
-    path.strip_prefix("/_sortition").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
     let path = request.path();

@@ -3,6 +3,7 @@
 
 import * as core from "sortition-core";
 import { copies, sharedCopy } from "./cache.js";
+import { decode } from "./decode.js";
 import { post } from "./post.js";
 import { guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
@@ -16,8 +17,6 @@ const STALE = 8;
 
 // How long the first request of an isolate waits for KV before it passes through untouched.
 const LOAD_BUDGET_MS = 2000;
-// The longest request body that is kept so that it can be sent twice: to a variant origin, then to the control origin.
-const KEPT_BODY_BYTES = 1 << 20;
 // How long an endpoint may take. A panic in a promise of the wasm leaves it pending for ever.
 const ENDPOINT_BUDGET_MS = 15000;
 // The headers that the wasm asks for most, by the length of the name: it is told by bits which of them a request has.
@@ -104,98 +103,90 @@ async function load(env) {
 }
 
 async function page(request, env, ctx, method, url) {
-  let visit;
   // why: of headers that nobody looked for none may count as absent
   const seen = { headers: ASKED_FOR.length ? 0 : -1 };
-  let outgoing = stripped(request, seen);
-  let steps = "";
-  let elsewhere;
-  let shared = "-";
+  const incoming = stripped(request, seen);
+  let visit;
+  let outcome;
   try {
     visit = core.begin(request, seen.headers, method, url, Date.now());
-    if (visit) {
-      const script = visit.script().split("\x1f");
-      [shared] = script;
-      // why: a status is digits; the signs of the other cases are none
-      if (shared >= "0") return early(visit, script, env, ctx);
-      steps = script[1];
-      if (shared === "!") elsewhere = visit.elsewhere()?.split("\x1f");
-      outgoing = changed(outgoing, script, 2);
-    }
+    outcome = visit && decode(visit.next(Date.now()));
   } catch (error) {
     report("deciding", error);
-    visit = undefined;
-    elsewhere = undefined;
-    shared = "-";
   }
-  const copy = shared[0] === "+" ? await copyOf(shared, outgoing, env, ctx) : undefined;
-  const response =
-    copy?.response ??
-    (elsewhere ? await fromElsewhere(elsewhere, visit, outgoing, env) : await toOrigin(outgoing, env));
+  if (!outcome) return toOrigin(incoming, env);
+  if (outcome.kind === "answer") return ownAnswer(visit, outcome, env, ctx);
+  const { response, how } = await carriedOut(outcome, visit, incoming, env, ctx);
   // why: a WebSocket's answer cannot be made anew
-  if (!visit || response.webSocket || response.status === 101) return response;
+  if (response.webSocket || response.status === 101) return response;
   try {
     revive();
-    if (elsewhere) steps = visit.script().split("\x1f")[1];
-    return finish(visit, steps, response, env, ctx, copy?.how);
+    return finish(visit, response, env, ctx, how);
   } catch (error) {
     report("finishing the answer", error);
     return response;
   }
 }
 
-/** The copy of the page that visitors share, if there is one. */
-async function copyOf(shared, request, env, ctx) {
-  try {
-    return await sharedCopy(shared.slice(1), request, (request) => toOrigin(request, env), ctx);
-  } catch (error) {
-    report("looking for a shared copy", error);
+/** The answer that an outcome asks for, and how the shared copy was come by where it is from one. */
+async function carriedOut(outcome, visit, request, env, ctx) {
+  switch (outcome.kind) {
+    case "variant_origin":
+      return fromVariantOrigin(outcome, visit, request, env);
+    case "shared_copy":
+      return fromSharedCopy(outcome, request, env, ctx);
+    default:
+      return { response: await toOrigin(changed(request, outcome.changes), env) };
   }
 }
 
+/** The copy of the page that visitors share; without one what the origin answers to this visitor. */
+async function fromSharedCopy({ variants, changes }, request, env, ctx) {
+  const outgoing = changed(request, changes);
+  try {
+    const copy = await sharedCopy(variants, outgoing, (request) => toOrigin(request, env), ctx);
+    if (copy) return copy;
+  } catch (error) {
+    report("looking for a shared copy", error);
+  }
+  return { response: await toOrigin(outgoing, env) };
+}
+
 /** An answer that needs no origin: a redirect, or the start of a preview. */
-function early(visit, script, env, ctx) {
+function ownAnswer(visit, { status, messages, changes }, env, ctx) {
   visit.free();
-  const answer = new Response(null, { status: Number(script[0]) });
-  change(answer.headers, script, 2);
-  if (script[1]) post(script[1], env, ctx);
+  const answer = new Response(null, { status });
+  change(answer.headers, changes);
+  for (const message of messages) post(message, env, ctx);
   return answer;
 }
 
-function finish(visit, steps, response, env, ctx, copy) {
+function finish(visit, response, env, ctx, copy) {
   const { headers } = response;
-  const script = visit
-    .reply(
-      response.status,
-      headers.get("content-type") ?? undefined,
-      headers.get("content-encoding") ?? undefined,
-      headers.get("cache-control") ?? undefined,
-      headers.get("etag") ?? undefined,
-      headers.get("sortition-expose") ?? undefined,
-      headers.get("sortition-user") ?? undefined,
-      copy,
-      Date.now(),
-    )
-    .split("\x1f");
-  const transform =
-    script[0] === "rewrite"
-      ? rewriter({
-          steps,
-          bridge: visit.bridge(),
-          bar: visit.preview_bar(),
-          watched: script[2],
-          met: (position) => {
-            const message = visit.met(position);
-            if (message) post(message, env, ctx);
-          },
-        })
-      : undefined;
+  const text = visit.finish(
+    response.status,
+    headers.get("content-type") ?? undefined,
+    headers.get("content-encoding") ?? undefined,
+    headers.get("cache-control") ?? undefined,
+    headers.get("etag") ?? undefined,
+    headers.get("sortition-expose") ?? undefined,
+    headers.get("sortition-user") ?? undefined,
+    copy,
+    Date.now(),
+  );
+  const { messages, rewriting, changes } = decode(text);
+  const met = (exposure) => {
+    revive();
+    const message = core.met(exposure, Date.now());
+    if (message) post(message, env, ctx);
+  };
+  const transform = rewriting && rewriter(rewriting, visit, met);
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later
-  if (!script[2]) visit.free();
+  visit.free();
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
   const answer = remade(response, transform);
-  change(answer.headers, script, 3);
-  if (script[1]) post(script[1], env, ctx);
+  change(answer.headers, changes);
+  for (const message of messages) post(message, env, ctx);
   return answer;
 }
 
@@ -207,49 +198,42 @@ function remade(response, transform) {
 }
 
 /**
- * The answer of a variant's own origin, or the control origin's where that one fails: it does not connect, takes too
- * long, or answers with a 5xx. A body that is too long to keep can be sent only once, so it goes to the control origin.
+ * The answer of a variant's own origin, or what the outcome after it asks for where that one fails: it does not connect,
+ * takes too long, or answers with a 5xx. A body that is too long to keep can be sent only once, so it is not tried.
  */
-async function fromElsewhere(elsewhere, visit, outgoing, env) {
-  const [experiment, base, prefix, timeout, trust] = elsewhere;
-  const circuit = base + prefix;
-  const body = await keptBody(outgoing);
-  const admits = () => core.origin_admits(circuit, Date.now());
-  const tried = body !== undefined && attempt("asking whether a variant origin may be tried", admits, false);
-  if (tried) {
+async function fromVariantOrigin(outcome, visit, request, env) {
+  const { base, prefix, timeout, keptBody, isTrusted, changes } = outcome;
+  const body = await bodyOf(request, keptBody);
+  const again = () => (body === undefined ? request : new Request(request, { body }));
+  if (body !== undefined) {
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), Number(timeout));
+    const timer = setTimeout(() => abort.abort(), timeout);
     try {
-      const request = changed(new Request(outgoing, { body }), elsewhere, 5, prefix && prefixed(outgoing.url, prefix));
+      const asked = changed(again(), changes, prefix && prefixed(request.url, prefix));
       const response = await (base
-        ? fetch(new Request(rebased(request.url, base), request), { signal: abort.signal })
-        : toOrigin(request, env, abort.signal));
+        ? fetch(new Request(rebased(asked.url, base), asked), { signal: abort.signal })
+        : toOrigin(asked, env, abort.signal));
       if (response.status < 500) {
-        attempt("noting that a variant origin works", () => core.origin_settled(circuit, true, true, Date.now()));
-        return trust === "foreign" ? withoutClaims(response) : response;
+        attempt("noting that a variant origin works", () => visit.variant_origin_answered(Date.now()));
+        return { response: isTrusted ? response : withoutClaims(response) };
       }
       response.body?.cancel();
     } catch (error) {
-      report(`asking the variant origin ${circuit}`, error);
+      report(`asking the variant origin ${base}${prefix}`, error);
     } finally {
       clearTimeout(timer);
     }
   }
-  const withdraw = () => {
-    core.origin_settled(circuit, false, tried, Date.now());
-    visit.withdraw(Number(experiment), tried ? Date.now() : undefined);
-    return visit.script().split("\x1f");
-  };
-  const script = attempt("going back to the control origin", withdraw, []);
-  const retry = body === undefined ? outgoing : new Request(outgoing, { body });
-  return toOrigin(changed(retry, script, 2), env);
+  const failed = () => decode(visit.variant_origin_failed(body !== undefined, Date.now()));
+  const next = attempt("going back to the control origin", failed, { kind: "forward", changes: [] });
+  return { response: await toOrigin(changed(again(), next.changes), env) };
 }
 
-/** The request's body, null where there is none, undefined where it is too long to be kept. */
-async function keptBody(request) {
+/** The request's body, null where there is none, undefined where it is longer than what is kept. */
+async function bodyOf(request, most) {
   if (!request.body) return null;
   const length = Number(request.headers.get("content-length") ?? Number.NaN);
-  return length <= KEPT_BODY_BYTES ? request.arrayBuffer() : undefined;
+  return length <= most ? request.arrayBuffer() : undefined;
 }
 
 /** The answer of another site without what it may not say here: cookies, and who the visitor is. */
@@ -262,28 +246,18 @@ function withoutClaims(response) {
 }
 
 /** The request with header changes, at another URL if need be; the request itself where there are none. */
-function changed(request, script, from, url) {
-  if (script.length <= from && !url) return request;
+function changed(request, changes, url) {
+  if (changes.length === 0 && !url) return request;
   // why: a URL that is given is read and checked anew
   const copy = url ? new Request(url, request) : new Request(request);
-  change(copy.headers, script, from);
+  change(copy.headers, changes);
   return copy;
 }
 
-/** Carries out header changes: pairs of a signed name and a value, from `from` on. */
-function change(headers, script, from) {
-  for (let i = from; i + 1 < script.length; i += 2) {
-    const name = script[i].slice(1);
-    switch (script[i][0]) {
-      case "=":
-        headers.set(name, script[i + 1]);
-        break;
-      case "+":
-        headers.append(name, script[i + 1]);
-        break;
-      default:
-        headers.delete(name);
-    }
+function change(headers, changes) {
+  for (const { operation, name, value } of changes) {
+    if (operation === "remove") headers.delete(name);
+    else headers[operation](name, value);
   }
 }
 

@@ -4,18 +4,17 @@ use crate::events::health::{OriginHealth, Tally};
 use crate::events::identity::Told;
 use crate::events::signature::Used;
 use crate::events::{Event, Served, Written};
-use crate::execution::breaker::Breaker;
+use crate::execution::breaker::Breakers;
 use crate::plan::Plan;
 use crate::visitor::crawler::Crawlers;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// A plan and what is worked out once for it.
 pub(super) struct Loaded {
-    pub(super) plan: Plan,
-    pub(super) crawlers: Crawlers,
-    /// The isolate's number of this plan; positions in it are only good within one.
+    pub(super) plan: Rc<Plan>,
+    pub(super) crawlers: Rc<Crawlers>,
+    /// A number for the document that the plan is of; positions in it are only good within one.
     pub(super) generation: u32,
 }
 
@@ -24,7 +23,7 @@ pub(super) struct Loaded {
 pub(super) struct Isolate {
     /// The last good plan; none: everything passes through.
     pub(super) loaded: Option<Rc<Loaded>>,
-    /// How many plans there were: what JavaScript keeps per plan is thrown away when it rises.
+    /// The number of the newest plan: what JavaScript keeps of older ones it throws away.
     pub(super) generation: u32,
     /// The text that the plan came from, as a hash, so that an unchanged document is not compiled again.
     pub(super) content: Option<String>,
@@ -48,8 +47,8 @@ pub(super) struct Isolate {
     pub(super) source: Option<String>,
     /// How many messages it sent.
     pub(super) messages: u64,
-    /// The circuit breakers of variant origins, by base URL and prefix: as many as the documents named.
-    pub(super) breakers: HashMap<String, Breaker>,
+    /// The circuit breakers of variant origins.
+    pub(super) breakers: Breakers,
     /// What it served.
     pub(super) counts: Counts,
     /// How many pages came from shared copies, as JSON.
@@ -99,14 +98,21 @@ pub(super) fn message(events: &[Event], entropy: impl FnOnce() -> [u8; 16]) -> O
 /// The next message of a page request at `now`, in milliseconds since 1970, with the origin's health where that is due;
 /// `None` where there is neither an event nor that.
 pub(super) fn page_message(events: &Written, now: i64, entropy: impl FnOnce() -> [u8; 16]) -> Option<String> {
-    with(|isolate| {
-        if events.is_empty() && !isolate.health.is_overdue(now) {
-            return None;
-        }
-        let health = isolate.health.with_events(now);
-        sealed(isolate, events, &health, entropy)
-    })
-    .flatten()
+    with(|isolate| page_messages(isolate, events, now, entropy)).and_then(|messages| messages.into_iter().next())
+}
+
+/// The messages of a page request.
+pub(super) fn page_messages(
+    isolate: &mut Isolate,
+    events: &Written,
+    now: i64,
+    entropy: impl FnOnce() -> [u8; 16],
+) -> Vec<String> {
+    if events.is_empty() && !isolate.health.is_overdue(now) {
+        return Vec::new();
+    }
+    let health = isolate.health.with_events(now);
+    sealed(isolate, events, &health, entropy).into_iter().collect()
 }
 
 fn sealed(

@@ -4,8 +4,9 @@
 
 import * as core from "sortition-core";
 
-let generation = -1;
-let prepared = new Map();
+// What is kept of each plan, by its number. The newest, and the one before for visits that are under way.
+const prepared = new Map();
+const PLANS = 2;
 
 // After so many pages a step that met nothing is worth a word.
 const PAGES_BEFORE_WARNING = 20;
@@ -33,40 +34,40 @@ const ACTIONS = {
 /**
  * A rewriter for one page; `undefined` where nothing is to be done.
  *
- * `steps`: treatments (`3.1,5.0`: experiment and variant of the plan). `bridge`: JSON after `a` for an attribute or `s`
- * for a script. `bar`: HTML at the end of the page. `watched`: what is to be noticed (`0:3`: a position and the
- * experiment whose selectors are meant); `met` is called with the position, once.
+ * `steps`: treatments (`3.1`: experiment and variant), `watched`: experiments whose selectors are to be noticed, by position
+ * in the plan of the `visit`; `met` is called with the exposure of such an experiment, once. `bridge` is JSON, `bar` HTML
+ * for the end of the page.
  */
-export function rewriter({ steps, bridge, bar, watched, met }) {
+export function rewriter({ generation, steps, bridge, bridgeIsScript, bar, watched }, visit, met) {
   const rewriter = new HTMLRewriter();
+  const kept = keptOf(generation);
   let any = false;
   const on = (selector, act) => {
     rewriter.on(selector, { element: (element) => guard(() => act(element)) });
     any = true;
   };
   // why: watchers come first, or a step that removes an element would hide it from them
-  for (const pair of watched ? watched.split(",") : []) {
-    const [position, experiment] = pair.split(":").map(Number);
+  for (const { experiment, exposure } of watched) {
     let seen = false;
-    for (const selector of selectorsOf(experiment)) {
+    for (const selector of selectorsOf(experiment, visit, kept)) {
       on(selector, () => {
-        if (!seen) met(position);
+        if (!seen) met(exposure);
         seen = true;
       });
     }
   }
-  for (const ref of steps ? steps.split(",") : []) {
-    for (const [selector, handler] of handlersOf(ref)) {
+  for (const ref of steps) {
+    for (const [selector, handler] of handlersOf(ref, visit, kept)) {
       rewriter.on(selector, handler);
       any = true;
     }
   }
-  if (bridge?.startsWith("a")) {
+  if (bridge && bridgeIsScript) on("head", (element) => element.prepend(dataBlock(bridge), HTML));
+  if (bridge && !bridgeIsScript) {
     // why: the rewriter escapes quotes in an attribute and nothing else, so `&quot;` in a payload would end its string
-    const json = bridge.slice(1).replaceAll("&", "&amp;");
+    const json = bridge.replaceAll("&", "&amp;");
     on("html", (element) => element.setAttribute("data-sortition", json));
   }
-  if (bridge?.startsWith("s")) on("head", (element) => element.prepend(dataBlock(bridge.slice(1)), HTML));
   if (bar) on("body", (element) => element.append(bar, HTML));
   return any ? rewriter : undefined;
 }
@@ -78,32 +79,37 @@ function dataBlock(json) {
   return `<script type="application/json" id="sortition">${safe}</script>`;
 }
 
-/** What is kept per plan: it is thrown away when there is another. */
-function kept(key, make) {
-  const current = core.generation();
-  if (current !== generation) {
-    generation = current;
-    prepared = new Map();
+/** What is kept of a plan. */
+function keptOf(generation) {
+  let kept = prepared.get(generation);
+  if (!kept) {
+    kept = new Map();
+    prepared.set(generation, kept);
+    if (prepared.size > PLANS) prepared.delete(prepared.keys().next().value);
   }
-  let value = prepared.get(key);
+  return kept;
+}
+
+function once(kept, key, make) {
+  let value = kept.get(key);
   if (value === undefined) {
     value = make();
-    prepared.set(key, value);
+    kept.set(key, value);
   }
   return value;
 }
 
-function handlersOf(ref) {
-  const treatment = kept(ref, () => treatmentOf(ref));
+function handlersOf(ref, visit, kept) {
+  const treatment = once(kept, ref, () => treatmentOf(ref, visit));
   treatment.pages++;
   if (treatment.pages === PAGES_BEFORE_WARNING) warn(treatment);
   return treatment.handlers;
 }
 
 /** The handlers of a variant's steps, and how many elements each step met on how many pages. */
-function treatmentOf(ref) {
+function treatmentOf(ref, visit) {
   const [experiment, variant] = ref.split(".");
-  const { name, steps } = JSON.parse(core.steps(Number(experiment), Number(variant)));
+  const { name, steps } = JSON.parse(visit.steps(Number(experiment), Number(variant)));
   for (const step of steps) step.hits = 0;
   return { name, steps, pages: 0, handlers: steps.flatMap(handlerOf) };
 }
@@ -119,8 +125,7 @@ function warn(treatment) {
 
 /** What the steps met in this isolate since its plan, as JSON for `/health`: those that met nothing first. */
 export function hits() {
-  if (core.generation() !== generation) return "[]";
-  const treatments = [...prepared.values()].filter((it) => it.handlers);
+  const treatments = [...(prepared.get(core.generation())?.values() ?? [])].filter((it) => it.handlers);
   treatments.sort((a, b) => unmatched(b).length - unmatched(a).length);
   const shown = treatments.slice(0, MOST_SHOWN).map(({ name, pages, steps }) => ({
     variant: name,
@@ -133,8 +138,8 @@ export function hits() {
   return JSON.stringify(shown);
 }
 
-function selectorsOf(experiment) {
-  return kept(`selectors of ${experiment}`, () => JSON.parse(core.selectors(experiment)).filter(isKnown));
+function selectorsOf(experiment, visit, kept) {
+  return once(kept, `selectors of ${experiment}`, () => JSON.parse(visit.selectors(experiment)).filter(isKnown));
 }
 
 function handlerOf(step) {

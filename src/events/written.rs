@@ -49,6 +49,18 @@ impl Written {
         }
     }
 
+    /// An exposure that was written before, by [`Written::text`].
+    #[must_use]
+    pub fn exposure(text: String) -> Self {
+        Self { exposures: u64::from(!text.is_empty()), text }
+    }
+
+    /// The events as JSON, with commas between them.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

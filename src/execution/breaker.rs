@@ -1,4 +1,6 @@
-//! A circuit breaker: an origin that keeps failing is not asked for a while.
+//! Circuit breakers: an origin that keeps failing is not asked for a while.
+
+use std::collections::HashMap;
 
 /// Failures in a row after which the circuit opens.
 pub const FAILURES: u32 = 5;
@@ -38,5 +40,42 @@ impl Breaker {
             self.failures = self.failures.saturating_add(1);
             self.retry_at = now + PAUSE_MS;
         }
+    }
+}
+
+/// The breakers of an isolate's variant origins: as many as its documents named.
+#[derive(Clone, Debug, Default)]
+pub struct Breakers(HashMap<String, Breaker>);
+
+impl Breakers {
+    /// What an origin's breaker is found by: base URL and path prefix.
+    #[must_use]
+    pub fn circuit(base: Option<&str>, prefix: &str) -> String {
+        [base.unwrap_or_default(), prefix].concat()
+    }
+
+    /// Whether a request may try the origin at `now` (milliseconds since 1970).
+    pub fn admits(&mut self, circuit: &str, now: f64) -> bool {
+        self.of(circuit).admits(now)
+    }
+
+    /// Takes note of how a request that tried it went.
+    pub fn settle(&mut self, circuit: &str, served: bool, now: f64) {
+        self.of(circuit).settle(served, now);
+    }
+
+    /// Takes note that the control origin answers in its place.
+    pub fn fell_back(&mut self, circuit: &str) {
+        self.of(circuit).fallbacks += 1;
+    }
+
+    /// How many requests control origins answered in the place of variant origins.
+    #[must_use]
+    pub fn fallbacks(&self) -> u64 {
+        self.0.values().map(|breaker| breaker.fallbacks).sum()
+    }
+
+    fn of(&mut self, circuit: &str) -> &mut Breaker {
+        self.0.entry(circuit.to_owned()).or_default()
     }
 }

@@ -25,7 +25,10 @@ impl Intent {
     pub fn early(&self, plan: &Plan, secret: Option<&[u8]>) -> Option<Early> {
         let jar = Jar::new(plan, &Url::split(&self.url));
         let cookie = match &self.preview {
-            PreviewRequest::Start { token, .. } => Some(jar.until_closed(preview::NAME, token)),
+            PreviewRequest::Start { token, .. } => {
+                // why: written back from what was understood, so that nothing else of the link reaches the header
+                Some(jar.until_closed(preview::NAME, &token.write(secret)))
+            }
             PreviewRequest::End { .. } => Some(jar.delete(preview::NAME)),
             _ => None,
         };

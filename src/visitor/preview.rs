@@ -4,8 +4,8 @@
 //! and 128 bits of HMAC-SHA256 under `SORTITION_SECRET` as URL-safe base64. A link carries it as a query parameter, and
 //! then a session cookie does. All its characters are safe in both.
 
+use crate::bucket::signature;
 use crate::document::{Id, Preview};
-use crate::hash::signature;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// The name of the query parameter and of the cookie.
@@ -105,14 +105,9 @@ impl Token {
 }
 
 fn read_choices(text: &str) -> Option<Vec<(Id, Id)>> {
-    // why: one more than may be, so that too many are noticed and none is read in vain
-    let choices: Option<Vec<_>> = text
-        .split('.')
-        .take(MAX_CHOICES + 1)
-        .map(|choice| {
-            let (experiment, variant) = choice.split_once(':')?;
-            Some((Id::new(experiment)?, Id::new(variant)?))
-        })
-        .collect();
-    choices.filter(|choices| choices.len() <= MAX_CHOICES)
+    let choices = text.split('.').take(MAX_CHOICES + 1).map(|choice| {
+        let (experiment, variant) = choice.split_once(':')?;
+        Some((Id::new(experiment)?, Id::new(variant)?))
+    });
+    choices.collect::<Option<Vec<_>>>().filter(|choices| choices.len() <= MAX_CHOICES)
 }

@@ -101,13 +101,15 @@ fn check(mut scenario: Scenario, reasons: &[Reason], expected: Reason) {
     if scenario.kill {
         plan.apply(&Kill::parse(r#"{"experiments": ["hero"]}"#).unwrap());
     }
-    let intent = Page::new(&plan, scenario.url, &scenario.sent).intent(|| [7; 16]);
+    let page = Page::new(&plan, scenario.url, &scenario.sent);
+    let visit = page.visit(|| [7; 16]);
+    let (decisions, intent) = (visit.every_decision(&page.request()), visit.into_intent());
     let (variant, mut origin, client) = given(expected);
     if reasons.iter().any(|reason| matches!(reason, Reason::Draft | Reason::Paused | Reason::Completed)) {
         // why: what was not running before it was killed is none of the origin's business
         origin = "";
     }
-    assert_eq!(outcome(&plan, &intent, "hero"), (expected, variant.map(str::to_owned)), "{reasons:?}");
+    assert_eq!(outcome(&plan, &decisions, "hero"), (expected, variant.map(str::to_owned)), "{reasons:?}");
     let of_hero = |list: &str| list.split(", ").find(|member| member.starts_with("hero=")).unwrap_or("").to_owned();
     assert_eq!(of_hero(&intent.told_origin), origin, "{reasons:?}: the origin");
     assert_eq!(of_hero(&intent.told_client), client, "{reasons:?}: the client");
@@ -174,13 +176,13 @@ fn a_preview_shows_what_is_not_on_yet_and_nothing_that_is_over() {
         let sent = Sent::by(CHROME);
         let intent = Page { preview: &[(0, 1)], ..Page::new(&plan, HOME, &sent) }.intent(|| [7; 16]);
         let variant = (expected == Reason::Forced).then(|| "bold".to_owned());
-        assert_eq!(outcome(&plan, &intent, "hero"), (expected, variant), "{more}");
+        assert_eq!(outcome(&plan, &intent.decisions, "hero"), (expected, variant), "{more}");
     }
     let mut plan = compile(&shop(&[running("hero", json!({}))]));
     plan.apply(&Kill::everything());
     let sent = Sent::by(CHROME);
     let intent = Page { preview: &[(0, 1)], ..Page::new(&plan, HOME, &sent) }.intent(|| [7; 16]);
-    assert_eq!(outcome(&plan, &intent, "hero").0, Reason::Killed, "nothing shows what is killed");
+    assert_eq!(outcome(&plan, &intent.decisions, "hero").0, Reason::Killed, "nothing shows what is killed");
 }
 
 #[test]
@@ -198,7 +200,7 @@ fn of_overrides_the_first_that_fits_decides() {
     for (cookie, expected) in [("staff=1", "bold"), ("staff=2", "control"), ("staff=3", "control")] {
         let sent = Sent::by(CHROME).header("cookie", cookie);
         let intent = Page::new(&plan, HOME, &sent).intent(|| [7; 16]);
-        assert_eq!(outcome(&plan, &intent, "hero"), (Reason::Forced, Some(expected.to_owned())), "{cookie}");
+        assert_eq!(outcome(&plan, &intent.decisions, "hero"), (Reason::Forced, Some(expected.to_owned())), "{cookie}");
     }
 }
 
@@ -210,7 +212,7 @@ fn what_is_forced_or_has_won_leaves_no_trace() {
         let mut browser = Browser::new(1);
         let (intent, reply) = browser.visit(&plan, HOME);
         assert_eq!(intent.told_client, "hero=bold");
-        assert!(reply.exposed.is_empty() && reply.watched.is_empty());
+        assert!(reply.exposed.is_empty() && reply.watched().next().is_none());
         assert!(!browser.cookies.contains_key("sortition_as"));
     }
 }
@@ -343,7 +345,7 @@ fn consent_is_asked_of_people_where_the_document_says_so() {
             sent = sent.header("sec-gpc", signal);
         }
         let intent = Page::new(&plan, HOME, &sent).intent(|| [7; 16]);
-        assert_eq!(outcome(&plan, &intent, "hero").0, expected, "{cookie:?} {signal:?} {gpc}");
+        assert_eq!(outcome(&plan, &intent.decisions, "hero").0, expected, "{cookie:?} {signal:?} {gpc}");
         let reply = intent.reply(&plan, &crate::support::html(), None);
         let cookies = crate::support::values(&reply.changes, "Set-Cookie").len();
         assert_eq!(cookies > 0, expected == Reason::Split, "{cookie:?}: no cookie without consent");

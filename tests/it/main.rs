@@ -4,6 +4,7 @@
 
 mod architecture;
 mod assignments;
+mod boundary;
 mod hash;
 mod caching;
 mod check;

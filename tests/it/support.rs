@@ -2,14 +2,14 @@
 //! random numbers that are the same on every run.
 
 use serde_json::{Value, json};
-use sortition_engine::arrive::{PreviewRequest, arrive};
 use sortition_engine::condition::{Attributes, Fact, FactKey};
 use sortition_engine::decide::{Asker, Decision, Person, Reason, decide};
 use sortition_engine::document::{Document, Id, Timestamp};
-use sortition_engine::execution::{Answer, HeaderChange, Intent, Reply};
+use sortition_engine::execution::{Answer, HeaderChange, Intent};
 use sortition_engine::facts::{Request, Source};
 use sortition_engine::plan::Plan;
 use sortition_engine::url::Url;
+use sortition_engine::visit::{Finish, Visit, World};
 use sortition_engine::visitor::assignments::Assignments;
 use sortition_engine::visitor::crawler::Crawlers;
 use sortition_engine::visitor::preview::Token;
@@ -151,25 +151,30 @@ impl<'a> Page<'a> {
         Request::new(self.method, Url::split(self.url), self.sent, &self.crawlers)
     }
 
-    fn preview(&self) -> PreviewRequest {
+    /// The pipeline up to the decision, with random bytes for ids that the request did not bring.
+    pub(crate) fn visit(&self, entropy: impl FnMut() -> [u8; 16]) -> Visit<&'a Plan> {
+        let world = World { now: self.now, secret: self.secret };
+        if self.preview.is_empty() {
+            return Visit::begin(self.plan, &self.request(), world, entropy);
+        }
         let id = |text: &str| Id::new(text).unwrap();
         let choice = |&(experiment, variant): &(usize, usize)| {
             let e = &self.plan.experiments[experiment];
             (id(&e.id), id(&e.variants[variant].id))
         };
-        let choices: Vec<(Id, Id)> = self.preview.iter().map(choice).collect();
-        if choices.is_empty() {
-            return PreviewRequest::None;
-        }
-        PreviewRequest::Active(Token { choices, expires_at: None })
+        let token =
+            Token { choices: self.preview.iter().map(choice).collect(), expires_at: Some(self.now / 1000 + 3600) };
+        let secret = self.secret.unwrap_or(b"the secret of a test");
+        let kept = format!("sortition_preview={}", token.write(Some(secret)));
+        let cookie = self.sent.headers.get("cookie").map_or(kept.clone(), |cookie| format!("{cookie}; {kept}"));
+        let sent = self.sent.clone().header("cookie", &cookie);
+        let request = Request::new(self.method, Url::split(self.url), &sent, &self.crawlers);
+        Visit::begin(self.plan, &request, World { secret: Some(secret), ..world }, entropy)
     }
 
-    /// Decides, with random bytes for ids that the request did not bring.
+    /// What was decided.
     pub(crate) fn intent(&self, entropy: impl FnMut() -> [u8; 16]) -> Intent {
-        let (plan, request) = (self.plan, self.request());
-        let on_page = plan.on_page(self.method, &request.url);
-        let arrival = arrive(plan, &on_page, &request, self.secret, entropy);
-        Intent::new(plan, &on_page, &request, arrival, self.preview(), self.now)
+        self.visit(entropy).into_intent()
     }
 }
 
@@ -178,10 +183,10 @@ pub(crate) fn html() -> Answer<'static> {
     Answer { status: 200, content_type: Some("text/html; charset=utf-8"), ..Answer::default() }
 }
 
-/// The reason and variant of an experiment in an intent, by ids; `page` where it is not on the page.
-pub(crate) fn outcome(plan: &Plan, intent: &Intent, id: &str) -> (Reason, Option<String>) {
+/// The reason and variant of an experiment, by ids; `page` where it is not on the page.
+pub(crate) fn outcome(plan: &Plan, decisions: &[Decision], id: &str) -> (Reason, Option<String>) {
     let index = plan.experiment(id).unwrap();
-    let decision = intent.decisions.iter().find(|decision| decision.experiment == index);
+    let decision = decisions.iter().find(|decision| decision.experiment == index);
     decision.map_or((Reason::Page, None), |decision| {
         let variant = decision.variant.map(|variant| plan.experiments[index].variants[variant].id.to_string());
         (decision.reason, variant)
@@ -216,24 +221,24 @@ impl Browser {
         Self { sent: Sent::by(CHROME), cookies: BTreeMap::new(), random: Random(seed), now: now() }
     }
 
-    pub(crate) fn visit(&mut self, plan: &Plan, url: &str) -> (Intent, Reply) {
+    pub(crate) fn visit(&mut self, plan: &Plan, url: &str) -> (Intent, Finish) {
         self.visit_answered(plan, url, &html())
     }
 
-    pub(crate) fn visit_answered(&mut self, plan: &Plan, url: &str, answer: &Answer<'_>) -> (Intent, Reply) {
+    pub(crate) fn visit_answered(&mut self, plan: &Plan, url: &str, answer: &Answer<'_>) -> (Intent, Finish) {
         let mut sent = self.sent.clone();
         if !self.cookies.is_empty() {
             let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             sent = sent.header("cookie", &pairs.join("; "));
         }
         let page = Page { now: self.now, ..Page::new(plan, url, &sent) };
-        let intent = page.intent(|| self.random.bytes());
-        let reply = intent.reply(plan, answer, None);
-        for cookie in values(&reply.changes, "Set-Cookie") {
+        let visit = page.visit(|| self.random.bytes());
+        let finish = visit.finish(answer);
+        for cookie in values(&finish.changes, "Set-Cookie") {
             let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
-        (intent, reply)
+        (visit.into_intent(), finish)
     }
 
     /// Closes the browser: session cookies go.

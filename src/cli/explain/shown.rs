@@ -1,24 +1,24 @@
 //! The explanation as JSON.
 
-use super::{Explained, Lane};
+use super::Explained;
 use crate::arrive::Arrival;
 use crate::decide::Decision;
 use crate::document::{Timestamp, UnitKind};
-use crate::execution::{Early, HeaderChange, Reply};
+use crate::execution::HeaderChange;
 use crate::hash::{BUCKETS, Bucket};
 use crate::plan::Experiment;
+use crate::visit::{Finish, Lane};
 use serde_json::{Value, json};
 
 /// What the worker would do with the page.
 pub(super) struct Done {
     /// With a page that the origin answers.
-    pub(super) reply: Reply,
-    /// Without asking the origin.
-    pub(super) early: Option<Early>,
+    pub(super) finish: Finish,
 }
 
 pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
-    let Explained { plan, request, intent, .. } = explained;
+    let Explained { plan, request, visit, .. } = explained;
+    let intent = explained.intent();
     let acts = explained.lane == Lane::Page;
     let experiments: Vec<Value> = explained
         .decisions
@@ -31,18 +31,20 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
             .filter_map(|&position| plan.experiments.get(intent.decisions.get(position)?.experiment).map(|e| &*e.id))
             .collect()
     };
+    let watched: Vec<&str> =
+        done.finish.watched().filter_map(|index| plan.experiments.get(index)).map(|e| &*e.id).collect();
     let rewrites: Vec<Value> = intent
         .treatments(plan)
-        .filter(|_| acts && done.early.is_none() && intent.rewrites(plan))
+        .filter(|_| acts && visit.early().is_none() && intent.rewrites(plan))
         .flat_map(|treatment| treatment.variant.rewrite.iter().map(move |step| (treatment.experiment, step)))
         .filter_map(|(index, step)| Some(json!({"experiment": plan.experiments.get(index)?.id, "step": step})))
         .collect();
-    let early = done.early.as_ref().filter(|_| acts);
-    let to_origin = if acts && early.is_none() { intent.for_origin(plan, request) } else { Vec::new() };
+    let early = visit.early().filter(|_| acts);
+    let to_origin = if acts && early.is_none() { visit.for_origin() } else { &[] };
     let (to_client, exposed) = match early {
         _ if !acts => (&[][..], Vec::new()),
         Some(early) => (early.changes.as_slice(), names(&early.exposed)),
-        None => (done.reply.changes.as_slice(), names(&done.reply.exposed)),
+        None => (done.finish.changes.as_slice(), names(&done.finish.exposed)),
     };
     let elsewhere = intent.elsewhere(plan).filter(|_| acts && early.is_none()).map(|elsewhere| {
         let mut besides = Vec::new();
@@ -62,7 +64,7 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
         "at": Timestamp::from_millis(explained.now).to_string(),
         "request": {"method": request.method, "url": request.url.whole},
         "handling": match explained.lane {
-            Lane::Untouched => "untouched",
+            Lane::Untouched | Lane::Previewable => "untouched",
             Lane::Endpoint => "endpoint",
             Lane::Page => "page",
         },
@@ -75,14 +77,14 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
         })),
         "variants": {"to_origin": intent.told_origin, "to_client": intent.told_client},
         "experiments": experiments,
-        "origin": {"asked": early.is_none() && explained.lane != Lane::Endpoint, "headers": changes(&to_origin), "elsewhere": elsewhere},
+        "origin": {"asked": early.is_none() && explained.lane != Lane::Endpoint, "headers": changes(to_origin), "elsewhere": elsewhere},
         "answer": {
             "status": early.map(|early| early.status),
             "headers": changes(to_client),
             "rewrite": rewrites,
             "bridge": intent.bridge(plan).filter(|_| acts && early.is_none() && intent.rewrites(plan)),
             "exposed": exposed,
-            "exposed_when_met": if acts && early.is_none() { names(&done.reply.watched) } else { Vec::new() },
+            "exposed_when_met": if acts && early.is_none() { watched } else { Vec::new() },
         },
     })
 }

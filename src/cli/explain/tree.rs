@@ -1,13 +1,14 @@
 //! The explanation as a tree for people.
 
+use super::Explained;
 use super::shown::{Done, ranges, variant};
-use super::{Explained, Lane};
 use crate::arrive::Arrival;
 use crate::cli::terminal::{faint, good, strong};
 use crate::decide::{Decision, Reason};
 use crate::document::Timestamp;
 use crate::execution::HeaderChange;
 use crate::plan::Experiment;
+use crate::visit::Lane;
 
 /// A line and the lines below it.
 struct Node {
@@ -61,7 +62,7 @@ pub(super) fn text(explained: &Explained<'_>, done: &Done) -> String {
 }
 
 fn who(explained: &Explained<'_>) -> String {
-    match &explained.intent.arrival {
+    match &explained.intent().arrival {
         Arrival::Crawler => "a crawler: one page for all of them, no cookie, no exposure".to_owned(),
         Arrival::NoConsent(_) => "a person who has not consented: the control, nothing stored".to_owned(),
         Arrival::Person(visitor) => {
@@ -138,13 +139,14 @@ fn why(explained: &Explained<'_>, decision: &Decision, e: &Experiment) -> String
 }
 
 fn worker(explained: &Explained<'_>, done: &Done) -> Node {
-    let Explained { plan, request, intent, .. } = explained;
+    let Explained { plan, visit, .. } = explained;
+    let intent = explained.intent();
     match explained.lane {
-        Lane::Untouched => return Node::leaf("the worker passes the request through, untouched"),
+        Lane::Untouched | Lane::Previewable => return Node::leaf("the worker passes the request through, untouched"),
         Lane::Endpoint => return Node::leaf("the worker answers itself: an endpoint of its own"),
         Lane::Page => {}
     }
-    if let Some(early) = &done.early {
+    if let Some(early) = visit.early() {
         return Node::new(format!("the worker answers {} itself", early.status), headers(&early.changes));
     }
     let mut below = Vec::new();
@@ -155,7 +157,7 @@ fn worker(explained: &Explained<'_>, done: &Done) -> Node {
         let text = format!("fetches from {base}{}, and from the origin should that fail", elsewhere.path_prefix);
         below.push(Node::new(text, headers(&besides)));
     }
-    below.push(group("to the origin", headers(&intent.for_origin(plan, request))));
+    below.push(group("to the origin", headers(visit.for_origin())));
     if intent.rewrites(plan) {
         let steps = intent
             .treatments(plan)
@@ -164,18 +166,18 @@ fn worker(explained: &Explained<'_>, done: &Done) -> Node {
         let bridge = intent.bridge(plan).map(|bridge| Node::leaf(format!("hands the page its decision: {bridge}")));
         below.push(group("rewrites", steps.chain(bridge).collect()));
     }
-    below.push(group("to the client, where the origin answers 200 text/html", headers(&done.reply.changes)));
-    let named = |positions: &[usize]| -> String {
-        let ids = positions
-            .iter()
-            .filter_map(|&position| plan.experiments.get(intent.decisions.get(position)?.experiment).map(|e| &*e.id));
-        ids.collect::<Vec<_>>().join(", ")
+    below.push(group("to the client, where the origin answers 200 text/html", headers(&done.finish.changes)));
+    let named = |experiments: &mut dyn Iterator<Item = usize>| -> String {
+        experiments.filter_map(|index| plan.experiments.get(index)).map(|e| &*e.id).collect::<Vec<_>>().join(", ")
     };
-    if !done.reply.exposed.is_empty() {
-        below.push(Node::leaf(format!("exposes: {}", named(&done.reply.exposed))));
+    let exposed = &mut done.finish.exposed.iter().filter_map(|&at| Some(intent.decisions.get(at)?.experiment));
+    let exposed = named(exposed);
+    if !exposed.is_empty() {
+        below.push(Node::leaf(format!("exposes: {exposed}")));
     }
-    if !done.reply.watched.is_empty() {
-        below.push(Node::leaf(format!("exposes when an element is met: {}", named(&done.reply.watched))));
+    let watched = named(&mut done.finish.watched());
+    if !watched.is_empty() {
+        below.push(Node::leaf(format!("exposes when an element is met: {watched}")));
     }
     Node::new("the worker", below)
 }

@@ -47,7 +47,7 @@ pub(super) fn health() -> Result<Response> {
             visits: isolate.counts.visits,
             exposures: isolate.counts.exposures,
             messages: isolate.messages,
-            fallbacks: isolate.breakers.values().map(|breaker| breaker.fallbacks).sum(),
+            fallbacks: isolate.breakers.fallbacks(),
             queue: isolate.has_queue,
             rewrites: isolate.hits.take(),
             cache: isolate.copies.take(),

@@ -18,7 +18,7 @@ fn requires(parent: &str, variant: &str) -> Value {
 fn reasons(plan: &Plan, ids: &[&str]) -> Vec<Reason> {
     let sent = Sent::by(CHROME);
     let intent = Page::new(plan, HOME, &sent).intent(|| [7; 16]);
-    ids.iter().map(|id| outcome(plan, &intent, id).0).collect()
+    ids.iter().map(|id| outcome(plan, &intent.decisions, id).0).collect()
 }
 
 /// Wherever the required experiment is: on the page, on another, before or after in the document; and through a chain.
@@ -66,7 +66,7 @@ fn a_required_experiment_of_another_unit_finds_its_unit() {
         let plan = compile(&with(document, json!({"visitor": {"user_cookie": "user"}})));
         let sent = Sent::by(CHROME).header("cookie", "user=u-1");
         let intent = Page::new(&plan, HOME, &sent).intent(|| [7; 16]);
-        assert_eq!(outcome(&plan, &intent, "hero").0, Reason::Split, "{unit}");
+        assert_eq!(outcome(&plan, &intent.decisions, "hero").0, Reason::Split, "{unit}");
     }
 }
 

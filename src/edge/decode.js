@@ -1,0 +1,69 @@
+// What `visit/codec.rs` writes → an object that says by its `kind` what it is. The one place that knows the order of the
+// fields; `fixtures/boundary/outcomes.json` holds examples of every kind, and both sides are tested with it.
+
+const FIELD = "\x1f";
+const ITEM = "\x1e";
+const OPERATIONS = { "=": "set", "+": "append", "-": "remove" };
+
+/** The outcome, or what becomes of an answer, that a text of the wasm says. */
+export function decode(text) {
+  const fields = text.split(FIELD);
+  switch (fields[0]) {
+    case "forward":
+      return { kind: "forward", changes: changesOf(fields, 1) };
+    case "finish":
+      return {
+        kind: "finish",
+        messages: itemsOf(fields[1]),
+        rewriting: fields[2] ? rewritingOf(fields) : undefined,
+        changes: changesOf(fields, 7),
+      };
+    case "shared_copy":
+      return { kind: "shared_copy", variants: fields[1], changes: changesOf(fields, 2) };
+    case "answer":
+      return {
+        kind: "answer",
+        status: Number(fields[1]),
+        messages: itemsOf(fields[2]),
+        changes: changesOf(fields, 3),
+      };
+    case "variant_origin":
+      return {
+        kind: "variant_origin",
+        base: fields[1],
+        prefix: fields[2],
+        timeout: Number(fields[3]),
+        keptBody: Number(fields[4]),
+        isTrusted: fields[5] === "trusted",
+        changes: changesOf(fields, 6),
+      };
+    default:
+      throw new Error(`the wasm said ${JSON.stringify(fields[0])}, which is no outcome`);
+  }
+}
+
+function rewritingOf(fields) {
+  const watched = [];
+  const items = itemsOf(fields[6]);
+  for (let i = 0; i + 1 < items.length; i += 2) {
+    watched.push({ experiment: Number(items[i]), exposure: items[i + 1] });
+  }
+  return {
+    generation: Number(fields[2]),
+    steps: fields[3] ? fields[3].split(",") : [],
+    bridge: fields[4].slice(1),
+    bridgeIsScript: fields[4][0] === "s",
+    bar: fields[5],
+    watched,
+  };
+}
+
+const itemsOf = (field) => (field ? field.split(ITEM) : []);
+
+function changesOf(fields, from) {
+  const changes = [];
+  for (let i = from; i + 1 < fields.length; i += 2) {
+    changes.push({ operation: OPERATIONS[fields[i][0]], name: fields[i].slice(1), value: fields[i + 1] });
+  }
+  return changes;
+}

@@ -1,0 +1,232 @@
+//! **The one pipeline**: a request as data → what to do next, and then the origin's answer → what to send, expose and
+//! count. Pure: the clock, the secret and the random numbers are arguments, and whatever has to be asked outside is an
+//! [`Outcome`] that somebody else carries out. The worker, `sortition explain`, `replay` and the tests all go this way.
+//!
+//! The way of a request:
+//!
+//! 1. [`lane`]: by method and URL alone, which way it goes. Most requests end here.
+//! 2. [`Visit::begin`]: who asks, what is decided, what follows. The visit holds its plan from here to its last event.
+//! 3. [`Visit::next`]: the [`Outcome`] to carry out. Where the outside must be asked first (a variant origin, a copy that
+//!    visitors share), a method of the visit takes what came of it, and `next` is asked again.
+//! 4. [`Visit::finish`]: the head of the answer → its changes, what rewrites it, what was met ([`Finish`]).
+//!
+//! Where new things go: an answer that needs something else from outside is a variant of [`Outcome`], a method here that
+//! takes what came of it, a line in `codec.rs` and in `edge/decode.js`, and an example in `fixtures/boundary`. A new
+//! reason for an answer of our own belongs to `execution::early`, a new header of an answer to `execution::reply`. What
+//! is asked of the runtime while carrying an outcome out belongs to `edge/entry.js`, which decides nothing.
+
+mod codec;
+mod lane;
+mod outcome;
+
+pub use codec::{encode_finish, encode_outcome, is_header_value};
+pub use lane::{ENDPOINTS, Lane, is_reserved, lane};
+pub use outcome::{Finish, Forward, Outcome, OwnAnswer, Rewriting, SharedCopy, VariantOrigin, Watched};
+
+use crate::arrive::{Arrival, PreviewRequest, arrive, preview};
+use crate::decide::{Asker, Decision, Evidence, Reason, decide};
+use crate::document::Bridge;
+use crate::events::{Written, page_view};
+use crate::execution::breaker::Breakers;
+use crate::execution::{Answer, Early, HeaderChange, Intent, VARIANTS};
+use crate::facts::{Facts, Identity, Request, Source};
+use crate::plan::Plan;
+use std::ops::Deref;
+
+/// What a visit needs of the world beside the request.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'a> {
+    /// The time, in milliseconds since 1970.
+    pub now: i64,
+    /// What signs cookies and previews.
+    pub secret: Option<&'a [u8]>,
+}
+
+/// A page request under way: what was decided, and the plan that it was decided by.
+///
+/// `P` is how the plan is held: the worker shares one among its visits (`Rc<Plan>`), tools and tests lend one (`&Plan`).
+#[derive(Debug)]
+pub struct Visit<P> {
+    plan: P,
+    intent: Intent,
+    /// How the request to the origin differs from the one that came.
+    for_origin: Vec<HeaderChange>,
+    early: Option<Early>,
+    /// The variants that tell a shared copy from others, where the page may come from one.
+    shared: Option<String>,
+    /// The page view as JSON, where the answer might expose.
+    page_view: String,
+    secret: Option<Vec<u8>>,
+}
+
+impl<P: Deref<Target = Plan>> Visit<P> {
+    /// Decides for a request. `entropy` gives 16 random bytes, and is only asked for an id that the request did not bring.
+    pub fn begin<S: Source>(
+        plan: P,
+        request: &Request<'_, S>,
+        world: World<'_>,
+        entropy: impl FnMut() -> [u8; 16],
+    ) -> Self {
+        let World { now, secret } = world;
+        let mut on_page = plan.on_page(request.method, &request.url);
+        let arrival = arrive(&plan, &on_page, request, secret, entropy);
+        let preview = match arrival {
+            Arrival::Crawler => PreviewRequest::None,
+            _ => preview(&plan, request, secret, now),
+        };
+        if !matches!(preview, PreviewRequest::Active(_)) {
+            on_page.retain(|&index| plan.experiments.get(index).is_some_and(|experiment| experiment.is_live(now)));
+        }
+        let intent = Intent::new(&plan, &on_page, request, arrival, preview, now);
+        let page_view = if intent.may_expose(&plan) { page_view(&intent, request).to_json() } else { String::new() };
+        Self {
+            early: intent.early(&plan, secret),
+            for_origin: intent.for_origin(&plan, request),
+            shared: intent.shared(&plan, request),
+            page_view,
+            secret: secret.map(<[u8]>::to_vec),
+            intent,
+            plan,
+        }
+    }
+
+    /// The plan that the visit keeps.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What was decided, and for whom.
+    #[must_use]
+    pub fn intent(&self) -> &Intent {
+        &self.intent
+    }
+
+    /// How the request to the origin differs from the one that came.
+    #[must_use]
+    pub fn for_origin(&self) -> &[HeaderChange] {
+        &self.for_origin
+    }
+
+    /// The decisions and what follows of them, without the plan.
+    #[must_use]
+    pub fn into_intent(self) -> Intent {
+        self.intent
+    }
+
+    /// The answer that needs no origin, if there is one.
+    #[must_use]
+    pub fn early(&self) -> Option<&Early> {
+        self.early.as_ref()
+    }
+
+    /// What to do next. `breakers` know which variant origins keep failing; `now` in milliseconds since 1970.
+    pub fn next(&mut self, breakers: &mut Breakers, now: f64) -> Outcome<'_> {
+        if self.early.is_none()
+            && let Some(origin) = self.intent.elsewhere(&self.plan)
+        {
+            let circuit = Breakers::circuit(origin.base.as_deref(), &origin.path_prefix);
+            if breakers.admits(&circuit, now) {
+                let mut changes = self.for_origin.clone();
+                origin.without_credentials(&mut changes);
+                return Outcome::VariantOrigin(VariantOrigin { origin, changes });
+            }
+            breakers.fell_back(&circuit);
+            self.withdraw(origin.experiment);
+        }
+        if let Some(early) = &self.early {
+            let events = self.exposures(&early.exposed);
+            return Outcome::Answer(OwnAnswer { status: early.status, events, changes: &early.changes });
+        }
+        let forward = Forward { changes: &self.for_origin };
+        match &self.shared {
+            Some(variants) => Outcome::SharedCopy(SharedCopy { variants, otherwise: forward }),
+            None => Outcome::Forward(forward),
+        }
+    }
+
+    /// Takes note that the variant origin answered, with less than a 5xx.
+    pub fn variant_origin_answered(&self, breakers: &mut Breakers, now: f64) {
+        if let Some(origin) = self.intent.elsewhere(&self.plan) {
+            breakers.settle(&Breakers::circuit(origin.base.as_deref(), &origin.path_prefix), true, now);
+        }
+    }
+
+    /// Takes the experiment out whose variant origin did not serve: [`Visit::next`] goes to the control origin then.
+    /// `tried`: it was asked, and failed; else the request could not be sent twice. Returns the decisions whose groups
+    /// met the failure, for the origin's health.
+    pub fn variant_origin_failed(&mut self, breakers: &mut Breakers, tried: bool, now: f64) -> Vec<Decision> {
+        let Some(origin) = self.intent.elsewhere(&self.plan) else { return Vec::new() };
+        let circuit = Breakers::circuit(origin.base.as_deref(), &origin.path_prefix);
+        let mut met = Vec::new();
+        if tried {
+            breakers.settle(&circuit, false, now);
+            met.extend(self.intent.decisions.iter().filter(|it| it.experiment == origin.experiment).copied());
+        }
+        breakers.fell_back(&circuit);
+        self.withdraw(origin.experiment);
+        met
+    }
+
+    /// Nothing of the experiment is done, told or exposed any more.
+    fn withdraw(&mut self, experiment: usize) {
+        self.intent.withdraw(&self.plan, experiment);
+        // why: it was told apart by what was decided before
+        self.shared = None;
+        self.for_origin.retain(|change| !matches!(change, HeaderChange::Set(name, _) if name == &VARIANTS));
+        if self.plan.headers.to_origin && !self.intent.told_origin.is_empty() {
+            self.for_origin.push(HeaderChange::Set(VARIANTS, self.intent.told_origin.clone()));
+        }
+    }
+
+    /// What to do with the origin's answer.
+    #[must_use]
+    pub fn finish(&self, answer: &Answer<'_>) -> Finish {
+        let reply = self.intent.reply(&self.plan, answer, self.secret.as_deref());
+        let watched: Vec<Watched> = reply.watched.iter().filter_map(|&position| self.watched(position)).collect();
+        let rewriting = (reply.rewrite || !watched.is_empty()).then(|| Rewriting {
+            steps: if reply.rewrite { self.steps() } else { Vec::new() },
+            bridge: self.intent.bridge(&self.plan).filter(|_| reply.rewrite),
+            bridge_is_script: self.plan.bridge == Bridge::Script,
+            bar: self.intent.preview_bar(&self.plan, self.secret.as_deref()),
+            watched,
+        });
+        Finish { exposed: reply.exposed, rewriting, changes: reply.changes }
+    }
+
+    /// The treatments whose steps the rewriter takes: experiment and variant, by position in the visit's plan.
+    fn steps(&self) -> Vec<(usize, usize)> {
+        let treatments = self.intent.treatments(&self.plan).filter(|treatment| !treatment.variant.rewrite.is_empty());
+        treatments.map(|treatment| (treatment.experiment, treatment.variant_index)).collect()
+    }
+
+    fn watched(&self, position: usize) -> Option<Watched> {
+        let experiment = self.intent.decisions.get(position)?.experiment;
+        Some(Watched { experiment, exposure: self.exposures(&[position]) })
+    }
+
+    /// The exposures of decisions, by their positions among the intent's.
+    #[must_use]
+    pub fn exposures(&self, positions: &[usize]) -> Written {
+        Written::exposures(&self.intent, &self.plan, positions, &self.page_view)
+    }
+
+    /// A decision for every experiment of the document, also for those that are not on the page or do not act: what
+    /// people ask who want to know why.
+    #[must_use]
+    pub fn every_decision<S: Source>(&self, request: &Request<'_, S>) -> Vec<Decision> {
+        let plan: &Plan = &self.plan;
+        let is_decided = |index: &usize| self.intent.decisions.iter().any(|decision| decision.experiment == *index);
+        let on_page = plan.on_page(request.method, &request.url);
+        let resting: Vec<usize> = on_page.into_iter().filter(|index| !is_decided(index)).collect();
+        // why: their status decides before it is asked who they are
+        let facts = Facts { request, identity: Identity::default() };
+        let rest = decide(plan, &resting, &facts, Asker::NoConsent, self.intent.now);
+        let known = || self.intent.decisions.iter().chain(&rest);
+        let not_here =
+            |experiment| Decision { experiment, reason: Reason::Page, variant: None, evidence: Evidence::default() };
+        (0..plan.experiments.len())
+            .map(|index| known().find(|decision| decision.experiment == index).copied().unwrap_or(not_here(index)))
+            .collect()
+    }
+}

@@ -1,0 +1,155 @@
+//! Outcomes → one text each, which `edge/decode.js` turns into a tagged object.
+//!
+//! Text is the fastest thing to hand to JavaScript; an object would be made member by member, each with a call across the
+//! boundary. The first field is the outcome's tag, the others stand in a fixed order, and changes of headers come last, two
+//! fields each. `fixtures/boundary/outcomes.json` holds examples of every one; both sides are tested with it.
+//!
+//! What separates fields are control characters. No text of ours has one (JSON escapes them, URLs and ids have none), but
+//! values of headers come from outside. So one that holds a control character is refused here: what was to be set is
+//! removed, what was to be added is not.
+
+use super::{Finish, Outcome};
+use crate::execution::HeaderChange;
+
+/// Between fields: ASCII "unit separator".
+const FIELD: char = '\u{1f}';
+/// Between the items of a field that is a list: ASCII "record separator".
+const ITEM: char = '\u{1e}';
+
+/// The longest request body that is kept so that it can be sent twice: to a variant origin, then to the control origin.
+const KEPT_BODY_BYTES: u32 = 1 << 20;
+
+/// Whether a text may stand in a header: without control characters, except for the tab (RFC 9110, section 5.5).
+#[must_use]
+pub fn is_header_value(text: &str) -> bool {
+    text.bytes().all(|byte| (byte >= b' ' && byte != 0x7f) || byte == b'\t')
+}
+
+/// An outcome as text. `messages` go to the queue with an answer of our own.
+///
+/// ```text
+/// answer         status, messages, changes of the answer
+/// forward        changes of the request
+/// variant_origin base URL or nothing, path prefix, milliseconds, longest body to keep, `trusted` or `foreign`, changes
+/// shared_copy    variants, changes of the request where there is no copy
+/// ```
+#[must_use]
+pub fn encode_outcome(outcome: &Outcome<'_>, messages: &[String]) -> String {
+    match outcome {
+        Outcome::Answer(answer) => {
+            let mut text = Text::new("answer", 1024);
+            text.field(&answer.status.to_string());
+            text.list(messages);
+            text.changes(answer.changes)
+        }
+        Outcome::Forward(forward) => Text::new("forward", 512).changes(forward.changes),
+        Outcome::VariantOrigin(variant) => {
+            let origin = &variant.origin;
+            let mut text = Text::new("variant_origin", 512);
+            text.field(origin.base.as_deref().unwrap_or_default());
+            text.field(&origin.path_prefix);
+            text.field(&origin.timeout_ms.to_string());
+            text.field(&KEPT_BODY_BYTES.to_string());
+            text.field(if origin.trusted { "trusted" } else { "foreign" });
+            text.changes(&variant.changes)
+        }
+        Outcome::SharedCopy(copy) => {
+            let mut text = Text::new("shared_copy", 512);
+            text.field(copy.variants);
+            text.changes(copy.otherwise.changes)
+        }
+    }
+}
+
+/// What becomes of an answer, as text: `finish`, messages for the queue, then, where the body is rewritten, the number of
+/// the plan that positions are of, else nothing; steps (`3.1,5.0`: experiment and variant); the bridge, after `a` for an
+/// attribute or `s` for a script; the bar; what is watched (experiment, exposure, experiment, …); changes of the answer.
+#[must_use]
+pub fn encode_finish(finish: &Finish, generation: u32, messages: &[String]) -> String {
+    let mut text = Text::new("finish", 2048);
+    text.list(messages);
+    match &finish.rewriting {
+        Some(rewriting) => {
+            text.field(&generation.to_string());
+            let steps: Vec<String> =
+                rewriting.steps.iter().map(|(experiment, variant)| format!("{experiment}.{variant}")).collect();
+            text.field(&steps.join(","));
+            let carrier = if rewriting.bridge_is_script { "s" } else { "a" };
+            text.field(&rewriting.bridge.as_deref().map_or_else(String::new, |json| [carrier, json].concat()));
+            text.field(rewriting.bar.as_deref().unwrap_or_default());
+            let watched: Vec<String> = rewriting
+                .watched
+                .iter()
+                .flat_map(|watched| [watched.experiment.to_string(), watched.exposure.text().to_owned()])
+                .collect();
+            text.list(&watched);
+        }
+        None => (0..5).for_each(|_| text.field("")),
+    }
+    text.changes(&finish.changes)
+}
+
+/// A text in the making.
+struct Text(String);
+
+impl Text {
+    fn new(tag: &str, capacity: usize) -> Self {
+        let mut text = String::with_capacity(capacity);
+        text.push_str(tag);
+        Self(text)
+    }
+
+    fn field(&mut self, text: &str) {
+        self.0.push(FIELD);
+        self.piece(text);
+    }
+
+    fn list(&mut self, items: &[String]) {
+        self.0.push(FIELD);
+        for (position, item) in items.iter().enumerate() {
+            if position > 0 {
+                self.0.push(ITEM);
+            }
+            self.piece(item);
+        }
+    }
+
+    /// A text of ours, which has no separator; if one ever had, it would lose it.
+    fn piece(&mut self, text: &str) {
+        if text.contains([FIELD, ITEM]) {
+            self.0.extend(text.chars().filter(|character| ![FIELD, ITEM].contains(character)));
+        } else {
+            self.0.push_str(text);
+        }
+    }
+
+    /// Changes of headers, two fields each: the name after `=` (set), `+` (add) or `-` (remove), and the value.
+    fn changes(mut self, changes: &[HeaderChange]) -> String {
+        for change in changes {
+            match change {
+                HeaderChange::Set(name, value) => self.set(name, value),
+                HeaderChange::SetNamed(name, value) => self.set(name, value),
+                HeaderChange::Append(name, value) if is_header_value(value) => self.change("+", name, value),
+                HeaderChange::Append(..) => {}
+                HeaderChange::Remove(name) => self.change("-", name, ""),
+            }
+        }
+        self.0
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        if is_header_value(value) {
+            self.change("=", name, value);
+        } else {
+            self.change("-", name, "");
+        }
+    }
+
+    fn change(&mut self, sign: &str, name: &str, value: &str) {
+        self.0.push(FIELD);
+        self.0.push_str(sign);
+        self.0.push_str(name);
+        self.0.push(FIELD);
+        self.0.push_str(value);
+    }
+}

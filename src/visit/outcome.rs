@@ -1,0 +1,95 @@
+//! What is to be done for a request, as data.
+
+use crate::events::Written;
+use crate::execution::{Elsewhere, HeaderChange};
+
+/// What to do next for a request.
+#[derive(Clone, Debug)]
+pub enum Outcome<'a> {
+    /// Answer without asking the origin: a redirect, or the start of a preview.
+    Answer(OwnAnswer<'a>),
+    /// Ask the origin.
+    Forward(Forward<'a>),
+    /// Ask a variant's own origin; what came of it goes to `variant_origin_answered` or `variant_origin_failed`.
+    VariantOrigin(VariantOrigin),
+    /// Take a copy that visitors share, if there is one.
+    SharedCopy(SharedCopy<'a>),
+}
+
+/// An answer of our own, without a body.
+#[derive(Clone, Debug)]
+pub struct OwnAnswer<'a> {
+    /// The status.
+    pub status: u16,
+    /// The exposures that go with it.
+    pub events: Written,
+    /// Its headers.
+    pub changes: &'a [HeaderChange],
+}
+
+/// A request to the origin.
+#[derive(Clone, Copy, Debug)]
+pub struct Forward<'a> {
+    /// How it differs from the one that came.
+    pub changes: &'a [HeaderChange],
+}
+
+/// A request to a variant's own origin.
+#[derive(Clone, Debug)]
+pub struct VariantOrigin {
+    /// Where it is.
+    pub origin: Elsewhere,
+    /// How the request differs from the one that came.
+    pub changes: Vec<HeaderChange>,
+}
+
+/// A page that may come from a copy.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedCopy<'a> {
+    /// What tells copies of the page apart: the variants that the origin renders, as it is told them.
+    pub variants: &'a str,
+    /// What to do where there is none.
+    pub otherwise: Forward<'a>,
+}
+
+/// What becomes of the origin's answer.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    /// The decisions that the visitor was exposed to by it, by position among the intent's.
+    pub exposed: Vec<usize>,
+    /// What its body goes through, if anything.
+    pub rewriting: Option<Rewriting>,
+    /// Changes to its headers.
+    pub changes: Vec<HeaderChange>,
+}
+
+impl Finish {
+    /// The experiments that are watched for, by position in the visit's plan.
+    pub fn watched(&self) -> impl Iterator<Item = usize> {
+        self.rewriting.iter().flat_map(|rewriting| &rewriting.watched).map(|watched| watched.experiment)
+    }
+}
+
+/// What a page's body goes through.
+#[derive(Clone, Debug, Default)]
+pub struct Rewriting {
+    /// The treatments whose steps change it: experiment and variant, by position in the visit's plan.
+    pub steps: Vec<(usize, usize)>,
+    /// What the page's scripts are told, as JSON.
+    pub bridge: Option<String>,
+    /// Whether a script block carries that, rather than an attribute.
+    pub bridge_is_script: bool,
+    /// The bar of a previewed page, as HTML.
+    pub bar: Option<String>,
+    /// What is to be noticed in it.
+    pub watched: Vec<Watched>,
+}
+
+/// An experiment whose elements are watched for.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// The experiment, by position in the visit's plan.
+    pub experiment: usize,
+    /// The exposure, for when one of them is met.
+    pub exposure: Written,
+}

@@ -1,0 +1,21 @@
+// What crosses from Rust to JavaScript, read: every text of fixtures/boundary/outcomes.json gives the object beside it.
+// tests/it/boundary.rs holds the texts against what Rust writes.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { at } from "../../scripts/setup.mjs";
+import { decode } from "../../src/edge/decode.js";
+
+const examples = JSON.parse(readFileSync(at("fixtures/boundary/outcomes.json"), "utf8"));
+
+for (const [name, { text, object }] of Object.entries(examples)) {
+  test(name, () => {
+    // why: JSON knows no undefined
+    assert.deepEqual(JSON.parse(JSON.stringify(decode(text))), object);
+  });
+}
+
+test("what is no outcome is refused rather than taken for another", () => {
+  for (const text of ["", "200", "forwards", "-\x1f\x1f"]) assert.throws(() => decode(text), /no outcome/);
+});

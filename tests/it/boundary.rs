@@ -1,0 +1,134 @@
+//! What crosses from Rust to JavaScript. `fixtures/boundary/outcomes.json` holds every kind of text with the object that
+//! JavaScript makes of it; here the texts are held against what is written, in `tests/edge/decode.test.mjs` the objects
+//! against what is read.
+
+use crate::support::{CHROME, HOME, Page, Sent, compile, html, running, shop, with};
+use serde_json::{Value, json};
+use sortition_engine::events::Written;
+use sortition_engine::execution::breaker::Breakers;
+use sortition_engine::execution::{Answer, Elsewhere, HeaderChange};
+use sortition_engine::visit::{
+    Finish, Forward, Outcome, OwnAnswer, Rewriting, SharedCopy, VariantOrigin, Watched, encode_finish, encode_outcome,
+    is_header_value,
+};
+use std::collections::BTreeMap;
+
+fn changes() -> Vec<HeaderChange> {
+    vec![
+        HeaderChange::Set("ETag", "W/\"a, b\"".to_owned()),
+        HeaderChange::SetNamed("x-named".into(), "größe\tand more".into()),
+        HeaderChange::Append("Set-Cookie", "a=1; Path=/".to_owned()),
+        HeaderChange::Append("Set-Cookie", "b=".to_owned()),
+        HeaderChange::Remove("Last-Modified"),
+    ]
+}
+
+/// The same, each with a value that would end its field.
+fn forged(separator: char) -> Vec<HeaderChange> {
+    let value = format!("x{separator}+Set-Cookie{separator}y=1");
+    vec![
+        HeaderChange::Set("Accept-Encoding", value.clone()),
+        HeaderChange::SetNamed("x-named".into(), value.as_str().into()),
+        HeaderChange::Append("Set-Cookie", value),
+        HeaderChange::Set("ETag", "\"fine\"".to_owned()),
+    ]
+}
+
+fn examples() -> BTreeMap<&'static str, String> {
+    let changes = changes();
+    let forward = Forward { changes: &changes };
+    let messages = ["{\"seq\":0}".to_owned(), "{\"seq\":1}".to_owned()];
+    let origin = |base: Option<&str>, prefix: &str, trusted| Elsewhere {
+        experiment: 3,
+        base: base.map(Into::into),
+        path_prefix: prefix.into(),
+        timeout_ms: 500,
+        trusted,
+    };
+    let variant_origin = |origin| Outcome::VariantOrigin(VariantOrigin { origin, changes: changes.clone() });
+    let own = |events: &[String]| {
+        let answer = OwnAnswer { status: 302, events: Written::default(), changes: &changes };
+        encode_outcome(&Outcome::Answer(answer), events)
+    };
+    let watched = |experiment, text: &str| Watched { experiment, exposure: Written::exposure(text.to_owned()) };
+    let finish = |rewriting| Finish { exposed: Vec::new(), rewriting, changes: changes.clone() };
+    let rewriting = Rewriting {
+        steps: vec![(3, 1), (0, 2)],
+        bridge: Some("{\"variants\":{}}".to_owned()),
+        bridge_is_script: false,
+        bar: Some("<aside>\n</aside>".to_owned()),
+        watched: vec![watched(3, "{\"id\":\"1\"}"), watched(0, "{\"id\":\"2\"}")],
+    };
+    let script = Rewriting { bridge_is_script: true, bridge: rewriting.bridge.clone(), ..Rewriting::default() };
+    let refused = forged('\u{1f}');
+    BTreeMap::from([
+        ("an answer of our own", own(&[])),
+        ("an answer of our own that exposes", own(&messages)),
+        ("to the origin", encode_outcome(&Outcome::Forward(forward), &[])),
+        ("to the origin as it came", encode_outcome(&Outcome::Forward(Forward { changes: &[] }), &[])),
+        ("forged values", encode_outcome(&Outcome::Forward(Forward { changes: &refused }), &[])),
+        ("to a foreign variant origin", {
+            encode_outcome(&variant_origin(origin(Some("https://b.example"), "", false)), &[])
+        }),
+        ("to a variant's own path", encode_outcome(&variant_origin(origin(None, "/b", true)), &[])),
+        ("a shared copy", {
+            encode_outcome(&Outcome::SharedCopy(SharedCopy { variants: "hero=bold", otherwise: forward }), &[])
+        }),
+        ("a shared copy for all", {
+            let otherwise = Forward { changes: &[] };
+            encode_outcome(&Outcome::SharedCopy(SharedCopy { variants: "", otherwise }), &[])
+        }),
+        ("an answer passed on", encode_finish(&finish(None), 7, &[])),
+        ("an answer rewritten", encode_finish(&finish(Some(rewriting)), 4_000_000_000, &messages)),
+        ("an answer with a script block", encode_finish(&finish(Some(script)), 7, &messages[..1])),
+    ])
+}
+
+#[test]
+fn what_is_written_is_what_the_fixtures_say() {
+    let text = include_str!("../../fixtures/boundary/outcomes.json");
+    let fixtures: BTreeMap<String, Value> = serde_json::from_str(text).unwrap();
+    let written = examples();
+    assert_eq!(fixtures.keys().collect::<Vec<_>>(), written.keys().collect::<Vec<_>>());
+    for (name, text) in written {
+        assert_eq!(fixtures[name]["text"], json!(text), "{name}");
+    }
+}
+
+/// Every control character, as part of a value, in every place where a visitor or the origin has a say.
+#[test]
+fn no_control_character_crosses() {
+    for code in (0..0x20_u8).chain([0x7f]).filter(|code| *code != b'\t') {
+        let text = encode_outcome(&Outcome::Forward(Forward { changes: &forged(char::from(code)) }), &[]);
+        let expected = ["forward", "-Accept-Encoding", "", "-x-named", "", "=ETag", "\"fine\""];
+        assert_eq!(text.split('\u{1f}').collect::<Vec<_>>(), expected, "{code:#x}");
+    }
+    assert!(is_header_value("tab\tand größe"));
+}
+
+/// Values that come from outside, through the whole of the pipeline: the header that they would forge is not there.
+#[test]
+fn what_a_visitor_or_an_origin_sends_forges_no_header() {
+    let hero = json!({"variants": [
+        {"id": "control", "weight": 0},
+        {"id": "bold", "weight": 1, "rewrite": [{"select": "h1", "do": "set_text", "value": "x"}]},
+    ]});
+    let plan = compile(&with(shop(&[running("hero", hero)]), json!({"preview": "open"})));
+    let forgery = "gzip\u{1f}=Sortition-Visitor\u{1f}somebody-else\u{1f}+Set-Cookie\u{1f}x=1";
+    let names = ["accept-encoding", "if-none-match", "if-range", "if-match", "cookie", "referer", "sortition_preview"];
+    for name in names {
+        let choices = "hero:bold.".repeat(32);
+        let preview = format!("{HOME}?sortition_preview={choices}x%1f%2BSet-Cookie%1fx=1");
+        let url = if name == "sortition_preview" { preview.as_str() } else { HOME };
+        let sent = Sent::by(CHROME).header(name, forgery);
+        let mut visit = Page::new(&plan, url, &sent).visit(|| [7; 16]);
+        let answer = Answer { etag: Some("\"a\u{1f}+Set-Cookie\u{1f}x=1\""), ..html() };
+        let finish = encode_finish(&visit.finish(&answer), 0, &[]);
+        let outcome = encode_outcome(&visit.next(&mut Breakers::default(), 0.0), &[]);
+        for text in [&outcome, &finish] {
+            let fields: Vec<&str> = text.split('\u{1f}').collect();
+            assert!(!fields.contains(&"somebody-else") && !fields.contains(&"x=1"), "{name}: {text:?}");
+            assert!(!fields.iter().any(|field| field.starts_with("+Set-Cookie") && field.contains("x=1")), "{name}");
+        }
+    }
+}
