@@ -10,8 +10,10 @@
 
 mod terminal;
 mod clock;
-mod input;
 mod place;
+mod edit;
+mod quantity;
+mod input;
 mod address;
 mod check;
 mod analyze;
@@ -22,6 +24,7 @@ mod simulate;
 mod diff;
 mod sizing;
 mod registry;
+mod wrangler;
 mod kv;
 mod store;
 mod events;
@@ -29,9 +32,11 @@ mod push;
 mod switch;
 mod preview;
 mod rehearse;
+mod completions;
 
 use crate::document::{Problem, Severity};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use place::Place;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -92,6 +97,8 @@ enum Command {
     Preview(preview::Arguments),
     /// Practise the kill switch on a local worker under load.
     Rehearse(rehearse::Arguments),
+    /// Complete commands in a shell.
+    Completions(completions::Arguments),
 }
 
 /// What a command has to say.
@@ -110,8 +117,10 @@ struct Report {
 enum Failure {
     /// The arguments make no sense: what to write instead.
     Usage(String),
-    /// The document or the change is refused.
+    /// The change is refused.
     Refused(Vec<Problem>),
+    /// The document is refused; its text has the places of the problems.
+    Unsound { problems: Vec<Problem>, text: String },
     /// Something outside failed: a file, wrangler, the network.
     Outside(String),
 }
@@ -137,7 +146,7 @@ pub fn run() -> ExitCode {
     };
     let json = arguments.json;
     let outcome = match arguments.command {
-        Command::Check(arguments) => check::run(&arguments),
+        Command::Check(arguments) => return check::run(&arguments, json),
         Command::Analyze(arguments) => return analyze::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
@@ -153,6 +162,7 @@ pub fn run() -> ExitCode {
         Command::Events(arguments) => events::run(&arguments),
         Command::Preview(arguments) => preview::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
     };
     match outcome {
         Ok(report) => finish(&report, json),
@@ -179,18 +189,23 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
 }
 
 fn fail(failure: Failure, json: bool) -> ExitCode {
-    let (problems, message, code) = match failure {
-        Failure::Usage(message) => (Vec::new(), message, 2),
-        Failure::Outside(message) => (Vec::new(), message, 1),
-        Failure::Refused(problems) => (problems, String::new(), 1),
+    let (problems, message, code, text) = match failure {
+        Failure::Usage(message) => (Vec::new(), message, 2, None),
+        Failure::Outside(message) => (Vec::new(), message, 1, None),
+        Failure::Refused(problems) => (problems, String::new(), 1, None),
+        Failure::Unsound { problems, text } => (problems, String::new(), 1, Some(text)),
     };
-    complain(&problems);
+    match &text {
+        Some(text) => complain_in(text, &problems),
+        None => complain(&problems),
+    }
     if !message.is_empty() {
         complain_line(&format!("error: {message}"));
     }
     if json {
         let error = if message.is_empty() { Value::Null } else { message.into() };
-        print(&line(&json!({"ok": false, "error": error, "problems": listed(&problems)})));
+        let problems = text.map_or_else(|| listed(&problems), |text| listed_in(&text, &problems));
+        print(&line(&json!({"ok": false, "error": error, "problems": problems})));
     }
     ExitCode::from(code)
 }
@@ -198,6 +213,27 @@ fn fail(failure: Failure, json: bool) -> ExitCode {
 fn complain(problems: &[Problem]) {
     for problem in problems {
         complain_line(&problem.to_string());
+    }
+}
+
+/// Says what is wrong with a text; on a terminal with line and column, where people follow them.
+fn complain_in(text: &str, problems: &[Problem]) {
+    for problem in problems {
+        let place = place_of(text, problem);
+        let place = terminal::aside(&format!("  line {}, column {}", place.line, place.column));
+        complain_line(&format!("{problem}{place}"));
+    }
+}
+
+/// Where a problem of a text stands. What is no JSON has no path; the message then names the place.
+fn place_of(text: &str, problem: &Problem) -> Place {
+    let number = |after: &str| -> Option<usize> {
+        let (_, rest) = problem.message.rsplit_once(after)?;
+        rest.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+    };
+    match number("line ").filter(|_| problem.path.is_empty()) {
+        Some(line) => Place { line, column: number("column ").unwrap_or(1).max(1) },
+        None => place::place_of(text, &problem.path),
     }
 }
 
@@ -220,6 +256,21 @@ fn print(text: &str) -> bool {
 
 fn line(value: &Value) -> String {
     format!("{value:#}\n")
+}
+
+/// Problems of a text as JSON, with their places.
+fn listed_in(text: &str, problems: &[Problem]) -> Value {
+    let one = |problem: &Problem| {
+        let Place { line, column } = place_of(text, problem);
+        json!({
+            "severity": word(problem.severity),
+            "path": problem.path,
+            "line": line,
+            "column": column,
+            "message": problem.message,
+        })
+    };
+    problems.iter().map(one).collect()
 }
 
 /// Problems as JSON.

@@ -20,7 +20,7 @@ mod variant;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use check::{Checked, check_text};
-pub use check::{check, warnings};
+pub use check::{HYPOTHESIS_TEMPLATE, check, warnings};
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::merge_env;
 pub use experiment::{

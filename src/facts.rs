@@ -130,6 +130,8 @@ impl<S: Source> Attributes<FactKey> for Facts<'_, S> {
             FactKey::Utm(name) => owned(request.url.parameter(&format!("utm_{name}"))),
             FactKey::Cookie(name) => request.cookie(name).map_or(Fact::Absent, Fact::text),
             FactKey::Header(name) => owned(request.header(name)),
+            // why: only who calls for decisions says more than a request does
+            FactKey::Custom(_) => Fact::Absent,
             FactKey::Referrer => owned(request.header("referer")),
             FactKey::ReferrerHost => owned(request.referrer_host()),
             FactKey::Language => owned(request.header("accept-language").and_then(|value| first_language(&value))),

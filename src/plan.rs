@@ -103,6 +103,10 @@ impl Gate {
 pub struct Experiment {
     /// Its id.
     pub id: Box<str>,
+    /// Its name elsewhere, by which decisions are asked for.
+    pub key: Option<Box<str>>,
+    /// Words by which decisions are asked for together.
+    pub tags: Vec<Box<str>>,
     /// What it is.
     pub kind: Kind,
     /// Where it is in its life.
@@ -198,6 +202,8 @@ impl Scope {
 pub struct Variant {
     /// Its id.
     pub id: Box<str>,
+    /// Its name elsewhere.
+    pub key: Option<Box<str>>,
     /// The first variant bucket that is not its own; its range starts at the bound of the variant before it.
     pub below: u16,
     /// What headers say of it: `hero=bold`.

@@ -1,10 +1,11 @@
 //! `sortition check`: every problem of a document at once.
 
-use super::terminal::{bad, good};
-use super::{Failure, Report, clock, count, has_errors, input, place, print, word};
+use super::terminal::{self, bad, good};
+use super::{clock, complain_in, count, fail, has_errors, input, line, listed_in, place_of, print, word};
 use crate::document::{Problem, Severity, check_text};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::json;
+use std::process::ExitCode;
 
 /// Find every problem of a document.
 #[derive(Debug, Args)]
@@ -32,15 +33,21 @@ enum Format {
     Github,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
-    let text = input::read(&arguments.file)?;
-    let checked = check_text(&text, clock::now());
+pub(super) fn run(arguments: &Arguments, json: bool) -> ExitCode {
+    match input::read(&arguments.file) {
+        Ok(text) => check(arguments, &text, json),
+        Err(failure) => fail(failure, json),
+    }
+}
+
+fn check(arguments: &Arguments, text: &str, json: bool) -> ExitCode {
+    let checked = check_text(text, clock::now());
     let mut problems = checked.problems;
     if arguments.strict {
         problems.iter_mut().for_each(|problem| problem.severity = Severity::Error);
     }
     if arguments.format == Format::Github {
-        let annotations: String = problems.iter().map(|problem| annotation(&arguments.file, &text, problem)).collect();
+        let annotations: String = problems.iter().map(|problem| annotation(&arguments.file, text, problem)).collect();
         print(&annotations);
     }
     let of = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
@@ -52,39 +59,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     } else {
         format!("{} {}: {}, {found}\n", good("fine"), arguments.file, count(experiments, "experiment"))
     };
-    let listed: Vec<Value> = problems
-        .iter()
-        .map(|problem| {
-            json!({
-                "severity": word(problem.severity),
-                "path": problem.path,
-                "line": line_of(&text, problem),
-                "message": problem.message,
-            })
-        })
-        .collect();
-    Ok(Report {
-        text: said,
-        json: json!({
-            "ok": errors == 0,
-            "file": arguments.file,
-            "experiments": experiments,
-            "errors": errors,
-            "warnings": warnings,
-            "problems": listed,
-        }),
-        problems,
-    })
-}
-
-/// The line of a problem. What is no JSON has no path; the message then names the line.
-fn line_of(text: &str, problem: &Problem) -> usize {
-    let named = || {
-        let (_, after) = problem.message.rsplit_once("line ")?;
-        after.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
-    };
-    let named = if problem.path.is_empty() { named() } else { None };
-    named.unwrap_or_else(|| place::line_of(text, &problem.path))
+    complain_in(text, &problems);
+    let answer = json!({
+        "ok": errors == 0,
+        "file": arguments.file,
+        "experiments": experiments,
+        "errors": errors,
+        "warnings": warnings,
+        "problems": listed_in(text, &problems),
+    });
+    let told = print(&if json { line(&answer) } else { terminal::painted(&said) });
+    ExitCode::from(u8::from(!told || errors > 0))
 }
 
 /// <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>: the message escapes `%` and line
@@ -93,11 +78,13 @@ fn annotation(file: &str, text: &str, problem: &Problem) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let path = if problem.path.is_empty() { "document" } else { &problem.path };
+    let place = place_of(text, problem);
     format!(
-        "::{} file={},line={},title={}::{}\n",
+        "::{} file={},line={},col={},title={}::{}\n",
         word(problem.severity),
         property(if file == "-" { "experiments.json" } else { file }),
-        line_of(text, problem),
+        place.line,
+        place.column,
         property(path),
         data(&format!("{path}: {}", problem.message)),
     )

@@ -1,11 +1,12 @@
 //! `sortition diff`: what changes between two documents, in words, and for how many visitors.
 
 pub(super) mod change;
+mod fold;
 pub(super) mod impact;
 
 use super::crowd::Crowd;
 use super::terminal::{bad, faint, good, strong, table};
-use super::{Failure, Report, clock, count, has_errors, input};
+use super::{Failure, Report, clock, count, has_errors, input, quantity};
 use crate::document::{Document, Problem, merge_env};
 use change::{Change, Danger};
 use clap::Args;
@@ -42,8 +43,18 @@ pub(super) struct Options {
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(super) allow: Vec<Danger>,
     /// How many visitors the impact is measured on.
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value = "20000", value_parser = quantity::count)]
     pub(super) visitors: u64,
+    /// Show every change, however many there are.
+    #[arg(long)]
+    pub(super) full: bool,
+}
+
+impl Default for Options {
+    /// Nothing dangerous is allowed.
+    fn default() -> Self {
+        Self { allow: Vec::new(), visitors: 20_000, full: false }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
@@ -68,13 +79,14 @@ pub(super) struct Comparison {
     pub(super) changes: Vec<Change>,
     pub(super) impacts: Vec<Impact>,
     allowed: Vec<Danger>,
+    full: bool,
 }
 
 pub(super) fn compare(old: &Document, new: &Document, options: &Options) -> Result<Comparison, Failure> {
-    let changes = change::changes(old, new);
+    let changes = change::changes(old, new, clock::now());
     let crowd = Crowd::Synthetic { visitors: options.visitors.max(1), seed: 1 };
     let impacts = impact::impacts(old, new, &crowd, clock::now().millis())?;
-    Ok(Comparison { changes, impacts, allowed: options.allow.clone() })
+    Ok(Comparison { changes, impacts, allowed: options.allow.clone(), full: options.full })
 }
 
 impl Comparison {
@@ -102,19 +114,16 @@ impl Comparison {
         if self.changes.is_empty() {
             return format!("{}\n", good("nothing changes"));
         }
-        let mut text = String::new();
-        for change in &self.changes {
-            let mark = match change.danger {
-                Some(danger) if self.allowed.contains(&danger) => faint(format!("  allowed: {danger}")),
-                Some(danger) => format!("  {}", bad(danger)),
-                None => String::new(),
-            };
-            text.push_str(&format!("{}  {}{mark}\n", strong(&change.path), change.words));
-        }
+        let mut text = if self.full || self.changes.len() <= fold::MOST {
+            self.changes.iter().map(|change| self.line(change)).collect()
+        } else {
+            fold::folded(&self.changes, |change| self.line(change))
+        };
         if !self.impacts.is_empty() {
+            let shown = if self.full { self.impacts.len() } else { fold::MOST };
             let head = ["experiment", "in before", "in after", "change variant", "leave", "enter"];
             let mut rows = vec![head.iter().map(ToString::to_string).collect::<Vec<_>>()];
-            rows.extend(self.impacts.iter().map(|impact| {
+            rows.extend(self.impacts.iter().take(shown).map(|impact| {
                 vec![
                     impact.experiment.clone(),
                     percent(impact.share_before()),
@@ -129,8 +138,22 @@ impl Comparison {
                 self.impacts.first().map_or(0, |impact| impact.visitors),
                 table(&rows)
             ));
+            if self.impacts.len() > shown {
+                let more = count(self.impacts.len() - shown, "experiment");
+                text.push_str(&format!("  {}\n", faint(format!("and {more} more: --full shows all"))));
+            }
         }
         text
+    }
+
+    /// A change on a line.
+    fn line(&self, change: &Change) -> String {
+        let mark = match change.danger {
+            Some(danger) if self.allowed.contains(&danger) => faint(format!("  allowed: {danger}")),
+            Some(danger) => format!("  {}", bad(danger)),
+            None => String::new(),
+        };
+        format!("{}  {}{mark}\n", strong(&change.path), change.words)
     }
 
     /// The comparison for scripts.

@@ -55,14 +55,15 @@ struct Explained<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
-    let (document, problems) = input::sound(&input::read(&arguments.file)?)?;
+    let text = input::read(&arguments.file)?;
+    let (document, problems) = input::sound(&text)?;
     let mut plan = input::compiled(&document)?;
     if let Some(kill) = &arguments.kill {
         plan.apply(&Kill::parse(kill).map_err(Failure::Usage)?);
     }
     let now = arguments.request.time()?.millis();
     let (method, url) = (arguments.request.method()?, normal_url(&arguments.url)?);
-    let mut source = arguments.request.source()?;
+    let mut source = arguments.request.source()?.checked(&text)?;
     if let Some(visitor) = &arguments.visitor {
         source.set_visitor(&document, visitor)?;
     }

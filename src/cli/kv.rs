@@ -211,14 +211,5 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 fn failed(doing: &str, output: &Output) -> Failure {
-    let said = format!("{}\n{}", lossy(&output.stderr).trim(), lossy(&output.stdout).trim());
-    if said.contains("npx canceled") || said.contains("could not determine executable") {
-        return Failure::Outside(format!(
-            "wrangler, which would {doing}, is not installed here: run this in the project's folder, after `npm install`"
-        ));
-    }
-    let is_noise =
-        |line: &&str| line.is_empty() || line.starts_with("npm warn") || line.starts_with("Logs were written");
-    let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !is_noise(line)).take(6).collect();
-    Failure::Outside(format!("wrangler could not {doing}: {}", said.join(" ")))
+    Failure::Outside(super::wrangler::failed(doing, &lossy(&output.stderr), &lossy(&output.stdout)))
 }

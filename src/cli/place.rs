@@ -1,19 +1,33 @@
-//! From the path of a problem to the line of the text that it stands on.
+//! From the path of a problem to the line and column of the text that it stands on.
 
-/// The line, from 1, of the value that a path names, or of the innermost value around it that is there.
+use std::iter::Peekable;
+use std::str::Chars;
+
+/// A line and a column, both from 1; columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+/// Where the value that a path names stands, or the innermost value around it that is there. A field stands where its
+/// name does.
 ///
 /// The text is scanned rather than parsed, since it may not be JSON at all.
-pub(super) fn line_of(text: &str, path: &str) -> usize {
-    let mut scan = Scan { wanted: path, line: 1, best: (0, 1), open: Vec::new() };
-    scan.all(text);
+pub(super) fn place_of(text: &str, path: &str) -> Place {
+    let start = Place { line: 1, column: 1 };
+    let mut scan = Scan { wanted: path, rest: text.chars().peekable(), at: start, best: (0, start), open: Vec::new() };
+    scan.all();
     scan.best.1
 }
 
 struct Scan<'a> {
     wanted: &'a str,
-    line: usize,
+    rest: Peekable<Chars<'a>>,
+    /// Where the next character stands.
+    at: Place,
     /// How much of the path was found, and where.
-    best: (usize, usize),
+    best: (usize, Place),
     open: Vec<Level>,
 }
 
@@ -26,13 +40,22 @@ struct Level {
 }
 
 impl Scan<'_> {
-    fn all(&mut self, text: &str) {
-        let mut characters = text.chars().peekable();
-        while let Some(character) = characters.next() {
+    fn next(&mut self) -> Option<char> {
+        let character = self.rest.next()?;
+        self.at = match character {
+            '\n' => Place { line: self.at.line + 1, column: 1 },
+            _ => Place { column: self.at.column + 1, ..self.at },
+        };
+        Some(character)
+    }
+
+    fn all(&mut self) {
+        loop {
+            let here = self.at;
+            let Some(character) = self.next() else { return };
             match character {
-                '\n' => self.line += 1,
                 '{' | '[' => {
-                    let path = self.begin();
+                    let path = self.begin(here);
                     self.open.push(Level { path, list: character == '[', index: 0, key: None, after_colon: false });
                 }
                 '}' | ']' => drop(self.open.pop()),
@@ -49,44 +72,38 @@ impl Scan<'_> {
                     }
                 }
                 '"' => {
-                    let start = self.line;
-                    let string = self.string(&mut characters);
+                    let string = self.string();
                     match self.open.last_mut() {
-                        Some(level) if !level.list && !level.after_colon => {
-                            level.key = Some(string);
-                            let path = self.begin();
-                            self.found(&path, start);
-                        }
-                        _ => drop(self.begin()),
+                        Some(level) if !level.list && !level.after_colon => level.key = Some(string),
+                        _ => {}
                     }
+                    self.begin(here);
                 }
-                other if other.is_whitespace() => {}
+                other if other.is_whitespace() || other == '\u{feff}' => {}
                 _ => {
-                    self.begin();
-                    while characters.next_if(|next| !matches!(next, ',' | ']' | '}' | '\n')).is_some() {}
+                    self.begin(here);
+                    while self.rest.peek().is_some_and(|next| !matches!(next, ',' | ']' | '}' | '\n')) {
+                        self.next();
+                    }
                 }
             }
         }
     }
 
-    fn string(&mut self, characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
+    fn string(&mut self) -> String {
         let mut string = String::new();
-        while let Some(character) = characters.next() {
+        while let Some(character) = self.next() {
             match character {
                 '"' => break,
-                '\\' => string.extend(characters.next()),
-                '\n' => {
-                    self.line += 1;
-                    string.push('\n');
-                }
+                '\\' => string.extend(self.next()),
                 other => string.push(other),
             }
         }
         string
     }
 
-    /// The path of the value that begins here.
-    fn begin(&mut self) -> String {
+    /// The path of the value, or of the field, that begins here.
+    fn begin(&mut self, here: Place) -> String {
         let path = match self.open.last() {
             None => String::new(),
             Some(level) if level.list => format!("{}[{}]", level.path, level.index),
@@ -95,14 +112,10 @@ impl Scan<'_> {
                 if level.path.is_empty() { key.to_owned() } else { format!("{}.{key}", level.path) }
             }
         };
-        self.found(&path, self.line);
-        path
-    }
-
-    fn found(&mut self, path: &str, line: usize) {
-        let rest = self.wanted.strip_prefix(path);
+        let rest = self.wanted.strip_prefix(path.as_str());
         if path.len() > self.best.0 && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])) {
-            self.best = (path.len(), line);
+            self.best = (path.len(), here);
         }
+        path
     }
 }

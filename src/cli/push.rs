@@ -5,8 +5,9 @@
 
 use super::diff::{self, Comparison, Options};
 use super::kv::{Kv, KvArguments};
-use super::terminal::{faint, good, strong};
-use super::{Failure, Report, clock, has_errors, input, line};
+use super::switch::GUARD;
+use super::terminal::{bad, faint, good, strong};
+use super::{Failure, Report, clock, edit, has_errors, input, line};
 use crate::document::{Document, Problem, Timestamp, merge_env};
 use clap::Args;
 use serde_json::{Value, json};
@@ -21,7 +22,8 @@ Examples:
   sortition push experiments.json --local
   sortition push experiments.json --env production --dry-run
   sortition push experiments.json --env production --revision 2026-11-21.3
-  sortition push experiments.json --allow iteration"
+  sortition push experiments.json --allow iteration
+  sortition push experiments.json --full               every change of a long list"
 )]
 pub(super) struct PushArguments {
     /// The document; `-` reads standard input.
@@ -89,7 +91,7 @@ impl Live {
         Ok((live, values.next().flatten()))
     }
 
-    fn new(text: String) -> Self {
+    pub(super) fn new(text: String) -> Self {
         Self { document: input::sound(&text).ok().map(|(document, _)| document), text }
     }
 
@@ -101,8 +103,8 @@ impl Live {
 
 /// What is to become live.
 pub(super) struct Change {
-    /// The new document.
-    pub(super) value: Value,
+    /// The new document, as it is written; its `revision` is set here.
+    pub(super) text: String,
     /// The revision, where it was given.
     pub(super) revision: Option<String>,
     /// What was pushed under that revision before.
@@ -118,17 +120,18 @@ pub(super) struct Change {
 pub(super) fn push(arguments: &PushArguments) -> Result<Report, Failure> {
     let text = input::read(&arguments.file)?;
     let (_, warnings) = input::sound(&text)?;
-    let value = read_value(&text)?;
-    let value = match &arguments.env {
+    super::complain_in(&text, &warnings);
+    let text = match &arguments.env {
         Some(env) => {
+            let value = read_value(&text)?;
             let named = value.get("experiments").and_then(Value::as_array).into_iter().flatten();
             let mut named = named.filter_map(|e| e.get("env")).filter_map(Value::as_object).peekable();
             if named.peek().is_some() && !named.any(|patches| patches.contains_key(env)) {
                 super::complain_line(&format!("warning: no experiment has changes for the environment `{env}`"));
             }
-            merge_env(value, env)
+            line(&merge_env(value, env))
         }
-        None => value,
+        None => text,
     };
     let kv = Kv(&arguments.kv);
     let (live, kept) = match &arguments.revision {
@@ -136,16 +139,14 @@ pub(super) fn push(arguments: &PushArguments) -> Result<Report, Failure> {
         None => (Live::read(&kv)?, None),
     };
     let change = Change {
-        value,
+        text,
         revision: arguments.revision.clone(),
         kept,
         action: "push",
         env: arguments.env.clone(),
         dry_run: arguments.dry_run,
     };
-    let mut report = put_live(&kv, live.as_ref(), change, &arguments.options)?;
-    report.problems.splice(0..0, warnings);
-    Ok(report)
+    put_live(&kv, live.as_ref(), change, &arguments.options)
 }
 
 pub(super) fn rollback(arguments: &RollbackArguments) -> Result<Report, Failure> {
@@ -157,7 +158,7 @@ pub(super) fn rollback(arguments: &RollbackArguments) -> Result<Report, Failure>
     })?;
     let (document, _) = input::sound(&text)?;
     // why: a way back must not be barred by what makes it necessary; it is shown and written down
-    let comparison = compare(live.as_ref(), &document, &Options { allow: Vec::new(), visitors: 20_000 })?;
+    let comparison = compare(live.as_ref(), &document, &Options::default())?;
     let told = comparison.as_ref().map_or_else(String::new, Comparison::text);
     let from = live.as_ref().and_then(Live::revision);
     if !arguments.dry_run {
@@ -174,9 +175,19 @@ pub(super) fn history(arguments: &HistoryArguments) -> Result<Report, Failure> {
     let mut keys = kv.list("audit:")?;
     keys.sort();
     let keys: Vec<&str> = keys.iter().rev().take(arguments.limit).map(String::as_str).collect();
+    let mut values = kv.get_all(&[&["kill", GUARD], keys.as_slice()].concat())?.into_iter();
+    let mut stopped = |name: &str| {
+        let value = values.next().flatten();
+        value.map(|text| serde_json::from_str(&text).unwrap_or_else(|_| json!({"unreadable": text, "key": name})))
+    };
+    let (kill, guard) = (stopped("kill"), stopped(GUARD));
     let mut text = String::new();
+    let by = [("killed by a person", &kill), ("stopped by the worker's guard", &guard)];
+    for (by, value) in by.into_iter().filter_map(|(by, value)| Some((by, value.as_ref()?))) {
+        text.push_str(&format!("{}  {value}\n", bad(by)));
+    }
     let mut entries = Vec::new();
-    for value in kv.get_all(&keys)? {
+    for value in values {
         let entry: Value = value.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         let field = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or("?");
         text.push_str(&format!("{}  {}  {} by {}\n", field("at"), strong(field("to")), field("action"), field("who")));
@@ -188,23 +199,18 @@ pub(super) fn history(arguments: &HistoryArguments) -> Result<Report, Failure> {
     if entries.is_empty() {
         text.push_str("nothing was pushed yet\n");
     }
-    Ok(Report { text, json: json!({"history": entries}), problems: Vec::new() })
+    let json = json!({"kill": kill, GUARD: guard, "history": entries});
+    Ok(Report { text, json, problems: Vec::new() })
 }
 
 /// Checks a change, compares it with what is live, and writes it, unless it is refused.
-pub(super) fn put_live(
-    kv: &Kv<'_>,
-    live: Option<&Live>,
-    mut change: Change,
-    options: &Options,
-) -> Result<Report, Failure> {
+pub(super) fn put_live(kv: &Kv<'_>, live: Option<&Live>, change: Change, options: &Options) -> Result<Report, Failure> {
     let revision = match &change.revision {
         Some(revision) => checked(revision)?,
         None => described(clock::now()),
     };
-    let fields = change.value.as_object_mut().ok_or_else(|| Failure::refused("", "it is no JSON object"))?;
-    fields.insert("revision".to_owned(), revision.clone().into());
-    let text = line(&change.value).trim_end().to_owned();
+    let text = edit::set(change.text.trim(), "", "revision", &revision.clone().into())
+        .ok_or_else(|| Failure::refused("", "it is no JSON object"))?;
     let (document, _) = input::sound(&text)?;
     let comparison = compare(live, &document, options)?;
     let problems = comparison.as_ref().map(Comparison::problems).unwrap_or_default();
@@ -212,6 +218,9 @@ pub(super) fn put_live(
         return Err(Failure::Refused(problems));
     }
     let from = live.and_then(Live::revision);
+    if live.is_some_and(|live| live.document.is_some() && says_the_same(&live.text, &text)) {
+        return Ok(unchanged(change.action, from));
+    }
     if change.kept.is_some_and(|kept| kept != text) {
         return Err(Failure::refused(
             "revision",
@@ -230,6 +239,26 @@ pub(super) fn put_live(
         report.problems.push(Problem::warning("", "what was live has errors, so nothing was compared with it"));
     }
     Ok(report)
+}
+
+/// Whether two documents differ in nothing but their revision.
+fn says_the_same(one: &str, other: &str) -> bool {
+    let without = |text: &str| {
+        let mut value: Value = serde_json::from_str(text).ok()?;
+        value.as_object_mut()?.remove("revision");
+        Some(value)
+    };
+    let one = without(one);
+    one.is_some() && one == without(other)
+}
+
+fn unchanged(action: &str, from: Option<String>) -> Report {
+    let revision = from.clone().unwrap_or_else(|| "a document without a revision".to_owned());
+    Report {
+        text: format!("{}, so nothing was written: {} stays live\n", good("nothing changes"), strong(revision)),
+        json: json!({"ok": true, "action": action, "from": from, "revision": from, "written": false, "unchanged": true}),
+        problems: Vec::new(),
+    }
 }
 
 fn compare(live: Option<&Live>, document: &Document, options: &Options) -> Result<Option<Comparison>, Failure> {

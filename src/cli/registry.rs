@@ -1,7 +1,7 @@
 //! `sortition list` and `sortition new`: who owns what, what is overdue, and a good start.
 
 use super::terminal::{bad, faint, strong};
-use super::{Failure, Report, clock, input, line};
+use super::{Failure, Report, clock, edit, input, line};
 use crate::document::{Document, Experiment, Id, Status, Timestamp};
 use clap::Args;
 use serde_json::{Value, json};
@@ -140,7 +140,7 @@ pub(super) fn new(arguments: &NewArguments) -> Result<Report, Failure> {
     let experiment = json!({
         "id": id,
         "name": "",
-        "hypothesis": "If …, then …, because …",
+        "hypothesis": crate::document::HYPOTHESIS_TEMPLATE,
         "owner": arguments.owner,
         "risk": "low",
         "status": "draft",
@@ -158,27 +158,26 @@ pub(super) fn new(arguments: &NewArguments) -> Result<Report, Failure> {
     let Some(file) = &arguments.into else {
         return Ok(Report { text: line(&experiment), json: experiment, problems: Vec::new() });
     };
-    let mut document = match std::fs::read_to_string(file) {
-        Ok(text) => serde_json::from_str(&text)
-            .map_err(|error| Failure::refused("", format!("`{file}` is no JSON: {error}")))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => json!({
+    let text = match std::fs::exists(file) {
+        Ok(true) => input::read(file)?,
+        _ => line(&json!({
             "version": 1,
             "project": arguments.project,
             "metrics": {"purchase": {"event": "purchase", "kind": "proportion"}},
             "experiments": [],
-        }),
-        Err(error) => return Err(Failure::Usage(format!("`{file}` cannot be read: {error}"))),
+        })),
     };
-    let experiments = document.get_mut("experiments").and_then(Value::as_array_mut);
-    let experiments = experiments.ok_or_else(|| {
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+        return Err(Failure::refused("", format!("`{file}` is no JSON: {error}")));
+    }
+    let text = edit::push(&text, "experiments", &experiment).ok_or_else(|| {
         Failure::refused(
             "experiments",
             format!("`{file}` has no list of experiments: write \"experiments\": [] into it"),
         )
     })?;
-    experiments.push(experiment.clone());
-    let text = line(&document);
     let (_, problems) = input::sound(&text)?;
-    std::fs::write(file, text).map_err(|error| Failure::Outside(format!("`{file}` cannot be written: {error}")))?;
-    Ok(Report { text: format!("added `{id}` to {file}, as a draft\n"), json: experiment, problems })
+    std::fs::write(file, &text).map_err(|error| Failure::Outside(format!("`{file}` cannot be written: {error}")))?;
+    super::complain_in(&text, &problems);
+    Ok(Report { text: format!("added `{id}` to {file}, as a draft\n"), json: experiment, problems: Vec::new() })
 }

@@ -3,6 +3,7 @@
 use super::{Failure, clock, input};
 use crate::document::{Document, Timestamp};
 use crate::facts::Source;
+use crate::nearest::nearest;
 use crate::visitor::VisitorId;
 use clap::Args;
 
@@ -81,7 +82,9 @@ impl RequestArguments {
             given.headers.push(("cookie".to_owned(), format!("{name}={value}")));
         }
         for property in &self.properties {
-            given.properties.push(pair(property, '=', "--cf", "country=DE")?);
+            let (name, value) = pair(property, '=', "--cf", "country=DE")?;
+            known_property(&name)?;
+            given.properties.push((name, value));
         }
         // why: the worker drops what claims to be its own from outside
         given.headers.retain(|(name, _)| !name.starts_with("sortition-"));
@@ -92,7 +95,70 @@ impl RequestArguments {
     }
 }
 
+/// The properties of `request.cf` that facts are read from.
+const PROPERTIES: [&str; 11] = [
+    "country",
+    "region",
+    "regionCode",
+    "city",
+    "continent",
+    "postalCode",
+    "timezone",
+    "isEUCountry",
+    "asn",
+    "colo",
+    "verifiedBot",
+];
+
+fn known_property(name: &str) -> Result<(), Failure> {
+    if PROPERTIES.contains(&name) {
+        return Ok(());
+    }
+    // why: a condition writes `region_code` and `is_eu`, Cloudflare `regionCode` and `isEUCountry`
+    let plain = name.replace('_', "");
+    let near =
+        if plain.eq_ignore_ascii_case("iseu") { Some("isEUCountry") } else { nearest(&plain, PROPERTIES.into_iter()) };
+    let advice =
+        near.map_or_else(|| format!("there are {}", PROPERTIES.join(", ")), |near| format!("did you mean `{near}`?"));
+    Err(Failure::Usage(format!("--cf `{name}`: no fact is read from it; {advice}")))
+}
+
+/// Request headers of browsers, proxies and Cloudflare, in lower case.
+const HEADERS: &str = "accept accept-charset accept-encoding accept-language authorization cache-control \
+    cf-connecting-ip cf-ipcountry cf-ray cf-visitor connection content-length content-type cookie dnt downlink dpr \
+    ect expect forwarded from host if-match if-modified-since if-none-match if-range if-unmodified-since \
+    max-forwards origin pragma priority purpose range referer rtt save-data sec-ch-prefers-color-scheme sec-ch-ua \
+    sec-ch-ua-arch sec-ch-ua-full-version-list sec-ch-ua-mobile sec-ch-ua-model sec-ch-ua-platform \
+    sec-ch-ua-platform-version sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user sec-gpc sec-purpose \
+    service-worker-navigation-preload signature signature-agent signature-input te traceparent tracestate \
+    true-client-ip upgrade upgrade-insecure-requests user-agent via viewport-width width x-forwarded-for \
+    x-forwarded-host x-forwarded-proto x-real-ip x-requested-with";
+
+/// Refuses a header that looks like a slip of a known one, unless the document itself names it.
+fn known_header(name: &str, document: &str) -> Result<(), Failure> {
+    let known = HEADERS.split_ascii_whitespace();
+    // why: a shop's own header is read by a condition or for the user, both of which name it in the document
+    let own = document.to_ascii_lowercase().contains(name);
+    if own || name.starts_with("x-") || known.clone().any(|known| known == name) {
+        return Ok(());
+    }
+    match nearest(name, known) {
+        Some(near) => {
+            Err(Failure::Usage(format!("--header `{name}`: there is no such header; did you mean `{near}`?")))
+        }
+        None => Ok(()),
+    }
+}
+
 impl Given {
+    /// Refuses names of headers that are slips; `document`: the text that may name headers of the shop's own.
+    pub(super) fn checked(self, document: &str) -> Result<Self, Failure> {
+        for (name, _) in &self.headers {
+            known_header(name, document)?;
+        }
+        Ok(self)
+    }
+
     /// Adds a header.
     pub(super) fn add(&mut self, name: &str, value: &str) {
         self.headers.push((name.to_ascii_lowercase(), value.to_owned()));

@@ -8,7 +8,7 @@ use super::address::normal_url;
 use super::crowd::{Crowd, survey};
 use super::request::RequestArguments;
 use super::terminal::Progress;
-use super::{Failure, Report, input};
+use super::{Failure, Report, input, quantity};
 use crate::document::Status;
 use crate::url::Url;
 use clap::Args;
@@ -30,10 +30,10 @@ pub(super) struct Arguments {
     /// The document.
     file: String,
     /// How many synthetic visitors.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value = "100000", value_parser = quantity::count)]
     visitors: u64,
     /// Other synthetic visitors; the same seed gives the same ones.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1", value_parser = quantity::count)]
     seed: u64,
     /// Visitor ids in place of synthetic ones: a file with one a line, or a CSV file, whose column `visitor_id`, `anonymous_id`, `visitor` or `id` is taken, else the first; `-` reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["visitors", "seed"])]

@@ -1,7 +1,7 @@
 //! `sortition plan`: how many visitors and days an experiment needs before it can say anything.
 
 use super::terminal::{faint, strong, table};
-use super::{Failure, Report, clock, input};
+use super::{Failure, Report, clock, input, quantity};
 use crate::document::{Experiment, Method};
 use crate::stats::{Baseline, Level, PlanError, Tuning, days_for, mde_at, sample_size, sequential_sample_size};
 use clap::Args;
@@ -23,16 +23,16 @@ pub(super) struct Arguments {
     /// The experiment's id.
     experiment: String,
     /// The metric of the control: a conversion rate such as 0.031, or with --sd a mean.
-    #[arg(long)]
+    #[arg(long, value_parser = quantity::number)]
     baseline: f64,
     /// Eligible visitors a day, before traffic, layer and holdout take their share.
-    #[arg(long)]
+    #[arg(long, value_parser = quantity::number)]
     daily: f64,
     /// The standard deviation of a mean, per visitor.
-    #[arg(long)]
+    #[arg(long, value_parser = quantity::number)]
     sd: Option<f64>,
     /// The smallest relative effect worth finding, such as 0.02.
-    #[arg(long)]
+    #[arg(long, value_parser = quantity::number)]
     mde: Option<f64>,
     /// The chance to find it.
     #[arg(long)]

@@ -3,8 +3,8 @@
 use super::diff::Options;
 use super::kv::{Kv, KvArguments};
 use super::push::{Change, Live, note, put_live, read_value};
-use super::terminal::{bad, good};
-use super::{Failure, Report};
+use super::terminal::{self, bad, good};
+use super::{Failure, Report, edit};
 use crate::document::{Id, Percent, Problem};
 use crate::plan::Kill;
 use clap::Args;
@@ -17,16 +17,22 @@ use serde_json::{Value, json};
 
 Examples:
   sortition kill hero          one experiment
-  sortition kill               all of them
+  sortition kill --all         all of them; a terminal asks for a word of confirmation
   sortition kill hero --off    it runs again, everybody with the variant they had
-  sortition kill --off         everything runs again"
+  sortition kill --all --off   everything runs again"
 )]
 pub(super) struct KillArguments {
-    /// The experiment; absent: all.
+    /// The experiment.
     pub(super) experiment: Option<String>,
-    /// End it.
+    /// Every experiment.
+    #[arg(long, conflicts_with = "experiment")]
+    pub(super) all: bool,
+    /// End it; without an experiment, every kill.
     #[arg(long)]
     pub(super) off: bool,
+    /// Do not ask for confirmation on a terminal.
+    #[arg(long)]
+    pub(super) yes: bool,
     #[command(flatten)]
     pub(super) kv: KvArguments,
 }
@@ -44,6 +50,7 @@ pub(super) struct RampArguments {
     /// The experiment.
     experiment: String,
     /// The new traffic in per cent, two decimals.
+    #[arg(value_parser = super::quantity::number)]
     percent: f64,
     /// Do everything but write.
     #[arg(long)]
@@ -53,6 +60,14 @@ pub(super) struct RampArguments {
 }
 
 pub(super) fn kill(arguments: &KillArguments) -> Result<Report, Failure> {
+    if arguments.experiment.is_none() && !arguments.all && !arguments.off {
+        let advice = "name an experiment, or --all for every one: sortition kill hero, sortition kill --all";
+        return Err(Failure::Usage(advice.to_owned()));
+    }
+    let everything = arguments.experiment.is_none() && !arguments.off;
+    if everything && !arguments.yes && !terminal::confirmed("every experiment gives everybody the control", "kill") {
+        return Err(Failure::Outside("nothing was killed: the word was another one".to_owned()));
+    }
     turn(arguments, || ())
 }
 
@@ -60,7 +75,9 @@ pub(super) fn kill(arguments: &KillArguments) -> Result<Report, Failure> {
 pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<Report, Failure> {
     let kv = Kv(&arguments.kv);
     let mut problems = Vec::new();
-    let (live, found) = Live::read_with(&kv, "kill")?;
+    let mut found = kv.get_all(&["config", "kill", GUARD])?.into_iter();
+    let live = found.next().flatten().map(Live::new);
+    let (found, guard) = (found.next().flatten(), found.next().flatten());
     let before = match &found {
         None => Kill::default(),
         Some(text) => Kill::parse(text).unwrap_or_else(|problem| {
@@ -69,38 +86,59 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
         }),
     };
     let mut after = before.clone();
-    match &arguments.experiment {
+    let id = arguments
+        .experiment
+        .as_deref()
+        .map(|name| Id::new(name).ok_or_else(|| Failure::Usage(format!("`{name}` is no experiment's id"))));
+    let id = id.transpose()?;
+    match &id {
         None => after = if arguments.off { Kill::default() } else { Kill { all: true, ..before.clone() } },
-        Some(name) => {
-            let id = Id::new(name).ok_or_else(|| Failure::Usage(format!("`{name}` is no experiment's id")))?;
+        Some(id) => {
             let known = live.as_ref().and_then(|live| live.document.as_ref());
-            if let Some(document) = known.filter(|document| document.experiments.iter().all(|e| e.id != id)) {
+            if let Some(document) = known.filter(|document| document.experiments.iter().all(|e| e.id != *id)) {
                 let ids: Vec<&str> = document.experiments.iter().map(|e| e.id.as_str()).collect();
                 // why: ending a kill of what is gone tidies up
                 if !arguments.off {
                     return Err(Failure::refused("kill", format!("no live experiment is `{id}`: {}", ids.join(", "))));
                 }
             }
-            after.experiments.retain(|killed| *killed != id);
+            after.experiments.retain(|killed| killed != id);
             if !arguments.off {
-                after.experiments.push(id);
+                after.experiments.push(id.clone());
             } else if after.all {
-                problems.push(Problem::warning("kill", "everything is killed: `sortition kill --off` ends that"));
+                problems.push(Problem::warning("kill", "everything is killed: `sortition kill --all --off` ends that"));
             }
         }
     }
-    let summary = told(&after);
-    if after == Kill::default() {
-        if found.is_some() {
-            kv.delete("kill")?;
-        }
-    } else {
-        kv.put("kill", &format!("{}\n", value(&after)))?;
+    // why: what the worker's guard ended is lifted by the same command, or it would stay ended for no visible reason
+    let guard = guard.filter(|_| arguments.off).map(|text| Guard::without(&text, id.as_ref()));
+    let freed = guard.as_ref().map(|guard| guard.freed.clone()).unwrap_or_default();
+    let lifted =
+        arguments.off && (after != before || found.is_some() && before == Kill::default() || !freed.is_empty());
+    if !lifted && arguments.off {
+        let what = id.as_ref().map_or_else(|| "nothing".to_owned(), |id| format!("`{id}`"));
+        let said = if id.is_some() { format!("{what} was not killed") } else { "nothing was killed".to_owned() };
+        return Ok(Report {
+            text: format!("{said}, so nothing was lifted: {}\n", told(&before)),
+            json: json!({"ok": true, "kill": value(&before), "lifted": false, "guard_lifted": []}),
+            problems,
+        });
+    }
+    if after != before || found.is_some() && before == Kill::default() {
+        write(&kv, "kill", (after != Kill::default()).then(|| value(&after)), found.is_some())?;
     }
     written();
     if kv.get("kill")?.map(|text| Kill::parse(&text)).unwrap_or_else(|| Ok(Kill::default())) != Ok(after.clone()) {
         return Err(Failure::Outside("`kill` was written, but another value is read back: run it again".to_owned()));
     }
+    if let Some(guard) = guard.filter(|guard| !guard.freed.is_empty()) {
+        write(&kv, GUARD, guard.left, true)?;
+    }
+    let summary = if freed.is_empty() {
+        told(&after)
+    } else {
+        format!("{}; lifted what the guard had stopped: {}", told(&after), freed.join(", "))
+    };
     // why: stopping harm comes first; the note follows, and its failure must not look like one of the switch
     let revision = live.as_ref().and_then(|live| live.document.as_ref()).and_then(|d| d.revision.clone());
     let revision = revision.unwrap_or_else(|| "unknown".to_owned());
@@ -111,7 +149,66 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
     let painted = if after == Kill::default() { good(&summary) } else { bad(&summary) };
     let wait = "control is everywhere after KV's propagation (up to a minute) and CONFIG_TTL_SECONDS";
     let text = if arguments.off { format!("{painted}\n") } else { format!("{painted}\n{wait}\n") };
-    Ok(Report { text, json: json!({"ok": true, "kill": value(&after)}), problems })
+    let json = json!({"ok": true, "kill": value(&after), "lifted": lifted, "guard_lifted": freed});
+    Ok(Report { text, json, problems })
+}
+
+/// Writes a key, or removes it where it is to say nothing.
+fn write(kv: &Kv<'_>, key: &str, to: Option<Value>, is_there: bool) -> Result<(), Failure> {
+    match to {
+        Some(value) => kv.put(key, &format!("{value}\n")),
+        None if is_there => kv.delete(key),
+        None => Ok(()),
+    }
+}
+
+/// The key that the worker's guard writes: what it ended, held, or moved.
+pub(super) const GUARD: &str = "kill-guard";
+
+/// What becomes of the guard's key.
+struct Guard {
+    /// The experiments that it no longer stops.
+    freed: Vec<String>,
+    /// What is left of it; `None`: nothing.
+    left: Option<Value>,
+}
+
+impl Guard {
+    /// The key without one experiment, or without all: what the guard ended and what it held. The shares that it moved are
+    /// no stop, and stay.
+    fn without(text: &str, id: Option<&Id>) -> Self {
+        let Ok(Value::Object(mut fields)) = serde_json::from_str::<Value>(text) else {
+            // why: what cannot be read stops everything
+            return Self { freed: vec!["everything".to_owned()], left: None };
+        };
+        let mut freed = std::collections::BTreeSet::new();
+        let is_meant = |name: &str| id.is_none_or(|id| id.as_str() == name);
+        if id.is_none() && fields.remove("all") == Some(Value::Bool(true)) {
+            freed.insert("everything".to_owned());
+        }
+        if let Some(Value::Array(ended)) = fields.get_mut("experiments") {
+            ended.retain(|name| {
+                let meant = name.as_str().filter(|name| is_meant(name));
+                meant.is_none_or(|name| !freed.insert(name.to_owned()))
+            });
+        }
+        if let Some(Value::Object(held)) = fields.get_mut("hold") {
+            held.retain(|name, _| {
+                let meant = is_meant(name);
+                if meant {
+                    freed.insert(name.clone());
+                }
+                !meant
+            });
+        }
+        let is_empty = |value: &Value| match value {
+            Value::Array(list) => list.is_empty(),
+            Value::Object(fields) => fields.is_empty(),
+            _ => false,
+        };
+        fields.retain(|_, value| !is_empty(value));
+        Self { freed: freed.into_iter().collect(), left: (!fields.is_empty()).then_some(Value::Object(fields)) }
+    }
 }
 
 fn value(kill: &Kill) -> Value {
@@ -138,22 +235,37 @@ pub(super) fn ramp(arguments: &RampArguments) -> Result<Report, Failure> {
     let percent = Percent::try_from(arguments.percent).map_err(Failure::Usage)?;
     let kv = Kv(&arguments.kv);
     let live = Live::read(&kv)?.ok_or_else(|| Failure::refused("", "nothing is live: `sortition push` first"))?;
-    let mut value = read_value(&live.text)?;
-    let experiments = value.get_mut("experiments").and_then(Value::as_array_mut);
-    let experiment = experiments
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
-        .find(|experiment| experiment.get("id").and_then(Value::as_str) == Some(&arguments.experiment));
-    let experiment = experiment.ok_or_else(|| {
+    let value = read_value(&live.text)?;
+    let experiments = value.get("experiments").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let named = |e: &Value| e.get("id").and_then(Value::as_str) == Some(&arguments.experiment);
+    let place = experiments.iter().position(named).ok_or_else(|| {
         Failure::refused(
             "experiments",
             format!("no live experiment is `{}`: see `sortition list`", arguments.experiment),
         )
     })?;
-    experiment.insert("traffic".to_owned(), f64::from(percent).into());
+    let path = format!("experiments[{place}]");
     // why: a step of the plan that has come would overrule what was just said
-    experiment.remove("ramp");
-    let change = Change { value, revision: None, kept: None, action: "ramp", env: None, dry_run: arguments.dry_run };
-    put_live(&kv, Some(&live), change, &Options { allow: Vec::new(), visitors: 20_000 })
+    let text = edit::remove(&live.text, &path, "ramp")
+        .and_then(|text| edit::set(&text, &path, "traffic", &number(percent)))
+        .ok_or_else(|| Failure::refused("", "what is live cannot be edited: push the document"))?;
+    let change = Change { text, revision: None, kept: None, action: "ramp", env: None, dry_run: arguments.dry_run };
+    let mut report = put_live(&kv, Some(&live), change, &Options::default())?;
+    let before = experiments.get(place).and_then(|e| e.get("traffic")).and_then(Value::as_f64).unwrap_or(100.0);
+    report.text.push_str("Put the same traffic into the document in git, or the next push takes it back.\n");
+    if f64::from(percent) < before {
+        report.text.push_str(
+            "Who is in stays in, with the variant they have: less traffic keeps others out. To stop for everybody: sortition kill\n",
+        );
+    } else {
+        report.text.push_str("Who is in stays in; more traffic only lets others in.\n");
+    }
+    Ok(report)
+}
+
+/// `25` rather than `25.0`.
+fn number(percent: Percent) -> Value {
+    let number = f64::from(percent);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    if number.fract() == 0.0 { (number as u64).into() } else { number.into() }
 }

@@ -46,6 +46,21 @@ pub(super) fn painted_problem(text: &str) -> String {
     paint(&marked, std::io::stderr().is_terminal() && wants_colour())
 }
 
+/// What is said behind a line of a problem on a terminal alone, faintly: scripts read such lines to their end.
+pub(super) fn aside(text: &str) -> String {
+    if std::io::stderr().is_terminal() { faint(text) } else { String::new() }
+}
+
+/// Asks for a word before something is done, where a person can be asked; elsewhere it is taken as given.
+pub(super) fn confirmed(what: &str, word: &str) -> bool {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return true;
+    }
+    let _ = write!(std::io::stderr(), "{what}; type `{word}` to go on: ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == word
+}
+
 /// <https://no-color.org>
 fn wants_colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

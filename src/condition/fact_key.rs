@@ -18,6 +18,8 @@ macro_rules! facts {
             Cookie(Box<str>),
             /// `header.<name>`: the value of a request header; the name is kept in lower case.
             Header(Box<str>),
+            /// `custom.<name>`: what a call for decisions says itself; a page's request has none.
+            Custom(Box<str>),
         }
 
         impl FactKey {
@@ -82,8 +84,13 @@ facts! {
 type Family = (&'static str, fn(Box<str>) -> FactKey);
 
 /// The families of facts, which take a name after the dot.
-const FAMILIES: [Family; 4] =
-    [("query", FactKey::Query), ("utm", FactKey::Utm), ("cookie", FactKey::Cookie), ("header", FactKey::Header)];
+const FAMILIES: [Family; 5] = [
+    ("query", FactKey::Query),
+    ("utm", FactKey::Utm),
+    ("cookie", FactKey::Cookie),
+    ("header", FactKey::Header),
+    ("custom", FactKey::Custom),
+];
 
 impl FactKey {
     /// The fact of a name.
@@ -139,6 +146,7 @@ impl fmt::Display for FactKey {
             Self::Utm(name) => write!(out, "utm.{name}"),
             Self::Cookie(name) => write!(out, "cookie.{name}"),
             Self::Header(name) => write!(out, "header.{name}"),
+            Self::Custom(name) => write!(out, "custom.{name}"),
             plain => out.write_str(Self::PLAIN.iter().find(|(_, fact)| fact == plain).map_or("", |(name, _)| name)),
         }
     }
@@ -155,7 +163,7 @@ fn example(family: &str) -> &'static str {
     match family {
         "utm" => "source",
         "header" => "accept",
-        "cookie" => "plan",
+        "cookie" | "custom" => "plan",
         _ => "page",
     }
 }

@@ -27,6 +27,8 @@ mod warning;
 #[cfg(not(target_arch = "wasm32"))]
 mod environment;
 #[cfg(not(target_arch = "wasm32"))]
+mod format;
+#[cfg(not(target_arch = "wasm32"))]
 mod found;
 #[cfg(not(target_arch = "wasm32"))]
 mod json;
@@ -37,6 +39,7 @@ mod text;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use text::{Checked, check_text};
+pub use warning::HYPOTHESIS_TEMPLATE;
 
 use super::{Document, Problem, Timestamp};
 use std::collections::BTreeSet;

@@ -23,7 +23,8 @@ pub struct Variant {
     /// Its share of the sum of all weights.
     pub weight: Weight,
     /// Data for scripts of the page, handed over by `bridge`.
-    #[serde(default)]
+    // why: `null` is kept apart from nothing, since a flag of that value cannot be told in a decision by call
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub payload: Option<serde_json::Value>,
     /// Changes to the HTML, in order.
     #[serde(default)]
@@ -37,6 +38,10 @@ pub struct Variant {
     /// Headers set on the answer.
     #[serde(default)]
     pub response_headers: BTreeMap<String, String>,
+}
+
+fn given<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(value).map(Some)
 }
 
 /// One change to the HTML: what to do with every element that a selector matches.
@@ -113,7 +118,7 @@ impl Action {
 }
 
 /// Another page to send the visitor to.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Redirect {
@@ -130,7 +135,7 @@ fn found() -> u16 {
 }
 
 /// Another place to fetch the page from. Exactly one of `url` and `path_prefix` is given.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OriginChange {

@@ -216,7 +216,7 @@ impl Intent {
             let comma = if variants.is_empty() { "" } else { "," };
             // why: ids have no character that JSON would escape
             variants.push_str(&format!("{comma}\"{}\":\"{}\"", e.id, variant.id));
-            if let Some(payload) = &variant.payload {
+            if let Some(payload) = variant.payload.as_deref().filter(|payload| *payload != "null") {
                 let comma = if payloads.is_empty() { "" } else { "," };
                 payloads.push_str(&format!("{comma}\"{}\":{payload}", e.id));
             }

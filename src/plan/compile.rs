@@ -119,6 +119,8 @@ impl<'a> Compiler<'a> {
         let conflicts = e.conflicts.iter().map(|key| self.conflict(key)).collect();
         Ok(Experiment {
             id: e.id.as_str().into(),
+            key: e.key.as_deref().map(Into::into),
+            tags: e.tags.iter().map(|tag| tag.as_str().into()).collect(),
             kind: e.kind,
             status: e.status,
             killed: false,
@@ -161,7 +163,8 @@ impl<'a> Compiler<'a> {
         !variant.rewrite.is_empty()
             || variant.redirect.is_some()
             || !variant.response_headers.is_empty()
-            || (variant.payload.is_some() && self.document.bridge != document::Bridge::None)
+            || (variant.payload.as_ref().is_some_and(|payload| !payload.is_null())
+                && self.document.bridge != document::Bridge::None)
     }
 
     #[inline(never)]
@@ -199,6 +202,7 @@ fn variants(e: &document::Experiment) -> Vec<Variant> {
             cumulative += variant.weight.get();
             Variant {
                 id: variant.id.as_str().into(),
+                key: variant.key.as_deref().map(Into::into),
                 below: if last.is_some_and(|last| index >= last) { BUCKETS } else { bound(cumulative / sum) },
                 header_member: member(&e.id, &variant.id).into(),
                 rewrite: variant.rewrite.clone(),

@@ -51,8 +51,9 @@ for (const [name, args] of Object.entries(COMMANDS)) {
       else {
         assert.equal(failed.status, 1);
         assert.equal(failed.keys.config, LIVE.config, `call ${number}`);
-        assert.match(failed.stderr, /^error: wrangler could not \w+ .*Authentication error/m);
-        assert.doesNotMatch(failed.stderr, /npm warn/);
+        assert.match(failed.stderr, /^error: wrangler could not \w+ .*: sign in with `npx wrangler login`/m);
+        assert.match(failed.stderr, /^ {2}wrangler: A request to the Cloudflare API failed: Authentication error/m);
+        assert.doesNotMatch(failed.stderr, /npm warn|✘|\[ERROR\]/);
       }
     }
     const again = await run((await run(LIVE, { STUB_FAIL: String(write) }, ...args)).keys, {}, ...args);
@@ -109,19 +110,102 @@ test("kills add up, and end one by one or all at once", async () => {
   assert.deepEqual(await kill("hero"), { experiments: ["hero"] });
   assert.deepEqual(await kill("price"), { experiments: ["hero", "price"] });
   assert.deepEqual(await kill("hero", "--off"), { experiments: ["price"] });
-  assert.deepEqual(await kill(), { all: true, experiments: ["price"] });
+  assert.deepEqual(await kill("--all"), { all: true, experiments: ["price"] });
+  assert.equal(await kill("--all", "--off"), undefined);
+  assert.deepEqual(await kill("--all"), { all: true });
   assert.equal(await kill("--off"), undefined);
 });
 
 test("a kill is written before it is noted, and a failed note is a warning", async () => {
   const killed = await run(LIVE, {}, "kill", "hero");
-  assert.deepEqual(killed.calls, ["get config kill", "put kill", "get kill", "put audit"]);
+  assert.deepEqual(killed.calls, ["get config kill kill-guard", "put kill", "get kill", "put audit"]);
   assert.deepEqual(JSON.parse(killed.keys.kill), { experiments: ["hero"] });
   const unnoted = await run(LIVE, { STUB_FAIL: "4" }, "kill", "hero");
   assert.equal(unnoted.status, 0);
   assert.match(unnoted.stderr, /^warning audit: /m);
   const failed = await run(LIVE, { STUB_FAIL: "2" }, "kill", "hero");
   assert.deepEqual([failed.status, failed.keys.kill], [1, undefined]);
+});
+
+test("lifting says whether anything was lifted, and frees what the guard had stopped too", async () => {
+  const guard = { experiments: ["hero", "price"], hold: { hero: 25 }, weights: { hero: { control: 1, bold: 3 } } };
+  const keys = { ...LIVE, "kill-guard": text(guard) };
+  const lift = async (held, ...args) => {
+    const ran = await run(held, {}, "kill", ...args, "--json");
+    assert.equal(ran.status, 0, ran.stderr);
+    return { ...JSON.parse(ran.stdout), keys: ran.keys };
+  };
+  const nothing = await lift(LIVE, "hero", "--off");
+  assert.deepEqual([nothing.lifted, nothing.keys], [false, LIVE]);
+  assert.match((await run(LIVE, {}, "kill", "hero", "--off")).stdout, /`hero` was not killed, so nothing was lifted/);
+  const hero = await lift(keys, "hero", "--off");
+  assert.deepEqual([hero.lifted, hero.guard_lifted], [true, ["hero"]]);
+  assert.deepEqual(JSON.parse(hero.keys["kill-guard"]), { experiments: ["price"], weights: guard.weights });
+  const all = await lift({ ...keys, kill: '{"all":true}' }, "--all", "--off");
+  assert.deepEqual(all.guard_lifted, ["hero", "price"]);
+  assert.equal(all.keys.kill, undefined);
+  assert.deepEqual(JSON.parse(all.keys["kill-guard"]), { weights: guard.weights });
+  const history = await run({ ...keys, kill: '{"all":true}' }, {}, "history");
+  assert.match(history.stdout, /^killed by a person {2}\{"all":true\}$/m);
+  assert.match(history.stdout, /^stopped by the worker's guard {2}\{.*"hold":\{"hero":25\}/m);
+});
+
+test("a push of what is live writes nothing and says so", async () => {
+  const same = join(folder, "same.json");
+  writeFileSync(same, JSON.stringify({ ...HERO, revision: "another" }, null, 4));
+  const pushed = await run(LIVE, {}, "push", same, "--json");
+  assert.equal(pushed.status, 0, pushed.stderr);
+  assert.deepEqual([pushed.calls, pushed.keys], [["get config"], LIVE]);
+  const { written, unchanged, revision } = JSON.parse(pushed.stdout);
+  assert.deepEqual([written, unchanged, revision], [false, true, "r1"]);
+});
+
+test("what is pushed is the file as it is written, and a ramp changes a number in it", async () => {
+  const written = text(NEXT)
+    .replace('"project"', '\n\t  "project"')
+    .replace('"traffic":50', '"traffic" :  50,"ramp":[]');
+  const file = join(folder, "formatted.json");
+  writeFileSync(file, written);
+  const pushed = await run(LIVE, {}, "push", file, "--revision", "r2");
+  assert.equal(pushed.status, 0, pushed.stderr);
+  assert.equal(pushed.keys.config, written.replace('"revision":"r1"', '"revision":"r2"'));
+  const ramped = await run({ config: pushed.keys.config }, {}, "ramp", "hero", "25");
+  assert.equal(ramped.status, 0, ramped.stderr);
+  const { revision: later } = JSON.parse(ramped.keys.config);
+  const expected = written
+    .replace('"traffic" :  50,"ramp":[]', '"traffic" :  25')
+    .replace('"revision":"r1"', `"revision":"${later}"`);
+  assert.equal(ramped.keys.config, expected);
+  assert.match(ramped.stdout, /in git, or the next push takes it back/);
+  assert.match(ramped.stdout, /Who is in stays in/);
+});
+
+test("a push that takes away what is live is refused, and each refusal says what would allow it", async () => {
+  const treat = (id) => ({ ...HERO.experiments[0], id });
+  const live = documentOf(["hero", "price", "badge"].map(treat));
+  const keys = { config: text(live) };
+  const push = (document, ...args) => {
+    const file = join(folder, "taken.json");
+    writeFileSync(file, text(document));
+    return run(keys, {}, "push", file, "--visitors", "100", ...args);
+  };
+  const shown = structuredClone(live);
+  shown.experiments[0].variants[1].response_headers = { "x-hero": "2" };
+  const cases = {
+    remove: documentOf(["hero", "price"].map(treat)),
+    treatment: shown,
+    project: { ...live, project: "other" },
+    "remove,shrink": documentOf([treat("hero")]),
+  };
+  for (const [danger, document] of Object.entries(cases)) {
+    const refused = await push(document);
+    assert.equal(refused.status, 1, danger);
+    for (const one of danger.split(",")) assert.match(refused.stderr, new RegExp(`^error .*--allow ${one}$`, "m"));
+    assert.deepEqual(refused.keys, keys);
+    const allowed = await push(document, "--allow", danger);
+    assert.equal(allowed.status, 0, `${danger}: ${allowed.stderr}`);
+    assert.notEqual(allowed.keys.config, keys.config);
+  }
 });
 
 test("an old wrangler, which cannot read several keys at once, will do", async () => {
@@ -163,7 +247,7 @@ test("where there is no wrangler, the tool says what to do", async () => {
   const elsewhere = mkdtempSync(join(tmpdir(), "sortition-nowhere-"));
   try {
     const env = { ...process.env, PATH: elsewhere };
-    const { status, stderr } = spawnSync(tool, ["kill"], { cwd: elsewhere, env, encoding: "utf8" });
+    const { status, stderr } = spawnSync(tool, ["kill", "--all"], { cwd: elsewhere, env, encoding: "utf8" });
     assert.equal(status, 1);
     assert.match(stderr, /run this in the project's folder, after `npm install`/);
   } finally {

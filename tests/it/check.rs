@@ -58,10 +58,10 @@ fn finds_every_problem_with_its_place_and_advice() {
     for (name, text, problems) in cases {
         let found: Vec<String> = check_text(&text, now).problems.iter().map(ToString::to_string).collect();
         if found != problems {
-            wrong.push(format!("{name}:\n  found    {found:#?}\n  expected {problems:#?}"));
+            wrong.push((name, found, problems));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "name, what is found, what should be: {wrong:#?}");
 }
 
 /// What the worker accepts and what the tool accepts are the same documents. Only the tool looks at patches of

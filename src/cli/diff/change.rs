@@ -1,6 +1,6 @@
 //! What changed, in words, and which of it is dangerous.
 
-use crate::document::{Document, Experiment, Status};
+use crate::document::{Document, Experiment, Status, Timestamp};
 use clap::ValueEnum;
 use serde_json::Value;
 use std::fmt;
@@ -22,6 +22,14 @@ pub(in crate::cli) enum Danger {
     Unit,
     /// Another part of the layer.
     Layer,
+    /// A running experiment is gone.
+    Remove,
+    /// A running experiment's variant shows something else.
+    Treatment,
+    /// Another project's document.
+    Project,
+    /// Less than half of what was live is left.
+    Shrink,
 }
 
 impl fmt::Display for Danger {
@@ -34,6 +42,10 @@ impl fmt::Display for Danger {
             Self::Control => "control",
             Self::Unit => "unit",
             Self::Layer => "layer",
+            Self::Remove => "remove",
+            Self::Treatment => "treatment",
+            Self::Project => "project",
+            Self::Shrink => "shrink",
         })
     }
 }
@@ -49,6 +61,12 @@ impl Danger {
             Self::Control => "results are compared with another variant than before",
             Self::Unit => "everybody is assigned by another id",
             Self::Layer => "visitors leave the experiment, and others come in",
+            Self::Remove => "its visitors get the origin's page, and nothing more is recorded of it",
+            Self::Treatment => "the data mixes what was shown before with what is shown from now on",
+            Self::Project => {
+                "everything live is another shop's, its events bear another name, and visitors are split anew"
+            }
+            Self::Shrink => "this may be a part of the document, or another one",
         }
     }
 }
@@ -67,11 +85,14 @@ pub(in crate::cli) struct Change {
 }
 
 /// Every change, those of the whole document first.
-pub(super) fn changes(old: &Document, new: &Document) -> Vec<Change> {
+pub(super) fn changes(old: &Document, new: &Document, now: Timestamp) -> Vec<Change> {
     let mut changes = Vec::new();
+    whole(old, new, now, &mut changes);
     let anybody = old.experiments.iter().any(is_assigning);
     let salt = |document: &Document| document.salt.clone().unwrap_or_else(|| document.project.clone());
-    if salt(old) != salt(new) {
+    // why: where the project is the salt, that another project splits anew is said of the project
+    let follows = old.salt.is_none() && new.salt.is_none();
+    if salt(old) != salt(new) && !follows {
         changes.push(Change {
             path: "salt".to_owned(),
             experiment: None,
@@ -81,7 +102,7 @@ pub(super) fn changes(old: &Document, new: &Document) -> Vec<Change> {
     }
     let (before, after) = (fields(old), fields(new));
     for (name, was) in &before {
-        if !matches!(name.as_str(), "experiments" | "salt" | "revision" | "$schema") {
+        if !matches!(name.as_str(), "experiments" | "salt" | "project" | "revision" | "$schema") {
             values(name, was, after.get(name).unwrap_or(&Value::Null), None, &mut changes);
         }
     }
@@ -92,7 +113,9 @@ pub(super) fn changes(old: &Document, new: &Document) -> Vec<Change> {
             } else {
                 "it was not running"
             };
-            changes.push(plain(format!("experiments[{place}]"), e, format!("`{}` is removed; {running}", e.id)));
+            let mut change = plain(format!("experiments[{place}]"), e, format!("`{}` is removed; {running}", e.id));
+            change.danger = is_running(e, now).then_some(Danger::Remove);
+            changes.push(change);
         }
     }
     let order = |document: &Document, other: &Document| -> Vec<String> {
@@ -111,10 +134,36 @@ pub(super) fn changes(old: &Document, new: &Document) -> Vec<Change> {
         let path = format!("experiments[{place}]");
         match old.experiments.iter().find(|other| other.id == e.id) {
             None => changes.push(plain(path, e, format!("`{}` is new, {}", e.id, status(e)))),
-            Some(before) => experiment(&path, before, e, &mut changes),
+            Some(before) => experiment(&path, before, e, now, &mut changes),
         }
     }
     changes
+}
+
+/// What is wrong with the document as a whole: that it is another one, or a part of it.
+fn whole(old: &Document, new: &Document, now: Timestamp, changes: &mut Vec<Change>) {
+    let mut report = |path: &str, words: String, danger| {
+        changes.push(Change { path: path.to_owned(), experiment: None, words, danger });
+    };
+    if old.project != new.project {
+        let danger = (!old.experiments.is_empty()).then_some(Danger::Project);
+        report("project", format!("{:?} → {:?}", old.project, new.project), danger);
+    }
+    let live: Vec<&Experiment> = old.experiments.iter().filter(|e| is_assigning(e) && !is_over(e, now)).collect();
+    let left = live.iter().filter(|e| new.experiments.iter().any(|other| other.id == e.id)).count();
+    // why: of one experiment that is gone, `remove` says so already
+    if live.len() > 1 && left * 2 < live.len() {
+        report("experiments", format!("{left} of {} live experiments are left", live.len()), Some(Danger::Shrink));
+    }
+}
+
+fn is_over(e: &Experiment, now: Timestamp) -> bool {
+    e.ends_at.is_some_and(|end| end <= now)
+}
+
+/// Whether visitors see it now.
+fn is_running(e: &Experiment, now: Timestamp) -> bool {
+    e.status == Status::Running && !is_over(e, now)
 }
 
 /// Whether somebody may have an assignment of it.
@@ -130,7 +179,7 @@ fn plain(path: String, e: &Experiment, words: String) -> Change {
     Change { path, experiment: Some(e.id.to_string()), words, danger: None }
 }
 
-fn experiment(path: &str, old: &Experiment, new: &Experiment, changes: &mut Vec<Change>) {
+fn experiment(path: &str, old: &Experiment, new: &Experiment, now: Timestamp, changes: &mut Vec<Change>) {
     let assigning = is_assigning(old) && new.status != Status::Completed;
     let starts_over = new.iteration != old.iteration;
     let mut dangerous = |field: &str, words: String, danger: Danger| {
@@ -189,7 +238,7 @@ fn experiment(path: &str, old: &Experiment, new: &Experiment, changes: &mut Vec<
         };
         dangerous("layer", format!("{} → {}", told(old), told(new)), Danger::Layer);
     }
-    rest(path, old, new, changes);
+    rest(path, old, new, is_running(old, now) && assigning && !starts_over, changes);
 }
 
 /// Whether the new slots hold all of the old: then units only come in.
@@ -200,8 +249,8 @@ fn grows(old: &Experiment, new: &Experiment) -> bool {
     }
 }
 
-/// Everything else, field by field.
-fn rest(path: &str, old: &Experiment, new: &Experiment, changes: &mut Vec<Change>) {
+/// Everything else, field by field; `shown`: what a variant shows is being measured.
+fn rest(path: &str, old: &Experiment, new: &Experiment, shown: bool, changes: &mut Vec<Change>) {
     let (was, is) = (fields(old), fields(new));
     for (name, before) in &was {
         let after = is.get(name).unwrap_or(&Value::Null);
@@ -220,13 +269,13 @@ fn rest(path: &str, old: &Experiment, new: &Experiment, changes: &mut Vec<Change
         };
         let (was, is) = (fields(before), fields(variant));
         for (name, before) in was.iter().filter(|(name, _)| *name != "weight") {
-            values(
-                &format!("{path}.{name}"),
-                before,
-                is.get(name).unwrap_or(&Value::Null),
-                Some(new.id.as_str()),
-                changes,
-            );
+            let known = changes.len();
+            let after = is.get(name).unwrap_or(&Value::Null);
+            values(&format!("{path}.{name}"), before, after, Some(new.id.as_str()), changes);
+            let shows = shown && !matches!(name.as_str(), "id" | "key" | "name" | "description");
+            for change in changes.iter_mut().skip(known).filter(|_| shows) {
+                change.danger = Some(Danger::Treatment);
+            }
         }
     }
 }

@@ -69,7 +69,7 @@ fn turn(load: &Load, kv: &KvArguments, to: Switch) -> Result<Turn, Failure> {
     let asked = load.now();
     let experiment = Some(load.target().experiment.clone());
     let mut written = None;
-    let arguments = KillArguments { experiment, off: matches!(to, Switch::On), kv: kv.clone() };
+    let arguments = KillArguments { experiment, all: false, off: matches!(to, Switch::On), yes: true, kv: kv.clone() };
     switch::turn(&arguments, || written = Some(load.now()))?;
     Ok(Turn { asked, written: written.unwrap_or_else(|| load.now()) })
 }

@@ -26,19 +26,17 @@ fn syntax(text: &str, error: &serde_json::Error) -> Problem {
     let (line, column) = (error.line(), error.column());
     let message = error.to_string();
     let what = message.split(" at line ").next().unwrap_or(&message);
+    if let Some(format) = super::format::named(text) {
+        return Problem::error("", format!("not JSON, line {line}, column {column}: {format}"));
+    }
     let rest: String = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().chars().collect();
     let after = rest.get(column.saturating_sub(1)..).unwrap_or_default();
     let advice = if ["NaN", "Inf", "-Inf", "nan"].iter().any(|word| after.starts_with(word)) {
         "JSON has no such number: write a finite one".to_owned()
-    } else if after.starts_with("//") || after.starts_with("/*") {
-        "JSON has no comments: remove it".to_owned()
     } else if after.starts_with('\'') {
         "JSON has double quotes alone: write \"…\"".to_owned()
     } else if what.contains("trailing comma") {
         "remove the comma before the closing bracket".to_owned()
-    } else if text.trim().is_empty() {
-        "the text is empty: write a document, such as {\"version\": 1, \"project\": \"shop\", \"experiments\": []}"
-            .to_owned()
     } else if what.contains("recursion limit") {
         "it is nested more than 127 levels deep: flatten it".to_owned()
     } else {

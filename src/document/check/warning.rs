@@ -3,6 +3,9 @@
 mod links;
 mod reading;
 mod surface;
+mod worth;
+
+pub use worth::HYPOTHESIS_TEMPLATE;
 
 use super::http::Destination;
 use crate::document::{Bridge, Document, Experiment, Expose, Kind, Problem, Risk, Status, Timestamp, UnitKind};
@@ -33,6 +36,7 @@ pub(super) fn check(document: &Document, now: Timestamp, problems: &mut Vec<Prob
         destinations(document, experiment, &mut report);
         links::check(experiment, &mut report);
         reading::check(document, experiment, now, &mut report);
+        worth::check(document, experiment, &mut report);
     }
     surface::check(document, problems);
 }
