@@ -5,6 +5,7 @@ use crate::facts::{Request, Source};
 use crate::plan::{Experiment, Plan};
 use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies;
+use crate::visitor::handover::Handover;
 use crate::visitor::preview::{self, Token};
 use crate::visitor::{SESSION_COOKIE, Visitor, VisitorId};
 
@@ -37,20 +38,34 @@ pub fn arrive<S: Source>(
     if plan.consent.as_ref().is_some_and(|consent| !has_consented(consent, request)) {
         return Arrival::NoConsent(left_behind(plan, request));
     }
-    let brought = brought_id(plan, request, secret);
-    let returning = brought.is_some();
-    let id = brought.unwrap_or_else(|| VisitorId::from_random(entropy()));
+    let handover = handed_over(request, secret);
+    let (id, returning) = match (&handover, brought_id(plan, request, secret)) {
+        (Some(handover), _) => (handover.visitor.clone(), handover.returning),
+        (None, Some(brought)) => (brought, true),
+        (None, None) => (VisitorId::from_random(entropy()), false),
+    };
     // why: what an experiment of this page requires is decided here too, for units of its own kind
     let asked = || plan.with_required(on_page).into_iter().filter_map(|index| plan.experiments.get(index));
     let session = (plan.has_sessions && asked().any(Experiment::needs_session)).then(|| {
-        let brought = cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
+        let handed = handover.as_ref().and_then(|handover| handover.session.clone());
+        let kept = || cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
+        let brought = handed.or_else(kept);
         let returning = brought.is_some();
         (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
     });
     // why: not only experiments of users need to know; conditions may ask for `user_id`, and events carry it
     let user = user_of(plan, request);
     let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, Assignments::parse);
-    Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments }))
+    Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments, handover }))
+}
+
+/// What another Sortition worker before this one says of the visitor. Whoever has not its secret says nothing.
+pub fn handed_over<S: Source>(request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<Handover> {
+    let secret = secret?;
+    let sealed = request.header("sortition-handover")?;
+    let visitor = request.header("sortition-visitor")?;
+    let variants = request.header("sortition-variants").unwrap_or_default();
+    Handover::open(&sealed, &visitor, &variants, secret)
 }
 
 /// Our cookies that a request brought along although there is no consent (any more).

@@ -6,6 +6,7 @@
 pub mod breaker;
 mod cache_control;
 mod caching;
+mod chain;
 mod early;
 mod elsewhere;
 mod entity_tag;
@@ -19,6 +20,7 @@ pub mod rewriting;
 pub mod shared;
 mod sticky;
 
+pub use caching::original_tags_of_any as original_tags;
 pub use early::Early;
 pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};

@@ -28,7 +28,8 @@ use crate::decide::{Asker, Decision, Evidence, Reason, decide};
 use crate::document::Bridge;
 use crate::events::{Written, page_view};
 use crate::execution::breaker::Breakers;
-use crate::execution::{Answer, Early, HeaderChange, Intent, VARIANTS};
+use crate::execution::once::Exposed;
+use crate::execution::{Answer, Charset, Early, HeaderChange, Intent, VARIANTS, rewriting};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::plan::Plan;
 use std::ops::Deref;
@@ -38,8 +39,10 @@ use std::ops::Deref;
 pub struct World<'a> {
     /// The time, in milliseconds since 1970.
     pub now: i64,
-    /// What signs cookies and previews.
+    /// What signs cookies and previews; an empty secret is none.
     pub secret: Option<&'a [u8]>,
+    /// What the isolate exposed today.
+    pub exposed: Option<&'a Exposed>,
 }
 
 /// A page request under way: what was decided, and the plan that it was decided by.
@@ -67,7 +70,8 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         world: World<'_>,
         entropy: impl FnMut() -> [u8; 16],
     ) -> Self {
-        let World { now, secret } = world;
+        let World { now, exposed, .. } = world;
+        let secret = world.secret.filter(|secret| !secret.is_empty());
         let mut on_page = plan.on_page(request.method, &request.url);
         let arrival = arrive(&plan, &on_page, request, secret, entropy);
         let preview = match arrival {
@@ -77,11 +81,16 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         if !matches!(preview, PreviewRequest::Active(_)) {
             on_page.retain(|&index| plan.experiments.get(index).is_some_and(|experiment| experiment.is_live(now)));
         }
-        let intent = Intent::new(&plan, &on_page, request, arrival, preview, now);
+        let mut intent = Intent::new(&plan, &on_page, request, arrival, preview, now);
+        if let Some(exposed) = exposed {
+            intent.recall(&plan, exposed);
+        }
+        let mut for_origin = intent.for_origin(&plan, request);
+        intent.hand_over(&plan, secret, &mut for_origin);
         let page_view = if intent.may_expose(&plan) { page_view(&intent, request).to_json() } else { String::new() };
         Self {
             early: intent.early(&plan, secret),
-            for_origin: intent.for_origin(&plan, request),
+            for_origin,
             shared: intent.shared(&plan, request),
             page_view,
             secret: secret.map(<[u8]>::to_vec),
@@ -174,9 +183,11 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         // why: it was told apart by what was decided before
         self.shared = None;
         self.for_origin.retain(|change| !matches!(change, HeaderChange::Set(name, _) if name == &VARIANTS));
-        if self.plan.headers.to_origin && !self.intent.told_origin.is_empty() {
-            self.for_origin.push(HeaderChange::Set(VARIANTS, self.intent.told_origin.clone()));
+        let told = self.intent.told_in_chain(&self.plan);
+        if self.plan.headers.to_origin && !told.is_empty() {
+            self.for_origin.push(HeaderChange::Set(VARIANTS, told));
         }
+        self.intent.hand_over(&self.plan, self.secret.as_deref(), &mut self.for_origin);
     }
 
     /// What to do with the origin's answer.
@@ -185,13 +196,25 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         let reply = self.intent.reply(&self.plan, answer, self.secret.as_deref());
         let watched: Vec<Watched> = reply.watched.iter().filter_map(|&position| self.watched(position)).collect();
         let rewriting = (reply.rewrite || !watched.is_empty()).then(|| Rewriting {
+            charset: reply.charset,
+            relabelled: reply.relabelled,
             steps: if reply.rewrite { self.steps() } else { Vec::new() },
-            bridge: self.intent.bridge(&self.plan).filter(|_| reply.rewrite),
-            bridge_is_script: self.plan.bridge == Bridge::Script,
-            bar: self.intent.preview_bar(&self.plan, self.secret.as_deref()),
+            additions: if reply.rewrite { self.additions(reply.charset) } else { String::new() },
             watched,
         });
-        Finish { exposed: reply.exposed, rewriting, changes: reply.changes }
+        Finish { exposed: reply.exposed, rewriting, not_rewritten: reply.not_rewritten, changes: reply.changes }
+    }
+
+    /// The calls that put the bridge and a preview's bar into the page, as JSON; empty where there are none.
+    fn additions(&self, charset: Charset) -> String {
+        let bridge = self.intent.bridge(&self.plan);
+        let bar = self.intent.preview_bar(&self.plan, self.secret.as_deref());
+        if bridge.is_none() && bar.is_none() {
+            return String::new();
+        }
+        let is_script = self.plan.bridge == Bridge::Script;
+        let calls = rewriting::additions(bridge.as_deref().map(|json| (json, is_script)), bar.as_deref(), charset);
+        serde_json::to_string(&calls).unwrap_or_default()
     }
 
     /// The treatments whose steps the rewriter takes: experiment and variant, by position in the visit's plan.
@@ -202,7 +225,19 @@ impl<P: Deref<Target = Plan>> Visit<P> {
 
     fn watched(&self, position: usize) -> Option<Watched> {
         let experiment = self.intent.decisions.get(position)?.experiment;
-        Some(Watched { experiment, exposure: self.exposures(&[position]) })
+        let key = self.intent.exposure_key(&self.plan, position)?;
+        Some(Watched { experiment, key, exposure: self.exposures(&[position]) })
+    }
+
+    /// Takes note of what was exposed by an answer, by position among the decisions.
+    pub fn note(&self, exposed: &mut Exposed, positions: &[usize]) {
+        // why: what the cookie keeps needs no other memory
+        if !self.intent.may_overflow() {
+            return;
+        }
+        for key in positions.iter().filter_map(|&position| self.intent.exposure_key(&self.plan, position)) {
+            exposed.note(key, self.intent.now);
+        }
     }
 
     /// The exposures of decisions, by their positions among the intent's.

@@ -12,6 +12,7 @@ pub mod reading;
 pub use id::VisitorId;
 
 use assignments::Assignments;
+use handover::Handover;
 
 /// The name of the session cookie.
 pub const SESSION_COOKIE: &str = "sortition_session";
@@ -29,4 +30,6 @@ pub struct Visitor {
     pub session: Option<(VisitorId, bool)>,
     /// What they were assigned before.
     pub assignments: Assignments,
+    /// What another Sortition worker before this one says of them.
+    pub handover: Option<Handover>,
 }

@@ -1,10 +1,11 @@
 //! KV → the isolate's plan: waited for once, refreshed behind the answers from then on, the last good one kept.
 
 use super::isolate::{self, Isolate, Loaded};
+use super::secret::secret;
 use super::source::forget;
 use crate::document::Document;
 use crate::hash;
-use crate::plan::{Kill, Plan};
+use crate::plan::{Kill, MissingSecret, Plan};
 use crate::visitor::crawler::Crawlers;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -29,7 +30,7 @@ pub async fn load(env: Env, now: f64) {
     isolate::with(|isolate| {
         isolate.asked_at = now;
         isolate.due_at = Some(now + PATIENCE_MS);
-        isolate.secret = env.secret("SORTITION_SECRET").ok().map(|secret| secret.to_string().into_bytes());
+        isolate.secret = secret(&env, "SORTITION_SECRET").map(String::into_bytes);
         isolate.has_queue = env.queue("EVENTS").is_ok();
     });
     let fetched = fetch(&env).await;
@@ -38,6 +39,17 @@ pub async fn load(env: Env, now: f64) {
     if let Some(complaint) = complaint {
         worker::console_error!("sortition: {complaint}");
     }
+    for missing in missing_secrets(&env) {
+        worker::console_error!("sortition: {missing}");
+    }
+}
+
+/// Takes note of the secrets that the document needs and does not have, and returns them where that is news.
+fn missing_secrets(env: &Env) -> Vec<MissingSecret> {
+    let is_set = |name: &str| secret(env, name).is_some();
+    let missing = isolate::loaded().map(|loaded| loaded.plan.missing_secrets(is_set)).unwrap_or_default();
+    let is_news = isolate::with(|isolate| core::mem::replace(&mut isolate.missing_secrets, missing.clone()) != missing);
+    if is_news == Some(true) { missing } else { Vec::new() }
 }
 
 /// Whether the isolate should ask KV: never did, or its plan is older than it may be.

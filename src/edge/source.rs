@@ -20,7 +20,7 @@ unsafe extern "C" {
 }
 
 /// The headers that are asked for most, of which most requests have few.
-const HEADERS: [&str; 11] = [
+const HEADERS: [&str; 14] = [
     "user-agent",
     "cookie",
     "referer",
@@ -32,6 +32,9 @@ const HEADERS: [&str; 11] = [
     "if-modified-since",
     "range",
     "authorization",
+    "if-match",
+    "if-range",
+    "sortition-handover",
 ];
 
 /// The properties that are asked for most.

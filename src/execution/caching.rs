@@ -100,7 +100,7 @@ pub(super) fn unscope_request<S: Source>(
 
 /// A list of tags with ours turned into the origin's, those of these variants, or of any; `None` where none is ours. A
 /// condition on what a client changes is about the state behind the page, which is the same in all variants.
-pub(super) fn original_tags(tags: &str, validator: Option<&str>) -> Option<String> {
+fn original_tags(tags: &str, validator: Option<&str>) -> Option<String> {
     let mut is_ours = false;
     let is_clean = |member: &&str| member.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     let all: Vec<String> = cut::members(tags)
@@ -112,6 +112,13 @@ pub(super) fn original_tags(tags: &str, validator: Option<&str>) -> Option<Strin
         })
         .collect();
     is_ours.then(|| all.join(", "))
+}
+
+/// A list of tags with ours turned into the origin's, of whatever variants; `None` where none is ours: for requests that
+/// no experiment touches, but that are about what one has touched.
+#[must_use]
+pub fn original_tags_of_any(tags: &str) -> Option<String> {
+    original_tags(tags, None)
 }
 
 /// Asks for the page in full and in an encoding that the rewriter reads.
@@ -162,8 +169,9 @@ fn private(cache_control: Option<&str>) -> Option<String> {
         return None;
     }
     // why: `private="Set-Cookie"` makes one field private and the rest public
-    let is_shared =
-        |directive: &&str| ["public", "s-maxage", "proxy-revalidate", "private"].iter().any(|it| is_named(directive, it));
+    let is_shared = |directive: &&str| {
+        ["public", "s-maxage", "proxy-revalidate", "private"].iter().any(|it| is_named(directive, it))
+    };
     let kept = control.directives().filter(|directive| !is_shared(directive));
     Some(std::iter::once("private").chain(kept).collect::<Vec<_>>().join(", "))
 }

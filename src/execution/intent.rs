@@ -228,8 +228,9 @@ impl Intent {
     pub fn for_origin<S: Source>(&self, plan: &Plan, request: &Request<'_, S>) -> Vec<HeaderChange> {
         let mut changes = Vec::with_capacity(4);
         if plan.headers.to_origin {
-            if !self.told_origin.is_empty() {
-                changes.push(HeaderChange::Set(VARIANTS, self.told_origin.clone()));
+            let told = self.told_in_chain(plan);
+            if !told.is_empty() {
+                changes.push(HeaderChange::Set(VARIANTS, told));
             }
             if let Some(visitor) = self.visitor().filter(|_| self.depends_on_visitor) {
                 changes.push(HeaderChange::Set(VISITOR, visitor.id.as_str().to_owned()));

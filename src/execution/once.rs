@@ -9,6 +9,9 @@ use std::collections::{HashSet, VecDeque};
 
 const DAY_MS: i64 = 86_400_000;
 
+/// So many assignments always find a place in the cookie, however long their names are.
+const ALWAYS_FIT: usize = 20;
+
 /// The exposures of one day, by their keys, the newest of them.
 #[derive(Clone, Debug, Default)]
 pub struct Exposed {
@@ -50,10 +53,25 @@ impl Intent {
     /// Takes from the isolate's memory which of the decisions were exposed today, to this very variant: they are not
     /// exposed again, and the cookie says so from now on.
     pub fn recall(&mut self, plan: &Plan, exposed: &Exposed) {
+        // why: who has just been given an id cannot have met anything by it
+        if !self.visitor().is_some_and(|visitor| visitor.returning) {
+            return;
+        }
+        let is_open = |position: &usize| {
+            let decision = self.decisions.get(*position).map(std::slice::from_ref);
+            sticky::decided(plan, decision.unwrap_or_default())
+                .any(|(_, e, _)| !self.assignments.of(&e.id).is_some_and(|entry| entry.exposed))
+        };
         let known = |position: &usize| {
             self.exposure_key(plan, *position).is_some_and(|key| exposed.knows(key, self.now))
         };
-        self.exposed_before = (0..self.decisions.len()).filter(known).collect();
+        self.exposed_before = (0..self.decisions.len()).filter(is_open).filter(known).collect();
+    }
+
+    /// Whether the cookie of assignments may be too full to keep all of them.
+    #[must_use]
+    pub fn may_overflow(&self) -> bool {
+        self.assignments.iter().count() > ALWAYS_FIT
     }
 
     /// What an exposure of a decision is remembered by: the unit, the experiment's iteration and the variant.

@@ -2,7 +2,7 @@
 
 use super::caching::{self, Storage};
 use super::media_type::{self, Charset};
-use super::{EXPOSE, HeaderChange, Intent, USER, VARIANTS, VERSIONS, VISITOR, sticky};
+use super::{EXPOSE, HeaderChange, Intent, USER, VARIANTS, VERSIONS, VISITOR, chain, sticky};
 use crate::arrive::{Arrival, PreviewRequest};
 use crate::cut;
 use crate::document::{Expose, Kind};
@@ -10,6 +10,7 @@ use crate::plan::{Experiment, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies::Jar;
+use crate::visitor::handover::{self, joined};
 use crate::visitor::{SESSION_COOKIE, Visitor, preview};
 
 /// The head of the origin's answer.
@@ -29,6 +30,12 @@ pub struct Answer<'a> {
     pub expose: Option<&'a str>,
     /// `Sortition-User`: which of its users the visitor is.
     pub user: Option<&'a str>,
+    /// `Sortition-Versions`: which models and services made the page.
+    pub versions: Option<&'a str>,
+    /// `Sortition-Variants`, where the origin is another Sortition worker.
+    pub variants: Option<&'a str>,
+    /// `Sortition-Assignments`: what that worker assigned.
+    pub assignments: Option<&'a str>,
     /// How the shared copy was come by that it is from: `hit`, `stale` or `miss`; absent: the origin was asked as this
     /// visitor.
     pub copy: Option<&'a str>,
@@ -123,6 +130,7 @@ impl Intent {
         reply.rewrite = rewritable && self.rewrites(plan);
         if let Some(visitor) = self.visitor().filter(|_| self.depends_on_visitor) {
             let mut assignments = self.assignments.clone();
+            chain::join_assignments(plan, answer, &mut assignments);
             self.expose(plan, answer, rewritable, visitor, &mut assignments, &mut reply);
             self.set_cookies(plan, visitor, &assignments, secret, &mut reply.changes);
         }
@@ -202,7 +210,9 @@ impl Intent {
         let settings = &plan.visitor;
         let jar = Jar::new(plan, &Url::split(&self.url));
         let mut set = |cookie| changes.push(HeaderChange::Append("Set-Cookie", cookie));
-        if !visitor.returning {
+        // why: in a chain the first worker keeps the visitor's id, and the one cookie of assignments
+        let in_chain = visitor.handover.is_some();
+        if !visitor.returning && !in_chain {
             let value = match secret.filter(|_| settings.signed) {
                 Some(secret) => visitor.id.signed(secret),
                 None => visitor.id.as_str().to_owned(),
@@ -221,7 +231,11 @@ impl Intent {
                 let e = plan.experiment(&entry.experiment).and_then(|index| plan.experiments.get(index));
                 e.is_some_and(|e| e.iteration == entry.iteration && !e.is_over(self.now))
             });
-            set(jar.lasting_http_only(assignments::COOKIE, &value));
+            if in_chain {
+                changes.push(HeaderChange::Set(handover::ASSIGNMENTS, value));
+            } else {
+                changes.push(HeaderChange::Append("Set-Cookie", jar.lasting_http_only(assignments::COOKIE, &value)));
+            }
         }
     }
 
@@ -235,8 +249,15 @@ impl Intent {
             // why: an origin that sends back what it was told would tell crawlers
             changes.push(HeaderChange::Remove(VARIANTS));
         }
+        if answer.assignments.is_some() {
+            changes.push(HeaderChange::Remove(handover::ASSIGNMENTS));
+        }
         if tells_client {
-            changes.push(HeaderChange::Set(VARIANTS, self.told_client.clone()));
+            let told = match answer.variants.filter(|_| self.visitor().is_some()) {
+                Some(others) => joined(&self.told_client, others),
+                None => self.told_client.clone(),
+            };
+            changes.push(HeaderChange::Set(VARIANTS, told));
             // why: of the response's headers this is the one that scripts of the page can read
             let told = shortened(&self.told_client).replace('"', "");
             changes.push(HeaderChange::Append("Server-Timing", ["sortition;desc=\"", &told, "\""].concat()));
@@ -258,6 +279,13 @@ impl Intent {
         if answer.user.is_some() {
             changes.push(HeaderChange::Remove(USER));
         }
+        if answer.versions.is_some() {
+            changes.push(HeaderChange::Remove(VERSIONS));
+        }
+        if self.visitor().is_some() && self.depends_on_visitor {
+            // why: an origin may send back what it was told, and that is between it and us
+            changes.extend([VISITOR, handover::HEADER].map(HeaderChange::Remove));
+        }
         for treatment in self.treatments(plan) {
             for (name, value) in &treatment.variant.response_headers {
                 changes.push(HeaderChange::SetNamed(name.clone(), value.clone()));
@@ -267,7 +295,8 @@ impl Intent {
             // why: a page fetched ahead exposes nothing; with a validator the navigation after it might be answered by a
             // 304, which exposes nothing either
             let tag = answer.etag.filter(|_| !self.prefetch && !self.is_preview());
-            let is_weak = self.changes_page(plan) && (answer.status == 304 || matches!(answer.rewritable(), Some(Ok(_))));
+            let is_weak =
+                self.changes_page(plan) && (answer.status == 304 || matches!(answer.rewritable(), Some(Ok(_))));
             match tag.and_then(|tag| caching::scope(tag, validator, is_weak)) {
                 Some(tag) => changes.push(HeaderChange::Set("ETag", tag)),
                 None if answer.etag.is_some() => changes.push(HeaderChange::Remove("ETag")),
@@ -287,11 +316,14 @@ impl Intent {
     }
 }
 
+/// Headers that are between the origin and us, and what we tell clients of our own.
+const INTERNAL: [&str; 7] = [EXPOSE, USER, VERSIONS, VARIANTS, VISITOR, handover::HEADER, handover::ASSIGNMENTS];
+
 /// What becomes of the headers of an answer that could not be finished, whatever was decided: the origin may have rendered
 /// it for one visitor, so nobody keeps it, and what is between the origin and us does not leave.
 #[must_use]
 pub fn unfinished() -> Vec<HeaderChange> {
-    let mut changes = [EXPOSE, USER, VERSIONS, VARIANTS, VISITOR].map(HeaderChange::Remove).to_vec();
+    let mut changes = INTERNAL.map(HeaderChange::Remove).to_vec();
     caching::last_word(&mut changes, Storage::Never);
     changes
 }

@@ -9,6 +9,7 @@ use crate::cut;
 use crate::decide::{Decision, Reason};
 use crate::facts::{Request, Source};
 use crate::plan::Plan;
+use crate::visitor::handover::joined;
 use std::collections::HashMap;
 
 /// How long a page whose answer may not be shared is asked for as if it were not named, in milliseconds.
@@ -34,7 +35,8 @@ impl Intent {
         let by_origin = |decision: &&Decision| plan.experiments.get(decision.experiment).is_some_and(|e| e.by_origin);
         let decisions: Vec<Decision> = self.decisions.iter().filter(by_origin).cloned().collect();
         let told = |reason: Reason| plan.headers.to_origin && (reason.acts() || reason.tells_origin());
-        Some(list(plan, &decisions, told))
+        // why: a worker before this one may have the origin render variants of its own
+        Some(joined(self.handed_variants(), &list(plan, &decisions, told)))
     }
 }
 

@@ -71,14 +71,7 @@ impl Handover {
 
     /// What the tag is over. No part has a line break, so none can run into the next.
     fn message<'a>(&'a self, state: &'a str) -> [&'a [u8]; 6] {
-        [
-            b"handover\n",
-            state.as_bytes(),
-            b"\n",
-            self.visitor.as_str().as_bytes(),
-            b"\n",
-            self.variants.as_bytes(),
-        ]
+        [b"handover\n", state.as_bytes(), b"\n", self.visitor.as_str().as_bytes(), b"\n", self.variants.as_bytes()]
     }
 }
 

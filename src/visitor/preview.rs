@@ -4,8 +4,8 @@
 //! and 128 bits of HMAC-SHA256 under `SORTITION_SECRET` as URL-safe base64. A link carries it as a query parameter, and
 //! then a session cookie does. All its characters are safe in both.
 
-use crate::hash::signature;
 use crate::document::{Id, Preview};
+use crate::hash::signature;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// The name of the query parameter and of the cookie.

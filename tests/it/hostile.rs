@@ -202,9 +202,13 @@ proptest! {
             etag: etag.as_deref(),
             expose: expose.as_deref(),
             user: expose.as_deref(),
+            versions: etag.as_deref(),
+            variants: expose.as_deref(),
+            assignments: etag.as_deref(),
             copy: None,
         };
-        for answer in [answer, html()] {
+        let odd = Answer { content_type: etag.as_deref(), ..html() };
+        for answer in [answer, odd, html()] {
             let reply = intent.reply(&PLAN, &answer, Some(b"secret"));
             for cookie in crate::support::values(&reply.changes, "Set-Cookie") {
                 prop_assert!(cookie.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{}", cookie);

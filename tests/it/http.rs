@@ -10,6 +10,8 @@ use sortition_engine::execution::shared::{Copies, CopyHead, Next, is_known};
 use sortition_engine::execution::{Answer, Charset, HeaderChange, Intent, NotRewritten, unfinished};
 use sortition_engine::plan::Plan;
 use sortition_engine::url::Url;
+use sortition_engine::visitor::VisitorId;
+use sortition_engine::visitor::handover::{Handover, joined};
 use sortition_engine::visitor::preview::{Ignored, Token};
 
 const ENTROPY: [u8; 16] = [7; 16];
@@ -250,7 +252,8 @@ fn the_labels_are_those_of_the_encoding_standard() {
 #[test]
 fn the_last_word_on_caching_is_one() {
     let mut plan = compile(&with(shop(&[running("hero", json!({}))]), json!({"preview": "open"})));
-    for name in ["Cache-Control", "CDN-Cache-Control", "cloudflare-cdn-cache-control", "EXPIRES", "Age", "Vary", "etag"] {
+    for name in ["Cache-Control", "CDN-Cache-Control", "cloudflare-cdn-cache-control", "EXPIRES", "Age", "Vary", "etag"]
+    {
         plan.experiments[0].variants[1].response_headers.push((name.into(), "public, s-maxage=600".into()));
     }
     plan.experiments[0].variants[1].response_headers.push(("X-Shop".into(), "1".into()));
@@ -333,7 +336,13 @@ fn the_target_of_a_redirect_names_its_original() {
         (json!(["/p/*", "/product"]), json!([]), "/b", here, Some("https://shop.example/product")),
         (json!(["/p/*/x"]), json!([]), "/b", here, Some("https://shop.example/p//x")),
         (json!([{"prefix": "/a"}]), json!([]), "/b", here, Some("https://shop.example/a")),
-        (json!([{"exact": "https://shop.example/a", "of": "url"}]), only.clone(), "/b", here, Some("https://shop.example/a")),
+        (
+            json!([{"exact": "https://shop.example/a", "of": "url"}]),
+            only.clone(),
+            "/b",
+            here,
+            Some("https://shop.example/a"),
+        ),
         (json!(["/a?"]), json!([]), "/b", here, None),
         (json!([{"contains": "a"}]), json!([]), "/b", here, None),
         (json!([{"regex": "^/a"}]), json!([]), "/b", here, None),
@@ -362,9 +371,12 @@ fn tokens_are_written_anew() {
         let request = Page::new(&plan, &url, &sent);
         preview(&plan, &request.request(), None, crate::support::now())
     };
-    let started = |token: &str| PreviewRequest::Start { token: token.to_owned(), clean: "/".to_owned() };
-    assert_eq!(start("hero:bold"), started("hero:bold"));
-    assert_eq!(start("hero%3Abold.nav:new"), started("hero:bold.nav:new"));
+    let kept = |query: &str| match start(query) {
+        PreviewRequest::Start { token, clean } if clean == "/" => token.write(None),
+        other => panic!("{query}: {other:?}"),
+    };
+    assert_eq!(kept("hero:bold"), "hero:bold");
+    assert_eq!(kept("hero%3Abold.nav:new"), "hero:bold.nav:new");
     for hostile in [
         "hero:bold%1F=Location%1Fhttps://evil.example/",
         "hero:bold%1f%2BSet-Cookie%1fa=b",
@@ -561,5 +573,91 @@ fn an_exposure_that_no_cookie_could_keep_is_sent_once_a_day() {
             exposed.note(n, now);
         }
         assert!(!exposed.knows(key, now) && exposed.knows(99_999, now) && !exposed.knows(0, now));
+    }
+}
+
+/// To a second worker the first one's headers come from outside, unless it proves that it has the secret. The tag is
+/// over everything that it says, and of no use for another visitor.
+#[test]
+fn a_handover_is_believed_with_the_secret_alone() {
+    let secret: &[u8] = b"shared";
+    let handover = Handover {
+        visitor: VisitorId::accept("visitor-1").unwrap(),
+        returning: false,
+        session: VisitorId::accept("session-1"),
+        variants: "first=bold, *9=\"1\"".to_owned(),
+    };
+    let sealed = handover.seal(secret);
+    let open = |header: &str, visitor: &str, variants: &str, secret: &[u8]| {
+        Handover::open(header, visitor, variants, secret)
+    };
+    assert_eq!(open(&sealed, "visitor-1", &handover.variants, secret), Some(handover.clone()));
+    let state = sealed.rsplit_once(';').unwrap().0;
+    for (header, visitor, variants, secret) in [
+        (&*sealed, "visitor-2", &*handover.variants, secret),
+        (&sealed, "visitor-1", "first=control", secret),
+        (&sealed, "visitor-1", "", secret),
+        (&sealed, "visitor-1", &handover.variants, b"other"),
+        (&sealed.replace("new", "known"), "visitor-1", &handover.variants, secret),
+        (&sealed.replace("session-1", "session-2"), "visitor-1", &handover.variants, secret),
+        (&sealed[..sealed.len() - 4], "visitor-1", &handover.variants, secret),
+        (state, "visitor-1", &handover.variants, secret),
+        ("", "visitor-1", &handover.variants, secret),
+        ("new;;", "visitor-1", &handover.variants, secret),
+        (&format!("{sealed};"), "visitor-1", &handover.variants, secret),
+    ] {
+        assert_eq!(open(header, visitor, variants, secret), None, "{header} {visitor} {variants}");
+    }
+    let hostile = Handover { variants: "a=b\u{1f}x".to_owned(), ..handover };
+    assert_eq!(open(&hostile.seal(secret), "visitor-1", &hostile.variants, secret), None, "no control character");
+    for (first, second, expected) in [
+        ("a=b", "c=d", "a=b, c=d"),
+        ("", "c=d", "c=d"),
+        ("a=b", "", "a=b"),
+        ("a=b", "a=c, d=e", "a=b, d=e"),
+        ("a=b", "c=\"1d\", *2c=d", "a=b, c=\"1d\", *2c=d"),
+        ("a=b", "c=d\u{1f}x, e, f=, =g, h=i;j, <k>=l, m = n", "a=b"),
+    ] {
+        assert_eq!(joined(first, second), expected);
+    }
+}
+
+/// Two workers in a row, as pure functions: one id, both lists, one cookie.
+#[test]
+fn the_second_worker_acts_for_the_visitor_of_the_first() {
+    let secret: &[u8] = b"shared";
+    let plan = |id: &str| compile(&shop(&[running(id, json!({}))]));
+    let (first, second) = (plan("first"), plan("second"));
+    let from_browser = Sent::by(CHROME);
+    let outer = Page { secret: Some(secret), ..Page::new(&first, HOME, &from_browser) }.visit(|| [1; 16]);
+    let mut on_the_way = from_browser.clone();
+    for change in outer.for_origin() {
+        if let HeaderChange::Set(name, value) = change {
+            on_the_way = on_the_way.header(&name.to_lowercase(), value);
+        }
+    }
+    let id = &on_the_way.headers["sortition-visitor"];
+    for (secret, believed) in [(Some(secret), true), (None, false), (Some(&b"other"[..]), false)] {
+        let inner = Page { secret, ..Page::new(&second, HOME, &on_the_way) }.visit(|| [2; 16]);
+        let visitor = inner.intent().visitor().unwrap();
+        assert_eq!(visitor.id.as_str() == id, believed);
+        let told = values(inner.for_origin(), "Sortition-Variants")[0];
+        assert_eq!(told.starts_with("first="), believed, "{told}");
+        assert!(told.contains("second="), "{told}");
+        let finish = inner.finish(&html());
+        let cookies = values(&finish.changes, "Set-Cookie");
+        let handed = values(&finish.changes, "Sortition-Assignments");
+        assert_eq!((cookies.len(), handed.len()), if believed { (0, 1) } else { (2, 0) });
+        if believed {
+            let variants = values(&finish.changes, "Sortition-Variants")[0];
+            let answer = Answer { variants: Some(variants), assignments: Some(handed[0]), ..html() };
+            let finish = outer.finish(&answer);
+            let told = values(&finish.changes, "Sortition-Variants")[0];
+            assert!(told.starts_with("first=") && told.contains(", second="), "{told}");
+            let cookies = values(&finish.changes, "Set-Cookie");
+            assert_eq!(cookies.len(), 2);
+            assert!(cookies[1].contains("first") && cookies[1].contains("second"), "{}", cookies[1]);
+            assert!(removes(&finish.changes, "Sortition-Assignments"));
+        }
     }
 }

@@ -223,7 +223,8 @@ const INSERTED: &str = "é „ñ“ 雪 𝄞 & <b>";
 /// them, and not a byte of the rest changes. It used to be inserted as UTF-8.
 #[test]
 fn what_is_inserted_is_right_in_every_charset() {
-    let page = "<html><head><title>Café</title></head><body><h2 class='größe b' title=x>x</h2><p id=p>Größe</p></body></html>";
+    let page =
+        "<html><head><title>Café</title></head><body><h2 class='größe b' title=x>x</h2><p id=p>Größe</p></body></html>";
     let steps = prepared(&json!([
         {"select": "h2", "do": "set_text", "value": INSERTED},
         {"select": "h2", "do": "set_attribute", "name": "title", "value": "„ñ“"},
@@ -247,7 +248,9 @@ fn what_is_inserted_is_right_in_every_charset() {
     }
     // multi-byte trails that are letters and brackets of ASCII
     let (bytes, ..) = encoding_rs::SHIFT_JIS.encode("<p class=\"表 ソ\">表示ソ能</p><p id=p>予</p>");
-    let steps = prepared(&json!([{"select": "#p", "do": "set_text", "value": "雪"}, {"select": "p", "do": "add_class", "value": "c"}]));
+    let steps = prepared(
+        &json!([{"select": "#p", "do": "set_text", "value": "雪"}, {"select": "p", "do": "add_class", "value": "c"}]),
+    );
     let out = called(&self::calls(&steps, Charset::Ascii), encoding_rs::WINDOWS_1252, bytes.chunks(3));
     let (text, _, malformed) = encoding_rs::SHIFT_JIS.decode(&out);
     assert!(!malformed);
