@@ -116,6 +116,7 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
     "--external:./index_bg.wasm",
     "--external:./readout_bg.wasm",
     `--alias:sortition-core=${resolve(glue)}`,
+    `--alias:sortition-ship=${at("src/edge/ship.js")}`,
     `--alias:sortition-readout=${resolve(join(work, "readout.js"))}`,
     `--alias:sortition-client=${resolve(clientText)}`,
     `--outfile=${join(out, "index.js")}`,

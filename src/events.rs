@@ -29,29 +29,46 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// The version of the events' form.
-pub const SCHEMA: u32 = 1;
+/// The version of the message's form.
+pub const SCHEMA: u32 = 2;
 
 /// The most events that one queue message carries.
 pub const MAX_EVENTS: usize = 100;
 
-/// One queue message: the events of one request; none where it only tells how the origin is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The most visits that one queue message carries; some have no events, and only tell how the origin is.
+pub const MAX_VISITS: usize = 100;
+
+/// One queue message: what one isolate has to tell of one or several visits.
+///
+/// Of schema 1, which [`Message::parse`] reads too, a message was one visit, its fields beside `schema` and `source`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Message {
-    /// The version of the events' form: 1.
+    /// The version of the message's form: 2.
     pub schema: u32,
     /// The random id of the isolate that sent it.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(min = 1, max = 64)))]
     pub source: String,
-    /// How many messages the isolate sent before it: what never arrives leaves a gap.
+    /// The visits, with at most 100 events together.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 100)))]
+    pub visits: Vec<Visit>,
+}
+
+/// The events of one request; none where it only tells how the origin is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct Visit {
+    /// How many visits the isolate told of before it: what never arrives leaves a gap.
     pub seq: u64,
-    /// What the isolate served until then, as running totals; where crawlers came since its last message.
+    /// What the isolate served until then, as running totals; where crawlers came since it last told of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<Served>,
     /// How the origin answered each variant's group, at most 64 rows: every now and then, where it is news.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
     pub health: Vec<OriginHealth>,
     /// The events, at most 100.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 100)))]
     pub events: Vec<Event>,
 }
 
@@ -234,8 +251,22 @@ fn visitor() -> String {
     "visitor".to_owned()
 }
 
+/// A message as it comes, of whichever schema.
+#[derive(Deserialize)]
+struct Incoming<V> {
+    source: String,
+    #[serde(flatten)]
+    visits: V,
+}
+
+/// Of schema 2.
+#[derive(Deserialize)]
+struct Visits {
+    visits: Vec<Visit>,
+}
+
 impl Message {
-    /// Reads a message as the queue delivers it.
+    /// Reads a message as the queue delivers it, of schema 1 or 2.
     ///
     /// # Errors
     ///
@@ -247,17 +278,33 @@ impl Message {
             schema: u32,
         }
         // why: of another version the number is the better answer than the first field that differs
-        if let Ok(Version { schema }) = serde_json::from_str(text)
-            && schema != SCHEMA
-        {
-            return Err(format!("schema {schema} is not known here (this build knows {SCHEMA})"));
+        let schema = serde_json::from_str(text).map_or(SCHEMA, |Version { schema }| schema);
+        let malformed = |error| format!("not a message of schema {schema}: {error}");
+        let (source, visits) = match schema {
+            1 => {
+                let Incoming { source, visits } = serde_json::from_str::<Incoming<Visit>>(text).map_err(malformed)?;
+                (source, vec![visits])
+            }
+            SCHEMA => {
+                let Incoming { source, visits } = serde_json::from_str::<Incoming<Visits>>(text).map_err(malformed)?;
+                (source, visits.visits)
+            }
+            _ => return Err(format!("schema {schema} is not known here (this build knows 1 and {SCHEMA})")),
+        };
+        let message = Self { schema: SCHEMA, source, visits };
+        let events = message.events().count();
+        if events > MAX_EVENTS {
+            return Err(format!("{events} events are more than a message carries ({MAX_EVENTS})"));
         }
-        let message: Self =
-            serde_json::from_str(text).map_err(|error| format!("not a message of schema {SCHEMA}: {error}"))?;
-        if message.events.len() > MAX_EVENTS {
-            return Err(format!("{} events are more than a message carries ({MAX_EVENTS})", message.events.len()));
+        if message.visits.len() > MAX_VISITS {
+            return Err(format!("{} visits are more than a message carries ({MAX_VISITS})", message.visits.len()));
         }
         check::check(&message).map_err(|problem| problem.to_string())?;
         Ok(message)
+    }
+
+    /// The events of all its visits.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.visits.iter().flat_map(|visit| &visit.events)
     }
 }

@@ -88,7 +88,7 @@ over_3200 = max(over_3200, excluded.over_3200)";
 pub fn statements(messages: &[Message]) -> Vec<Statement> {
     let (mut exposures, mut variants) = (Vec::new(), Vec::new());
     let (mut conversions, mut identities, mut endings) = (Vec::new(), Vec::new(), Vec::new());
-    for event in messages.iter().flat_map(|message| &message.events) {
+    for event in messages.iter().flat_map(Message::events) {
         match &event.what {
             What::Exposed(exposure) => {
                 exposures.push(rows::exposure(event, exposure));
@@ -106,13 +106,14 @@ pub fn statements(messages: &[Message]) -> Vec<Statement> {
             What::Identified => identities.push(identity(event)),
         }
     }
-    let numbers: Vec<Value> = messages.iter().map(|message| json!([message.source, message.seq])).collect();
-    let served = messages.iter().filter_map(|message| {
-        let served = message.served?;
-        Some(json!([message.source, served.crawlers, served.visits]))
+    let visits =
+        || messages.iter().flat_map(|message| message.visits.iter().map(move |visit| (&message.source, visit)));
+    let numbers: Vec<Value> = visits().map(|(source, visit)| json!([source, visit.seq])).collect();
+    let served = visits().filter_map(|(source, visit)| {
+        let served = visit.served?;
+        Some(json!([source, served.crawlers, served.visits]))
     });
-    let health =
-        messages.iter().flat_map(|message| message.health.iter().map(|row| rows::health(&message.source, row)));
+    let health = visits().flat_map(|(source, visit)| visit.health.iter().map(move |row| rows::health(source, row)));
     [
         (EXPOSURES, exposures),
         (EXPOSURE_VARIANTS, variants),

@@ -63,9 +63,9 @@ pub fn replay(script: &str) -> Result<String, String> {
         let world = World { now: recorded.now, secret: None, exposed: None };
         let mut visit = Visit::begin(plan, &request, world, || [7; 16]);
         let page = Answer { status: 200, content_type: Some("text/html"), etag: Some("\"e\""), ..Answer::default() };
-        let finish = encode_finish(&visit.finish(&page), 0, &[]);
+        let finish = encode_finish(&visit.finish(&page), 0, "");
         let decisions = visit.every_decision(&request);
-        let outcome = encode_outcome(&visit.next(&mut Breakers::default(), 0.0), &[]);
+        let outcome = encode_outcome(&visit.next(&mut Breakers::default(), 0.0), "");
         lines.push_str(&format!("{way:?} {decisions:?} {outcome:?} {finish:?}\n"));
     }
     Ok(lines)

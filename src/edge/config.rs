@@ -31,7 +31,7 @@ pub async fn load(env: Env, now: f64) {
         isolate.asked_at = now;
         isolate.due_at = Some(now + PATIENCE_MS);
         isolate.secret = secret(&env, "SORTITION_SECRET").map(String::into_bytes);
-        isolate.has_queue = env.queue("EVENTS").is_ok();
+        isolate.has_queue = has_queue(&env);
     });
     let fetched = fetch(&env).await;
     let ttl = ttl_seconds(&env) * 1000.0;
@@ -62,6 +62,11 @@ pub(super) fn is_due(isolate: &mut Isolate, now: f64) -> bool {
         isolate.due_at = Some(now + PATIENCE_MS);
     }
     due
+}
+
+/// Whether events go anywhere: to `EVENTS`, or to one of `EVENTS_1` … `EVENTS_9`.
+fn has_queue(env: &Env) -> bool {
+    env.queue("EVENTS").is_ok() || (1..=9).any(|number| env.queue(&format!("EVENTS_{number}")).is_ok())
 }
 
 fn ttl_seconds(env: &Env) -> f64 {

@@ -14,7 +14,7 @@ export function decode(text) {
     case "finish":
       return {
         kind: "finish",
-        messages: itemsOf(fields[1]),
+        visits: fields[1],
         rewriting: fields[2] ? rewritingOf(fields) : undefined,
         changes: changesOf(fields, 8),
       };
@@ -24,7 +24,7 @@ export function decode(text) {
       return {
         kind: "answer",
         status: Number(fields[1]),
-        messages: itemsOf(fields[2]),
+        visits: fields[2],
         changes: changesOf(fields, 3),
       };
     case "variant_origin":

@@ -7,7 +7,7 @@ import { decode } from "./decode.js";
 import { post } from "./post.js";
 import { guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
-import { keepLast, pause, recover } from "./ship.js";
+import { keepLast, numbered, pause, recover } from "./ship.js";
 
 const PAGE = 1;
 const ENDPOINT = 2;
@@ -185,11 +185,11 @@ async function fromSharedCopy({ variants, changes }, request, env, ctx) {
 }
 
 /** An answer that needs no origin: a redirect, or the start of a preview. */
-function ownAnswer(visit, { status, messages, changes }, env, ctx) {
+function ownAnswer(visit, { status, visits, changes }, env, ctx) {
   visit.free();
   const answer = new Response(null, { status });
   change(answer.headers, changes);
-  for (const message of messages) post(message, env, ctx);
+  if (visits) post(visits, env, ctx);
   return answer;
 }
 
@@ -209,11 +209,11 @@ function finish(visit, response, env, ctx, copy) {
     copy,
     Date.now(),
   );
-  const { messages, rewriting, changes } = decode(text);
+  const { visits, rewriting, changes } = decode(text);
   const met = (key, exposure) => {
     revive();
-    const message = core.met(key, exposure, Date.now());
-    if (message) post(message, env, ctx);
+    const visits = core.met(key, exposure, Date.now());
+    if (visits) post(visits, env, ctx);
   };
   const transform = rewriting && rewriter(rewriting, visit, met);
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later
@@ -221,7 +221,7 @@ function finish(visit, response, env, ctx, copy) {
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
   const answer = remade(response, transform, rewriting?.relabelled);
   change(answer.headers, changes);
-  for (const message of messages) post(message, env, ctx);
+  if (visits) post(visits, env, ctx);
   return answer;
 }
 
@@ -377,7 +377,7 @@ async function endpoint(request, env, ctx) {
   });
   late.catch(() => {});
   try {
-    if (request.url.includes("/_sortition/health")) core.note_hits(hits());
+    if (request.url.includes("/_sortition/health")) core.note_counts(hits(), numbered());
     const { pathname } = new URL(request.url);
     const answer = isReadout(pathname, env) ? readout(request, env) : core.fetch(request, env, ctx);
     return await Promise.race([answer, late]);

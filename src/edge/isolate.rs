@@ -45,9 +45,7 @@ pub(super) struct Isolate {
     pub(super) has_queue: bool,
     /// Random bytes for ids that are yet to be made, each taken once.
     pub(super) random: Vec<[u8; 16]>,
-    /// The isolate's random id, made with its first message.
-    pub(super) source: Option<String>,
-    /// How many messages it sent.
+    /// How many visits it told of, as whoever numbers them says.
     pub(super) messages: u64,
     /// The circuit breakers of variant origins.
     pub(super) breakers: Breakers,
@@ -109,47 +107,34 @@ pub(super) fn loaded() -> Option<Rc<Loaded>> {
     with(|isolate| isolate.loaded.clone()).flatten()
 }
 
-/// The isolate's next message, as JSON; `None` where there is no queue.
-pub(super) fn message(events: &[Event], entropy: impl FnOnce() -> [u8; 16]) -> Option<String> {
-    with(|isolate| sealed(isolate, &Written::events(events), &[], entropy)).flatten()
+/// Events for the queue, as visits in JSON, one a line; `None` where there is no queue.
+pub(super) fn message(events: &[Event]) -> Option<String> {
+    with(|isolate| sealed(isolate, &Written::events(events), &[])).flatten()
 }
 
-/// The next message of a page request at `now`, in milliseconds since 1970, with the origin's health where that is due;
-/// `None` where there is neither an event nor that.
-pub(super) fn page_message(events: &Written, now: i64, entropy: impl FnOnce() -> [u8; 16]) -> Option<String> {
-    with(|isolate| page_messages(isolate, events, now, entropy)).and_then(|messages| messages.into_iter().next())
+/// What a page request at `now`, in milliseconds since 1970, has for the queue, with the origin's health where that is
+/// due: visits in JSON, one a line. `None` where there is neither an event nor that.
+pub(super) fn page_message(events: &Written, now: i64) -> Option<String> {
+    with(|isolate| page_visits(isolate, events, now)).flatten()
 }
 
-/// The messages of a page request.
-pub(super) fn page_messages(
-    isolate: &mut Isolate,
-    events: &Written,
-    now: i64,
-    entropy: impl FnOnce() -> [u8; 16],
-) -> Vec<String> {
+/// The same, for whoever has the isolate's memory at hand.
+pub(super) fn page_visits(isolate: &mut Isolate, events: &Written, now: i64) -> Option<String> {
     if events.is_empty() && !isolate.health.is_overdue(now) {
-        return Vec::new();
+        return None;
     }
     let health = isolate.health.with_events(now);
-    sealed(isolate, events, &health, entropy).into_iter().collect()
+    sealed(isolate, events, &health)
 }
 
-fn sealed(
-    isolate: &mut Isolate,
-    events: &Written,
-    health: &[OriginHealth],
-    entropy: impl FnOnce() -> [u8; 16],
-) -> Option<String> {
+fn sealed(isolate: &mut Isolate, events: &Written, health: &[OriginHealth]) -> Option<String> {
     if !isolate.has_queue {
         return None;
     }
-    let seq = isolate.messages;
-    isolate.messages += 1;
     isolate.counts.exposures += events.exposures;
-    // why: nothing else tells of crawlers, and a message that has no news of them stays as short as it was
+    // why: nothing else tells of crawlers, and a visit that has no news of them stays as short as it was
     let news = isolate.counts.crawlers > isolate.crawlers_told;
     isolate.crawlers_told = isolate.counts.crawlers;
     let served = news.then_some(Served { crawlers: isolate.counts.crawlers, visits: isolate.counts.visits });
-    let source = isolate.source.get_or_insert_with(|| crate::hash::hex(&entropy()));
-    Some(events.message(source, seq, served, health))
+    Some(events.visits(served, health))
 }

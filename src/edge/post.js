@@ -1,15 +1,15 @@
-// The messages of page requests → the queue, those of a few milliseconds with one call. Each stays the message of one
-// request; but a call costs as much as half of a pass-through, and under load hundreds a second would be made.
+// What page requests have for the queue → messages, those of a few milliseconds in one: a call costs as much as half of a
+// pass-through, and a queue takes five thousand messages a second. Each visit in a message keeps a number of its own.
 
-import { pause, send, ship } from "./ship.js";
+import { deliver, messagesOf, numberedVisits, pause } from "./ship.js";
 
-// How long a message waits for others: short beside what a queue takes to accept it.
+// How long a visit waits for others: short beside what a queue takes to accept a message.
 const WAIT_MS = 25;
 // After how long a parcel that still waits was left behind by the request that should have sent it.
 const LEFT_BEHIND_MS = 1000;
-// The most that go with one call: the platform takes 100 messages and 256 KB, in UTF-8.
+// The most that go into one parcel: about what one call takes.
 const MOST = 100;
-const MOST_CHARACTERS = 64_000;
+const MOST_CHARACTERS = 200_000;
 // When the second request of a parcel looks whether the first one has sent it, each after the one before. Together they
 // are longer than sending, retrying and spilling may take, and shorter than what the platform leaves a request for it.
 const LOOKS_MS = [100, 1000, 17_000];
@@ -18,21 +18,23 @@ const LOOKS_MS = [100, 1000, 17_000];
 let open;
 
 /**
- * Posts a message of a page request, behind its answer. The first request of a parcel sends it. Should that one be ended
- * before it could (the platform ends a request that uses too much time), the second does, or whoever comes later. What
- * was sent twice is stored once.
+ * Posts the visits of a page request, one a line, behind its answer. The first request of a parcel sends it. Should that
+ * one be ended before it could (the platform ends a request that uses too much time), the second does, or whoever comes
+ * later. What was sent twice is stored once.
  */
-export function post(text, env, ctx) {
+export function post(lines, env, ctx) {
   const now = Date.now();
-  if (!open || open.texts.length >= MOST || open.characters + text.length > MOST_CHARACTERS) {
-    open = { texts: [text], characters: text.length, since: now, sent: false };
+  const visits = numberedVisits(lines);
+  if (!open || open.visits.length >= MOST || open.characters + lines.length > MOST_CHARACTERS) {
+    open = { visits, characters: lines.length, requests: 1, since: now, sent: false };
     ctx.waitUntil(sendSoon(open, env));
     return;
   }
-  open.texts.push(text);
-  open.characters += text.length;
+  open.visits.push(...visits);
+  open.characters += lines.length;
+  open.requests++;
   if (now - open.since > LEFT_BEHIND_MS) ctx.waitUntil(sendNow(open, env));
-  else if (open.texts.length === 2) ctx.waitUntil(lookAfter(open, env));
+  else if (open.requests === 2) ctx.waitUntil(lookAfter(open, env));
 }
 
 async function sendSoon(parcel, env) {
@@ -42,9 +44,7 @@ async function sendSoon(parcel, env) {
 
 async function sendNow(parcel, env) {
   if (open === parcel) open = undefined;
-  const { texts } = parcel;
-  // why: of messages that are refused together one may be the cause, and each has its own place to wait
-  if (texts.length === 1 || (await send(texts, env, 1))) await Promise.all(texts.map((text) => ship(text, env)));
+  await deliver(messagesOf(parcel.visits), env);
   parcel.sent = true;
 }
 

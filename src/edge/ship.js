@@ -1,46 +1,137 @@
-// Messages → the queue; what it refuses waits in R2 for the scheduled handler, what it gives up is kept there.
+// Visits → messages → the queue; what it refuses waits in R2 for the scheduled handler, what it refuses again and again is
+// set aside there, and what it gives up is kept.
 
 // How often wrangler.toml has a failed message delivered again before it becomes a dead letter.
 const RETRIES = 10;
-// How long the queue may take to accept messages. What it accepts later it has twice, and the record once.
+// How long a queue may take to accept messages. What it accepts later it has twice, and the record once.
 const ANSWER_MS = 3000;
-// How many of the waiting messages one run of the schedule takes, and how many at once: a call of the runtime may do a
-// thousand requests, and the queue takes 256 KB with one.
+// What one message holds at most; a queue takes 128 KB.
+const MESSAGE = { events: 100, visits: 100, bytes: 100_000 };
+// What one call to a queue takes at most: a little below the platform's 256 KB.
+const CALL = { messages: 100, bytes: 240_000 };
+// How many of the waiting messages one run of the schedule takes: a call of the runtime may do a thousand requests.
 const RECOVERED = 600;
-const TOGETHER = 50;
+// After how many runs in which the queue took other messages one that it refused is set aside.
+const CHANCES = 3;
+// After so many refusals in a row it is asked whether the queue works at all.
+const DOUBT = 3;
+
+const QUEUES = ["EVENTS", ...Array.from({ length: 9 }, (_, index) => `EVENTS_${index + 1}`)];
+
+/** The isolate's random id, how many visits it numbered, and which of the queues is its own. */
+const isolate = { source: undefined, visits: 0, turn: undefined };
+
+/** How many visits the isolate told of. */
+export const numbered = () => isolate.visits;
+
+/** Visits, one a line, each with its number. */
+export function numberedVisits(lines) {
+  return lines.split("\n").map((text) => ({ seq: isolate.visits++, text }));
+}
+
+/** The queues that are bound. */
+function queuesOf(env) {
+  return QUEUES.filter((name) => env[name]).map((name) => env[name]);
+}
 
 /**
- * Sends a message, three times if need be. Resolves to whether it is safe: in the queue, or in R2 until the scheduled
- * handler brings it back. Never rejects.
+ * Sends visits, one a line, and resolves to whether they are safe: in a queue, or in R2 until the scheduled handler brings
+ * them back. Without a queue there is nothing to do. Never rejects.
  */
-export async function ship(text, env) {
-  const refusal = await send([text], env);
+export async function ship(lines, env) {
+  if (queuesOf(env).length === 0) return true;
+  return deliver(messagesOf(numberedVisits(lines)), env);
+}
+
+/** Numbered visits as few messages: each with what it takes in bytes. */
+export function messagesOf(visits) {
+  isolate.source ??= crypto.randomUUID().replaceAll("-", "");
+  const messages = [];
+  let open;
+  for (const { seq, text } of visits) {
+    const visit = { seq, ...JSON.parse(text) };
+    // why: the number and a comma
+    const bytes = bytesOf(text) + 32;
+    const fits =
+      open &&
+      open.events + visit.events.length <= MESSAGE.events &&
+      open.body.visits.length < MESSAGE.visits &&
+      open.bytes + bytes <= MESSAGE.bytes;
+    if (!fits) {
+      open = { body: { schema: 2, source: isolate.source, visits: [] }, events: 0, bytes: 100 };
+      messages.push(open);
+    }
+    open.body.visits.push(visit);
+    open.events += visit.events.length;
+    open.bytes += bytes;
+  }
+  return messages;
+}
+
+const bytesOf = (text) => new TextEncoder().encode(text).length;
+
+/** Messages in as few calls as the platform takes them with. */
+function callsOf(messages) {
+  const calls = [];
+  let bytes = 0;
+  for (const message of messages) {
+    const last = calls.at(-1);
+    if (last && last.length < CALL.messages && bytes + message.bytes <= CALL.bytes) {
+      last.push(message);
+      bytes += message.bytes;
+    } else {
+      calls.push([message]);
+      bytes = message.bytes;
+    }
+  }
+  return calls;
+}
+
+/** Brings messages to safety; resolves to whether all are. */
+export async function deliver(messages, env) {
+  const calls = callsOf(messages).map(async (call) => {
+    // why: of messages that are refused together one may be the cause, and each has its own place to wait
+    if (call.length > 1 && !(await send(call, env, 1))) return true;
+    const safe = await Promise.all(call.map((message) => sendOrSpill(message, env)));
+    return safe.every(Boolean);
+  });
+  return (await Promise.all(calls)).every(Boolean);
+}
+
+async function sendOrSpill(message, env) {
+  const refusal = await send([message], env);
   if (!refusal) return true;
   try {
     if (!env.ARCHIVE) throw new Error("there is no ARCHIVE to keep it in");
-    const { source, seq } = JSON.parse(text);
-    await env.ARCHIVE.put(`spill/${source}-${seq}.json`, text);
+    await env.ARCHIVE.put(`spill/${nameOf(message.body)}`, JSON.stringify(message.body));
     console.error(`sortition: the queue refused a message, it waits in spill/: ${refusal}`);
     return true;
   } catch (error) {
-    const { events } = JSON.parse(text);
     console.error(
-      `sortition: failed in sending events, ${events.length} lost. The queue: ${refusal}. Spilling them: ${error}`,
+      `sortition: failed in sending events, ${message.events} lost. The queue: ${refusal}. Spilling them: ${error}`,
     );
     return false;
   }
 }
 
-/** Sends messages with one call, several times if need be; resolves to why the queue refused them. */
-export async function send(texts, env, attempts = 3) {
+const nameOf = ({ source, seq, visits }) => `${source}-${visits ? visits[0]?.seq : seq}.json`;
+
+/**
+ * Sends messages with one call, several times if need be; resolves to why they were refused. Of several queues the isolate
+ * has one of its own, and asks the next where that one fails.
+ */
+async function send(messages, env, attempts = 3) {
+  const queues = queuesOf(env);
+  isolate.turn ??= Math.floor(Math.random() * QUEUES.length);
   let refusal;
   for (let attempt = 0; attempt < attempts; attempt++) {
     try {
-      await inTime(env.EVENTS.sendBatch(texts.map((text) => ({ body: JSON.parse(text), contentType: "json" }))));
+      const queue = queues[(isolate.turn + attempt) % queues.length];
+      await inTime(queue.sendBatch(messages.map(({ body }) => ({ body, contentType: "json" }))));
       return undefined;
     } catch (error) {
       refusal = error ?? new Error("it said nothing");
-      await pause(50 * 4 ** attempt);
+      if (attempt + 1 < attempts) await pause(50 * 4 ** attempt);
     }
   }
   return refusal;
@@ -63,36 +154,93 @@ async function inTime(answer) {
   }
 }
 
-/** Brings messages that the queue once refused back to it. */
+/** Brings messages that the queue once refused back to it; those that it refuses though it works are counted. */
 export async function recover(env) {
-  if (!env.ARCHIVE || !env.EVENTS) return;
-  const { objects } = await env.ARCHIVE.list({ prefix: "spill/", limit: RECOVERED });
-  for (let first = 0; first < objects.length; first += TOGETHER) {
-    const keys = objects.slice(first, first + TOGETHER).map(({ key }) => key);
-    const texts = await Promise.all(keys.map(async (key) => (await env.ARCHIVE.get(key))?.text()));
-    const spilled = keys.map((key, index) => ({ key, text: texts[index] })).filter(({ text }) => text);
-    if (!(await bringBack(spilled, env))) return;
+  if (!env.ARCHIVE || queuesOf(env).length === 0) return;
+  const { objects } = await env.ARCHIVE.list({ prefix: "spill/", delimiter: "/", limit: RECOVERED });
+  const refused = [];
+  for (const call of callsOf(objects.map(({ key, size }) => ({ key, bytes: size })))) {
+    const spilled = (await Promise.all(call.map(({ key }) => readSpilled(key, env)))).filter(Boolean);
+    if (!(await bringBack(spilled, refused, env))) return;
+  }
+  if (refused.length > 0 && (await works(env))) for (const one of refused) await noteRefused(one, env);
+}
+
+/** A spilled message: `{ key, body, count }`, the count where it was refused before; undefined where it is gone. */
+async function readSpilled(key, env) {
+  const object = await env.ARCHIVE.get(key);
+  if (!object) return undefined;
+  const text = await object.text();
+  try {
+    const value = JSON.parse(text);
+    return value.body ? { key, body: value.body, count: value.count ?? 0 } : { key, body: value, count: 0 };
+  } catch (error) {
+    await setAside({ key, body: text, count: 1 }, `it is no JSON: ${error}`, env);
   }
 }
 
-/** Sends spilled messages and deletes them; whether the queue works. */
-async function bringBack(spilled, env) {
+/** Sends spilled messages and deletes them; adds to `refused` what the queue does not take. Whether the queue works. */
+async function bringBack(spilled, refused, env) {
   if (spilled.length === 0) return true;
-  const together = spilled.map(({ text }) => text);
-  if (!(await send(together, env, 1))) {
+  if (!(await send(spilled, env, 1))) {
     await env.ARCHIVE.delete(spilled.map(({ key }) => key));
     return true;
   }
-  let refused = 0;
-  for (const { key, text } of spilled) {
-    const refusal = await send([text], env);
-    if (refusal) console.error(`sortition: the queue still refuses ${key}: ${refusal}`);
-    else await env.ARCHIVE.delete(key);
-    // why: of one that is refused the message may be the cause, of three the queue is
-    refused = refusal ? refused + 1 : 0;
-    if (refused === 3) return false;
+  let inARow = 0;
+  for (const one of spilled) {
+    const refusal = await send([one], env, 1);
+    if (refusal) {
+      refused.push({ ...one, refusal });
+      // why: of one that is refused the message may be the cause, of three the queue may be
+      if (++inARow === DOUBT && !(await works(env))) {
+        console.error(`sortition: the queue still refuses what waits in spill/: ${refusal}`);
+        return false;
+      }
+      inARow %= DOUBT;
+    } else {
+      await env.ARCHIVE.delete(one.key);
+      inARow = 0;
+    }
   }
   return true;
+}
+
+/** Whether the queue takes a message that nothing is wrong with: one without visits. */
+async function works(env) {
+  return !(await send([{ body: { schema: 2, source: "probe", visits: [] } }], env, 1));
+}
+
+/** What the queue refused though it works: one that was refused so in several runs is set aside. */
+async function noteRefused({ key, body, count, refusal }, env) {
+  if (body.visits?.length > 1) {
+    // why: one visit may be the cause, and the others need not wait for it
+    const kept = [];
+    for (const visit of body.visits) {
+      const alone = { ...body, visits: [visit] };
+      const reason = await send([{ body: alone }], env, 1);
+      if (reason) kept.push(await keepRefused({ body: alone, count: 1 }, reason, env));
+    }
+    if (!kept.includes(key)) await env.ARCHIVE.delete(key);
+    return;
+  }
+  const counted = { key, body, count: count + 1 };
+  if (counted.count < CHANCES) await keepRefused(counted, refusal, env);
+  else await setAside(counted, refusal, env);
+}
+
+/** Keeps a message for the next run, with how often it was refused; resolves to its key. */
+async function keepRefused({ body, count }, reason, env) {
+  const key = `spill/${nameOf(body)}`;
+  await env.ARCHIVE.put(key, JSON.stringify({ reason: String(reason), count, body }));
+  return key;
+}
+
+/** Keeps a message out of the way, where `sortition events replay` finds it. */
+async function setAside({ key, body, count }, reason, env) {
+  const name = `spill/refused/${key.slice("spill/".length)}`;
+  await env.ARCHIVE.put(name, JSON.stringify({ reason: String(reason), count, body }));
+  await env.ARCHIVE.delete(key);
+  console.error(`sortition: a message was refused ${count} times and is set aside as ${name}: ${reason}`);
 }
 
 /**

@@ -88,11 +88,11 @@ impl Visit {
     pub fn next(&mut self, now: f64) -> String {
         isolate::with(|isolate| {
             let outcome = self.visit.next(&mut isolate.breakers, now);
-            let messages = match &outcome {
-                Outcome::Answer(answer) => isolate::page_messages(isolate, &answer.events, millis(now), entropy),
-                _ => Vec::new(),
+            let told = match &outcome {
+                Outcome::Answer(answer) => isolate::page_visits(isolate, &answer.events, millis(now)),
+                _ => None,
             };
-            visit::encode_outcome(&outcome, &messages)
+            visit::encode_outcome(&outcome, &told.unwrap_or_default())
         })
         .unwrap_or_default()
     }
@@ -153,7 +153,7 @@ impl Visit {
         {
             events.push(&event);
         }
-        let messages = isolate::with(|isolate| {
+        isolate::with(|isolate| {
             self.visit.note(&mut isolate.exposed, &finish.exposed);
             let counts = &mut isolate.counts.not_rewritten;
             match finish.not_rewritten {
@@ -162,9 +162,9 @@ impl Visit {
                 Some(NotRewritten::Encoding) => counts.encoding += 1,
                 None => {}
             }
-            isolate::page_messages(isolate, &events, millis(now), entropy)
         });
-        visit::encode_finish(&finish, self.loaded.generation, &messages.unwrap_or_default())
+        let told = isolate::page_message(&events, millis(now)).unwrap_or_default();
+        visit::encode_finish(&finish, self.loaded.generation, &told)
     }
 
     /// The rewriter's calls of one variant of the visit's plan, on a page of a charset (`utf-8` or `ascii`), as JSON:
@@ -208,13 +208,13 @@ impl Visit {
     }
 }
 
-/// The message for the queue of an exposure that waited until an element was met; `None` where the isolate sent it today.
-/// `key`: what it is remembered by, in hexadecimal digits.
+/// What the queue is told of an exposure that waited until an element was met: visits in JSON, one a line; `None` where
+/// the isolate sent it today. `key`: what it is remembered by, in hexadecimal digits.
 #[wasm_bindgen]
 pub fn met(key: &str, exposure: String, now: f64) -> Option<String> {
     let key = u64::from_str_radix(key, 16).ok()?;
     isolate::with(|isolate| isolate.exposed.note(key, millis(now))).filter(|is_new| *is_new)?;
-    isolate::page_message(&Written::exposure(exposure), millis(now), entropy)
+    isolate::page_message(&Written::exposure(exposure), millis(now))
 }
 
 /// The event of the origin's word on who a visitor is, where it is new to the isolate.
@@ -238,22 +238,25 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
     match arrive(&loaded.plan, &[], &request, secret.as_deref(), entropy) {
         Arrival::Person(visitor) if visitor.returning => {
             let event = identified(&loaded, &visitor.id, user, millis(now))?;
-            isolate::page_message(&Written::events(&[event]), millis(now), entropy)
+            isolate::page_message(&Written::events(&[event]), millis(now))
         }
         _ => None,
     }
 }
 
-/// Takes down what the rewriter's steps met so far, as JSON for `/health`.
+/// Takes down what the rewriter's steps met so far, as JSON for `/health`, and how many visits were told of.
 #[wasm_bindgen]
-pub fn note_hits(hits: String) {
-    isolate::with(|isolate| isolate.hits = serde_json::value::RawValue::from_string(hits).ok());
+pub fn note_counts(hits: String, visits: f64) {
+    isolate::with(|isolate| {
+        isolate.messages = u64::try_from(millis(visits)).unwrap_or(0);
+        isolate.hits = serde_json::value::RawValue::from_string(hits).ok();
+    });
 }
 
 /// Changes of the headers of an answer that could not be finished, as a `forward` of [`visit::encode_outcome`].
 #[wasm_bindgen]
 pub fn unfinished() -> String {
-    visit::encode_outcome(&Outcome::Forward(Forward { changes: &execution::unfinished() }), &[])
+    visit::encode_outcome(&Outcome::Forward(Forward { changes: &execution::unfinished() }), "")
 }
 
 /// A list of entity tags with ours turned into the origin's, in a request that no experiment touches and that changes
@@ -279,11 +282,11 @@ pub fn classes(old: &str, class: &str, adds: bool) -> Option<String> {
     rewriting::classes(old, class, adds)
 }
 
-/// The message for the queue of events that were made elsewhere, as JSON; `None` where there is no queue.
+/// Events that were made elsewhere, as visits for the queue, one a line; `None` where there is no queue.
 #[wasm_bindgen]
 pub fn message(events: &str) -> Option<String> {
     let events: Vec<Event> = serde_json::from_str(events).ok()?;
-    isolate::message(&events, entropy)
+    isolate::message(&events)
 }
 
 /// The number of the isolate's plan.

@@ -2,7 +2,7 @@
 
 use super::health::{MAX_HEALTH, OriginHealth};
 use super::money::{Currency, DEFAULT_EXPONENT, MAX_MINOR};
-use super::{Conversion, Event, Message, Problem, What};
+use super::{Conversion, Event, Message, Problem, Visit, What};
 use crate::document::Timestamp;
 
 /// The first field that no producer of ours would have written.
@@ -11,17 +11,25 @@ pub(super) fn check(message: &Message) -> Result<(), Problem> {
     if message.source.is_empty() || message.source.len() > 64 {
         return refuse("source".to_owned(), "it is no isolate's id");
     }
-    if i64::try_from(message.seq).is_err() {
+    for (number, visit) in message.visits.iter().enumerate() {
+        check_visit(visit).map_err(|(field, message)| Problem::new(format!("visits[{number}].{field}"), message))?;
+    }
+    Ok(())
+}
+
+fn check_visit(visit: &Visit) -> Result<(), (String, String)> {
+    let refuse = |field: String, message: &str| Err((field, message.to_owned()));
+    if i64::try_from(visit.seq).is_err() {
         return refuse("seq".to_owned(), "it is no running number");
     }
-    if message.health.len() > MAX_HEALTH {
-        return refuse("health".to_owned(), "it has more rows than a message carries (64)");
+    if visit.health.len() > MAX_HEALTH {
+        return refuse("health".to_owned(), "it has more rows than a visit carries (64)");
     }
-    if let Some(index) = message.health.iter().position(|row| !is_sound(row)) {
+    if let Some(index) = visit.health.iter().position(|row| !is_sound(row)) {
         return refuse(format!("health[{index}]"), "its hour is none, or its numbers do not add up");
     }
-    for (index, event) in message.events.iter().enumerate() {
-        check_event(event).map_err(|(field, message)| Problem::new(format!("events[{index}].{field}"), message))?;
+    for (index, event) in visit.events.iter().enumerate() {
+        check_event(event).map_err(|(field, message)| (format!("events[{index}].{field}"), message))?;
     }
     Ok(())
 }

@@ -1,31 +1,38 @@
-//! Events → the text of a queue message.
+//! Events → the texts of visits, of which the queue's messages are made.
 
 use super::exposure::Met;
 use super::health::OriginHealth;
 use super::json::Object;
-use super::{Event, SCHEMA, Served, What};
+use super::{Event, MAX_EVENTS, Served, What};
 use crate::execution::Intent;
 use crate::plan::Plan;
 
-/// Events as JSON texts, for one message.
+/// The events of one request as JSON texts. Those that do not fit one message are told as several visits.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
-    /// The events with commas between them.
+    /// The events of the visit that still takes some, with commas between them.
     text: String,
-    /// How many exposures are among them.
+    /// How many those are.
+    count: usize,
+    /// The events of visits that take no more.
+    full: Vec<String>,
+    /// How many exposures are among them all.
     pub exposures: u64,
 }
+
+/// The most that the events of one visit take, in bytes. With the rows of [`super::health`], at most 20 KB, they fit a
+/// message of 100 KB; a single event is never longer, since the body of a page or server is at most 64 KiB.
+const MAX_BYTES: usize = 76_000;
 
 impl Written {
     /// The exposures of an intent's decisions, by their positions among them. `view` is the page view as JSON.
     #[must_use]
     pub fn exposures(intent: &Intent, plan: &Plan, exposed: &[usize], view: &str) -> Self {
         let mut written = Self::default();
-        written.text.reserve(exposed.len() * 1024);
+        written.text.reserve(exposed.len().min(MAX_EVENTS) * 1024);
         for decision in exposed.iter().filter_map(|&position| intent.decisions.get(position)) {
             if let Some(met) = Met::of(intent, plan, decision) {
-                written.comma();
-                met.write(plan, view, &mut written.text);
+                written.add(|text| met.write(plan, view, text));
                 written.exposures += 1;
             }
         }
@@ -43,19 +50,19 @@ impl Written {
     /// Adds an event.
     pub fn push(&mut self, event: &Event) {
         if let Ok(text) = serde_json::to_string(event) {
-            self.comma();
-            self.text += &text;
+            self.add(|events| *events += &text);
             self.exposures += u64::from(matches!(event.what, What::Exposed(_)));
         }
     }
 
-    /// An exposure that was written before, by [`Written::text`].
+    /// An exposure that was written before; [`Written::text`] gave it.
     #[must_use]
     pub fn exposure(text: String) -> Self {
-        Self { exposures: u64::from(!text.is_empty()), text }
+        let count = usize::from(!text.is_empty());
+        Self { exposures: u64::from(!text.is_empty()), text, count, full: Vec::new() }
     }
 
-    /// The events as JSON, with commas between them.
+    /// The events of the visit that still takes some, as JSON with commas between them: all, where it is one event.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -67,30 +74,46 @@ impl Written {
         self.text.is_empty()
     }
 
-    /// The message that carries them, as JSON: what [`super::Message`] is read from. `source` and `seq` are the isolate's.
+    /// The visits that carry them, as JSON, one a line: what [`super::Visit`] is read from, but for the number, which
+    /// whoever sends them gives them. The first also tells what the isolate served and how the origin is.
     #[must_use]
-    pub fn message(&self, source: &str, seq: u64, served: Option<Served>, health: &[OriginHealth]) -> String {
-        let mut text = String::with_capacity(self.text.len() + 256);
-        let mut object = Object::begin(&mut text);
-        object.json("schema", &SCHEMA.to_string());
-        object.text("source", source);
-        object.json("seq", &seq.to_string());
-        if let Some(served) = served.and_then(|served| serde_json::to_string(&served).ok()) {
-            object.json("served", &served);
+    pub fn visits(&self, served: Option<Served>, health: &[OriginHealth]) -> String {
+        let mut text = String::with_capacity(self.text.len() + 64);
+        for (index, events) in self.full.iter().chain([&self.text]).enumerate() {
+            let first = index == 0;
+            if !first {
+                text += "\n";
+            }
+            let mut object = Object::begin(&mut text);
+            if let Some(served) = served.filter(|_| first).and_then(|served| serde_json::to_string(&served).ok()) {
+                object.json("served", &served);
+            }
+            if first
+                && !health.is_empty()
+                && let Ok(health) = serde_json::to_string(health)
+            {
+                object.json("health", &health);
+            }
+            object.list("events", events);
+            object.end();
         }
-        if !health.is_empty()
-            && let Ok(health) = serde_json::to_string(health)
-        {
-            object.json("health", &health);
-        }
-        object.list("events", &self.text);
-        object.end();
         text
     }
 
-    fn comma(&mut self) {
-        if !self.text.is_empty() {
+    /// Adds the event that `write` writes behind what a text holds.
+    fn add(&mut self, write: impl FnOnce(&mut String)) {
+        let before = self.text.len();
+        if before > 0 {
             self.text += ",";
         }
+        let start = self.text.len();
+        write(&mut self.text);
+        if before > 0 && (self.count >= MAX_EVENTS || self.text.len() > MAX_BYTES) {
+            let event = self.text.split_off(start);
+            self.text.truncate(before);
+            self.full.push(core::mem::replace(&mut self.text, event));
+            self.count = 0;
+        }
+        self.count += 1;
     }
 }

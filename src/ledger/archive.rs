@@ -11,7 +11,7 @@ use crate::hash;
 pub fn archive(messages: &[Message], received_at: &str) -> Option<(String, String)> {
     let (day, hour) = (received_at.get(..10)?, received_at.get(11..13)?);
     let mut lines = String::new();
-    for event in messages.iter().flat_map(|message| &message.events) {
+    for event in messages.iter().flat_map(Message::events) {
         lines.push_str(&serde_json::to_string(event).ok()?);
         lines.push('\n');
     }

@@ -134,11 +134,17 @@ impl Person {
             return None;
         };
         let letter = value.get("body").is_some();
+        let message = if letter { value.pointer_mut("/body") } else { Some(&mut value) };
+        if let Some(Value::Array(visits)) = message.and_then(|message| message.get_mut("visits")) {
+            // why: a visit that has lost its events keeps its number, which would count as lost otherwise
+            for events in visits.iter_mut().filter_map(|visit| visit.get_mut("events")?.as_array_mut()) {
+                self.remove_from(events, gone);
+            }
+            return Some(value.to_string());
+        }
         let events = if letter { value.pointer_mut("/body/events") } else { value.get_mut("events") };
         if let Some(Value::Array(events)) = events {
-            let before = events.len();
-            events.retain(|event| !self.names(event));
-            *gone += before - events.len();
+            self.remove_from(events, gone);
             let left = !events.is_empty();
             return left.then(|| value.to_string());
         }
@@ -147,6 +153,12 @@ impl Person {
             return None;
         }
         Some(line.to_owned())
+    }
+
+    fn remove_from(&self, events: &mut Vec<Value>, gone: &mut usize) {
+        let before = events.len();
+        events.retain(|event| !self.names(event));
+        *gone += before - events.len();
     }
 
     /// Whether an event is the person's.

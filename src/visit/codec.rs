@@ -25,21 +25,21 @@ pub fn is_header_value(text: &str) -> bool {
     text.bytes().all(|byte| (byte >= b' ' && byte != 0x7f) || byte == b'\t')
 }
 
-/// An outcome as text. `messages` go to the queue with an answer of our own.
+/// An outcome as text. `told` is what the queue is told with an answer of our own: visits, one a line.
 ///
 /// ```text
-/// answer         status, messages, changes of the answer
+/// answer         status, visits, changes of the answer
 /// forward        changes of the request
 /// variant_origin base URL or nothing, path prefix, milliseconds, longest body to keep, `trusted` or `foreign`, changes
 /// shared_copy    variants, changes of the request where there is no copy
 /// ```
 #[must_use]
-pub fn encode_outcome(outcome: &Outcome<'_>, messages: &[String]) -> String {
+pub fn encode_outcome(outcome: &Outcome<'_>, told: &str) -> String {
     match outcome {
         Outcome::Answer(answer) => {
             let mut text = Text::new("answer", 1024);
             text.field(&answer.status.to_string());
-            text.list(messages);
+            text.field(told);
             text.changes(answer.changes)
         }
         Outcome::Forward(forward) => Text::new("forward", 512).changes(forward.changes),
@@ -61,14 +61,14 @@ pub fn encode_outcome(outcome: &Outcome<'_>, messages: &[String]) -> String {
     }
 }
 
-/// What becomes of an answer, as text: `finish`, messages for the queue, then, where the body is rewritten, the number of
+/// What becomes of an answer, as text: `finish`, visits for the queue, then, where the body is rewritten, the number of
 /// the plan that positions are of, else nothing; steps (`3.1,5.0`: experiment and variant); `utf-8`, or `ascii` where text
 /// beyond ASCII goes in as references; the `Content-Type` for the rewriter, or nothing; further calls as JSON, or nothing;
 /// what is watched (experiment, key and exposure, experiment, …); changes of the answer.
 #[must_use]
-pub fn encode_finish(finish: &Finish, generation: u32, messages: &[String]) -> String {
+pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
     let mut text = Text::new("finish", 2048);
-    text.list(messages);
+    text.field(told);
     match &finish.rewriting {
         Some(rewriting) => {
             text.field(&generation.to_string());

@@ -6,6 +6,9 @@ const START = Date.parse("2026-11-21T00:00:00Z");
 /** How many events a message carries. */
 export const EVENTS = 10;
 
+/** How many visits a message carries: the events are theirs together. */
+export const VISITS = 3;
+
 /** How many isolates sent them. */
 const ISOLATES = 20;
 

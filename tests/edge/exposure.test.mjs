@@ -73,7 +73,7 @@ describe("the message", () => {
     await until(() => sent().length === 1, "the message");
     const [message] = sent();
     assert.deepEqual(Object.keys(message).sort(), ["events", "schema", "seq", "source"]);
-    assert.equal(message.schema, 1);
+    assert.equal(message.schema, 2);
     assert.match(message.source, /^[0-9a-f]{32}$/);
     assert.equal(Number.isInteger(message.seq), true);
     assert.deepEqual(exposed(), ["hero=bold", "price=bold"]);

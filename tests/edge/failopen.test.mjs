@@ -102,9 +102,9 @@ describe("the queue", () => {
     assert.ok(world.platform.sends > 1, "it was tried again");
     const [[key, text]] = world.platform.objects;
     const message = JSON.parse(text);
-    assert.equal(key, `spill/${message.source}-${message.seq}.json`);
+    assert.equal(key, `spill/${message.source}-${message.visits[0].seq}.json`);
     assert.deepEqual(
-      message.events.map((event) => event.variant),
+      message.visits.flatMap(({ events }) => events.map((event) => event.variant)),
       ["bold"],
     );
   });
@@ -124,7 +124,7 @@ describe("the queue", () => {
     t.after(() => world.close());
     world.platform.behaviour.queue = "hang";
     for (let i = 0; i < 5; i++) assert.match((await world.ask("/")).text, /Hello/);
-    await until(() => world.platform.objects.size === 5, "the spilled messages", 25_000);
+    await until(() => world.spilled().length === 5, "the spilled messages", 25_000);
   });
 
   test("R2 refuses too: the page is the same, and the log says what was lost", async (t) => {

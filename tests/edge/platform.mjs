@@ -10,16 +10,18 @@ export async function startPlatform() {
     kv: new Map(),
     /**
      * How KV, the queue, R2 and D1 behave: `ok`, `fail` (an error) or `hang` (no answer at all). A queue may also be
-     * `single`: it refuses calls with several messages.
+     * `single`: it refuses calls with several messages, or `poison`: it refuses calls in which the word stands.
      */
     behaviour: { kv: "ok", queue: "ok", r2: "ok", d1: "ok" },
     /** Every key that KV was asked for. */
     reads: [],
     /** Every message that the queue took. */
+    bodies: [],
+    /** Their visits, each as if it were a message of its own. */
     messages: [],
     /** How often the queue was asked to take some. */
     sends: 0,
-    /** How many it took, ever. */
+    /** How many visits it took, ever. */
     taken: 0,
     /** What R2 holds, by key. */
     objects: new Map(),
@@ -36,7 +38,12 @@ export async function startPlatform() {
     if (service === "queue") state.sends++;
     const content = Buffer.concat(chunks);
     if (behaviour === "hang") return;
-    if (behaviour === "fail" || (behaviour === "single" && messagesOf(content).length > 1)) {
+    const refuses = {
+      fail: () => true,
+      single: () => messagesOf(content).length > 1,
+      poison: () => JSON.stringify(messagesOf(content)).includes("poison"),
+    };
+    if (refuses[behaviour]?.()) {
       response.writeHead(500);
       return response.end("this service is told to fail");
     }
@@ -72,9 +79,11 @@ const messagesOf = (body) =>
   JSON.parse(body.toString()).messages.map((message) => JSON.parse(Buffer.from(message.body, "base64").toString()));
 
 function takeMessages(state, _request, response, body) {
-  const messages = messagesOf(body);
-  state.taken += messages.length;
-  state.messages.push(...messages);
+  const bodies = messagesOf(body);
+  const visits = bodies.flatMap(({ visits, ...rest }) => visits.map((visit) => ({ ...rest, ...visit })));
+  state.taken += visits.length;
+  state.bodies.push(...bodies);
+  state.messages.push(...visits);
   response.writeHead(200, { "Content-Type": "application/json" });
   response.end(
     JSON.stringify({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: 0 } } }),
@@ -92,7 +101,9 @@ function keepObject(state, request, response, body) {
     },
     get: () => [headOf(state, wanted.object), state.objects.get(wanted.object)],
     list() {
-      const keys = [...state.objects.keys()].filter((key) => key.startsWith(wanted.prefix ?? "")).sort();
+      const prefix = wanted.prefix ?? "";
+      const below = (key) => wanted.delimiter && key.slice(prefix.length).includes(wanted.delimiter);
+      const keys = [...state.objects.keys()].filter((key) => key.startsWith(prefix) && !below(key)).sort();
       const limit = wanted.limit ?? 1000;
       const objects = keys.slice(0, limit).map((key) => headOf(state, key));
       return [{ objects, truncated: keys.length > limit, delimitedPrefixes: [] }];

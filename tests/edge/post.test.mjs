@@ -1,4 +1,4 @@
-// Messages of requests that come at once go to the queue with one call, and none is lost whatever becomes of it.
+// Visits that come at once go to the queue as one message, and none is lost whatever becomes of it.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -6,7 +6,7 @@ import { until } from "./client.mjs";
 import { documentOf, experiment } from "./documents.mjs";
 import { startWorld } from "./world.mjs";
 
-const DOCUMENT = documentOf([experiment()]);
+const DOCUMENT = documentOf([experiment({ pages: ["/*"] })]);
 
 let world;
 before(async () => {
@@ -20,51 +20,82 @@ const visitors = (name, count) => Array.from({ length: count }, (_, index) => `$
 const visit = (visitor, headers = {}) => world.ask("/", { headers: { cookie: `sortition_id=${visitor}`, ...headers } });
 const told = () => world.platform.messages.map(({ events }) => events.map((event) => event.anonymous_id));
 
-describe("messages of requests that come at once", () => {
-  test("go with few calls; each is the message of one request", async () => {
+describe("visits that come at once", () => {
+  test("go in few messages, each with a number of its own", async () => {
     await world.forget();
     const before = world.platform.sends;
     const some = visitors("many", 250);
     await Promise.all(some.map((visitor) => visit(visitor)));
-    const messages = await world.sent();
+    const visits = await world.sent();
     assert.deepEqual(told().sort(), some.map((visitor) => [visitor]).sort());
-    const numbers = messages.map(({ seq }) => seq).sort((a, b) => a - b);
+    const numbers = visits.map(({ seq }) => seq).sort((a, b) => a - b);
     assert.deepEqual(
       numbers,
       numbers.map((_, index) => numbers[0] + index),
     );
-    assert.equal(new Set(messages.map(({ source }) => source)).size, 1);
+    const { bodies } = world.platform;
+    assert.equal(new Set(bodies.map(({ source }) => source)).size, 1);
+    assert.ok(bodies.every(({ schema }) => schema === 2));
+    for (const { visits } of bodies) assert.ok(visits.reduce((sum, { events }) => sum + events.length, 0) <= 100);
     const calls = world.platform.sends - before;
-    assert.ok(calls >= 3 && calls < some.length, `${calls} calls, of which each may take 100 messages`);
+    assert.ok(calls >= 3 && calls < some.length, `${calls} calls, of which each may take 100 visits`);
+    assert.ok(bodies.length < some.length / 2, `${bodies.length} messages`);
   });
 
-  test("go one by one where the queue refuses them together", async () => {
+  test("messages that the queue refuses together go one by one", async () => {
     await world.forget();
     world.platform.behaviour.queue = "single";
-    const some = visitors("single", 20);
-    await Promise.all(some.map((visitor) => visit(visitor)));
+    // why: a hundred long pages are more than one message holds
+    const some = visitors("single", 100);
+    const path = `/p/${"long".repeat(250)}`;
+    const ask = (visitor) => world.ask(path, { headers: { cookie: `sortition_id=${visitor}` } });
+    await Promise.all(some.map(ask));
     await until(
       () => world.platform.messages.length >= some.length,
-      () => `20 messages, there are ${world.platform.messages.length}`,
+      () => `100 visits, there are ${world.platform.messages.length}`,
     );
     world.platform.behaviour.queue = "ok";
     assert.deepEqual(told().sort(), some.map((visitor) => [visitor]).sort());
     assert.equal(world.platform.objects.size, 0);
+    for (const body of world.platform.bodies) assert.ok(JSON.stringify(body).length <= 100_000);
   });
 });
 
-test("what the queue refused comes back with few calls", async () => {
-  await world.forget();
-  world.platform.behaviour.queue = "fail";
-  const some = visitors("spilled", 120);
-  await Promise.all(some.map((visitor) => visit(visitor)));
-  await until(() => world.platform.objects.size === some.length, "the spilled messages");
-  world.platform.behaviour.queue = "ok";
-  const before = world.platform.sends;
-  await world.schedule();
-  assert.deepEqual(told().sort(), some.map((visitor) => [visitor]).sort());
-  assert.equal(world.platform.objects.size, 0);
-  assert.equal(world.platform.sends - before, 3);
+describe("what the queue refused", () => {
+  test("comes back with few calls", async () => {
+    await world.forget();
+    world.platform.behaviour.queue = "fail";
+    const some = visitors("spilled", 120);
+    for (let at = 0; at < 120; at += 12) {
+      await Promise.all(some.slice(at, at + 12).map((visitor) => visit(visitor)));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await until(() => world.spilled().length === some.length, "the spilled visits");
+    const waiting = world.platform.objects.size;
+    assert.ok(waiting >= 5, `${waiting} objects`);
+    world.platform.behaviour.queue = "ok";
+    const before = world.platform.sends;
+    await world.schedule();
+    assert.deepEqual(told().sort(), some.map((visitor) => [visitor]).sort());
+    assert.equal(world.platform.objects.size, 0);
+    assert.ok(world.platform.sends - before < waiting, "fewer calls than messages");
+  });
+
+  test("while the queue is down is not counted", async () => {
+    await world.forget();
+    world.platform.behaviour.queue = "fail";
+    for (const visitor of visitors("waiting", 4)) {
+      await visit(visitor);
+      await until(() => world.spilled().some(({ events }) => events[0].anonymous_id === visitor), visitor);
+    }
+    for (let run = 0; run < 4; run++) await world.schedule();
+    assert.equal(world.platform.objects.size, 4);
+    assert.ok([...world.platform.objects.values()].every((text) => JSON.parse(text).count === undefined));
+    world.platform.behaviour.queue = "ok";
+    await world.schedule();
+    assert.equal(world.platform.objects.size, 0);
+    assert.deepEqual(told().flat().sort(), visitors("waiting", 4));
+  });
 });
 
 describe("a request that is ended before it could send", () => {
@@ -88,4 +119,41 @@ describe("a request that is ended before it could send", () => {
     await until(() => world.platform.messages.length >= 3, "the messages", 25_000);
     assert.deepEqual(told().sort(), [["gone-visitor-1"], ["gone-visitor-2"], ["gone-visitor-3"]]);
   });
+});
+
+// At the end, since what never arrives would be waited for by what comes after.
+// Six messages that the queue never takes once held up everything behind them for good.
+test("what the queue refuses again and again is set aside with its reason and a count, and the rest goes on", async () => {
+  await world.forget();
+  world.platform.behaviour.queue = "fail";
+  const poison = visitors("poison", 8);
+  const good = visitors("good", 8);
+  for (const visitor of [...poison, ...good]) {
+    await visit(visitor);
+    await until(() => world.spilled().some(({ events }) => events[0].anonymous_id === visitor), visitor);
+  }
+  // and one message with both
+  await Promise.all(
+    visitors("both-poison", 1)
+      .concat(visitors("both-good", 3))
+      .map((visitor) => visit(visitor)),
+  );
+  await until(() => world.spilled().length === 20, "the spilled visits");
+  world.platform.behaviour.queue = "poison";
+  const arrived = () => told().flat();
+  for (let run = 1; run <= 4; run++) {
+    await world.schedule();
+    if (run < 3) assert.ok([...world.platform.objects.keys()].every((key) => !key.startsWith("spill/refused/")));
+  }
+  world.platform.behaviour.queue = "ok";
+  assert.deepEqual(arrived().sort(), [...good, ...visitors("both-good", 3)].sort());
+  const aside = [...world.platform.objects].map(([key, text]) => [key, JSON.parse(text)]);
+  assert.equal(aside.length, 9);
+  for (const [key, { reason, count, body }] of aside) {
+    assert.match(key, /^spill\/refused\/[0-9a-f]{32}-\d+\.json$/);
+    assert.match(reason, /\w/);
+    assert.equal(count, 3);
+    assert.match(body.visits[0].events[0].anonymous_id, /poison/);
+  }
+  world.platform.objects.clear();
 });

@@ -106,8 +106,17 @@ export async function startWorld({
     async forget() {
       await world.sent();
       platform.messages.length = 0;
+      platform.bodies.length = 0;
       origin.forget();
     },
+    /** The visits that wait in R2. */
+    spilled: () =>
+      [...platform.objects]
+        .filter(([key]) => key.startsWith("spill/"))
+        .flatMap(([, text]) => {
+          const value = JSON.parse(text);
+          return (value.body ?? value).visits;
+        }),
     /** Turns the worker's clock ahead, or back; needs `probed`. */
     turnClock: (milliseconds) => ask(url, "/test/clock", { method: "POST", body: String(milliseconds) }),
     /** Runs the schedule, and returns how what it left behind the answer ended; needs `probed`. */

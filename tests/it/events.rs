@@ -8,7 +8,7 @@ use sortition_engine::document::Document;
 use sortition_engine::events::money::{Currency, Decimal, MAX_MINOR};
 use sortition_engine::events::reception::{self, MAX_BODY};
 use sortition_engine::events::{
-    Channel, Event, Message, SCHEMA, Served, What, Written, exposure, page_view, personal, shopify, signature,
+    Channel, Event, Message, SCHEMA, Served, Visit, What, Written, exposure, page_view, personal, shopify, signature,
 };
 use sortition_engine::hash::{hex, signature as hmac};
 use sortition_engine::plan::Plan;
@@ -372,26 +372,66 @@ fn currencies_are_all_three_letters() {
 #[test]
 fn messages_that_the_record_cannot_hold_are_refused() {
     let events = server(&converted(&json!({"value": 19.99, "currency": "EUR"}))).unwrap();
-    let good = Message { schema: SCHEMA, source: "s".to_owned(), seq: 0, served: None, health: Vec::new(), events };
+    let visit = |seq| Visit { seq, events: events.clone(), ..Visit::default() };
+    let good = Message { schema: SCHEMA, source: "s".to_owned(), visits: vec![visit(0), visit(1)] };
     let text = serde_json::to_value(&good).unwrap();
     assert_eq!(Message::parse(&text.to_string()).unwrap(), good);
     let cases = [
-        ("/schema", json!(2), "schema 2 is not known"),
+        ("/schema", json!(3), "schema 3 is not known"),
         ("/source", json!(""), "source:"),
-        ("/seq", json!(-1), "not a message"),
-        ("/events/0/id", json!("x"), "events[0].id:"),
-        ("/events/0/type", json!("else"), "not a message"),
-        ("/events/0/value", json!(19.999), "events[0].value:"),
-        ("/events/0/currency", json!("EURO"), "not a message"),
-        ("/events/0/converted_at", json!("2026-11-21T12:00:00Z"), "events[0].converted_at:"),
-        ("/events/0/at", json!("now"), "events[0].at:"),
-        ("/events", json!(vec![text["events"][0].clone(); 101]), "101 events"),
+        ("/visits", json!(null), "not a message of schema 2"),
+        ("/visits/1/seq", json!(-1), "not a message"),
+        ("/visits/1/seq", json!(1_u64 << 63), "visits[1].seq:"),
+        ("/visits/0/events/0/id", json!("x"), "visits[0].events[0].id:"),
+        ("/visits/0/events/0/type", json!("else"), "not a message"),
+        ("/visits/0/events/0/value", json!(19.999), "visits[0].events[0].value:"),
+        ("/visits/0/events/0/currency", json!("EURO"), "not a message"),
+        ("/visits/0/events/0/converted_at", json!("2026-11-21T12:00:00Z"), "visits[0].events[0].converted_at:"),
+        ("/visits/0/events/0/at", json!("now"), "visits[0].events[0].at:"),
+        ("/visits/0/events", json!(vec![text["visits"][0]["events"][0].clone(); 100]), "101 events"),
+        ("/visits", json!(vec![json!({"seq": 1, "events": []}); 101]), "101 visits"),
     ];
     for (place, value, expected) in cases {
         let mut bad = text.clone();
         *bad.pointer_mut(place).unwrap() = value;
         let reason = Message::parse(&bad.to_string()).unwrap_err();
         assert!(reason.starts_with(expected), "{place}: {reason}");
+    }
+}
+
+/// What was in the queue while the worker was replaced.
+#[test]
+fn a_message_of_schema_1_is_one_visit() {
+    let events = server(&converted(&json!({"value": 5}))).unwrap();
+    let served = Some(Served { crawlers: 1, visits: 2 });
+    let old = json!({"schema": 1, "source": "s", "seq": 7, "served": served, "events": events});
+    let visits = vec![Visit { seq: 7, served, health: Vec::new(), events }];
+    let message = Message::parse(&old.to_string()).unwrap();
+    assert_eq!(message, Message { schema: SCHEMA, source: "s".to_owned(), visits });
+    let reason = Message::parse(&json!({"schema": 1, "source": "s", "visits": []}).to_string()).unwrap_err();
+    assert!(reason.starts_with("not a message of schema 1: missing field `seq`"), "{reason}");
+}
+
+/// 101 experiments on a page once lost all their exposures, and so did twelve behind a `Referer` of 14 KB.
+#[test]
+fn what_does_not_fit_one_message_is_told_as_several_visits() {
+    let event = |size: usize| {
+        let properties = json!({"text": vec!["x".repeat(500); size / 500]});
+        server(&converted(&json!({"properties": properties}))).unwrap().remove(0)
+    };
+    for (count, size, visits) in [(0, 0, 1), (1, 0, 1), (100, 0, 1), (101, 0, 2), (250, 0, 3), (20, 10_000, 3)] {
+        let events = vec![event(size); count];
+        let served = Some(Served { crawlers: 1, visits: 2 });
+        let written = Written::events(&events).visits(served, &[]);
+        let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), visits, "{count} of {size} bytes");
+        let told: Vec<Event> = lines
+            .iter()
+            .flat_map(|visit| serde_json::from_value::<Vec<Event>>(visit["events"].clone()).unwrap())
+            .collect();
+        assert_eq!(told, events);
+        assert!(lines.iter().skip(1).all(|visit| visit.get("served").is_none()), "told once");
+        assert!(written.lines().all(|line| line.len() < 80_000));
     }
 }
 
@@ -421,7 +461,6 @@ proptest! {
         referrer in prop_oneof![Just(String::new()), "https://[a-z\"\\\\\u{1}-\u{7f}é]{0,20}/x"],
         user in prop_oneof![Just(String::new()), "[!-:A-~]{1,20}"],
         country in prop_oneof![Just(String::new()), "[A-Z\"]{2}"],
-        seq in any::<u64>(),
         crawlers in any::<Option<u64>>(),
     ) {
         let plan = compile(&json!({
@@ -452,11 +491,11 @@ proptest! {
         let events: Vec<Event> = all.iter().filter_map(|&at| exposure(&intent, &plan, at, &view)).collect();
         prop_assert_eq!(events.len(), 3);
         let served = crawlers.map(|crawlers| Served { crawlers, visits: 3 });
-        let message = Message { schema: SCHEMA, source: "s".to_owned(), seq, served, health: Vec::new(), events };
-        let expected = serde_json::to_string(&message).unwrap();
+        let visit = Visit { seq: 0, served, health: Vec::new(), events };
+        let expected = serde_json::to_string(&visit).unwrap().replacen("\"seq\":0,", "", 1);
         let written = Written::exposures(&intent, &plan, &all, &view.to_json());
         prop_assert_eq!(written.exposures, 3);
-        prop_assert_eq!(written.message("s", seq, served, &[]), expected.clone());
-        prop_assert_eq!(Written::events(&message.events).message("s", seq, served, &[]), expected);
+        prop_assert_eq!(written.visits(served, &[]), expected.clone());
+        prop_assert_eq!(Written::events(&visit.events).visits(served, &[]), expected);
     }
 }

@@ -44,7 +44,7 @@ fn a_batch_is_one_statement_a_table() {
 fn archives_never_overwrite_each_other() {
     let at = "2026-11-21T12:34:56.000Z";
     let (mut other, first) = (message(1), message(0));
-    other.events.truncate(1);
+    other.visits[0].events.truncate(1);
     let (one, lines) = archive(&[first.clone(), message(1)], at).unwrap();
     let (two, _) = archive(&[first.clone(), other], at).unwrap();
     assert_ne!(one, two);

@@ -48,7 +48,7 @@ fn answers_count_for_the_groups_that_the_split_made() {
     assert_eq!(told[0].latency, [2, 1, 0, 0, 0, 0, 1, 2]);
     assert_eq!(told[0].project, "shop");
     let message = json!({"schema": 1, "source": "isolate", "seq": 0, "health": told, "events": []});
-    assert_eq!(Message::parse(&message.to_string()).unwrap().health, told);
+    assert_eq!(Message::parse(&message.to_string()).unwrap().visits[0].health, told);
 }
 
 #[test]
@@ -139,13 +139,15 @@ fn what_does_not_add_up_is_no_message() {
     let read = |change: &dyn Fn(&mut Value)| {
         let mut message = json!({"schema": 1, "source": "isolate", "seq": 0, "health": [row], "events": []});
         change(&mut message["health"]);
-        Message::parse(&message.to_string()).map(|message| message.health.len())
+        Message::parse(&message.to_string()).map(|message| message.visits[0].health.len())
     };
     assert_eq!(read(&|_| {}), Ok(1));
-    assert!(read(&|health| health[0]["requests"] = json!(4)).unwrap_err().starts_with("health[0]"));
-    assert!(read(&|health| health[0]["errors"] = json!(4)).unwrap_err().starts_with("health[0]"));
-    assert!(read(&|health| health[0]["hour"] = json!("2026-11-21")).unwrap_err().starts_with("health[0]"));
-    assert!(read(&|health| health[0]["hour"] = json!("2026-11-21T24")).unwrap_err().starts_with("health[0]"));
+    assert!(read(&|health| health[0]["requests"] = json!(4)).unwrap_err().starts_with("visits[0].health[0]"));
+    assert!(read(&|health| health[0]["errors"] = json!(4)).unwrap_err().starts_with("visits[0].health[0]"));
+    assert!(read(&|health| health[0]["hour"] = json!("2026-11-21")).unwrap_err().starts_with("visits[0].health[0]"));
+    assert!(read(&|health| health[0]["hour"] = json!("2026-11-21T24")).unwrap_err().starts_with("visits[0].health[0]"));
     assert!(read(&|health| health[0]["latency"] = json!([3])).is_err());
-    assert!(read(&|health| *health = json!(vec![row.clone(); MAX_HEALTH + 1])).unwrap_err().starts_with("health"));
+    assert!(
+        read(&|health| *health = json!(vec![row.clone(); MAX_HEALTH + 1])).unwrap_err().starts_with("visits[0].health")
+    );
 }

@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<Report, Failure> {
             }
         }
         messages += waiting.len();
-        events += waiting.iter().map(|it| it.message.events.len()).sum::<usize>();
+        events += waiting.iter().map(|it| it.message.events().count()).sum::<usize>();
         if !arguments.dry_run {
             take(&mut store, waiting)?;
         }

@@ -35,10 +35,11 @@ unsafe extern "C" {
     async fn body(request: &JsValue, limit: u32) -> core::result::Result<JsValue, JsValue>;
 }
 
-#[wasm_bindgen(module = "/src/edge/ship.js")]
+// why: by its name and not by its path, for it numbers what is sent, and by the path it would be bundled a second time
+#[wasm_bindgen(raw_module = "sortition-ship")]
 unsafe extern "C" {
     #[wasm_bindgen(catch)]
-    async fn ship(text: &str, env: &JsValue) -> core::result::Result<JsValue, JsValue>;
+    async fn ship(visits: &str, env: &JsValue) -> core::result::Result<JsValue, JsValue>;
 }
 
 /// What a page reports: for the visitor of its cookie, and nobody else.
@@ -93,7 +94,7 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
         Err(found) => return problems(&found),
     };
     let count = events.len();
-    if let Some(message) = isolate::message(&events, entropy) {
+    if let Some(message) = isolate::message(&events) {
         let env = env.clone();
         context.wait_until(async move {
             // why: it reports its own failures
@@ -156,7 +157,7 @@ async fn keep(events: Vec<Event>, env: &Env) -> Result<Response> {
     if events.is_empty() {
         return accepted(0);
     }
-    if let Some(message) = isolate::message(&events, entropy) {
+    if let Some(message) = isolate::message(&events) {
         let safe = ship(&message, env.as_ref()).await.ok().and_then(|safe| safe.as_bool());
         if safe != Some(true) {
             return problem(503, "Service unavailable", "the events could not be kept: sign and send them again later");
