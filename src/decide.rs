@@ -182,7 +182,8 @@ pub struct Person<'a> {
 impl<'a> Person<'a> {
     fn unit(&self, kind: UnitKind) -> Option<&'a str> {
         match kind {
-            UnitKind::Visitor => Some(self.visitor),
+            // why: a server may ask for a user or a session alone
+            UnitKind::Visitor => Some(self.visitor).filter(|id| !id.is_empty()),
             UnitKind::User => self.user,
             UnitKind::Session => self.session,
         }
@@ -311,6 +312,12 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
         }
         if let Some(variant) = kept(e, person, kind) {
             return (Reason::Sticky, Some(variant));
+        }
+        if e.assigned_elsewhere {
+            return (Reason::Traffic, None);
+        }
+        if let Some(takeover) = &e.takeover {
+            return takeover.assign(unit).map_or((Reason::Traffic, None), |variant| (Reason::Split, Some(variant)));
         }
         let bucket = e.traffic_salt.bucket(unit);
         evidence.traffic = Some(bucket);

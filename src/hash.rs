@@ -4,6 +4,14 @@
 //! independent, nobody can craft ids that fall into one bucket without knowing the salt, and it is as fast as the
 //! unkeyed hashes on inputs as short as an id. `fixtures/buckets.json` pins its results for all time.
 
+mod fnv;
+mod murmur3;
+mod takeover;
+mod tool;
+
+pub use takeover::{Gate, Step, Takeover};
+pub use tool::{Like, Purpose, Recipe, seed_of};
+
 use core::hash::Hasher;
 use siphasher::{sip::SipHasher24, sip128};
 
@@ -126,6 +134,13 @@ pub mod signature {
     #[must_use]
     pub fn sign(key: &[u8], message: &[&[u8]]) -> [u8; 32] {
         mac(key, message).map_or([0; 32], |mac| mac.finalize().into_bytes().into())
+    }
+
+    /// Whether two secrets are the same, in a time that tells nothing of where they differ.
+    #[must_use]
+    pub fn same(known: &str, given: &str) -> bool {
+        let message: &[&[u8]] = &[b"the same secret"];
+        verify(known.as_bytes(), message, &sign(given.as_bytes(), message))
     }
 
     /// Whether `tag` is the message's, or its first bytes where it is at least 16 long; compared in constant time.

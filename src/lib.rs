@@ -19,6 +19,7 @@ pub mod events;
 pub mod visit;
 #[cfg(any(not(target_arch = "wasm32"), feature = "chaos"))]
 pub mod replay;
+pub mod decisions;
 pub mod ledger;
 pub mod stats;
 pub mod readout;

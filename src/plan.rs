@@ -9,6 +9,7 @@ mod kill;
 mod original;
 mod page;
 mod secrets;
+mod takeover;
 
 pub use cookie::CookieAttributes;
 pub use kill::Kill;
@@ -20,7 +21,7 @@ use crate::document::{
     Bridge, Consent, CrawlerPolicy, Display, Expose, HeaderSettings, Kind, OriginChange, Preview, Redirect,
     RewriteStep, Slots, Status, UnitKind, VisitorSettings,
 };
-use crate::hash::{Bucket, Salt};
+use crate::hash::{Bucket, Salt, Takeover};
 use crate::url::Url;
 use index::PageIndex;
 use original::Original;
@@ -127,6 +128,10 @@ pub struct Experiment {
     pub traffic_salt: Salt,
     /// The salt of the split.
     pub variant_salt: Salt,
+    /// Another tool's assignment, in place of traffic and split.
+    pub takeover: Option<Box<Takeover>>,
+    /// Whether another tool assigns, and we only measure.
+    pub assigned_elsewhere: bool,
     /// Traffic in buckets, before the first ramp step.
     pub traffic: u16,
     /// From each time (milliseconds since 1970) on, a traffic in buckets; in order of time.
@@ -183,8 +188,13 @@ impl Scope {
     /// Whether a request is in the scope.
     #[must_use]
     pub fn contains(&self, method: &str, url: &Url<'_>) -> bool {
+        (self.methods.is_empty() || self.methods.iter().any(|m| &**m == method)) && self.has_page(url)
+    }
+
+    /// Whether a page is in the scope, whatever the method.
+    #[must_use]
+    pub fn has_page(&self, url: &Url<'_>) -> bool {
         (self.hosts.is_empty() || self.hosts.iter().any(|host| host.matches(url.host_name()) || host.matches(url.host)))
-            && (self.methods.is_empty() || self.methods.iter().any(|m| &**m == method))
             && (self.pages.is_empty() || self.pages.iter().any(|rule| rule.matches(url)))
             && !self.except.iter().any(|rule| rule.matches(url))
     }

@@ -58,8 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     })?;
     let confidence = arguments.confidence.unwrap_or(analysis.confidence);
     let power = level(arguments.power.unwrap_or(analysis.power), "--power")?;
-    let weights: Vec<f64> =
-        e.variants.iter().map(|variant| variant.weight.get()).filter(|weight| *weight > 0.0).collect();
+    let weights: Vec<f64> = e.shares().into_iter().filter(|weight| *weight > 0.0).collect();
     let treatments = weights.len().saturating_sub(1);
     let alpha = level(1.0 - confidence, "1 - confidence")?.shared_among(treatments);
     let baseline = match arguments.sd {

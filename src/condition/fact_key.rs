@@ -93,6 +93,19 @@ const FAMILIES: [Family; 5] = [
 ];
 
 impl FactKey {
+    /// The name of a fact that has no parameter; the family's of one that has.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Query(_) => "query",
+            Self::Utm(_) => "utm",
+            Self::Cookie(_) => "cookie",
+            Self::Header(_) => "header",
+            Self::Custom(_) => "custom",
+            plain => Self::PLAIN.iter().find(|(_, fact)| fact == plain).map_or("", |(name, _)| name),
+        }
+    }
+
     /// The fact of a name.
     ///
     /// ```
@@ -147,7 +160,7 @@ impl fmt::Display for FactKey {
             Self::Cookie(name) => write!(out, "cookie.{name}"),
             Self::Header(name) => write!(out, "header.{name}"),
             Self::Custom(name) => write!(out, "custom.{name}"),
-            plain => out.write_str(Self::PLAIN.iter().find(|(_, fact)| fact == plain).map_or("", |(name, _)| name)),
+            plain => out.write_str(plain.name()),
         }
     }
 }

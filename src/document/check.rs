@@ -34,6 +34,7 @@ mod found;
 mod json;
 #[cfg(not(target_arch = "wasm32"))]
 mod structure;
+mod takeover;
 #[cfg(not(target_arch = "wasm32"))]
 mod text;
 
@@ -82,8 +83,10 @@ fn check_knowing(document: &Document, gaps: &Gaps) -> Vec<Problem> {
         experiment::check(one, &at, &mut problems);
         page::check(one, &at, &mut problems);
         variant::check(one, &at, &mut problems);
+        takeover::check(one, &at, &mut problems);
     }
     reference::check(document, gaps, &mut problems);
+    takeover::keys(document, &mut problems);
     redirect::check(document, &mut problems);
     problems
 }

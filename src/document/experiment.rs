@@ -174,6 +174,18 @@ impl Experiment {
     pub fn is_sticky(&self) -> bool {
         self.sticky.unwrap_or(self.kind == Kind::Experiment)
     }
+
+    /// How many of all assigned units each variant gets, in any unit of measure: by the weights or, where another tool's
+    /// assignment is kept, by the widths of its ranges, since those are what splits.
+    #[must_use]
+    pub fn shares(&self) -> Vec<f64> {
+        let weights = || self.variants.iter().map(|variant| variant.weight.get()).collect();
+        let Hash::Like(taken) = &self.hash else { return weights() };
+        let width = |[from, to]: &[f64; 2]| (to - from).max(0.0);
+        let own = |id: &Id| taken.split.ranges.get(id).map_or(0.0, |ranges| ranges.iter().map(width).sum());
+        let widths: Vec<f64> = self.variants.iter().map(|variant| own(&variant.id)).collect();
+        if widths.iter().sum::<f64>() > 0.0 { widths } else { weights() }
+    }
 }
 
 words! {

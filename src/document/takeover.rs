@@ -2,6 +2,7 @@
 
 use super::Id;
 use super::scalar::words;
+pub use crate::hash::Like;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -84,43 +85,6 @@ pub struct HashSplit {
     /// A text behind the unit, where the tool has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suffix: Option<String>,
-}
-
-/// The tools whose assignment can be computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Like {
-    /// GrowthBook, hash version 1.
-    #[serde(rename = "growthbook-1")]
-    Growthbook1,
-    /// GrowthBook, hash version 2.
-    #[serde(rename = "growthbook-2")]
-    Growthbook2,
-    /// LaunchDarkly.
-    #[serde(rename = "launchdarkly")]
-    LaunchDarkly,
-    /// PostHog.
-    #[serde(rename = "posthog")]
-    PostHog,
-    /// Statsig.
-    Statsig,
-    /// Optimizely.
-    Optimizely,
-    /// Eppo.
-    Eppo,
-    /// Convert.
-    Convert,
-    /// Unleash.
-    Unleash,
-    /// Split.
-    Split,
-    /// VWO.
-    Vwo,
-    /// flagd.
-    Flagd,
-    /// Amplitude.
-    Amplitude,
 }
 
 /// How the visitor id stands in its cookie.

@@ -62,9 +62,8 @@ impl Intent {
             sticky::decided(plan, decision.unwrap_or_default())
                 .any(|(_, e, _)| !self.assignments.of(&e.id).is_some_and(|entry| entry.exposed))
         };
-        let known = |position: &usize| {
-            self.exposure_key(plan, *position).is_some_and(|key| exposed.knows(key, self.now))
-        };
+        let known =
+            |position: &usize| self.exposure_key(plan, *position).is_some_and(|key| exposed.knows(key, self.now));
         self.exposed_before = (0..self.decisions.len()).filter(is_open).filter(known).collect();
     }
 

@@ -131,6 +131,8 @@ impl<'a> Compiler<'a> {
             iteration: e.iteration,
             traffic_salt,
             variant_salt,
+            takeover: super::takeover::compile(e),
+            assigned_elsewhere: e.assigned_by.is_some(),
             traffic: e.traffic.buckets(),
             ramp: e.ramp.iter().map(|step| (step.at.millis(), step.traffic.buckets())).collect(),
             layer,
@@ -192,14 +194,16 @@ impl<'a> Compiler<'a> {
 
 #[inline(never)]
 fn variants(e: &document::Experiment) -> Vec<Variant> {
-    let sum: f64 = e.variants.iter().map(|variant| variant.weight.get()).sum();
+    let shares = e.shares();
+    let sum: f64 = shares.iter().sum();
     let mut cumulative = 0.0;
-    let last = e.variants.iter().rposition(|variant| variant.weight.get() > 0.0);
+    let last = shares.iter().rposition(|share| *share > 0.0);
     e.variants
         .iter()
+        .zip(&shares)
         .enumerate()
-        .map(|(index, variant)| {
-            cumulative += variant.weight.get();
+        .map(|(index, (variant, share))| {
+            cumulative += share;
             Variant {
                 id: variant.id.as_str().into(),
                 key: variant.key.as_deref().map(Into::into),

@@ -146,13 +146,14 @@ impl One<'_> {
     }
 
     fn variants(&self) -> Vec<Variant> {
-        let total: f64 = self.experiment.variants.iter().map(|variant| variant.weight.get()).sum();
-        let of = |variant: &crate::document::Variant| Variant {
+        let shares = self.experiment.shares();
+        let total: f64 = shares.iter().sum();
+        let of = |(variant, share): (&crate::document::Variant, &f64)| Variant {
             id: variant.id.to_string(),
-            share: variant.weight.get() / total,
+            share: share / total,
             units: self.units(|dimension, _, id| dimension == "day" && id == variant.id.as_str()),
         };
-        self.experiment.variants.iter().map(of).collect()
+        self.experiment.variants.iter().zip(&shares).map(of).collect()
     }
 
     fn days(&self) -> Vec<Day> {

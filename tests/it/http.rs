@@ -588,9 +588,8 @@ fn a_handover_is_believed_with_the_secret_alone() {
         variants: "first=bold, *9=\"1\"".to_owned(),
     };
     let sealed = handover.seal(secret);
-    let open = |header: &str, visitor: &str, variants: &str, secret: &[u8]| {
-        Handover::open(header, visitor, variants, secret)
-    };
+    let open =
+        |header: &str, visitor: &str, variants: &str, secret: &[u8]| Handover::open(header, visitor, variants, secret);
     assert_eq!(open(&sealed, "visitor-1", &handover.variants, secret), Some(handover.clone()));
     let state = sealed.rsplit_once(';').unwrap().0;
     for (header, visitor, variants, secret) in [

@@ -22,6 +22,8 @@ pub(in crate::cli) enum Danger {
     Unit,
     /// Another part of the layer.
     Layer,
+    /// Another hash, or other buckets of another tool's.
+    Hash,
     /// A running experiment is gone.
     Remove,
     /// A running experiment's variant shows something else.
@@ -42,6 +44,7 @@ impl fmt::Display for Danger {
             Self::Control => "control",
             Self::Unit => "unit",
             Self::Layer => "layer",
+            Self::Hash => "hash",
             Self::Remove => "remove",
             Self::Treatment => "treatment",
             Self::Project => "project",
@@ -61,6 +64,7 @@ impl Danger {
             Self::Control => "results are compared with another variant than before",
             Self::Unit => "everybody is assigned by another id",
             Self::Layer => "visitors leave the experiment, and others come in",
+            Self::Hash => "a reshuffle: visitors change variant, leave the experiment or come in",
             Self::Remove => "its visitors get the origin's page, and nothing more is recorded of it",
             Self::Treatment => "the data mixes what was shown before with what is shown from now on",
             Self::Project => {
@@ -231,6 +235,9 @@ fn experiment(path: &str, old: &Experiment, new: &Experiment, now: Timestamp, ch
     if old.unit != new.unit {
         dangerous("unit", format!("{} → {}", word(&old.unit), word(&new.unit)), Danger::Unit);
     }
+    if old.hash != new.hash {
+        dangerous("hash", format!("{} → {}, a reshuffle", word(&old.hash), word(&new.hash)), Danger::Hash);
+    }
     if old.layer != new.layer || (old.slots != new.slots && !grows(old, new)) {
         let told = |e: &Experiment| match (&e.layer, e.slots) {
             (Some(layer), Some(slots)) => format!("{layer} [{}, {})", slots.bounds().0, slots.bounds().1),
@@ -254,7 +261,7 @@ fn rest(path: &str, old: &Experiment, new: &Experiment, shown: bool, changes: &m
     let (was, is) = (fields(old), fields(new));
     for (name, before) in &was {
         let after = is.get(name).unwrap_or(&Value::Null);
-        let done = matches!(name.as_str(), "iteration" | "unit" | "layer")
+        let done = matches!(name.as_str(), "iteration" | "unit" | "layer" | "hash")
             || (name == "slots" && !grows(old, new))
             || name == "variants";
         if !done {

@@ -2,9 +2,10 @@
 
 use super::Explained;
 use crate::arrive::Arrival;
-use crate::decide::Decision;
+use crate::decide::{Decision, Reason};
 use crate::document::{Timestamp, UnitKind};
 use crate::execution::HeaderChange;
+use crate::hash::Step;
 use crate::hash::{BUCKETS, Bucket};
 use crate::plan::Experiment;
 use crate::visit::{Finish, Lane};
@@ -113,6 +114,7 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
             "traffic": bucket(evidence.traffic),
             "split": bucket(evidence.split),
         },
+        "hashed": steps(explained, decision, e).map(|steps| steps.iter().map(hashed).collect::<Vec<_>>()),
         "ranges": {
             "holdout": [0, plan.holdout.below],
             "slots": e.layer.as_ref().map(|(_, slots)| slots.bounds()),
@@ -120,6 +122,22 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
             "variants": ranges(e).map(|(id, from, to)| json!({"variant": id, "from": from, "to": to})).collect::<Vec<_>>(),
         },
     })
+}
+
+/// How another tool's assignment was computed for this unit, gate by gate and then the split; none where it was not asked.
+pub(super) fn steps(explained: &Explained<'_>, decision: &Decision, e: &Experiment) -> Option<Vec<Step>> {
+    let takeover = e.takeover.as_ref().filter(|_| matches!(decision.reason, Reason::Traffic | Reason::Split))?;
+    let visitor = explained.intent().visitor()?;
+    let unit = match decision.evidence.unit? {
+        UnitKind::Visitor => visitor.id.as_str(),
+        UnitKind::User => visitor.user.as_deref()?,
+        UnitKind::Session => visitor.session.as_ref()?.0.as_str(),
+    };
+    Some(takeover.steps(unit))
+}
+
+fn hashed(step: &Step) -> Value {
+    json!({"text": step.text, "bucket": step.bucket, "range": step.range.map(|(from, to)| [from, to])})
 }
 
 /// The id of the variant that was decided for.

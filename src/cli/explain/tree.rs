@@ -1,7 +1,7 @@
 //! The explanation as a tree for people.
 
 use super::Explained;
-use super::shown::{Done, ranges, variant};
+use super::shown::{Done, ranges, steps, variant};
 use crate::arrive::Arrival;
 use crate::cli::terminal::{faint, good, strong};
 use crate::decide::{Decision, Reason};
@@ -92,6 +92,15 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
         let (from, to) = slots.bounds();
         below.push(bucketed("layer slot", slot.get(), from, to));
     }
+    let hashed = steps(explained, decision, e).unwrap_or_default();
+    for (place, step) in hashed.iter().enumerate() {
+        let what = if place + 1 == hashed.len() { "split".to_owned() } else { format!("gate {}", place + 1) };
+        let found = match step.range {
+            Some((from, to)) => format!("in [{from}, {to})"),
+            None => "in no range".to_owned(),
+        };
+        below.push(Node::leaf(format!("{what}: {:?} has bucket {}, {found}", step.text, step.bucket)));
+    }
     if let Some(bucket) = evidence.traffic {
         below.push(bucketed("traffic", bucket.get(), 0, e.traffic_at(explained.now)));
     }
@@ -133,7 +142,9 @@ fn why(explained: &Explained<'_>, decision: &Decision, e: &Experiment) -> String
         Reason::Layer => "the unit's slot of the layer belongs to another experiment".to_owned(),
         Reason::Conflict => format!("`{other}` owns a surface that both claim"),
         Reason::Sticky => "the visitor keeps the variant of the assignment cookie".to_owned(),
+        Reason::Traffic if e.assigned_elsewhere => "another tool assigns it: here it is only measured".to_owned(),
         Reason::Traffic => "the unit is not in its traffic".to_owned(),
+        Reason::Split if e.takeover.is_some() => "the unit was split as the tool that it comes from does".to_owned(),
         Reason::Split => "the unit was split by the weights".to_owned(),
     }
 }

@@ -1,0 +1,370 @@
+//! Decisions by call: who may ask, what bodies say, what answers say, and that a call and a page decide alike.
+
+use crate::support::{CHROME, Page, Sent, compile, now, running, shop, variants, with};
+use serde_json::{Value, json};
+use sortition_engine::condition::{Attributes, Fact, FactKey};
+use sortition_engine::decide::Reason;
+use sortition_engine::decisions::{
+    Ask, Asked, CallContext, Caller, Choose, Credentials, ErrorCode, Flag, Ofrep, Reading, Refusal, Units, answered,
+    bulk, decide_for_server, who_asks,
+};
+use sortition_engine::plan::{Kill, Plan};
+use sortition_engine::url::Url;
+use sortition_engine::visitor::assignments::Assignments;
+
+fn of_server(context: Value) -> Ofrep {
+    Ofrep::parse(&json!({"context": context}).to_string(), Reading::Believed).unwrap()
+}
+
+/// The flags that a server is told, by key.
+#[track_caller]
+fn flags(plan: &Plan, context: Value) -> Value {
+    let ofrep = of_server(context);
+    let asked = Ask::default().find(plan).unwrap();
+    let nobody = Assignments::default();
+    let decisions =
+        decide_for_server(plan, &asked, (&ofrep.units, &ofrep.attributes), ofrep.url.as_deref(), &nobody, now());
+    let answer: Value = serde_json::from_str(&bulk(plan, &decisions)).unwrap();
+    let by_key = |flag: &Value| (flag["key"].as_str().unwrap().to_owned(), flag.clone());
+    answer["flags"].as_array().unwrap().iter().map(by_key).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[test]
+fn every_reason_has_its_word_and_value() {
+    let winner = with(running("winner", json!({})), json!({"winner": "bold"}));
+    let forced = running("forced", json!({"overrides": [{"audience": {"custom.staff": true}, "variant": "bold"}]}));
+    let outside = running("outside", json!({"audience": {"country": "US"}}));
+    let draft = with(running("draft", json!({})), json!({"status": "draft"}));
+    let paused = with(running("paused", json!({})), json!({"status": "paused"}));
+    let over = with(running("over", json!({})), json!({"status": "completed"}));
+    let ended = running("ended", json!({"ends_at": "2026-01-01T00:00:00Z"}));
+    let early = running("early", json!({"starts_at": "2027-01-01T00:00:00Z"}));
+    let nobody = running("nobody", json!({"traffic": 0}));
+    let split = with(running("split", json!({})), json!({"variants": variants(&[("control", 0.0), ("bold", 1.0)])}));
+    let plan = compile(&shop(&[winner, forced, outside, draft, paused, over, ended, early, nobody, split]));
+    let flags = flags(&plan, json!({"targetingKey": "somebody-1", "staff": true, "country": "CH"}));
+    let told = |key: &str| {
+        let flag = &flags[key];
+        (
+            flag["reason"].as_str().unwrap(),
+            flag.get("value").and_then(Value::as_str),
+            flag["metadata"]["reason"].as_str().unwrap(),
+        )
+    };
+    assert_eq!(told("winner"), ("STATIC", Some("bold"), "winner"));
+    assert_eq!(told("forced"), ("TARGETING_MATCH", Some("bold"), "forced"));
+    assert_eq!(told("split"), ("SPLIT", Some("bold"), "split"));
+    assert_eq!(told("outside"), ("DEFAULT", Some("control"), "audience"));
+    assert_eq!(told("nobody"), ("DEFAULT", Some("control"), "traffic"));
+    for (key, reason) in
+        [("draft", "draft"), ("paused", "paused"), ("over", "completed"), ("ended", "ended"), ("early", "scheduled")]
+    {
+        assert_eq!(told(key), ("DISABLED", None, reason), "{key}");
+        assert!(flags[key].get("variant").is_none(), "{key}");
+    }
+}
+
+#[test]
+fn what_is_killed_is_disabled() {
+    let mut plan = compile(&shop(&[running("hero", json!({}))]));
+    plan.apply(&Kill::parse(r#"{"experiments": ["hero"]}"#).unwrap());
+    let flags = flags(&plan, json!({"targetingKey": "somebody-1"}));
+    assert_eq!((&flags["hero"]["reason"], flags["hero"].get("value")), (&json!("DISABLED"), None));
+}
+
+#[test]
+fn a_value_is_the_payload_or_on_or_the_id() {
+    let only = |id: &str, control: Value, bold: Value| {
+        with(running(id, json!({"winner": bold["id"]})), json!({"variants": [control, bold]}))
+    };
+    let payload = |id: &str, payload: Value| json!({"id": id, "weight": 1, "payload": payload});
+    let plain = |id: &str| json!({"id": id, "weight": 1});
+    let plan = compile(&shop(&[
+        only("object", plain("control"), payload("bold", json!({"a": [1, "\u{2028}<"]}))),
+        only("zero", plain("control"), payload("bold", json!(0))),
+        only("empty", plain("control"), payload("bold", json!(""))),
+        only("no", plain("control"), payload("bold", json!(false))),
+        only("switch", plain("off"), plain("on")),
+        only("truth", plain("true"), plain("false")),
+        only("mixed", plain("control"), plain("on")),
+        only("list", plain("control"), payload("bold", json!([1]))),
+        only("null", plain("control"), payload("bold", Value::Null)),
+    ]));
+    let flags = flags(&plan, json!({"targetingKey": "somebody-1"}));
+    let value = |key: &str| flags[key]["value"].clone();
+    assert_eq!(value("object"), json!({"a": [1, "\u{2028}<"]}));
+    assert_eq!(value("zero"), json!(0));
+    assert_eq!(value("empty"), json!(""));
+    assert_eq!(value("no"), json!(false));
+    assert_eq!(value("switch"), json!(true));
+    assert_eq!(value("truth"), json!(false));
+    assert_eq!(value("mixed"), json!("on"));
+    for key in ["list", "null"] {
+        let flag = &flags[key];
+        assert_eq!(
+            (&flag["errorCode"], flag.get("value"), flag.get("reason")),
+            (&json!("GENERAL"), None, None),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn a_flag_is_found_by_its_key_then_by_its_id() {
+    let plan = compile(&shop(&[running("hero", json!({"key": "Hero Banner"})), running("nav", json!({}))]));
+    assert_eq!(Ofrep::flag(&plan, "Hero Banner").unwrap(), Asked(vec![0]));
+    assert_eq!(Ofrep::flag(&plan, "hero").unwrap(), Asked(vec![0]));
+    let failure = Ofrep::flag(&plan, &"x".repeat(10_000)).unwrap_err();
+    assert_eq!((failure.code, failure.status()), (ErrorCode::FlagNotFound, 404));
+    assert!(failure.to_json(Some(&"x".repeat(10_000))).len() < 1000);
+}
+
+/// Rules of one flag, of which audiences let at most one assign.
+#[test]
+fn of_experiments_that_share_a_key_the_one_that_assigns_speaks() {
+    let rule = |id: &str, country: &str| running(id, json!({"key": "banner", "audience": {"country": country}}));
+    let plan = compile(&shop(&[rule("banner-us", "US"), rule("banner-ch", "CH")]));
+    let flags = flags(&plan, json!({"targetingKey": "somebody-1", "country": "CH"}));
+    assert_eq!(flags.as_object().unwrap().len(), 1);
+    assert_eq!(flags["banner"]["metadata"]["experiment"], "banner-ch");
+    assert_eq!(flags["banner"]["reason"], "SPLIT");
+}
+
+#[test]
+fn bodies_that_cannot_be_read_have_their_code() {
+    let code = |body: &str, reading| Ofrep::parse(body, reading).unwrap_err().code;
+    use ErrorCode::{InvalidContext, ParseError, TargetingKeyMissing};
+    let deep = format!("{{\"context\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    for (body, expected) in [
+        ("", ParseError),
+        ("{", ParseError),
+        ("[]", ParseError),
+        ("null", ParseError),
+        (&deep, ParseError),
+        (r#"{"context": {"targetingKey": "a"}, "more": 1}"#, ParseError),
+        ("{}", InvalidContext),
+        (r#"{"context": []}"#, InvalidContext),
+        (r#"{"context": {}}"#, TargetingKeyMissing),
+        (r#"{"context": {"targetingKey": ""}}"#, TargetingKeyMissing),
+        (r#"{"context": {"targetingKey": null}}"#, TargetingKeyMissing),
+        (r#"{"context": {"targetingKey": 7}}"#, InvalidContext),
+        (r#"{"context": {"targetingKey": "a", "url": 7}}"#, InvalidContext),
+        (r#"{"context": {"targetingKey": "a", "user_id": {}}}"#, InvalidContext),
+        ("{\"context\": {\"targetingKey\": \"a\\u001fb\"}}", InvalidContext),
+        (r#"{"context": {"targetingKey": "a", "expose": "yes"}}"#, InvalidContext),
+    ] {
+        assert_eq!(code(body, Reading::Believed), expected, "{body}");
+    }
+    assert!(Ofrep::parse(r#"{"context": {}}"#, Reading::Cookies).is_ok());
+}
+
+/// The key is the id of whichever unit an experiment is assigned by, and other ids say more.
+#[test]
+fn ids_of_a_context_are_read() {
+    let units = |context: Value| of_server(context).units;
+    let some = |id: &str| Some(id.to_owned());
+    assert_eq!(units(json!({"targetingKey": "k"})), Units { visitor: some("k"), user: some("k"), session: some("k") });
+    let of_both = units(json!({"targetingKey": "u", "user_id": "u", "visitor_id": "v"}));
+    assert_eq!((of_both.visitor, of_both.user, of_both.session), (some("v"), some("u"), None));
+    let of_visitor = units(json!({"targetingKey": "v", "visitor_id": "v"}));
+    assert_eq!((of_visitor.visitor, of_visitor.user), (some("v"), None));
+    let elsewhere = Ofrep::parse(r#"{"context": {"targetingKey": "v", "user_id": "u"}}"#, Reading::Visitor).unwrap();
+    assert_eq!(elsewhere.units, Units { visitor: some("v"), user: None, session: None });
+}
+
+#[test]
+fn facts_of_a_call_have_their_names() {
+    let attributes = json!({
+        "country": "US", "device": "mobile", "cookie": {"plan": "gold"}, "header.accept": "x", "plan": "free",
+        "custom": {"tier": {"level": 3}}, "query.a": "said"
+    });
+    let units = Units { visitor: Some("v".into()), ..Units::default() };
+    let url = Url::split("https://shop.example/p/1?a=1&b=2&utm_source=mail");
+    let context = CallContext { units: &units, url: Some(url), attributes: attributes.as_object().unwrap() };
+    let fact = |name: &str| match context.get(&FactKey::parse(name).unwrap()) {
+        Fact::Text(text) => text.into_owned(),
+        Fact::Number(number) => number.to_string(),
+        Fact::Absent => "absent".to_owned(),
+        other => panic!("{other:?}"),
+    };
+    for (name, value) in [
+        ("country", "US"),
+        ("device", "mobile"),
+        ("cookie.plan", "gold"),
+        ("header.Accept", "x"),
+        ("custom.plan", "free"),
+        ("custom.tier.level", "3"),
+        ("query.a", "said"),
+        ("query.b", "2"),
+        ("utm.source", "mail"),
+        ("path", "/p/1"),
+        ("host", "shop.example"),
+        ("visitor_id", "v"),
+        ("user_id", "absent"),
+        ("os", "absent"),
+        ("custom.none", "absent"),
+    ] {
+        assert_eq!(fact(name), value, "{name}");
+    }
+}
+
+#[test]
+fn who_may_ask() {
+    let own = Credentials { own_origin: "https://shop.example", ..Credentials::default() };
+    let allowed = ["https://app.example".to_owned()];
+    let asks = |sent: Credentials<'static>| who_asks(&sent, Some("token"), &allowed);
+    let origin = |origin| Credentials { origin: Some(origin), ..own };
+    assert_eq!(asks(Credentials { authorization: Some("Bearer token"), ..own }), Ok(Caller::Server));
+    assert_eq!(asks(Credentials { authorization: Some("bearer  token"), ..own }), Ok(Caller::Server));
+    assert_eq!(asks(Credentials { api_key: Some("token"), ..own }), Ok(Caller::Server));
+    assert_eq!(asks(Credentials { api_key: Some("tokem"), ..own }), Err(Refusal::Unauthorized));
+    assert_eq!(asks(Credentials { api_key: Some(""), ..own }), Err(Refusal::Unauthorized));
+    assert_eq!(asks(origin("https://shop.example")), Ok(Caller::Browser));
+    assert_eq!(asks(Credentials { fetch_site: Some("same-origin"), ..own }), Ok(Caller::Browser));
+    assert_eq!(
+        asks(Credentials { fetch_site: Some("same-site"), ..origin("https://www.shop.example") }),
+        Ok(Caller::Browser)
+    );
+    assert_eq!(asks(origin("https://app.example")), Ok(Caller::Elsewhere("https://app.example")));
+    assert_eq!(asks(origin("https://evil.example")), Err(Refusal::Forbidden));
+    assert_eq!(asks(origin("null")), Err(Refusal::Forbidden));
+    assert_eq!(asks(Credentials { fetch_site: Some("cross-site"), ..own }), Err(Refusal::Forbidden));
+    assert_eq!(asks(own), Err(Refusal::Unauthorized));
+    // without the secret no token is right, an empty one least of all
+    for unset in [None, Some("")] {
+        assert_eq!(who_asks(&Credentials { api_key: Some(""), ..own }, unset, &[]), Err(Refusal::Unauthorized));
+        assert_eq!(who_asks(&Credentials { api_key: Some("x"), ..own }, unset, &[]), Err(Refusal::Unauthorized));
+    }
+}
+
+#[test]
+fn choose_says_what_was_decided_and_what_to_send() {
+    let hero = running("hero", json!({"tags": ["home"], "pages": ["/"], "winner": null}));
+    let nav = running("nav", json!({"tags": ["home", "all"], "kind": "release"}));
+    let user = running("checkout", json!({"unit": "user"}));
+    let plan = compile(&shop(&[hero, nav, user]));
+    let ask = |body: Value| {
+        let choose = Choose::parse(&body.to_string(), true).unwrap();
+        let asked = choose.ask.find(&plan).unwrap();
+        let nobody = Assignments::default();
+        let decided: Vec<_> = choose
+            .choices
+            .iter()
+            .map(|one| {
+                let of = (&one.units, &one.attributes);
+                (one.units.clone(), decide_for_server(&plan, &asked, of, choose.url.as_deref(), &nobody, now()))
+            })
+            .collect();
+        serde_json::from_str::<Value>(&answered(&plan, &choose, &decided)).unwrap()
+    };
+    let told = ask(json!({"units": {"visitor": "visitor-1"}, "tags": ["home"]}));
+    assert_eq!(told["revision"], "1");
+    assert_eq!(told["decisions"].as_array().unwrap().len(), 2);
+    let hero = &told["decisions"][0];
+    assert_eq!(
+        (&hero["experiment"], &hero["reason"], &hero["iteration"]),
+        (&json!("hero"), &json!("split"), &json!(1))
+    );
+    assert_eq!(
+        hero["exposure"],
+        json!({"type": "experiment_exposed", "experiment_id": "hero", "iteration": 1, "variant": hero["variant"], "anonymous_id": "visitor-1"})
+    );
+    assert_eq!(told["decisions"][1]["exposure"], Value::Null, "only experiments expose");
+
+    let elsewhere = ask(json!({"units": {"visitor": "visitor-1"}, "names": ["hero"], "url": "https://shop.example/p"}));
+    assert_eq!(
+        (&elsewhere["decisions"][0]["reason"], &elsewhere["decisions"][0]["variant"]),
+        (&json!("page"), &Value::Null)
+    );
+
+    let nobody = ask(json!({"units": {"visitor": "visitor-1"}, "names": ["checkout"]}));
+    assert_eq!(nobody["decisions"][0]["reason"], "audience", "there is no user to assign");
+
+    let batch = ask(json!({"names": ["checkout"], "batch": [{"units": {"user": "u1"}}, {"units": {"user": "u2"}}]}));
+    assert_eq!(batch["batch"].as_array().unwrap().len(), 2);
+    assert_eq!(batch["batch"][1]["decisions"][0]["exposure"]["user_id"], "u2");
+    assert_eq!(batch["revision"], "1");
+}
+
+#[test]
+fn what_is_wrong_with_a_choice_is_named() {
+    let plan = compile(&shop(&[running("hero", json!({"tags": ["home"]}))]));
+    let path = |body: &str, believed| Choose::parse(body, believed).unwrap_err().path;
+    let many = json!({"batch": vec![json!({"units": {"user": "u"}}); 1001]}).to_string();
+    for (body, expected) in [
+        ("", ""),
+        ("[1]", ""),
+        (r#"{"units": {"visitor": "v"}, "nmaes": []}"#, "nmaes"),
+        (r#"{"units": {"visitor": "v"}, "names": "hero"}"#, "names"),
+        (r#"{"units": {"visitor": "v"}, "names": [1]}"#, "names[0]"),
+        (r#"{"units": {"visitor": 1}}"#, "units.visitor"),
+        (r#"{"units": {"guest": "1"}}"#, "units.guest"),
+        ("{}", "units"),
+        (r#"{"batch": []}"#, "batch"),
+        (r#"{"batch": [1]}"#, "batch[0]"),
+        (r#"{"batch": [{"units": {}}]}"#, "batch[0].units"),
+        (r#"{"batch": [{"units": {"user": "u"}, "url": "x"}]}"#, "batch[0].url"),
+        (r#"{"units": {"user": "u"}, "batch": [{"units": {"user": "u"}}]}"#, "units"),
+        (&many, "batch"),
+        (r#"{"units": {"visitor": "v"}, "expose": 1}"#, "expose"),
+    ] {
+        assert_eq!(path(body, true), expected, "{body}");
+    }
+    assert_eq!(path(r#"{"batch": [{"units": {"user": "u"}}]}"#, false), "batch", "a browser asks for itself alone");
+    let ask = |names: &[&str], tags: &[&str]| {
+        let own = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+        Ask { names: own(names), tags: own(tags) }.find(&plan).unwrap_err()
+    };
+    let unknown = ask(&["heroo"], &[]);
+    assert_eq!(
+        (unknown.path.as_str(), unknown.message.as_str()),
+        ("names[0]", "there is no experiment `heroo`: did you mean `hero`?")
+    );
+    assert_eq!(ask(&["hero"], &["hmoe"]).message, "there is no tag `hmoe`: did you mean `home`?");
+}
+
+/// Decisions by call and by page are one: same unit, same variant, whether asked alone, with others, or by a page view.
+#[test]
+fn a_call_and_a_page_decide_alike() {
+    let experiments: Vec<Value> = (0..12)
+        .map(|n| {
+            let more = match n % 4 {
+                0 => json!({"traffic": 50}),
+                1 => json!({"conflicts": ["area"], "priority": n}),
+                2 => json!({"layer": "checkout", "slots": [n * 500, n * 500 + 500]}),
+                _ => json!({"audience": {"country": "US"}}),
+            };
+            running(&format!("e{n}"), more)
+        })
+        .collect();
+    let plan = compile(&with(shop(&experiments), json!({"layers": {"checkout": {}}, "holdout": {"percent": 10}})));
+    let all = Ask::default().find(&plan).unwrap();
+    let attributes = json!({"country": "US"});
+    let attributes = attributes.as_object().unwrap();
+    for n in 0..500 {
+        let visitor = format!("visitor-{n}");
+        let units = Units { visitor: Some(visitor.clone()), ..Units::default() };
+        let nobody = Assignments::default();
+        let ask = |asked: &Asked| decide_for_server(&plan, asked, (&units, attributes), None, &nobody, now());
+        let by_call = ask(&all);
+        for decision in &by_call {
+            let alone = ask(&Asked(vec![decision.experiment]));
+            assert_eq!((alone[0].reason, alone[0].variant), (decision.reason, decision.variant));
+        }
+        let sent = Sent::by(CHROME).header("cookie", &format!("sortition_id={visitor}")).property("country", "US");
+        let intent = Page::new(&plan, "https://shop.example/", &sent).intent(|| [0; 16]);
+        let on_page: Vec<_> = intent.decisions.iter().map(|one| (one.experiment, one.reason, one.variant)).collect();
+        let called: Vec<_> = by_call.iter().map(|one| (one.experiment, one.reason, one.variant)).collect();
+        assert_eq!(called, on_page, "{visitor}");
+    }
+    let decisions = decide_for_server(
+        &plan,
+        &all,
+        (&Units { visitor: Some("visitor-1".into()), ..Units::default() }, attributes),
+        None,
+        &Assignments::default(),
+        now(),
+    );
+    assert!(decisions.iter().any(|one| one.reason == Reason::Conflict), "the test would otherwise test less");
+    assert_eq!(Flag::all(&plan, &decisions).len(), 12);
+}
