@@ -5,14 +5,14 @@
 
 use divan::{AllocProfiler, Bencher};
 use serde_json::{Value, json};
-use sortition_engine::document::Document;
+use sortition_engine::document::{Document, UnitKind};
 use sortition_engine::execution::Answer;
 use sortition_engine::facts::{Request, Source};
-use sortition_engine::hash::Salt;
+use sortition_engine::hash::{Salt, TagKey};
 use sortition_engine::plan::{Plan, Presence};
 use sortition_engine::url::Url;
 use sortition_engine::visit::{Visit, World};
-use sortition_engine::visitor::assignments::Assignments;
+use sortition_engine::visitor::assignments::{Assignments, Bearer, Entry, IdProof, tag_key};
 use sortition_engine::visitor::cookies;
 use sortition_engine::visitor::crawler::Crawlers;
 use std::hint::black_box;
@@ -150,18 +150,29 @@ fn cookie_lookup(bencher: Bencher) {
     bencher.bench(|| cookies::values(black_box(&header), "sortition_id").next().map(str::len));
 }
 
-fn assignments(entries: usize) -> String {
-    (0..entries).fold("1".to_owned(), |text, number| format!("{text}~experiment-{number}.1.bold.gu2*"))
+fn assignments(entries: u32) -> Assignments {
+    let mut assignments = Assignments::default();
+    for number in 0..entries {
+        assignments.put(Entry::new(number, number, UnitKind::Visitor, None, 20_778), |_| true);
+    }
+    assignments
 }
 
-#[divan::bench(args = [1, 10, 100])]
-fn assignments_parse(bencher: Bencher, entries: usize) {
-    let text = assignments(entries);
-    bencher.bench(|| Assignments::parse(black_box(&text)));
+#[divan::bench(args = [1, 10, 100, 300])]
+fn assignments_read(bencher: Bencher, entries: u32) {
+    let (plan, key) = (compile(&document(1, &json!({}))), tag_key(b"secret"));
+    let text = assignments(entries).encode(ID, Some(&key), |_| true);
+    let bearer = Bearer { visitor: ID, id: IdProof::Unsigned, key: Some(&key) };
+    bencher.bench(|| Assignments::read(black_box(&text), &plan, bearer));
 }
 
-#[divan::bench(args = [1, 10, 100])]
-fn assignments_encode(bencher: Bencher, entries: usize) {
-    let assignments = Assignments::parse(&assignments(entries));
-    bencher.bench(|| black_box(&assignments).encode(|_| true));
+#[divan::bench(args = [1, 10, 100, 300])]
+fn assignments_encode(bencher: Bencher, entries: u32) {
+    let (assignments, key) = (assignments(entries), tag_key(b"secret"));
+    bencher.bench(|| black_box(&assignments).encode(ID, Some(&key), |_| true));
+}
+
+#[divan::bench]
+fn assignments_tag_key() -> TagKey {
+    tag_key(black_box(b"a secret of some forty characters or more"))
 }

@@ -3,7 +3,7 @@
 use crate::document::{Consent, Preview};
 use crate::facts::{Request, Source};
 use crate::plan::{Experiment, Plan};
-use crate::visitor::assignments::{self, Assignments};
+use crate::visitor::assignments::{self, Assignments, Bearer, IdProof};
 use crate::visitor::cookies;
 use crate::visitor::handover::Handover;
 use crate::visitor::preview::{self, Token};
@@ -14,7 +14,7 @@ use crate::visitor::{SESSION_COOKIE, Visitor, VisitorId};
 pub enum Arrival {
     /// A crawler.
     Crawler,
-    /// A person who has not consented; the names of our cookies that they still have.
+    /// A person who has not consented; the names of our cookies that are to be deleted.
     NoConsent(Vec<String>),
     /// A person.
     Person(Box<Visitor>),
@@ -36,26 +36,35 @@ pub fn arrive<S: Source>(
         return Arrival::Crawler;
     }
     if plan.consent.as_ref().is_some_and(|consent| !has_consented(consent, request)) {
-        return Arrival::NoConsent(left_behind(plan, request));
+        // why: the cookies rest, and what was assigned comes back with the consent
+        return Arrival::NoConsent(Vec::new());
     }
     let handover = handed_over(request, secret);
-    let (id, returning) = match (&handover, brought_id(plan, request, secret)) {
-        (Some(handover), _) => (handover.visitor.clone(), handover.returning),
-        (None, Some(brought)) => (brought, true),
-        (None, None) => (VisitorId::from_random(entropy()), false),
+    let brought = match &handover {
+        Some(handover) => handover.returning.then(|| (handover.visitor.clone(), IdProof::Unsigned)),
+        None => brought_id(plan, request, secret),
     };
+    let returning = brought.is_some();
+    let (id, proof) = brought.unwrap_or_else(|| match &handover {
+        Some(handover) => (handover.visitor.clone(), IdProof::New),
+        None => (VisitorId::from_random(entropy()), IdProof::New),
+    });
     // why: what an experiment of this page requires is decided here too, for units of its own kind
     let asked = || plan.with_required(on_page).into_iter().filter_map(|index| plan.experiments.get(index));
-    let session = (plan.has_sessions && asked().any(Experiment::needs_session)).then(|| {
-        let handed = handover.as_ref().and_then(|handover| handover.session.clone());
-        let kept = || cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
-        let brought = handed.or_else(kept);
-        let returning = brought.is_some();
-        (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
-    });
+    let session = (plan.has_sessions && (asked().any(Experiment::needs_session) || plan.layer_has_sessions(on_page)))
+        .then(|| {
+            let handed = handover.as_ref().and_then(|handover| handover.session.clone());
+            let kept = || cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
+            let brought = handed.or_else(kept);
+            let returning = brought.is_some();
+            (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
+        });
     // why: not only experiments of users need to know; conditions may ask for `user_id`, and events carry it
     let user = user_of(plan, request);
-    let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, Assignments::parse);
+    let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, |value| {
+        let key = secret.map(assignments::tag_key);
+        Assignments::read(value, plan, Bearer { visitor: id.as_str(), id: proof, key: key.as_ref() })
+    });
     Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments, handover }))
 }
 
@@ -66,12 +75,6 @@ pub fn handed_over<S: Source>(request: &Request<'_, S>, secret: Option<&[u8]>) -
     let visitor = request.header("sortition-visitor")?;
     let variants = request.header("sortition-variants").unwrap_or_default();
     Handover::open(&sealed, &visitor, &variants, secret)
-}
-
-/// Our cookies that a request brought along although there is no consent (any more).
-fn left_behind<S: Source>(plan: &Plan, request: &Request<'_, S>) -> Vec<String> {
-    let names = [plan.visitor.cookie.as_str(), assignments::COOKIE, SESSION_COOKIE];
-    names.into_iter().filter(|name| request.cookie(name).is_some()).map(str::to_owned).collect()
 }
 
 /// What a request says about previews.
@@ -132,13 +135,13 @@ fn has_consented<S: Source>(consent: &Consent, request: &Request<'_, S>) -> bool
 }
 
 /// The id of the first of our cookies that holds one: a browser may send several, of other paths or domains.
-fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<VisitorId> {
+fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<(VisitorId, IdProof)> {
     let mut values = cookies::values(request.cookie_header(), &plan.visitor.cookie);
     match (plan.visitor.signed, secret) {
         (true, Some(secret)) => values.find_map(|value| VisitorId::accept_signed(value, secret)),
         // why: without the secret nothing could be checked, and a new id on every request would be worse than one that
         // is not signed
-        _ => values.find_map(VisitorId::accept),
+        _ => values.find_map(VisitorId::accept).map(|id| (id, IdProof::Unsigned)),
     }
 }
 

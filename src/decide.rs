@@ -9,6 +9,7 @@ use crate::document::{CrawlerPolicy, Status, UnitKind};
 use crate::hash::Bucket;
 use crate::plan::{Experiment, Plan};
 use crate::visitor::assignments::Assignments;
+use crate::visitor::{Kept, Viewer};
 use std::cell::RefCell;
 
 /// The rule that decided, in the order in which the rules are asked.
@@ -38,20 +39,20 @@ pub enum Reason {
     Winner,
     /// A required variant of another experiment is missing.
     Requires,
+    /// The person keeps the variant they have.
+    Sticky,
     /// The unit is not in the audience, or there is no unit of the kind.
     Audience,
-    /// The unit is in the holdout.
+    /// The unit is in the holdout, or was when it was first asked.
     Holdout,
-    /// The unit's slot of the layer belongs to another.
+    /// The unit's slot of the layer belongs to another, or the person is in another experiment of the layer.
     Layer,
-    /// An experiment of higher priority owns the surface.
-    Conflict,
-    /// The unit keeps the variant it has.
-    Sticky,
     /// The unit is not in the traffic.
     Traffic,
     /// The unit was split.
     Split,
+    /// Another experiment owns the surface.
+    Conflict,
 }
 
 impl Reason {
@@ -69,13 +70,13 @@ impl Reason {
         Self::Forced,
         Self::Winner,
         Self::Requires,
+        Self::Sticky,
         Self::Audience,
         Self::Holdout,
         Self::Layer,
-        Self::Conflict,
-        Self::Sticky,
         Self::Traffic,
         Self::Split,
+        Self::Conflict,
     ];
 
     /// The word that headers, events and the tool have for it.
@@ -94,13 +95,13 @@ impl Reason {
             Self::Forced => "forced",
             Self::Winner => "winner",
             Self::Requires => "requires",
+            Self::Sticky => "sticky",
             Self::Audience => "audience",
             Self::Holdout => "holdout",
             Self::Layer => "layer",
-            Self::Conflict => "conflict",
-            Self::Sticky => "sticky",
             Self::Traffic => "traffic",
             Self::Split => "split",
+            Self::Conflict => "conflict",
         }
     }
 
@@ -149,7 +150,7 @@ pub struct Evidence {
     pub traffic: Option<Bucket>,
     /// The split's bucket.
     pub split: Option<Bucket>,
-    /// The experiment of higher priority that owns the surface, or whose required variant is missing.
+    /// The experiment that owns the surface, whose required variant is missing, or that has the person in its layer.
     pub other: Option<usize>,
 }
 
@@ -189,10 +190,10 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// The fingerprint of the user or session that an assignment belongs to; none: the visitor.
+    /// Who they are to the assignments of their browser.
     #[must_use]
-    pub fn owner(&self, kind: UnitKind) -> Option<String> {
-        if kind == UnitKind::Visitor { None } else { self.unit(kind).map(crate::hash::fingerprint) }
+    pub fn viewer(&self) -> Viewer {
+        Viewer::new(self.user, self.session)
     }
 }
 
@@ -205,8 +206,13 @@ pub fn decide(
     asker: Asker<'_>,
     now: i64,
 ) -> Vec<Decision> {
-    let engine = Engine { plan, facts, asker, now, required: RefCell::default() };
+    let viewer = match &asker {
+        Asker::Person(person) => person.viewer(),
+        _ => Viewer::default(),
+    };
+    let engine = Engine { plan, facts, asker, viewer, now, required: RefCell::default() };
     let mut decisions: Vec<Decision> = on_page.iter().map(|&index| engine.assign(index, 0)).collect();
+    settle_layers(plan, &mut decisions);
     settle_conflicts(plan, &mut decisions);
     let mut elsewhere = engine.required.into_inner();
     elsewhere.retain(|required| !on_page.contains(&required.experiment));
@@ -221,6 +227,7 @@ struct Engine<'a, F> {
     plan: &'a Plan,
     facts: &'a F,
     asker: Asker<'a>,
+    viewer: Viewer,
     now: i64,
     /// Assignments of experiments that others require, so that a shared one is decided once.
     required: RefCell<Vec<Decision>>,
@@ -267,6 +274,11 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
             evidence.other = Some(missing.0);
             return (Reason::Requires, None);
         }
+        let kept = if e.sticky { self.viewer.kept(self.plan, index, person.assignments, self.now) } else { None };
+        if let Some(Kept { variant: Some(variant), unit, .. }) = kept {
+            evidence.unit = Some(unit);
+            return (Reason::Sticky, Some(variant));
+        }
         if e.audience.as_ref().is_some_and(|audience| !audience.matches(self.facts)) {
             return (Reason::Audience, None);
         }
@@ -275,7 +287,25 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
         // why: without a unit of its kind nobody can be in the experiment, which is what an audience says
         let Some((kind, unit)) = unit else { return (Reason::Audience, None) };
         evidence.unit = Some(kind);
-        self.split(e, person, kind, unit, evidence)
+        let (bucket, held_out) = self.plan.holdout.admits(unit);
+        evidence.holdout = Some(bucket);
+        // why: who was held out once stays so, also where they are another unit by now or the holdout shrank
+        let of_layer = || e.layer.and_then(|part| part.holdout).is_some_and(|gate| gate.admits(unit).1);
+        if held_out || kept.is_some() || of_layer() {
+            return (Reason::Holdout, None);
+        }
+        if let Some(part) = &e.layer {
+            if let Some(other) = self.viewer.holds_layer(self.plan, index, person.assignments, self.now) {
+                evidence.other = Some(other);
+                return (Reason::Layer, None);
+            }
+            let slot = part.salt.bucket(unit);
+            evidence.slot = Some(slot);
+            if !part.slots.contains(slot.get()) {
+                return (Reason::Layer, None);
+            }
+        }
+        self.split(e, unit, evidence)
     }
 
     /// Status and schedule: the reason why it is not on, if so.
@@ -290,29 +320,7 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
         }
     }
 
-    fn split(
-        &self,
-        e: &Experiment,
-        person: &Person<'_>,
-        kind: UnitKind,
-        unit: &str,
-        evidence: &mut Evidence,
-    ) -> (Reason, Option<usize>) {
-        let (bucket, held_out) = self.plan.holdout.admits(unit);
-        evidence.holdout = Some(bucket);
-        if held_out {
-            return (Reason::Holdout, None);
-        }
-        if let Some((salt, slots)) = &e.layer {
-            let slot = salt.bucket(unit);
-            evidence.slot = Some(slot);
-            if !slots.contains(slot.get()) {
-                return (Reason::Layer, None);
-            }
-        }
-        if let Some(variant) = kept(e, person, kind) {
-            return (Reason::Sticky, Some(variant));
-        }
+    fn split(&self, e: &Experiment, unit: &str, evidence: &mut Evidence) -> (Reason, Option<usize>) {
         if e.assigned_elsewhere {
             return (Reason::Traffic, None);
         }
@@ -352,29 +360,36 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
     }
 }
 
-/// The variant that the unit was given before, where it still exists and is still the unit's.
-fn kept(e: &Experiment, person: &Person<'_>, kind: UnitKind) -> Option<usize> {
-    if !e.sticky {
-        return None;
+/// Of experiments of one layer that are new to a person at once, which their different units can bring about, only the
+/// one of highest priority has them; of equals the first.
+fn settle_layers(plan: &Plan, decisions: &mut [Decision]) {
+    let layer = |decision: &Decision| match decision.reason {
+        Reason::Split => plan.experiments.get(decision.experiment).and_then(|e| Some((e.layer?.layer, e.priority))),
+        _ => None,
+    };
+    let mut taken: Vec<(usize, i32, usize)> = Vec::new();
+    for decision in decisions.iter() {
+        let Some((layer, priority)) = layer(decision) else { continue };
+        match taken.iter_mut().find(|(other, _, _)| *other == layer) {
+            Some(first) if first.1 < priority => *first = (layer, priority, decision.experiment),
+            Some(_) => {}
+            None => taken.push((layer, priority, decision.experiment)),
+        }
     }
-    let entry = person.assignments.of(&e.id).filter(|entry| entry.iteration == e.iteration)?;
-    // why: a shared device. What a visitor was given follows them into their login, and what a user was given stays on
-    // the device after logout, so that nobody changes variant in a checkout; but never into another user's login, and
-    // an assignment of a session ends with it.
-    let owner = match kind {
-        UnitKind::Visitor if e.unit == UnitKind::Visitor => None,
-        _ => entry.owner.as_deref(),
-    };
-    let belongs = match (owner, person.owner(kind)) {
-        (None, _) => kind != UnitKind::Session,
-        (Some(_), None) => true,
-        (Some(owner), Some(now)) => owner == now,
-    };
-    if belongs { e.variant(&entry.variant) } else { None }
+    for decision in decisions {
+        let Some((layer, _)) = layer(decision) else { continue };
+        let Some((_, _, first)) = taken.iter().find(|(other, _, _)| *other == layer) else { continue };
+        if *first != decision.experiment {
+            decision.reason = Reason::Layer;
+            decision.variant = None;
+            decision.evidence.other = Some(*first);
+        }
+    }
 }
 
-/// Of experiments that share a conflict key only the one of highest priority acts; of equals the first. What is forced
-/// owns its surfaces before all others, because somebody wants to see it.
+/// Of experiments that share a conflict key only one acts: what is forced before all others, because somebody wants to see
+/// it; then what the person keeps before what they do not have yet; then the one of highest priority, and of equals the
+/// first.
 fn settle_conflicts(plan: &Plan, decisions: &mut [Decision]) {
     let keys = |decision: &Decision| plan.experiments.get(decision.experiment).map_or(&[][..], |e| &e.conflicts);
     if !decisions.iter().any(|decision| !keys(decision).is_empty()) {
@@ -384,7 +399,12 @@ fn settle_conflicts(plan: &Plan, decisions: &mut [Decision]) {
     order.sort_by_key(|&position| {
         decisions.get(position).map(|decision| {
             let priority = plan.experiments.get(decision.experiment).map_or(0, |e| e.priority);
-            (decision.reason != Reason::Forced, core::cmp::Reverse(priority), position)
+            let rank = match decision.reason {
+                Reason::Forced => 0,
+                Reason::Sticky => 1,
+                _ => 2,
+            };
+            (rank, core::cmp::Reverse(priority), position)
         })
     });
     let mut owned: Vec<(u32, usize)> = Vec::new();
@@ -402,7 +422,7 @@ fn settle_conflicts(plan: &Plan, decisions: &mut [Decision]) {
     }
 }
 
-/// An experiment that lost its surface acts for nobody, so those that require it do not either, also where the chain of
+/// An experiment that lost its surface or its layer acts for nobody, so those that require it do not either, also where the chain of
 /// requirements leads through experiments that are not on this page. What had already lost to one of those stays out: the
 /// outcome must not depend on who is asked first.
 fn withdraw_dependents(plan: &Plan, decisions: &mut [Decision], elsewhere: &mut [Decision]) {
@@ -410,7 +430,7 @@ fn withdraw_dependents(plan: &Plan, decisions: &mut [Decision], elsewhere: &mut 
         let lost: Vec<usize> = decisions
             .iter()
             .chain(elsewhere.iter())
-            .filter(|decision| matches!(decision.reason, Reason::Conflict | Reason::Requires))
+            .filter(|decision| matches!(decision.reason, Reason::Conflict | Reason::Requires | Reason::Layer))
             .map(|decision| decision.experiment)
             .collect();
         let dependent = decisions.iter_mut().chain(elsewhere.iter_mut()).find_map(|decision| {

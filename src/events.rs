@@ -19,7 +19,7 @@ pub mod signature;
 mod written;
 
 pub(crate) use check::minor_value;
-pub use exposure::{exposure, exposure_id, page_view};
+pub use exposure::{CalledBy, called_exposure, exposure, exposure_id, page_view};
 pub use problem::Problem;
 pub use written::Written;
 

@@ -6,6 +6,7 @@
 pub mod breaker;
 mod cache_control;
 mod caching;
+mod called;
 mod chain;
 mod early;
 mod elsewhere;
@@ -21,11 +22,13 @@ pub mod shared;
 mod sticky;
 
 pub use caching::original_tags_of_any as original_tags;
+pub use called::{Called, called};
 pub use early::Early;
 pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
 pub use media_type::Charset;
 pub use reply::{Answer, NotRewritten, Reply, unfinished};
+pub use sticky::assigned;
 
 /// One change to a list of headers.
 #[derive(Clone, Debug, PartialEq, Eq)]

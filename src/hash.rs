@@ -76,7 +76,11 @@ pub fn event_id(parts: &[&str]) -> String {
 }
 
 fn digest_of(parts: &[&str]) -> [u8; 16] {
-    let mut hasher = sip128::SipHasher24::new_with_key(&[0; 16]);
+    digest_of_parts(&[0; 16], parts)
+}
+
+fn digest_of_parts(key: &[u8; 16], parts: &[&str]) -> [u8; 16] {
+    let mut hasher = sip128::SipHasher24::new_with_key(key);
     for part in parts {
         hasher.write(&(part.len() as u64).to_le_bytes());
         hasher.write(part.as_bytes());
@@ -84,18 +88,94 @@ fn digest_of(parts: &[&str]) -> [u8; 16] {
     sip128::Hasher128::finish128(&hasher).as_bytes()
 }
 
+/// The URL-safe base64 alphabet (RFC 4648, section 5): every character may stand in a cookie as it is.
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The lowest bits of a number as characters of the URL-safe base64 alphabet, six bits each, the lowest first.
+pub fn push_digits(mut bits: u64, count: usize, text: &mut String) {
+    for _ in 0..count {
+        if let Some(&digit) = ALPHABET.get((bits & 63) as usize) {
+            text.push(char::from(digit));
+        }
+        bits >>= 6;
+    }
+}
+
+/// The number that [`push_digits`] wrote; `None` where a byte is none of the alphabet, or where there are more than ten.
+#[must_use]
+pub fn read_digits(digits: &[u8]) -> Option<u64> {
+    if digits.len() > 10 {
+        return None;
+    }
+    digits.iter().rev().try_fold(0_u64, |bits, byte| {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        Some(bits << 6 | u64::from(digit))
+    })
+}
+
 /// A short fingerprint of a text, 24 bits as four characters of the URL-safe base64 alphabet: enough to notice that
 /// a browser changed hands, or that a cached page belongs to another set of variants; never an identity.
 #[must_use]
 pub fn fingerprint(text: &str) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let bytes = digest(&[0; 16], text.as_bytes());
-    let [a, b, c, ..] = bytes;
-    let bits = u32::from_le_bytes([a, b, c, 0]);
-    (0..4)
-        .filter_map(|i| ALPHABET.get(((bits >> (6 * i)) & 63) as usize))
-        .map(|&character| char::from(character))
-        .collect()
+    let mut digits = String::with_capacity(4);
+    push_digits(fingerprint_bits(text).into(), 4, &mut digits);
+    digits
+}
+
+/// The [`fingerprint`] as a number below 2²⁴.
+#[must_use]
+pub fn fingerprint_bits(text: &str) -> u32 {
+    low_24(digest(&[0; 16], text.as_bytes()))
+}
+
+/// 24 bits that stand for a sequence of texts where a whole id would be too long, hashed as by [`event_id`].
+#[must_use]
+pub fn short(parts: &[&str]) -> u32 {
+    low_24(digest_of(parts))
+}
+
+fn low_24([a, b, c, ..]: [u8; 16]) -> u32 {
+    u32::from_le_bytes([a, b, c, 0])
+}
+
+/// A key for short tags: SipHash-2-4-128 is a message authentication code, and takes nanoseconds where HMAC-SHA256 takes
+/// microseconds. Its key comes from a secret by HMAC-SHA256, so that no tag tells anything of the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagKey([u8; 16]);
+
+impl TagKey {
+    /// The key for a purpose.
+    #[must_use]
+    pub fn derive(secret: &[u8], purpose: &str) -> Self {
+        let [key @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = signature::sign(secret, &[purpose.as_bytes()]);
+        Self(key)
+    }
+
+    /// The tag of a sequence of texts, each with its length before it: 22 characters of the URL-safe base64 alphabet.
+    #[must_use]
+    pub fn tag(&self, parts: &[&str]) -> String {
+        let tag = u128::from_le_bytes(digest_of_parts(&self.0, parts));
+        let mut text = String::with_capacity(22);
+        #[allow(clippy::cast_possible_truncation)]
+        for digit in 0..22 {
+            push_digits((tag >> (6 * digit)) as u64, 1, &mut text);
+        }
+        text
+    }
+
+    /// Whether a tag is the texts' own, compared in constant time.
+    #[must_use]
+    pub fn verify(&self, parts: &[&str], tag: &str) -> bool {
+        let own = self.tag(parts);
+        own.len() == tag.len() && own.bytes().zip(tag.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+    }
 }
 
 /// What tells the validators of one set of variants from those of another: 64 bits as 16 hexadecimal digits.

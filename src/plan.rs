@@ -11,6 +11,7 @@ mod page;
 mod secrets;
 mod takeover;
 
+pub use compile::{assignment_code, assignment_key, held_out_code};
 pub use cookie::CookieAttributes;
 pub use kill::Kill;
 pub use page::{PageRule, Pattern};
@@ -18,8 +19,8 @@ pub use secrets::MissingSecret;
 
 use crate::condition::{Condition, FactKey};
 use crate::document::{
-    Bridge, Consent, CrawlerPolicy, Display, Expose, HeaderSettings, Kind, OriginChange, Preview, Redirect,
-    RewriteStep, Slots, Status, UnitKind, VisitorSettings,
+    ApiSettings, Bridge, Consent, CrawlerPolicy, Display, Expose, HeaderSettings, Kind, OriginChange, Preview,
+    Redirect, RewriteStep, Slots, Status, UnitKind, VisitorSettings,
 };
 use crate::hash::{Bucket, Salt, Takeover};
 use crate::url::Url;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub loopback_cookies: CookieAttributes,
     /// Whether some experiment assigns browser sessions, or shows its treatment once in each.
     pub has_sessions: bool,
+    /// Decisions by call.
+    pub api: ApiSettings,
     /// Whose consent is needed.
     pub consent: Option<Consent>,
     /// What crawlers get.
@@ -64,7 +67,13 @@ pub struct Plan {
     pub redirect_hosts: Vec<Box<str>>,
     /// The units that no experiment touches.
     pub holdout: Gate,
+    /// The experiments of each layer.
+    pub layers: Vec<Vec<usize>>,
+    /// Whether some experiment assigns users.
+    pub has_users: bool,
     index: PageIndex,
+    /// The experiments by [`Experiment::assignment_key`], in its order.
+    keyed: Vec<(u32, usize)>,
     /// From the path of a page that redirects lead to, to what it stands in for.
     originals: HashMap<Box<str>, Vec<Original>>,
     killed_by_document: bool,
@@ -99,6 +108,19 @@ impl Gate {
     }
 }
 
+/// The part of a layer that an experiment owns.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerPart {
+    /// The layer's salt.
+    pub salt: Salt,
+    /// The slots that the experiment owns.
+    pub slots: Slots,
+    /// The layer, by position in [`Plan::layers`].
+    pub layer: usize,
+    /// The units that no experiment of the layer touches.
+    pub holdout: Option<Gate>,
+}
+
 /// An experiment, compiled.
 #[derive(Clone, Debug)]
 pub struct Experiment {
@@ -124,6 +146,10 @@ pub struct Experiment {
     pub else_unit: Option<UnitKind>,
     /// Which start-over it is.
     pub iteration: u32,
+    /// What stands for it and its iteration in the assignment cookie: 24 bits.
+    pub assignment_key: u32,
+    /// What stands there for having been held out of it.
+    pub held_out_code: u32,
     /// The salt of traffic.
     pub traffic_salt: Salt,
     /// The salt of the split.
@@ -136,8 +162,8 @@ pub struct Experiment {
     pub traffic: u16,
     /// From each time (milliseconds since 1970) on, a traffic in buckets; in order of time.
     pub ramp: Vec<(i64, u16)>,
-    /// Its layer's salt, and the slots that it owns.
-    pub layer: Option<(Salt, Slots)>,
+    /// The part of a layer that it owns.
+    pub layer: Option<LayerPart>,
     /// Who wins a conflict.
     pub priority: i32,
     /// The surfaces that it owns, as numbers that equal texts share.
@@ -216,6 +242,8 @@ pub struct Variant {
     pub key: Option<Box<str>>,
     /// The first variant bucket that is not its own; its range starts at the bound of the variant before it.
     pub below: u16,
+    /// What stands for it in the assignment cookie: 24 bits, different for each variant of an experiment.
+    pub code: u32,
     /// What headers say of it: `hero=bold`.
     pub header_member: Box<str>,
     /// Changes to the HTML.
@@ -258,6 +286,25 @@ impl Experiment {
         self.unit == UnitKind::Session
             || self.else_unit == Some(UnitKind::Session)
             || self.display == Display::OncePerVisit
+    }
+
+    /// Whether whoever has an assignment takes up its layer: it is on, or off only for now. What is past its end, or not
+    /// started, has given its people free.
+    #[must_use]
+    pub fn holds_layer(&self, now: i64) -> bool {
+        match self.status {
+            Status::Paused => true,
+            Status::Running => {
+                self.starts_at.is_none_or(|start| start <= now) && self.ends_at.is_none_or(|end| now < end)
+            }
+            Status::Draft | Status::Completed => false,
+        }
+    }
+
+    /// The variant that a code of the assignment cookie stands for.
+    #[must_use]
+    pub fn variant_of_code(&self, code: u32) -> Option<usize> {
+        self.variants.iter().position(|variant| variant.code == code)
     }
 
     /// The variant with this id.
@@ -332,6 +379,20 @@ impl Plan {
             }
         }
         all
+    }
+
+    /// Whether a layer of one of these experiments has one of sessions: whoever is in that enters no other of the layer.
+    #[must_use]
+    pub fn layer_has_sessions(&self, on_page: &[usize]) -> bool {
+        let layers = on_page.iter().filter_map(|&index| self.layers.get(self.experiments.get(index)?.layer?.layer));
+        let mut peers = layers.flatten().filter_map(|&peer| self.experiments.get(peer));
+        peers.any(|peer| peer.unit == UnitKind::Session || peer.else_unit == Some(UnitKind::Session))
+    }
+
+    /// The experiments that a key of the assignment cookie may stand for: nearly always one at most.
+    pub fn with_key(&self, key: u32) -> impl Iterator<Item = usize> {
+        let from = self.keyed.partition_point(|(other, _)| *other < key);
+        self.keyed.iter().skip(from).take_while(move |(other, _)| *other == key).map(|(_, index)| *index)
     }
 
     /// The position of the experiment with this id.

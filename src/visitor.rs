@@ -6,10 +6,13 @@ pub mod cookies;
 pub mod crawler;
 pub mod handover;
 mod id;
+pub mod kept;
 pub mod preview;
 pub mod reading;
+pub mod token;
 
 pub use id::VisitorId;
+pub use kept::{Kept, Viewer};
 
 use assignments::Assignments;
 use handover::Handover;

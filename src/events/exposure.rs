@@ -148,6 +148,45 @@ pub fn exposure(intent: &Intent, plan: &Plan, position: usize, view: &PageView) 
     Some(Met::of(intent, plan, decision)?.event(plan, view))
 }
 
+/// The ids of a person whom a call asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CalledBy<'a> {
+    /// The visitor id.
+    pub visitor: Option<&'a str>,
+    /// The shop's user id.
+    pub user: Option<&'a str>,
+    /// The id of the browser session.
+    pub session: Option<&'a str>,
+}
+
+/// The exposure of a decision by call, at a time in milliseconds since 1970; `None` where it assigned nothing.
+#[must_use]
+pub fn called_exposure(
+    plan: &Plan,
+    decision: &Decision,
+    who: CalledBy<'_>,
+    now: i64,
+    view: &PageView,
+) -> Option<Event> {
+    let e = plan.experiments.get(decision.experiment)?;
+    let unit = decision.evidence.unit?;
+    let met = Met {
+        e,
+        variant: e.variants.get(decision.variant?)?,
+        unit,
+        unit_id: match unit {
+            UnitKind::Visitor => who.visitor?,
+            UnitKind::User => who.user?,
+            UnitKind::Session => who.session?,
+        },
+        reason: decision.reason.as_str(),
+        anonymous_id: who.visitor,
+        user_id: who.user,
+        at: now,
+    };
+    Some(met.event(plan, view))
+}
+
 /// The id of an exposure: of one unit to one iteration of one experiment, so that only the first counts.
 #[must_use]
 pub fn exposure_id(project: &str, experiment: &str, iteration: u32, unit: &str) -> String {

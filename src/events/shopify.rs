@@ -122,7 +122,7 @@ fn refunded(transactions: &[Transaction]) -> Result<Option<Money>, Problem> {
 
 fn visitor(text: &str, plan: &Plan, secret: Option<&[u8]>) -> Option<VisitorId> {
     match (plan.visitor.signed, secret) {
-        (true, Some(secret)) => VisitorId::accept_signed(text, secret),
+        (true, Some(secret)) => VisitorId::accept_signed(text, secret).map(|(id, _)| id),
         _ => VisitorId::accept(text),
     }
 }

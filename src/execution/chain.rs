@@ -2,7 +2,8 @@
 
 use super::{Answer, HeaderChange, Intent, VARIANTS};
 use crate::plan::Plan;
-use crate::visitor::assignments::Assignments;
+use crate::visitor::Visitor;
+use crate::visitor::assignments::{Assignments, Bearer, IdProof, tag_key};
 use crate::visitor::handover::{self, Handover, joined};
 
 impl Intent {
@@ -44,9 +45,21 @@ impl Intent {
 }
 
 /// Puts what the worker behind this one assigned to the visitor's assignments, for the one cookie that both share.
-pub(super) fn join_assignments(plan: &Plan, answer: &Answer<'_>, assignments: &mut Assignments) {
-    let Some(handed) = answer.assignments else { return };
-    for entry in Assignments::parse(handed).iter().filter(|entry| plan.experiment(&entry.experiment).is_none()) {
-        assignments.set(entry.clone());
+pub(super) fn join_assignments(
+    plan: &Plan,
+    answer: &Answer<'_>,
+    visitor: &Visitor,
+    secret: Option<&[u8]>,
+    assignments: &mut Assignments,
+) {
+    let (Some(handed), Some(secret)) = (answer.assignments, secret) else { return };
+    let key = tag_key(secret);
+    let bearer = Bearer { visitor: visitor.id.as_str(), id: IdProof::Signed, key: Some(&key) };
+    let handed = Assignments::read(handed, plan, bearer);
+    for entry in handed.entries() {
+        let is_of_this = plan.with_key(entry.key).next().is_some();
+        if !is_of_this && !assignments.entries().contains(entry) {
+            assignments.put(entry.clone(), |_| true);
+        }
     }
 }

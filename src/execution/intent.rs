@@ -3,10 +3,10 @@
 use super::{HeaderChange, VARIANTS, VISITOR, caching, sticky};
 use crate::arrive::{Arrival, PreviewRequest};
 use crate::decide::{Asker, Decision, Person, Reason, decide};
-use crate::document::{Bridge, Display, Kind, Status};
+use crate::document::{Bridge, Display, Status};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::hash;
-use crate::plan::{Experiment, Plan, Variant};
+use crate::plan::{Plan, Variant};
 use crate::visitor::Visitor;
 use crate::visitor::assignments::Assignments;
 
@@ -146,7 +146,8 @@ impl Intent {
             ) else {
                 continue;
             };
-            if e.variants.get(variant_index).is_some_and(Variant::acts) && self.is_displayed(e) {
+            if e.variants.get(variant_index).is_some_and(Variant::acts) && self.is_displayed(plan, decision.experiment)
+            {
                 found.push((e.priority, decision.experiment, variant_index));
             }
         }
@@ -168,15 +169,8 @@ impl Intent {
     }
 
     /// Whether this page view is one on which the experiment shows its treatment.
-    pub(super) fn is_displayed(&self, e: &Experiment) -> bool {
-        let Some(visitor) = self.visitor() else { return true };
-        let entry = visitor.assignments.of(&e.id).filter(|entry| entry.iteration == e.iteration);
-        let shown = entry.and_then(|entry| entry.displayed.as_deref());
-        match e.display {
-            Display::Always => true,
-            Display::Once => shown.is_none(),
-            Display::OncePerVisit => shown.is_none_or(|session| Some(session) != session_mark(visitor).as_deref()),
-        }
+    pub(super) fn is_displayed(&self, plan: &Plan, experiment: usize) -> bool {
+        self.visitor().is_none_or(|visitor| sticky::is_displayed(plan, experiment, visitor, self.now))
     }
 
     /// Whether some step changes the HTML, if it can be rewritten.
@@ -195,12 +189,9 @@ impl Intent {
     /// Whether the answer might expose the visitor to something for the first time.
     #[must_use]
     pub fn may_expose(&self, plan: &Plan) -> bool {
-        !self.prefetch
-            && !self.is_preview()
-            && sticky::decided(plan, &self.decisions).any(|(_, e, variant)| {
-                e.kind == Kind::Experiment
-                    && !self.assignments.of(&e.id).is_some_and(|entry| entry.exposed && *entry.variant == *variant)
-            })
+        let Some(visitor) = self.visitor().filter(|_| !self.prefetch && !self.is_preview()) else { return false };
+        let is_first = |it| sticky::is_first(plan, &self.assignments, it, visitor, self.now);
+        self.decisions.iter().any(is_first)
     }
 
     /// The decision as the page's scripts are told it, as JSON text: `{"variants":{…},"payload":{…}}`.
@@ -279,11 +270,6 @@ fn person<'a>(visitor: &'a Visitor, preview: &'a [(usize, usize)]) -> Person<'a>
         assignments: &visitor.assignments,
         preview,
     }
-}
-
-/// The fingerprint of the browser session.
-pub(super) fn session_mark(visitor: &Visitor) -> Option<String> {
-    visitor.session.as_ref().map(|(id, _)| hash::fingerprint(id.as_str()))
 }
 
 pub(super) fn list(plan: &Plan, decisions: &[Decision], told: impl Fn(Reason) -> bool) -> String {

@@ -9,8 +9,8 @@ use std::collections::{HashSet, VecDeque};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// So many assignments always find a place in the cookie, however long their names are.
-const ALWAYS_FIT: usize = 20;
+/// So many assignments always find a place in the cookie.
+const ALWAYS_FIT: usize = 200;
 
 /// The exposures of one day, by their keys, the newest of them.
 #[derive(Clone, Debug, Default)]
@@ -58,9 +58,8 @@ impl Intent {
             return;
         }
         let is_open = |position: &usize| {
-            let decision = self.decisions.get(*position).map(std::slice::from_ref);
-            sticky::decided(plan, decision.unwrap_or_default())
-                .any(|(_, e, _)| !self.assignments.of(&e.id).is_some_and(|entry| entry.exposed))
+            let (Some(decision), Some(visitor)) = (self.decisions.get(*position), self.visitor()) else { return false };
+            sticky::is_first(plan, &self.assignments, decision, visitor, self.now)
         };
         let known =
             |position: &usize| self.exposure_key(plan, *position).is_some_and(|key| exposed.knows(key, self.now));
@@ -70,7 +69,7 @@ impl Intent {
     /// Whether the cookie of assignments may be too full to keep all of them.
     #[must_use]
     pub fn may_overflow(&self) -> bool {
-        self.assignments.iter().count() > ALWAYS_FIT
+        self.assignments.entries().len() > ALWAYS_FIT
     }
 
     /// What an exposure of a decision is remembered by: the unit, the experiment's iteration and the variant.

@@ -5,7 +5,7 @@ use super::media_type::{self, Charset};
 use super::{EXPOSE, HeaderChange, Intent, USER, VARIANTS, VERSIONS, VISITOR, chain, sticky};
 use crate::arrive::{Arrival, PreviewRequest};
 use crate::cut;
-use crate::document::{Expose, Kind};
+use crate::document::Expose;
 use crate::plan::{Experiment, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::{self, Assignments};
@@ -130,7 +130,7 @@ impl Intent {
         reply.rewrite = rewritable && self.rewrites(plan);
         if let Some(visitor) = self.visitor().filter(|_| self.depends_on_visitor) {
             let mut assignments = self.assignments.clone();
-            chain::join_assignments(plan, answer, &mut assignments);
+            chain::join_assignments(plan, answer, visitor, secret, &mut assignments);
             self.expose(plan, answer, rewritable, visitor, &mut assignments, &mut reply);
             self.set_cookies(plan, visitor, &assignments, secret, &mut reply.changes);
         }
@@ -161,12 +161,11 @@ impl Intent {
         reply: &mut Reply,
     ) {
         for (position, decision) in self.decisions.iter().enumerate() {
-            let Some((_, e, variant)) = sticky::decided(plan, std::slice::from_ref(decision)).next() else { continue };
+            let Some((_, e, _)) = sticky::decided(plan, std::slice::from_ref(decision)).next() else { continue };
             if !self.is_met(e, answer, rewritable) {
                 continue;
             }
-            let exposed_before = assignments.of(&e.id).is_some_and(|entry| entry.exposed && *entry.variant == *variant);
-            let exposes = e.kind == Kind::Experiment && !exposed_before;
+            let exposes = sticky::is_first(plan, assignments, decision, visitor, self.now);
             let known = self.exposed_before.contains(&position);
             let watched = e.expose == Expose::Selector && !known;
             if exposes && watched {
@@ -174,8 +173,8 @@ impl Intent {
             } else if exposes && !known {
                 reply.exposed.push(position);
             }
-            let displayed = self.is_displayed(e);
-            sticky::mark(assignments, e, visitor, exposes && !watched, displayed, self.now);
+            let done = (exposes && !watched, self.is_displayed(plan, decision.experiment));
+            sticky::mark(plan, assignments, decision, visitor, done, self.now);
         }
     }
 
@@ -226,11 +225,10 @@ impl Intent {
         if let Some((session, false)) = &visitor.session {
             set(jar.until_closed(SESSION_COOKIE, session.as_str()));
         }
-        if *assignments != visitor.assignments {
-            let value = assignments.encode(|entry| {
-                let e = plan.experiment(&entry.experiment).and_then(|index| plan.experiments.get(index));
-                e.is_some_and(|e| e.iteration == entry.iteration && !e.is_over(self.now))
-            });
+        if assignments.is_news_to(&visitor.assignments) {
+            let key = secret.map(assignments::tag_key);
+            let value = assignments
+                .encode(visitor.id.as_str(), key.as_ref(), |entry| sticky::is_current(plan, entry, self.now));
             if in_chain {
                 changes.push(HeaderChange::Set(handover::ASSIGNMENTS, value));
             } else {

@@ -1,61 +1,156 @@
 //! What a visitor is assigned from now on.
 
-use super::intent::session_mark;
-use crate::decide::{Decision, Person, Reason};
-use crate::document::Display;
+use crate::decide::{Decision, Reason};
+use crate::document::{Display, Kind, UnitKind};
 use crate::plan::{Experiment, Plan};
-use crate::visitor::Visitor;
-use crate::visitor::assignments::{Assignments, Entry};
+use crate::visitor::assignments::{Assignments, Entry, mark_of};
+use crate::visitor::{Kept, Viewer, Visitor};
 
 const DAY: i64 = 86_400_000;
 
+/// Who a visitor is to the assignments of their browser.
+pub(super) fn viewer(visitor: &Visitor) -> Viewer {
+    Viewer::new(visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()))
+}
+
 /// The visitor's assignments with those of these decisions. An entry that says the same as before is left as it is, so
 /// that the cookie is only rewritten when something changed.
-pub(super) fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, now: i64) -> Assignments {
+#[must_use]
+pub fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, now: i64) -> Assignments {
     let mut assignments = visitor.assignments.clone();
-    for (decision, e, variant) in decided(plan, decisions) {
-        let owner = owner(visitor, decision);
-        let old = visitor.assignments.of(&e.id).filter(|old| old.iteration == e.iteration);
-        let same_variant = old.filter(|old| *old.variant == *variant);
-        if same_variant.is_none_or(|old| owner.is_some() && old.owner != owner) {
-            assignments.set(Entry {
-                experiment: e.id.clone(),
-                iteration: e.iteration,
-                variant: variant.into(),
-                day: day(now),
-                // why: an exposure is of a unit; the same person under a visitor id and then a user id is met again
-                exposed: false,
-                displayed: same_variant.and_then(|old| old.displayed.clone()),
-                owner,
-            });
+    if let Some(user) = visitor.user.as_deref().filter(|_| plan.has_users) {
+        log_in(plan, &mut assignments, visitor, mark_of(user), now);
+    }
+    for decision in decisions {
+        let Some(e) = plan.experiments.get(decision.experiment) else { continue };
+        let Some(unit) = decision.evidence.unit else { continue };
+        let code = match (decision.reason, decision.variant.and_then(|variant| e.variants.get(variant))) {
+            (Reason::Split, Some(variant)) if e.remembers() => variant.code,
+            (Reason::Holdout, None) if e.sticky => e.held_out_code,
+            _ => continue,
+        };
+        let viewer = viewer(visitor);
+        let kept = viewer.kept(plan, decision.experiment, &assignments, now);
+        let same = kept.and_then(|kept| assignments.entries().get(kept.position));
+        let stays = |entry: &Entry| entry.unit == unit || decision.reason == Reason::Holdout;
+        if same.is_some_and(|entry| entry.code == code && stays(entry)) {
+            continue;
         }
+        if let Some(session) = viewer.session.filter(|_| unit == UnitKind::Session) {
+            assignments.turn_to_session(session);
+        }
+        let owner = viewer.user.filter(|_| e.unit == UnitKind::User);
+        if let Some(owner) = owner {
+            assignments.greet(owner);
+        }
+        let entry = Entry::new(e.assignment_key, code, unit, owner, day(now));
+        assignments.put(entry, |code| code == e.held_out_code || e.variant_of_code(code).is_some());
     }
     assignments
 }
 
-/// Marks a decision's entry as exposed, displayed, or both.
-pub(super) fn mark(
-    assignments: &mut Assignments,
-    e: &Experiment,
-    visitor: &Visitor,
-    exposed: bool,
-    displayed: bool,
-    now: i64,
-) {
-    let Some(old) = assignments.of(&e.id) else { return };
-    let mut entry = old.clone();
-    entry.exposed |= exposed;
-    if displayed {
-        match e.display {
-            Display::Always => {}
-            Display::Once => entry.displayed = Some("".into()),
-            Display::OncePerVisit => entry.displayed = session_mark(visitor).map(Into::into),
+/// Puts the user first, and gives them what the visitor has of the experiments of users.
+fn log_in(plan: &Plan, assignments: &mut Assignments, visitor: &Visitor, user: u32, now: i64) {
+    let viewer = viewer(visitor);
+    let claimed: Vec<usize> = assignments
+        .entries()
+        .iter()
+        .filter(|entry| entry.owner.is_none())
+        .flat_map(|entry| plan.with_key(entry.key))
+        .filter(|&index| plan.experiments.get(index).is_some_and(|e| e.unit == UnitKind::User))
+        .filter_map(|index| viewer.kept(plan, index, assignments, now))
+        .map(|kept| kept.position)
+        .collect();
+    // why: a user of whom nothing is kept needs no place in the cookie
+    let known = assignments.users().iter().any(|it| it.fingerprint == user);
+    if known || !claimed.is_empty() {
+        assignments.greet(user);
+    }
+    for position in claimed {
+        if let Some(entry) = assignments.entry_mut(position).filter(|entry| entry.owner.is_none()) {
+            entry.owner = Some(user);
         }
     }
-    if entry != *old {
-        entry.day = day(now);
-        assignments.set(entry);
+}
+
+impl Experiment {
+    /// Whether what a unit was given is written down.
+    fn remembers(&self) -> bool {
+        self.sticky || self.kind == Kind::Experiment || self.display != Display::Always
     }
+}
+
+/// The entry of what a decision assigned.
+fn entry_of(
+    plan: &Plan,
+    assignments: &Assignments,
+    decision: &Decision,
+    visitor: &Visitor,
+    now: i64,
+) -> Option<(usize, Entry)> {
+    let Kept { position, variant, .. } = viewer(visitor).kept(plan, decision.experiment, assignments, now)?;
+    let entry = assignments.entries().get(position)?;
+    (variant == decision.variant).then(|| (position, entry.clone()))
+}
+
+/// Whether meeting what a decision assigned is the visitor's first time, so that it is to be exposed. What belongs to a
+/// user is not, while nobody is logged in: there is no unit to name.
+pub(super) fn is_first(
+    plan: &Plan,
+    assignments: &Assignments,
+    decision: &Decision,
+    visitor: &Visitor,
+    now: i64,
+) -> bool {
+    let Some(e) = plan.experiments.get(decision.experiment).filter(|e| e.kind == Kind::Experiment) else {
+        return false;
+    };
+    let has_unit = decision.evidence.unit != Some(UnitKind::User) || visitor.user.is_some();
+    let decides = matches!(decision.reason, Reason::Sticky | Reason::Split);
+    decides && has_unit && e.remembers() && {
+        let entry = entry_of(plan, assignments, decision, visitor, now);
+        entry.is_none_or(|(_, entry)| !entry.exposed)
+    }
+}
+
+/// Whether the treatment of an experiment is to be displayed, by what was displayed before.
+pub(super) fn is_displayed(plan: &Plan, index: usize, visitor: &Visitor, now: i64) -> bool {
+    let Some(e) = plan.experiments.get(index) else { return true };
+    if e.display == Display::Always {
+        return true;
+    }
+    let viewer = viewer(visitor);
+    let kept = viewer.kept(plan, index, &visitor.assignments, now);
+    let Some(entry) = kept.and_then(|kept| visitor.assignments.entries().get(kept.position)) else { return true };
+    match e.display {
+        Display::Always => true,
+        Display::Once => !entry.shown,
+        Display::OncePerVisit => {
+            !(entry.shown_in_session && viewer.session.is_some() && viewer.session == visitor.assignments.session())
+        }
+    }
+}
+
+/// Marks a decision's entry as exposed, displayed, or both.
+pub(super) fn mark(
+    plan: &Plan,
+    assignments: &mut Assignments,
+    decision: &Decision,
+    visitor: &Visitor,
+    (exposed, displayed): (bool, bool),
+    now: i64,
+) {
+    let Some(e) = plan.experiments.get(decision.experiment) else { return };
+    let session = viewer(visitor).session.filter(|_| displayed && e.display == Display::OncePerVisit);
+    if let (Some(session), Some(_)) = (session, entry_of(plan, assignments, decision, visitor, now)) {
+        assignments.turn_to_session(session);
+    }
+    let Some((position, _)) = entry_of(plan, assignments, decision, visitor, now) else { return };
+    assignments.change(position, day(now), |entry| {
+        entry.exposed |= exposed;
+        entry.shown |= displayed && e.display != Display::Always;
+        entry.shown_in_session |= session.is_some();
+    });
 }
 
 /// The decisions that assigned a variant, with their experiment and the variant's id.
@@ -71,15 +166,11 @@ pub(super) fn decided<'a>(
     )
 }
 
-fn owner(visitor: &Visitor, decision: &Decision) -> Option<Box<str>> {
-    let person = Person {
-        visitor: visitor.id.as_str(),
-        user: visitor.user.as_deref(),
-        session: visitor.session.as_ref().map(|(id, _)| id.as_str()),
-        assignments: &visitor.assignments,
-        preview: &[],
-    };
-    decision.evidence.unit.and_then(|kind| person.owner(kind)).map(Into::into)
+/// Whether an entry is of an experiment that is not over.
+pub(super) fn is_current(plan: &Plan, entry: &Entry, now: i64) -> bool {
+    plan.with_key(entry.key)
+        .filter_map(|index| plan.experiments.get(index))
+        .any(|e| !e.is_over(now) && (entry.code == e.held_out_code || e.variant_of_code(entry.code).is_some()))
 }
 
 fn day(now: i64) -> u32 {

@@ -1,6 +1,6 @@
 //! Document → plan.
 
-use super::{CookieAttributes, Experiment, Gate, Kill, PageIndex, PageRule, Pattern, Plan, Scope, Variant};
+use super::{CookieAttributes, Experiment, Gate, Kill, LayerPart, PageIndex, PageRule, Pattern, Plan, Scope, Variant};
 use crate::condition::{Condition, FactKey, Groups};
 use crate::document::{self, Audience, Document, Problem, Severity};
 use crate::hash::{self, BUCKETS, Salt};
@@ -40,10 +40,14 @@ impl Plan {
             cached: document.cache.iter().flat_map(|cache| &cache.pages).map(PageRule::compile).collect(),
             redirect_hosts: document.redirect_hosts.iter().map(|host| host.to_ascii_lowercase().into()).collect(),
             has_sessions: experiments.iter().any(Experiment::needs_session),
+            has_users: experiments.iter().any(|e| e.unit == document::UnitKind::User),
+            layers: layers(document, &experiments),
+            keyed: keyed(&experiments),
             experiments,
             cookies: CookieAttributes::new(&document.visitor, true),
             loopback_cookies: CookieAttributes::new(&document.visitor, false),
             visitor: document.visitor.clone(),
+            api: document.api.clone(),
             consent: document.consent.clone(),
             crawler_policy: document.crawlers.policy,
             crawler_also: document.crawlers.also.clone(),
@@ -94,7 +98,16 @@ impl<'a> Compiler<'a> {
         let salt = |purpose: &str| Salt::new(&format!("{}/{}/{}/{purpose}", self.salt, e.id, e.iteration));
         let variant = |id: &document::Id| e.variants.iter().position(|variant| variant.id == *id);
         let layer = match (&e.layer, e.slots) {
-            (Some(layer), Some(slots)) => Some((Salt::new(&format!("{}/layer/{layer}", self.salt)), slots)),
+            (Some(layer), Some(slots)) => {
+                let place = self.document.layers.keys().position(|other| other == layer);
+                let salt = Salt::new(&format!("{}/layer/{layer}", self.salt));
+                let percent = self.document.layers.get(layer).map(|layer| layer.holdout).unwrap_or_default();
+                let holdout = (percent.buckets() > 0).then(|| Gate {
+                    salt: Salt::new(&format!("{}/layer/{layer}/holdout", self.salt)),
+                    below: percent.buckets(),
+                });
+                place.map(|layer| LayerPart { salt, slots, layer, holdout })
+            }
             _ => None,
         };
         let requires = e
@@ -115,6 +128,11 @@ impl<'a> Compiler<'a> {
             })
             .collect::<Result<Vec<_>, String>>()?;
         let audience = e.audience.as_ref().map(|audience| self.condition(audience)).transpose()?;
+        let held_out_code = held_out_code(e.id.as_str(), e.iteration);
+        let variants = variants(e);
+        if let Some((one, other)) = same_code(&variants, held_out_code) {
+            return Err(format!("the variants `{one}` and `{other}` look alike in the assignment cookie: rename one"));
+        }
         let (traffic_salt, variant_salt) = (salt("traffic"), salt("variant"));
         let conflicts = e.conflicts.iter().map(|key| self.conflict(key)).collect();
         Ok(Experiment {
@@ -129,6 +147,8 @@ impl<'a> Compiler<'a> {
             unit: e.unit,
             else_unit: e.else_unit,
             iteration: e.iteration,
+            assignment_key: assignment_key(e.id.as_str(), e.iteration),
+            held_out_code,
             traffic_salt,
             variant_salt,
             takeover: super::takeover::compile(e),
@@ -156,7 +176,7 @@ impl<'a> Compiler<'a> {
             rewrites: e.variants.iter().any(|variant| !variant.rewrite.is_empty()),
             by_origin: e.expose == document::Expose::Origin
                 || e.variants.iter().skip(1).any(|variant| !self.acts_at_edge(variant)),
-            variants: variants(e),
+            variants,
         })
     }
 
@@ -208,6 +228,7 @@ fn variants(e: &document::Experiment) -> Vec<Variant> {
                 id: variant.id.as_str().into(),
                 key: variant.key.as_deref().map(Into::into),
                 below: if last.is_some_and(|last| index >= last) { BUCKETS } else { bound(cumulative / sum) },
+                code: assignment_code(e.id.as_str(), e.iteration, variant.id.as_str()),
                 header_member: member(&e.id, &variant.id).into(),
                 rewrite: variant.rewrite.clone(),
                 redirect: variant.redirect.clone(),
@@ -221,6 +242,54 @@ fn variants(e: &document::Experiment) -> Vec<Variant> {
             }
         })
         .collect()
+}
+
+/// What stands for an iteration of an experiment in the assignment cookie.
+#[must_use]
+pub fn assignment_key(experiment: &str, iteration: u32) -> u32 {
+    hash::short(&["assignment", experiment, &iteration.to_string()])
+}
+
+/// What stands for a variant there. It says the experiment once more, so that two experiments of one key are still told
+/// apart.
+#[must_use]
+pub fn assignment_code(experiment: &str, iteration: u32, variant: &str) -> u32 {
+    hash::short(&["variant", experiment, &iteration.to_string(), variant])
+}
+
+/// What stands there for having been held out.
+#[must_use]
+pub fn held_out_code(experiment: &str, iteration: u32) -> u32 {
+    // why: no variant's id is empty
+    assignment_code(experiment, iteration, "")
+}
+
+/// Two variants of one code, of which there is a pair once in five million experiments.
+fn same_code(variants: &[Variant], held_out: u32) -> Option<(&str, &str)> {
+    let mut codes: Vec<(u32, &str)> = variants.iter().map(|variant| (variant.code, &*variant.id)).collect();
+    codes.push((held_out, "(held out)"));
+    codes.sort_unstable();
+    codes.windows(2).find_map(|pair| match pair {
+        [(a, one), (b, other)] if a == b => Some((*one, *other)),
+        _ => None,
+    })
+}
+
+fn layers(document: &Document, experiments: &[Experiment]) -> Vec<Vec<usize>> {
+    let mut layers = vec![Vec::new(); document.layers.len()];
+    for (index, e) in experiments.iter().enumerate() {
+        if let Some(layer) = e.layer.and_then(|part| layers.get_mut(part.layer)) {
+            layer.push(index);
+        }
+    }
+    layers
+}
+
+fn keyed(experiments: &[Experiment]) -> Vec<(u32, usize)> {
+    let mut keyed: Vec<(u32, usize)> =
+        experiments.iter().enumerate().map(|(index, e)| (e.assignment_key, index)).collect();
+    keyed.sort_unstable();
+    keyed
 }
 
 /// The first bucket beyond a cumulative share: bucket b is within it where b / 10,000 < share. The tolerance keeps

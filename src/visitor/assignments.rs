@@ -1,11 +1,14 @@
-//! What a visitor was assigned and exposed to, as the cookie `sortition_as` carries it.
+//! What a browser's people were assigned and exposed to, as the cookie `sortition_as` carries it.
 //!
-//! `1~hero.1.bold.gu2*~price.3.control.gu0@Ab3d`: the format's version, then an entry per experiment: its id, iteration
-//! and variant, the day it was last written (days since 1970 in base 36), then marks: `*` exposed, `+` displayed (with a
-//! fingerprint of the session where it may be displayed once in each), and `@` with a fingerprint of the user or session
-//! that it belongs to. Readable on purpose: it is what support is asked about. No character needs quoting in a cookie, and none of the separators occurs in an id.
+//! A browser is often shared and a person has several, so an assignment says whose it is: the visitor's, or a user's,
+//! whom a fingerprint stands for. [`kept`](super::kept) tells which of them are those of the person who asks.
 
-use crate::cut;
+mod codec;
+mod first_edition;
+
+use crate::document::UnitKind;
+use crate::hash::{TagKey, fingerprint_bits};
+use crate::plan::Plan;
 
 /// The cookie's name.
 pub const COOKIE: &str = "sortition_as";
@@ -13,64 +16,182 @@ pub const COOKIE: &str = "sortition_as";
 /// The longest value, in bytes. Browsers keep 4,096 for name, value and attributes together.
 pub const MAX_BYTES: usize = 3_500;
 
-const VERSION: &str = "1";
+/// How many users of one browser are told apart; of more the one who was here longest ago goes, with their assignments.
+pub const MAX_USERS: usize = 7;
 
-/// The assignments of one visitor.
+/// After how many joins without an answer a browser asks no more.
+const MOST_TRIES: u8 = 3;
+
+/// The days that an entry tells apart, about seventeen months: no cookie lives longer.
+const DAYS: u32 = 512;
+
+/// The reserved experiment by which a holdout is measured.
+pub const HOLDOUT: &str = "_holdout";
+
+/// The assignments of one browser, in the order in which they last changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assignments {
+    users: Vec<User>,
+    session: Option<u32>,
     entries: Vec<Entry>,
+    /// Whether they were read in a form that is to be written anew.
+    outdated: bool,
+}
+
+/// A user of the browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The fingerprint of the user's id.
+    pub fingerprint: u32,
+    /// What became of asking for the assignments that they have on other devices.
+    pub join: Join,
+}
+
+/// What became of asking for a user's assignments on other devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Join {
+    /// It was not asked.
+    #[default]
+    Never,
+    /// It was asked so often, without an answer in time.
+    Tried(u8),
+    /// It was answered.
+    Done,
 }
 
 /// One assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The experiment's id.
-    pub experiment: Box<str>,
-    /// Its iteration.
-    pub iteration: u32,
-    /// The variant's id.
-    pub variant: Box<str>,
-    /// Days since 1970 when the entry was last changed.
+    /// The experiment and its iteration, as [`crate::plan::Experiment::assignment_key`].
+    pub key: u32,
+    /// The variant, or having been held out, as a code of the experiment's.
+    pub code: u32,
+    /// What it was assigned by.
+    pub unit: UnitKind,
+    /// The fingerprint of the user whose it is; none: the visitor's, whoever logs in next.
+    pub owner: Option<u32>,
+    /// The day of its last change: days since 1970, of which the cookie keeps the rest of a division by 512.
     pub day: u32,
     /// Whether an exposure to this variant was sent.
     pub exposed: bool,
-    /// That the treatment was shown, and in which session where that matters (else empty); see `display`.
-    pub displayed: Option<Box<str>>,
-    /// A fingerprint of the user or the session that it belongs to; none: the visitor.
-    pub owner: Option<Box<str>>,
+    /// Whether the treatment was shown; see `display`.
+    pub shown: bool,
+    /// Whether it was shown in the session that the cookie names.
+    pub shown_in_session: bool,
+    /// Since when an exposure waits for consent, in milliseconds since 1970.
+    pub waits_since: Option<i64>,
+}
+
+impl Entry {
+    /// An assignment that nobody has met yet.
+    #[must_use]
+    pub fn new(key: u32, code: u32, unit: UnitKind, owner: Option<u32>, day: u32) -> Self {
+        Self {
+            key,
+            code,
+            unit,
+            owner,
+            day: day % DAYS,
+            exposed: false,
+            shown: false,
+            shown_in_session: false,
+            waits_since: None,
+        }
+    }
+
+    /// How many days ago it last changed, up to 511.
+    #[must_use]
+    pub fn age(&self, today: u32) -> u32 {
+        (today % DAYS + DAYS - self.day % DAYS) % DAYS
+    }
+}
+
+/// By whom a cookie's value was brought, and what its tag is checked with.
+#[derive(Clone, Copy, Debug)]
+pub struct Bearer<'a> {
+    /// The visitor id.
+    pub visitor: &'a str,
+    /// How far the id can be trusted.
+    pub id: IdProof,
+    /// The key of the tag; none: there is no secret.
+    pub key: Option<&'a TagKey>,
+}
+
+/// What speaks for a visitor id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdProof {
+    /// It was made for this request.
+    New,
+    /// The cookie alone: anybody can write one.
+    Unsigned,
+    /// A signature of the first edition.
+    SignedBefore,
+    /// A signature of this one.
+    Signed,
 }
 
 impl Assignments {
-    /// Reads the cookie's value. Survives any text: what cannot be read is left out, and so is everything beyond
-    /// [`MAX_BYTES`], since only a forger sends more.
+    /// Reads the cookie's value. Survives any text: what cannot be read is left out.
+    ///
+    /// With a key only what carries the visitor's own tag counts. A cookie from before there were tags is taken over
+    /// where it cannot have been made up: from a visitor whose signed id is of that time, whole; from one whose id is not
+    /// signed, as far as it says what the split gives to somebody.
     #[must_use]
-    pub fn parse(value: &str) -> Self {
-        let text = value.get(..MAX_BYTES.min(value.len())).unwrap_or("");
-        let mut parts = cut::pieces(text, b'~');
-        if parts.next() != Some(VERSION) {
-            return Self::default();
-        }
-        let mut assignments = Self::default();
-        for entry in parts.filter_map(Entry::parse) {
-            if assignments.of(&entry.experiment).is_none() {
-                assignments.entries.push(entry);
+    pub fn read(value: &str, plan: &Plan, bearer: Bearer<'_>) -> Self {
+        let read =
+            codec::parse(value).or_else(|| first_edition::parse(value, plan).map(|read| (read, codec::Tag::None)));
+        let Some((mut read, tag)) = read else { return Self::default() };
+        if let Some(key) = bearer.key {
+            match tag {
+                codec::Tag::Some { tag, of } if key.verify(&[bearer.visitor, of], tag) => {}
+                codec::Tag::Some { .. } => return Self::default(),
+                codec::Tag::None => match bearer.id {
+                    IdProof::New | IdProof::Signed => return Self::default(),
+                    IdProof::SignedBefore => read.outdated = true,
+                    IdProof::Unsigned => {
+                        read.entries.retain(|entry| is_given_to_somebody(plan, entry));
+                        read.outdated = true;
+                    }
+                },
             }
+        } else if bearer.id == IdProof::New {
+            // why: the exposures were of another visitor id, which is lost
+            read.entries.iter_mut().for_each(|entry| entry.exposed = false);
         }
-        assignments
+        read
     }
 
-    /// The entry of an experiment, of whichever iteration.
+    /// The cookie's value, at most [`MAX_BYTES`]. Where that is too little, the least valuable entries go first: those
+    /// that `is_current` does not know, then the oldest.
     #[must_use]
-    pub fn of(&self, experiment: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| &*entry.experiment == experiment)
+    pub fn encode(&self, visitor: &str, key: Option<&TagKey>, is_current: impl Fn(&Entry) -> bool) -> String {
+        codec::encode(self, visitor, key, is_current)
     }
 
-    /// Writes an experiment's entry in place of the one it may have.
-    pub fn set(&mut self, entry: Entry) {
-        match self.entries.iter_mut().find(|old| old.experiment == entry.experiment) {
-            Some(old) => *old = entry,
-            None => self.entries.push(entry),
-        }
+    /// How many of the entries a value has room for, and which have none, by the same rule.
+    #[must_use]
+    pub fn without_room(&self, is_current: impl Fn(&Entry) -> bool) -> Vec<usize> {
+        codec::without_room(self, is_current)
+    }
+
+    /// Whether the cookie that said `before` has to be written anew to say this.
+    #[must_use]
+    pub fn is_news_to(&self, before: &Self) -> bool {
+        before.outdated
+            || self.entries != before.entries
+            || self.users != before.users
+            || self.session != before.session
+    }
+
+    /// The entries, in the order in which they last changed.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry at a position.
+    pub fn entry_mut(&mut self, position: usize) -> Option<&mut Entry> {
+        self.entries.get_mut(position)
     }
 
     /// Whether there is none.
@@ -79,108 +200,109 @@ impl Assignments {
         self.entries.is_empty()
     }
 
-    /// The entries, in the order in which they were made.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
+    /// Writes an entry in the place of those of the same experiment and owner whose code `is_of_experiment` knows.
+    pub fn put(&mut self, entry: Entry, is_of_experiment: impl Fn(u32) -> bool) {
+        self.entries.retain(|old| old.key != entry.key || old.owner != entry.owner || !is_of_experiment(old.code));
+        self.entries.push(entry);
     }
 
-    /// The cookie's value, at most [`MAX_BYTES`]. Where that is too little, the least valuable entries go first: those
-    /// of experiments that `is_current` does not know, then the oldest.
+    /// Changes the entry at a position, which becomes the youngest if that changes it.
+    pub fn change(&mut self, position: usize, day: u32, change: impl FnOnce(&mut Entry)) {
+        let Some(old) = self.entries.get(position) else { return };
+        let mut entry = old.clone();
+        change(&mut entry);
+        if entry != *old {
+            entry.day = day % DAYS;
+            self.entries.remove(position);
+            self.entries.push(entry);
+        }
+    }
+
+    /// The users, the one who was here last first.
     #[must_use]
-    pub fn encode(&self, is_current: impl Fn(&Entry) -> bool) -> String {
-        let texts: Vec<String> = self.entries.iter().map(Entry::encode).collect();
-        let mut length = VERSION.len() + texts.iter().map(|text| text.len() + 1).sum::<usize>();
-        let mut dropped = vec![false; texts.len()];
-        if length > MAX_BYTES {
-            let mut order: Vec<usize> = (0..texts.len()).collect();
-            order.sort_by_key(|&index| self.entries.get(index).map(|entry| (is_current(entry), entry.day, index)));
-            for index in order {
-                if length <= MAX_BYTES {
-                    break;
-                }
-                if let (Some(text), Some(flag)) = (texts.get(index), dropped.get_mut(index)) {
-                    length -= text.len() + 1;
-                    *flag = true;
+    pub fn users(&self) -> &[User] {
+        &self.users
+    }
+
+    /// The user who was here last.
+    #[must_use]
+    pub fn last_user(&self) -> Option<u32> {
+        self.users.first().map(|user| user.fingerprint)
+    }
+
+    /// What became of a user's join.
+    #[must_use]
+    pub fn join_of(&self, user: u32) -> Join {
+        self.users.iter().find(|it| it.fingerprint == user).map_or(Join::Never, |user| user.join)
+    }
+
+    /// Puts a user before the others.
+    pub fn greet(&mut self, user: u32) {
+        match self.users.iter().position(|it| it.fingerprint == user) {
+            Some(0) => return,
+            Some(place) => {
+                if let Some(users) = self.users.get_mut(..=place) {
+                    users.rotate_right(1);
                 }
             }
+            None => self.users.insert(0, User { fingerprint: user, join: Join::Never }),
         }
-        let mut value = VERSION.to_owned();
-        for (text, dropped) in texts.iter().zip(dropped) {
-            if !dropped {
-                value.push('~');
-                value.push_str(text);
-            }
+        while self.users.len() > MAX_USERS {
+            let gone = self.users.pop().map(|user| user.fingerprint);
+            self.entries.retain(|entry| entry.owner.is_none() || entry.owner != gone);
         }
-        value
+    }
+
+    /// Notes that a user's join was answered, or was not in time.
+    pub fn note_join(&mut self, user: u32, answered: bool) {
+        self.greet(user);
+        if let Some(user) = self.users.first_mut() {
+            user.join = match (answered, user.join) {
+                (true, _) | (_, Join::Done) => Join::Done,
+                (false, Join::Never) => Join::Tried(1),
+                (false, Join::Tried(times)) if times + 1 < MOST_TRIES => Join::Tried(times + 1),
+                (false, Join::Tried(_)) => Join::Done,
+            };
+        }
+    }
+
+    /// The fingerprint of the session that entries may speak of.
+    #[must_use]
+    pub fn session(&self) -> Option<u32> {
+        self.session
+    }
+
+    /// Turns to another session: what belonged to the one before ends.
+    pub fn turn_to_session(&mut self, session: u32) {
+        if self.session != Some(session) {
+            self.session = Some(session);
+            self.entries.retain(|entry| entry.unit != UnitKind::Session);
+            self.entries.iter_mut().for_each(|entry| entry.shown_in_session = false);
+        }
     }
 }
 
-impl Entry {
-    fn parse(text: &str) -> Option<Self> {
-        let mut parts = cut::pieces(text, b'.');
-        let (experiment, iteration, variant, last) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() || !is_id(experiment) || !is_id(variant) {
-            return None;
+/// Whether a variant of the document is what the entry says, and one that the split gives to somebody.
+fn is_given_to_somebody(plan: &Plan, entry: &Entry) -> bool {
+    plan.with_key(entry.key).filter_map(|index| plan.experiments.get(index)).any(|e| {
+        if entry.code == e.held_out_code {
+            return true;
         }
-        let (last, owner) = mark(last, '@')?;
-        let (last, displayed) = mark(last, '+')?;
-        let (day, exposed) = last.strip_suffix('*').map_or((last, false), |day| (day, true));
-        if owner.as_deref() == Some("") {
-            return None;
-        }
-        Some(Self {
-            experiment: experiment.into(),
-            iteration: u32::from_str_radix(iteration, 36).ok()?,
-            variant: variant.into(),
-            day: u32::from_str_radix(day, 36).ok()?,
-            exposed,
-            displayed,
-            owner,
-        })
-    }
-
-    fn encode(&self) -> String {
-        let (iteration, day) = (base36(self.iteration), base36(self.day));
-        let mut text = [&*self.experiment, ".", &iteration, ".", &self.variant, ".", &day].concat();
-        if self.exposed {
-            text.push('*');
-        }
-        if let Some(session) = &self.displayed {
-            text.push('+');
-            text.push_str(session);
-        }
-        if let Some(owner) = &self.owner {
-            text.push('@');
-            text.push_str(owner);
-        }
-        text
-    }
+        let Some(variant) = e.variant_of_code(entry.code) else { return false };
+        let from = variant.checked_sub(1).and_then(|before| e.variants.get(before)).map_or(0, |before| before.below);
+        let has_share = e.variants.get(variant).is_some_and(|variant| variant.below > from);
+        has_share && (e.traffic > 0 || e.ramp.iter().any(|(_, traffic)| *traffic > 0))
+    })
 }
 
-/// What stands before a mark, and the fingerprint after it; `None` where that is none.
-fn mark(text: &str, sign: char) -> Option<(&str, Option<Box<str>>)> {
-    let Some((before, fingerprint)) = text.split_once(sign) else { return Some((text, None)) };
-    (fingerprint.len() <= 8 && fingerprint.bytes().all(is_fingerprint)).then(|| (before, Some(fingerprint.into())))
+/// The key of the cookie's tag.
+#[must_use]
+pub fn tag_key(secret: &[u8]) -> TagKey {
+    TagKey::derive(secret, COOKIE)
 }
 
-fn is_id(text: &str) -> bool {
-    crate::document::Id::new(text).is_some()
-}
-
-fn is_fingerprint(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
-}
-
-fn base36(mut number: u32) -> String {
-    let mut digits = Vec::with_capacity(7);
-    loop {
-        let digit = u8::try_from(number % 36).unwrap_or(0);
-        digits.push(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit });
-        number /= 36;
-        if number == 0 {
-            break;
-        }
-    }
-    digits.reverse();
-    String::from_utf8(digits).unwrap_or_default()
+/// The fingerprint of a user's or session's id.
+#[must_use]
+pub fn mark_of(id: &str) -> u32 {
+    fingerprint_bits(id)
 }

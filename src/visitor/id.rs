@@ -1,5 +1,6 @@
 //! The visitor id: made once, kept for a year, never derived from anything.
 
+use super::assignments::IdProof;
 use crate::hash::signature;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::fmt;
@@ -11,6 +12,10 @@ pub struct VisitorId(Box<str>);
 /// How many bytes of the HMAC a signed id carries: 128 bits.
 const TAG_BYTES: usize = 16;
 
+/// What is signed before the id. The first edition signed the id alone; that a signature is of a later time tells that
+/// the visitor's assignments always had a tag. No id has a zero byte.
+const SIGNED_AS: &[u8] = b"sortition_id\0";
+
 impl VisitorId {
     /// An id that somebody sent, where it can be one.
     #[must_use]
@@ -20,12 +25,20 @@ impl VisitorId {
         fits.then(|| Self(text.into()))
     }
 
-    /// An id with a tag under the secret, as [`VisitorId::signed`] writes it; a wrong tag is no id.
+    /// An id with a tag under the secret, as [`VisitorId::signed`] writes it or as the first edition did, and which of
+    /// them; a wrong tag is no id.
     #[must_use]
-    pub fn accept_signed(text: &str, secret: &[u8]) -> Option<Self> {
+    pub fn accept_signed(text: &str, secret: &[u8]) -> Option<(Self, IdProof)> {
         let (id, tag) = text.rsplit_once('.')?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-        signature::verify(secret, &[id.as_bytes()], &tag).then(|| Self::accept(id))?
+        let proof = if signature::verify(secret, &[SIGNED_AS, id.as_bytes()], &tag) {
+            IdProof::Signed
+        } else if signature::verify(secret, &[id.as_bytes()], &tag) {
+            IdProof::SignedBefore
+        } else {
+            return None;
+        };
+        Some((Self::accept(id)?, proof))
     }
 
     /// A random UUIDv4 (RFC 9562) from 16 random bytes.
@@ -49,7 +62,7 @@ impl VisitorId {
     /// The id with its tag, as the cookie carries it where the document says `signed`.
     #[must_use]
     pub fn signed(&self, secret: &[u8]) -> String {
-        let tag = signature::sign(secret, &[self.0.as_bytes()]);
+        let tag = signature::sign(secret, &[SIGNED_AS, self.0.as_bytes()]);
         let tag = tag.get(..TAG_BYTES).unwrap_or(&tag);
         format!("{}.{}", self.0, URL_SAFE_NO_PAD.encode(tag))
     }

@@ -246,7 +246,7 @@ fn explain_says_what_the_engine_decides() {
                 assert_eq!((&other["reason"], &other["variant"]), (&json!("page"), &Value::Null));
             }
             let this = explained.iter().find(|this| this["experiment"] == id).unwrap();
-            let slot = e.layer.map(|(salt, slots)| slots.contains(salt.bucket(visitor).get()));
+            let slot = e.layer.map(|part| part.slots.contains(part.salt.bucket(visitor).get()));
             if slot == Some(false) {
                 assert_eq!(this["reason"], "layer");
                 continue;

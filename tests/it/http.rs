@@ -11,6 +11,7 @@ use sortition_engine::execution::{Answer, Charset, HeaderChange, Intent, NotRewr
 use sortition_engine::plan::Plan;
 use sortition_engine::url::Url;
 use sortition_engine::visitor::VisitorId;
+use sortition_engine::visitor::assignments::{Assignments, Bearer, IdProof, tag_key};
 use sortition_engine::visitor::handover::{Handover, joined};
 use sortition_engine::visitor::preview::{Ignored, Token};
 
@@ -538,6 +539,20 @@ fn secrets_that_are_missing_are_named() {
     assert!(missing(&token, &[])[0].contains("USER_JWT_SECRET"));
 }
 
+/// The assignments of the cookie that an answer sets.
+#[track_caller]
+fn kept(plan: &Plan, changes: &[HeaderChange], bearer: Bearer<'_>) -> Assignments {
+    let cookies = values(changes, "Set-Cookie");
+    let cookie = cookies.iter().find_map(|cookie| cookie.strip_prefix("sortition_as=")).unwrap();
+    Assignments::read(cookie.split(';').next().unwrap(), plan, bearer)
+}
+
+#[track_caller]
+fn is_kept(plan: &Plan, changes: &[HeaderChange]) -> bool {
+    let bearer = Bearer { visitor: "", id: IdProof::Unsigned, key: None };
+    kept(plan, changes, bearer).entries()[0].exposed
+}
+
 /// A watched page once sent a message on every view: when its element is met the headers are out, and no cookie could say
 /// so. Now the isolate remembers, and the next view's cookie says it.
 #[test]
@@ -554,7 +569,7 @@ fn an_exposure_that_no_cookie_could_keep_is_sent_once_a_day() {
         let now = crate::support::now();
         let first = intent(&plan, "GET", &sent).reply(&plan, &html(), None);
         assert_eq!((first.watched.as_slice(), first.exposed.len()), (&[0][..], 0));
-        assert!(!values(&first.changes, "Set-Cookie")[0].contains('*'), "not met yet");
+        assert!(!is_kept(&plan, &first.changes), "not met yet");
         // the element is met
         let key = intent(&plan, "GET", &sent).exposure_key(&plan, 0).unwrap();
         assert!(exposed.note(key, now) && !exposed.note(key, now));
@@ -562,7 +577,7 @@ fn an_exposure_that_no_cookie_could_keep_is_sent_once_a_day() {
         again.recall(&plan, &exposed);
         let reply = again.reply(&plan, &html(), None);
         assert!(reply.watched.is_empty() && reply.exposed.is_empty());
-        assert!(values(&reply.changes, "Set-Cookie")[0].contains('*'), "kept from now on");
+        assert!(is_kept(&plan, &reply.changes), "kept from now on");
         // another variant, another person and another day are others
         let mut other = intent(&plan, "GET", &person(&plan, 1 - variant));
         other.recall(&plan, &exposed);
@@ -655,7 +670,13 @@ fn the_second_worker_acts_for_the_visitor_of_the_first() {
             assert!(told.starts_with("first=") && told.contains(", second="), "{told}");
             let cookies = values(&finish.changes, "Set-Cookie");
             assert_eq!(cookies.len(), 2);
-            assert!(cookies[1].contains("first") && cookies[1].contains("second"), "{}", cookies[1]);
+            let key = tag_key(b"shared");
+            let bearer = Bearer { visitor: id, id: IdProof::Signed, key: Some(&key) };
+            let assignments = kept(&first, &finish.changes, bearer);
+            for plan in [&first, &second] {
+                let key = plan.experiments[0].assignment_key;
+                assert!(assignments.entries().iter().any(|entry| entry.key == key && entry.exposed));
+            }
             assert!(removes(&finish.changes, "Sortition-Assignments"));
         }
     }

@@ -6,10 +6,11 @@ use crate::support::{
 };
 use serde_json::{Value, json};
 use sortition_engine::decide::{Asker, Decision, Person, Reason, decide};
+use sortition_engine::document::UnitKind;
 use sortition_engine::hash::Salt;
 use sortition_engine::plan::{Kill, Plan};
 use sortition_engine::stats::special::chi2_sf;
-use sortition_engine::visitor::assignments::{Assignments, Entry};
+use sortition_engine::visitor::assignments::{Assignments, Bearer, Entry, IdProof};
 
 const VISITORS: usize = 100_000;
 
@@ -83,15 +84,8 @@ fn remembered(plan: &Plan, decision: Decision) -> Assignments {
     let mut assignments = Assignments::default();
     let e = &plan.experiments[decision.experiment];
     if let Some(variant) = decision.variant {
-        assignments.set(Entry {
-            experiment: e.id.clone(),
-            iteration: e.iteration,
-            variant: e.variants[variant].id.clone(),
-            day: 20_778,
-            exposed: true,
-            displayed: None,
-            owner: None,
-        });
+        let entry = Entry::new(e.assignment_key, e.variants[variant].code, UnitKind::Visitor, None, 20_778);
+        assignments.put(Entry { exposed: true, ..entry }, |_| true);
     }
     assignments
 }
@@ -406,7 +400,8 @@ fn what_is_killed_gives_everybody_the_control_at_once() {
     by_key.apply(&Kill::parse(r#"{"experiments": ["hero"]}"#).unwrap());
     let by_document = compile(&with(document.clone(), json!({"kill": true})));
     let plan = compile(&document);
-    let mut assignments = Assignments::parse("1~hero.1.bold.gu2*~price.1.bold.gu2*");
+    let bearer = Bearer { visitor: "visitor-0001", id: IdProof::Unsigned, key: None };
+    let mut assignments = Assignments::read("1~hero.1.bold.gu2*~price.1.bold.gu2*", &plan, bearer);
     for (number, id) in visitors(12).enumerate() {
         if number == VISITORS / 2 {
             assignments = Assignments::default();
@@ -464,8 +459,15 @@ fn the_first_decision_equals_the_second() {
     let plan = one(with(three([1.0, 2.0, 3.0]), json!({"traffic": 50})));
     for id in visitors(13) {
         let first = decide_for(&plan, &[0], visitor(&id))[0];
-        let cookie = remembered(&plan, first).encode(|_| true);
-        let second = decide_for(&plan, &[0], returning(&id, &Assignments::parse(&cookie)))[0];
+        let cookie = remembered(&plan, first).encode(&id, None, |_| true);
+        let second = decide_for(
+            &plan,
+            &[0],
+            returning(
+                &id,
+                &Assignments::read(&cookie, &plan, Bearer { visitor: &id, id: IdProof::Unsigned, key: None }),
+            ),
+        )[0];
         assert_eq!(first.variant, second.variant, "{id}: {cookie}");
     }
 }

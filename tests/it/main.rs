@@ -23,6 +23,7 @@ mod ledger_answer;
 mod nearest;
 mod origin_health;
 mod pages;
+mod person;
 mod readout;
 mod rewriting;
 mod schema;

@@ -7,7 +7,8 @@ use sortition_engine::decide::{Asker, Decision, Person, Reason, decide};
 use sortition_engine::document::{Document, Id, Timestamp};
 use sortition_engine::execution::{Answer, HeaderChange, Intent};
 use sortition_engine::facts::{Request, Source};
-use sortition_engine::plan::Plan;
+use sortition_engine::hash::push_digits;
+use sortition_engine::plan::{Plan, assignment_code, assignment_key};
 use sortition_engine::url::Url;
 use sortition_engine::visit::{Finish, Visit, World};
 use sortition_engine::visitor::assignments::Assignments;
@@ -239,6 +240,14 @@ impl Browser {
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
         (visit.into_intent(), finish)
+    }
+
+    /// Whether the assignment cookie says that the browser has this variant.
+    pub(crate) fn has(&self, experiment: &str, iteration: u32, variant: &str) -> bool {
+        let (key, code) = (assignment_key(experiment, iteration), assignment_code(experiment, iteration, variant));
+        let mut text = String::new();
+        [key, code].iter().for_each(|number| push_digits((*number).into(), 4, &mut text));
+        self.cookies.get("sortition_as").is_some_and(|value| value.contains(&text))
     }
 
     /// Closes the browser: session cookies go.

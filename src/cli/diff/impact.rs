@@ -4,11 +4,11 @@ use crate::cli::crowd::{Crowd, survey};
 use crate::cli::request::Given;
 use crate::cli::{Failure, input};
 use crate::decide::{Asker, Decision, Person, Reason, decide};
-use crate::document::Document;
+use crate::document::{Document, UnitKind};
 use crate::facts::{Facts, Identity, Request};
 use crate::plan::{Experiment, Plan};
 use crate::url::Url;
-use crate::visitor::assignments::{Assignments, Entry};
+use crate::visitor::assignments::{Assignments, Entry, mark_of};
 use crate::visitor::crawler::Crawlers;
 
 /// The impact on one experiment, in visitors.
@@ -94,15 +94,13 @@ fn follow(impact: &mut Impact, id: &str, old: (&Plan, Option<usize>), new: (&Pla
     if let Some((e, variant, reason)) = before
         && matches!(reason, Reason::Split | Reason::Sticky)
     {
-        assignments.set(Entry {
-            experiment: e.id.clone(),
-            iteration: e.iteration,
-            variant: variant.into(),
-            day: 0,
-            exposed: true,
-            displayed: None,
-            owner: owner(e, id),
-        });
+        let owner = (e.unit == UnitKind::User).then(|| mark_of(id));
+        if e.unit == UnitKind::Session {
+            assignments.turn_to_session(mark_of(id));
+        }
+        owner.iter().for_each(|owner| assignments.greet(*owner));
+        let code = e.variant(variant).and_then(|variant| e.variants.get(variant)).map_or(0, |variant| variant.code);
+        assignments.put(Entry::new(e.assignment_key, code, e.unit, owner, 0), |_| true);
     }
     let after = outcome(new, id, &assignments, now);
     impact.before += u64::from(before.is_some());
@@ -132,10 +130,4 @@ fn outcome<'a>(
     let decision = decisions.first().filter(|decision| decision.reason.acts())?;
     let e = plan.experiments.get(index)?;
     Some((e, &*e.variants.get(decision.variant?)?.id, decision.reason))
-}
-
-fn owner(e: &Experiment, id: &str) -> Option<Box<str>> {
-    let nobody = Assignments::default();
-    let person = Person { visitor: id, user: Some(id), session: Some(id), assignments: &nobody, preview: &[] };
-    person.owner(e.unit).map(Into::into)
 }

@@ -117,7 +117,7 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
         "hashed": steps(explained, decision, e).map(|steps| steps.iter().map(hashed).collect::<Vec<_>>()),
         "ranges": {
             "holdout": [0, plan.holdout.below],
-            "slots": e.layer.as_ref().map(|(_, slots)| slots.bounds()),
+            "slots": e.layer.map(|part| part.slots.bounds()),
             "traffic": [0, e.traffic_at(explained.now)],
             "variants": ranges(e).map(|(id, from, to)| json!({"variant": id, "from": from, "to": to})).collect::<Vec<_>>(),
         },

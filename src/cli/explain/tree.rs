@@ -88,8 +88,8 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
     if let Some(bucket) = evidence.holdout.filter(|_| explained.plan.holdout.below > 0) {
         below.push(bucketed("holdout", bucket.get(), 0, explained.plan.holdout.below));
     }
-    if let (Some(slot), Some((_, slots))) = (evidence.slot, &e.layer) {
-        let (from, to) = slots.bounds();
+    if let (Some(slot), Some(part)) = (evidence.slot, &e.layer) {
+        let (from, to) = part.slots.bounds();
         below.push(bucketed("layer slot", slot.get(), from, to));
     }
     let hashed = steps(explained, decision, e).unwrap_or_default();
@@ -138,7 +138,10 @@ fn why(explained: &Explained<'_>, decision: &Decision, e: &Experiment) -> String
             Some(audience) => format!("the audience is {audience}, and this request is not in it, or it has no unit"),
             None => "there is no unit of its kind, such as a user who is not logged in".to_owned(),
         },
-        Reason::Holdout => "the unit is in the holdout, which no experiment touches".to_owned(),
+        Reason::Holdout => "the unit is in the holdout, or was held out before".to_owned(),
+        Reason::Layer if decision.evidence.other.is_some() => {
+            format!("the person is in `{other}`, and nobody is in two experiments of a layer")
+        }
         Reason::Layer => "the unit's slot of the layer belongs to another experiment".to_owned(),
         Reason::Conflict => format!("`{other}` owns a surface that both claim"),
         Reason::Sticky => "the visitor keeps the variant of the assignment cookie".to_owned(),

@@ -97,9 +97,9 @@ impl Tally {
         if decision.reason == Reason::Split {
             add(&mut counted.split, decision.variant);
         }
-        let slots = plan.experiments.get(decision.experiment).and_then(|e| e.layer.as_ref());
-        if let (Some(slot), Some((_, slots))) = (decision.evidence.slot, slots) {
-            counted.in_slots += u64::from(slots.contains(slot.get()));
+        let part = plan.experiments.get(decision.experiment).and_then(|e| e.layer);
+        if let (Some(slot), Some(part)) = (decision.evidence.slot, part) {
+            counted.in_slots += u64::from(part.slots.contains(slot.get()));
         }
     }
 

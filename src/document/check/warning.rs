@@ -1,6 +1,7 @@
 //! What works, and what somebody should look at.
 
 mod links;
+mod moment;
 mod reading;
 mod surface;
 mod worth;
@@ -35,6 +36,7 @@ pub(super) fn check(document: &Document, now: Timestamp, problems: &mut Vec<Prob
         names(experiment, &mut report);
         destinations(document, experiment, &mut report);
         links::check(experiment, &mut report);
+        moment::check(document, experiment, &mut report);
         reading::check(document, experiment, now, &mut report);
         worth::check(document, experiment, &mut report);
     }

@@ -185,7 +185,20 @@ fn is_json_or_text(media: &str) -> bool {
     essence.is_empty() || essence == "application/json" || essence == "text/plain" || essence.ends_with("+json")
 }
 
-async fn read(request: &Request, limit: usize) -> Result<Option<Vec<u8>>> {
+/// Sends exposures of decisions by call, behind the answer.
+pub(super) fn send(events: &[Event], env: &Env, context: &Context) {
+    for events in events.chunks(crate::events::MAX_EVENTS) {
+        let Some(message) = isolate::message(events) else { return };
+        let env = env.clone();
+        context.wait_until(async move {
+            // why: it reports its own failures
+            let _ = ship(&message, env.as_ref()).await;
+        });
+    }
+}
+
+/// The body of a request, unless it is longer than it may be.
+pub(super) async fn read(request: &Request, limit: usize) -> Result<Option<Vec<u8>>> {
     let bytes = body(request.inner().as_ref(), u32::try_from(limit).unwrap_or(u32::MAX)).await?;
     Ok(bytes.dyn_into::<js_sys::Uint8Array>().ok().map(|bytes| bytes.to_vec()))
 }

@@ -9,6 +9,7 @@ use crate::events::{Event, PageView, Problem, What};
 use crate::execution::Intent;
 use crate::hash;
 use crate::plan::Plan;
+use crate::visitor::Viewer;
 
 /// What the worker knows about a page that sends events.
 #[derive(Clone, Copy, Debug)]
@@ -83,10 +84,9 @@ fn page_exposure(
     let visitor = page.intent.visitor().ok_or_else(refused)?;
     let kept = decision.reason == Reason::Audience
         && e.unit == UnitKind::Visitor
-        && visitor
-            .assignments
-            .of(&e.id)
-            .is_some_and(|entry| entry.iteration == e.iteration && e.variant(&entry.variant) == Some(variant));
+        && Viewer::default()
+            .kept(plan, index, &visitor.assignments, page.intent.now)
+            .is_some_and(|kept| kept.variant == Some(variant));
     if !(kept || assigned && decision.variant == Some(variant)) {
         return Err(refused());
     }

@@ -186,7 +186,8 @@ fn validators_tell_whether_the_treatment_was_displayed() {
     assert_eq!(tags[1], tags[2]);
 }
 
-/// Each exposure is sent once for a unit: once for the visitor, once more for the user that they turn out to be.
+/// Each exposure is sent once: what a visitor met stays the visitor's after login and logout, and another user of the
+/// browser meets their own.
 #[test]
 fn a_unit_is_exposed_once() {
     let plan = plan(json!({"unit": "user", "else_unit": "visitor"}));
@@ -196,8 +197,14 @@ fn a_unit_is_exposed_once() {
         let exposed = |browser: &mut Browser| browser.visit(&plan, HOME).1.exposed.len();
         assert_eq!([exposed(&mut browser), exposed(&mut browser)], [1, 0]);
         log_in(&mut browser, "u-1");
-        assert_eq!([exposed(&mut browser), exposed(&mut browser)], [1, 0]);
+        let (intent, reply) = browser.visit(&plan, HOME);
+        assert_eq!(reply.exposed.len(), 0, "it is the visitor's, who is this user");
+        assert_eq!(intent.decisions[0].evidence.unit, Some(UnitKind::Visitor));
         browser.cookies.remove("user");
-        assert_eq!(exposed(&mut browser), 0, "after logout the entry is still the user's");
+        assert_eq!(exposed(&mut browser), 0);
+        log_in(&mut browser, "u-2");
+        assert_eq!([exposed(&mut browser), exposed(&mut browser)], [1, 0], "another user is another unit");
+        log_in(&mut browser, "u-1");
+        assert_eq!(exposed(&mut browser), 0, "who comes back has what they had");
     }
 }

@@ -1,0 +1,151 @@
+//! What a user was assigned, joined over their devices: all that the Durable Object `Person` keeps and does.
+//!
+//! One object a user. It keeps for each experiment of users the assignment that was exposed first, whichever device it
+//! was on. A device says what it has shown, and takes over what it has not: nobody flips under their own eyes. The object
+//! itself only stores the text that [`merge`] returns, so that everything is here and runs natively.
+
+use crate::document::{Status, UnitKind};
+use crate::hash::{push_digits, read_digits};
+use crate::plan::{Experiment, Plan};
+use crate::visitor::Viewer;
+use crate::visitor::assignments::{Assignments, Entry, Join};
+
+/// The most assignments of a user that are kept; of more those that are longest ago go.
+pub const MOST: usize = 2_000;
+
+/// The length of one of them as text: 4 characters of the experiment and its iteration, 4 of the variant, 3 of the day.
+const WIDTH: usize = 11;
+
+const DAY: i64 = 86_400_000;
+
+/// An assignment that some device has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shown {
+    key: u32,
+    code: u32,
+    /// The day of its exposure, since 1970.
+    day: u32,
+}
+
+fn parse(text: &str) -> impl Iterator<Item = Shown> {
+    text.as_bytes().chunks_exact(WIDTH).filter_map(|digits| {
+        let number = |digits: &[u8]| read_digits(digits).and_then(|bits| u32::try_from(bits).ok());
+        let (key, rest) = digits.split_at_checked(4)?;
+        let (code, day) = rest.split_at_checked(4)?;
+        Some(Shown { key: number(key)?, code: number(code)?, day: number(day)? })
+    })
+}
+
+fn write(shown: impl IntoIterator<Item = Shown>) -> String {
+    let mut text = String::new();
+    for Shown { key, code, day } in shown {
+        push_digits(key.into(), 4, &mut text);
+        push_digits(code.into(), 4, &mut text);
+        push_digits(day.into(), 3, &mut text);
+    }
+    text
+}
+
+/// What is kept of a user after a device said what it has shown: of each experiment what was exposed first, and of one
+/// day what was told first. It is the answer to the device too.
+///
+/// ```
+/// use sortition_engine::person::merge;
+///
+/// let phone = "AAAABBBBAAB";
+/// assert_eq!(merge("", phone), phone);
+/// assert_eq!(merge(phone, "AAAACCCCAAB"), phone, "the laptop's other variant came later");
+/// ```
+#[must_use]
+pub fn merge(kept: &str, shown: &str) -> String {
+    let mut all: Vec<Shown> = parse(kept).collect();
+    for one in parse(shown) {
+        match all.iter_mut().find(|known| known.key == one.key) {
+            Some(known) if one.day < known.day => *known = one,
+            Some(_) => {}
+            None => all.push(one),
+        }
+    }
+    if all.len() > MOST {
+        all.sort_by_key(|shown| core::cmp::Reverse(shown.day));
+        all.truncate(MOST);
+    }
+    write(all)
+}
+
+/// Whether a user's devices are to be joined: there are experiments of users, somebody is logged in, and this browser
+/// was not answered yet.
+#[must_use]
+pub fn is_due(plan: &Plan, assignments: &Assignments, viewer: Viewer) -> bool {
+    plan.has_users && viewer.user.is_some_and(|user| assignments.join_of(user) != Join::Done)
+}
+
+/// What this browser has shown its user, as it tells the object.
+#[must_use]
+pub fn shown(plan: &Plan, assignments: &Assignments, viewer: Viewer, now: i64) -> String {
+    write(shown_entries(plan, assignments, viewer, now).map(|entry| to_shown(&entry, now)))
+}
+
+/// What it has shown since `before`: nothing where there is no news.
+#[must_use]
+pub fn news(plan: &Plan, before: &Assignments, after: &Assignments, viewer: Viewer, now: i64) -> String {
+    let old: Vec<(u32, u32)> = shown_entries(plan, before, viewer, now).map(|entry| (entry.key, entry.code)).collect();
+    let new = shown_entries(plan, after, viewer, now).filter(|entry| !old.contains(&(entry.key, entry.code)));
+    write(new.map(|entry| to_shown(&entry, now)))
+}
+
+fn to_shown(entry: &Entry, now: i64) -> Shown {
+    let today = today(now);
+    Shown { key: entry.key, code: entry.code, day: today.saturating_sub(entry.age(today)) }
+}
+
+fn today(now: i64) -> u32 {
+    u32::try_from(now.div_euclid(DAY)).unwrap_or(0)
+}
+
+fn shown_entries(plan: &Plan, assignments: &Assignments, viewer: Viewer, now: i64) -> impl Iterator<Item = Entry> {
+    assignments.entries().iter().enumerate().filter_map(move |(position, entry)| {
+        let (index, e) = experiment_of(plan, entry)?;
+        let is_theirs = viewer.kept(plan, index, assignments, now).is_some_and(|kept| kept.position == position);
+        (is_theirs && (entry.exposed || entry.code == e.held_out_code)).then(|| entry.clone())
+    })
+}
+
+/// The experiment of users that an entry is of.
+fn experiment_of<'a>(plan: &'a Plan, entry: &Entry) -> Option<(usize, &'a Experiment)> {
+    find(plan, entry.key, entry.code)
+}
+
+fn find(plan: &Plan, key: u32, code: u32) -> Option<(usize, &Experiment)> {
+    plan.with_key(key).filter_map(|index| Some((index, plan.experiments.get(index)?))).find(|(_, e)| {
+        let knows = code == e.held_out_code || e.variant_of_code(code).is_some();
+        e.unit == UnitKind::User && e.sticky && e.status != Status::Completed && knows
+    })
+}
+
+/// Takes an object's answer over: what this browser has not shown its user. Where that would bring them into a second
+/// experiment of a layer, the browser stays with the one it has.
+pub fn take_over(plan: &Plan, assignments: &mut Assignments, viewer: Viewer, answer: &str, now: i64) {
+    let Some(user) = viewer.user else { return };
+    for Shown { key, code, .. } in parse(answer) {
+        let Some((index, e)) = find(plan, key, code) else { continue };
+        let kept = viewer.kept(plan, index, assignments, now);
+        let entry = kept.and_then(|kept| assignments.entries().get(kept.position));
+        if entry.is_some_and(|entry| entry.exposed || entry.code == e.held_out_code || entry.code == code) {
+            continue;
+        }
+        let is_variant = code != e.held_out_code;
+        if is_variant && viewer.holds_layer(plan, index, assignments, now).is_some() {
+            continue;
+        }
+        // why: what nobody has met may go, also where it was to be the visitor's
+        let own = |code: u32| code == e.held_out_code || e.variant_of_code(code).is_some();
+        if let Some(position) = kept.map(|kept| kept.position)
+            && let Some(entry) = assignments.entry_mut(position)
+        {
+            entry.owner = Some(user);
+        }
+        assignments.greet(user);
+        assignments.put(Entry::new(key, code, UnitKind::User, Some(user), today(now)), own);
+    }
+}
