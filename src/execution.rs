@@ -51,5 +51,6 @@ pub const VISITOR: &str = "Sortition-Visitor";
 pub const EXPOSE: &str = "Sortition-Expose";
 /// The response header by which the origin says which of its users the visitor is.
 pub const USER: &str = "Sortition-User";
-/// The response header by which the origin says which models and services made the page.
+
+/// What the origin says of the models and services that made its page.
 pub const VERSIONS: &str = "Sortition-Versions";

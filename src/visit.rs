@@ -26,7 +26,7 @@ pub use outcome::{Finish, Forward, Outcome, OwnAnswer, Rewriting, SharedCopy, Va
 use crate::arrive::{Arrival, PreviewRequest, arrive, preview};
 use crate::decide::{Asker, Decision, Evidence, Reason, decide};
 use crate::document::Bridge;
-use crate::events::{Written, page_view};
+use crate::events::{Shared, Written, page_view, versions};
 use crate::execution::breaker::Breakers;
 use crate::execution::once::Exposed;
 use crate::execution::{Answer, Charset, Early, HeaderChange, Intent, VARIANTS, rewriting};
@@ -87,7 +87,8 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         }
         let mut for_origin = intent.for_origin(&plan, request);
         intent.hand_over(&plan, secret, &mut for_origin);
-        let page_view = if intent.may_expose(&plan) { page_view(&intent, request).to_json() } else { String::new() };
+        let page_view =
+            if intent.may_expose(&plan) { page_view(&plan, &intent, request).to_json() } else { String::new() };
         Self {
             early: intent.early(&plan, secret),
             for_origin,
@@ -144,7 +145,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             self.withdraw(origin.experiment);
         }
         if let Some(early) = &self.early {
-            let events = self.exposures(&early.exposed);
+            let events = self.exposures(&early.exposed, None);
             return Outcome::Answer(OwnAnswer { status: early.status, events, changes: &early.changes });
         }
         let forward = Forward { changes: &self.for_origin };
@@ -177,7 +178,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         met
     }
 
-    /// Nothing of the experiment is done, told or exposed any more.
+    /// Nothing of the experiment is done or told any more; the unit is exposed as assigned.
     fn withdraw(&mut self, experiment: usize) {
         self.intent.withdraw(&self.plan, experiment);
         // why: it was told apart by what was decided before
@@ -194,7 +195,8 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     #[must_use]
     pub fn finish(&self, answer: &Answer<'_>) -> Finish {
         let reply = self.intent.reply(&self.plan, answer, self.secret.as_deref());
-        let watched: Vec<Watched> = reply.watched.iter().filter_map(|&position| self.watched(position)).collect();
+        let watched: Vec<Watched> =
+            reply.watched.iter().filter_map(|&position| self.watched(position, answer)).collect();
         let rewriting = (reply.rewrite || !watched.is_empty()).then(|| Rewriting {
             charset: reply.charset,
             relabelled: reply.relabelled,
@@ -223,10 +225,10 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         treatments.map(|treatment| (treatment.experiment, treatment.variant_index)).collect()
     }
 
-    fn watched(&self, position: usize) -> Option<Watched> {
+    fn watched(&self, position: usize, answer: &Answer<'_>) -> Option<Watched> {
         let experiment = self.intent.decisions.get(position)?.experiment;
         let key = self.intent.exposure_key(&self.plan, position)?;
-        Some(Watched { experiment, key, exposure: self.exposures(&[position]) })
+        Some(Watched { experiment, key, exposure: self.exposures(&[position], answer.versions) })
     }
 
     /// Takes note of what was exposed by an answer, by position among the decisions.
@@ -240,10 +242,15 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         }
     }
 
-    /// The exposures of decisions, by their positions among the intent's.
+    /// The exposures of decisions, by their positions among the intent's. `told` is what the origin says of the versions
+    /// that made the page.
     #[must_use]
-    pub fn exposures(&self, positions: &[usize]) -> Written {
-        Written::exposures(&self.intent, &self.plan, positions, &self.page_view)
+    pub fn exposures(&self, positions: &[usize], told: Option<&str>) -> Written {
+        if positions.is_empty() {
+            return Written::default();
+        }
+        let shared = Shared { view: &self.page_view, versions: &versions::to_json(told) };
+        Written::exposures(&self.intent, &self.plan, positions, shared)
     }
 
     /// A decision for every experiment of the document, also for those that are not on the page or do not act: what

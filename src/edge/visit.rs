@@ -144,10 +144,10 @@ impl Visit {
             copy: copy.as_deref(),
         };
         if answer.is_fresh() {
-            self.count(&self.visit.intent().decisions, status, millis(now));
+            self.count(&self.visit.intent().served(), status, millis(now));
         }
         let finish = self.visit.finish(&answer);
-        let mut events = self.visit.exposures(&finish.exposed);
+        let mut events = self.visit.exposures(&finish.exposed, answer.versions);
         if let (Some(user), Some(visitor)) = (&user, self.visit.intent().visitor())
             && let Some(event) = identified(&self.loaded, &visitor.id, user, millis(now))
         {

@@ -1,6 +1,6 @@
 //! Events → the texts of visits, of which the queue's messages are made.
 
-use super::exposure::Met;
+use super::exposure::{Met, Shared};
 use super::health::OriginHealth;
 use super::json::Object;
 use super::{Event, MAX_EVENTS, Served, What};
@@ -25,18 +25,26 @@ pub struct Written {
 const MAX_BYTES: usize = 76_000;
 
 impl Written {
-    /// The exposures of an intent's decisions, by their positions among them. `view` is the page view as JSON.
+    /// The exposures of an intent's decisions, by their positions among them.
     #[must_use]
-    pub fn exposures(intent: &Intent, plan: &Plan, exposed: &[usize], view: &str) -> Self {
+    pub fn exposures(intent: &Intent, plan: &Plan, exposed: &[usize], shared: Shared<'_>) -> Self {
         let mut written = Self::default();
         written.text.reserve(exposed.len().min(MAX_EVENTS) * 1024);
         for decision in exposed.iter().filter_map(|&position| intent.decisions.get(position)) {
             if let Some(met) = Met::of(intent, plan, decision) {
-                written.add(|text| met.write(plan, view, text));
+                written.add(|text| met.write(plan, shared, text));
                 written.exposures += 1;
             }
         }
         written
+    }
+
+    /// Adds the exposure of an intent's visitor to the holdout: held out, or compared with those who are.
+    pub fn push_holdout(&mut self, intent: &Intent, plan: &Plan, held_out: bool, shared: Shared<'_>) {
+        if let Some(met) = Met::holdout(intent, held_out) {
+            self.add(|text| met.write(plan, shared, text));
+            self.exposures += 1;
+        }
     }
 
     /// Events that somebody else reported.

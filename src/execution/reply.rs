@@ -30,7 +30,7 @@ pub struct Answer<'a> {
     pub expose: Option<&'a str>,
     /// `Sortition-User`: which of its users the visitor is.
     pub user: Option<&'a str>,
-    /// `Sortition-Versions`: which models and services made the page.
+    /// `Sortition-Versions`: what made the page.
     pub versions: Option<&'a str>,
     /// `Sortition-Variants`, where the origin is another Sortition worker.
     pub variants: Option<&'a str>,
@@ -162,7 +162,7 @@ impl Intent {
     ) {
         for (position, decision) in self.decisions.iter().enumerate() {
             let Some((_, e, _)) = sticky::decided(plan, std::slice::from_ref(decision)).next() else { continue };
-            if !self.is_met(e, answer, rewritable) {
+            if !self.is_met(decision.experiment, e, answer, rewritable) {
                 continue;
             }
             let exposes = sticky::is_first(plan, assignments, decision, visitor, self.now);
@@ -180,7 +180,7 @@ impl Intent {
 
     /// Whether the visitor meets the experiment in this answer. The same for control and treatment, so that the groups
     /// stay comparable: a treatment that only a rewritable page shows is met on rewritable pages only.
-    fn is_met(&self, e: &Experiment, answer: &Answer<'_>, rewritable: bool) -> bool {
+    fn is_met(&self, experiment: usize, e: &Experiment, answer: &Answer<'_>, rewritable: bool) -> bool {
         if self.prefetch || self.is_preview() || &*self.method == "HEAD" {
             return false;
         }
@@ -191,6 +191,8 @@ impl Intent {
             return false;
         }
         match e.expose {
+            // why: the control's origin does not name what the variant's would have
+            Expose::Origin if self.fell_back(experiment) => true,
             Expose::Origin => answer.expose.is_some_and(|list| names(list, &e.id)),
             Expose::Selector => rewritable,
             Expose::Page if e.rewrites => rewritable,

@@ -6,7 +6,7 @@ use super::cache_control::CacheControl;
 use super::entity_tag::EntityTag;
 use super::intent::list;
 use crate::cut;
-use crate::decide::{Decision, Reason};
+use crate::decide::Decision;
 use crate::facts::{Request, Source};
 use crate::plan::Plan;
 use crate::visitor::handover::joined;
@@ -34,7 +34,7 @@ impl Intent {
         }
         let by_origin = |decision: &&Decision| plan.experiments.get(decision.experiment).is_some_and(|e| e.by_origin);
         let decisions: Vec<Decision> = self.decisions.iter().filter(by_origin).cloned().collect();
-        let told = |reason: Reason| plan.headers.to_origin && (reason.acts() || reason.tells_origin());
+        let told = |it: &Decision| plan.headers.to_origin && (it.reason.acts() || it.reason.tells_origin());
         // why: a worker before this one may have the origin render variants of its own
         Some(joined(self.handed_variants(), &list(plan, &decisions, told)))
     }

@@ -202,7 +202,7 @@ proptest! {
             etag: etag.as_deref(),
             expose: expose.as_deref(),
             user: expose.as_deref(),
-            versions: etag.as_deref(),
+            versions: expose.as_deref(),
             variants: expose.as_deref(),
             assignments: etag.as_deref(),
             copy: None,
