@@ -56,6 +56,10 @@ pub(super) fn join_assignments(
     let key = tag_key(secret);
     let bearer = Bearer { visitor: visitor.id.as_str(), id: IdProof::Signed, key: Some(&key) };
     let handed = Assignments::read(handed, plan, bearer);
+    // why: what was assigned to a session is read as long as the cookie names that session
+    if let (Some(session), None) = (handed.session(), assignments.session()) {
+        assignments.turn_to_session(session);
+    }
     for entry in handed.entries() {
         let is_of_this = plan.with_key(entry.key).next().is_some();
         if !is_of_this && !assignments.entries().contains(entry) {
