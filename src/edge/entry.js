@@ -5,7 +5,7 @@ import * as core from "sortition-core";
 import { sharedCopy } from "./cache.js";
 import { decode } from "./decode.js";
 import { post } from "./post.js";
-import { guard, isReadout, readout } from "./readout.js";
+import { freeze, guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
 import { keepLast, numbered, pause, recover } from "./ship.js";
 
@@ -397,6 +397,7 @@ async function guarded(env) {
   try {
     revive();
     await guard(env);
+    await freeze(env);
   } catch (error) {
     report("guarding the experiments", error);
   }

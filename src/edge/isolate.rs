@@ -7,7 +7,7 @@ use crate::events::{Event, Served, Written};
 use crate::execution::breaker::Breakers;
 use crate::execution::once::Exposed;
 use crate::execution::shared::Copies;
-use crate::plan::{MissingSecret, Plan};
+use crate::plan::{Kill, KillGuard, MissingSecret, Plan};
 use crate::visitor::crawler::Crawlers;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -29,6 +29,10 @@ pub(super) struct Isolate {
     pub(super) generation: u32,
     /// The text that the plan came from, as a hash, so that an unchanged document is not compiled again.
     pub(super) content: Option<String>,
+    /// What was last known of the kill switch.
+    pub(super) kill: Kill,
+    /// What was last known of the guard's own key.
+    pub(super) guard: KillGuard,
     /// When KV last answered, in milliseconds since 1970.
     pub(super) confirmed_at: Option<f64>,
     /// When the next refresh is due; none: nothing was ever asked for.
