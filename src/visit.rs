@@ -30,7 +30,8 @@ use crate::decide::{Asker, Decision, Evidence, Reason, decide};
 use crate::document::{Bridge, Preview};
 use crate::events::{Shared, Written, page_view, versions};
 use crate::execution::breaker::Breakers;
-use crate::execution::{Answer, Early, HeaderChange, Intent, VARIANTS};
+use crate::execution::once::Exposed;
+use crate::execution::{Answer, Charset, Early, HeaderChange, Intent, VARIANTS, rewriting};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::plan::Plan;
 use crate::visitor::preview as preview_token;
@@ -41,25 +42,15 @@ use std::ops::Deref;
 pub struct World<'a> {
     /// The time, in milliseconds since 1970.
     pub now: i64,
-    /// What signs cookies and previews.
+    /// What signs cookies and previews; an empty secret is none.
     pub secret: Option<&'a [u8]>,
+    /// What the isolate exposed today.
+    pub exposed: Option<&'a Exposed>,
 }
 
 /// Response headers that an origin sends for us alone, in lower case.
-pub const INTERNAL_HEADERS: [&str; 4] =
-    ["sortition-user", "sortition-expose", "sortition-versions", "sortition-visitor"];
-
-/// Response headers by which a cache may keep an answer or take one for another, in lower case: an answer that was made
-/// for one visitor and could not be finished leaves without them.
-pub const SHARING_HEADERS: [&str; 7] = [
-    "cdn-cache-control",
-    "cloudflare-cdn-cache-control",
-    "surrogate-control",
-    "expires",
-    "age",
-    "etag",
-    "last-modified",
-];
+pub const INTERNAL_HEADERS: [&str; 5] =
+    ["sortition-user", "sortition-expose", "sortition-versions", "sortition-visitor", "sortition-handover"];
 
 /// Begins a visit; `None` where nothing applies: the request is forwarded as it came, and answered as the origin answers.
 /// That is decided before anybody is given an identity.
@@ -121,7 +112,8 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         world: World<'_>,
         entropy: impl FnMut() -> [u8; 16],
     ) -> Self {
-        let World { now, secret } = world;
+        let World { now, exposed, .. } = world;
+        let secret = world.secret.filter(|secret| !secret.is_empty());
         let kind = RequestKind::of(request);
         let mut on_page = on_page(&plan, request, kind);
         let arrival = arrive(&plan, &on_page, request, secret, entropy);
@@ -132,12 +124,17 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         if !matches!(preview, PreviewRequest::Active(_)) {
             on_page.retain(|&index| plan.experiments.get(index).is_some_and(|experiment| experiment.is_live(now)));
         }
-        let intent = Intent::new(&plan, &on_page, request, arrival, preview, now);
+        let mut intent = Intent::new(&plan, &on_page, request, arrival, preview, now);
+        if let Some(exposed) = exposed {
+            intent.recall(&plan, exposed);
+        }
+        let mut for_origin = intent.for_origin(&plan, request);
+        intent.hand_over(&plan, secret, &mut for_origin);
         let page_view =
             if intent.may_expose(&plan) { page_view(&plan, &intent, request).to_json() } else { String::new() };
         Self {
             early: intent.early(&plan, secret),
-            for_origin: intent.for_origin(&plan, request),
+            for_origin,
             shared: intent.shared(&plan, request),
             page_view,
             secret: secret.map(<[u8]>::to_vec),
@@ -230,9 +227,11 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         // why: it was told apart by what was decided before
         self.shared = None;
         self.for_origin.retain(|change| !matches!(change, HeaderChange::Set(name, _) if name == &VARIANTS));
-        if self.plan.headers.to_origin && !self.intent.told_origin.is_empty() {
-            self.for_origin.push(HeaderChange::Set(VARIANTS, self.intent.told_origin.clone()));
+        let told = self.intent.told_in_chain(&self.plan);
+        if self.plan.headers.to_origin && !told.is_empty() {
+            self.for_origin.push(HeaderChange::Set(VARIANTS, told));
         }
+        self.intent.hand_over(&self.plan, self.secret.as_deref(), &mut self.for_origin);
     }
 
     /// What to do with the origin's answer.
@@ -242,13 +241,25 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         let watched: Vec<Watched> =
             reply.watched.iter().filter_map(|&position| self.watched(position, answer)).collect();
         let rewriting = (reply.rewrite || !watched.is_empty()).then(|| Rewriting {
+            charset: reply.charset,
+            relabelled: reply.relabelled,
             steps: if reply.rewrite { self.steps() } else { Vec::new() },
-            bridge: self.intent.bridge(&self.plan).filter(|_| reply.rewrite),
-            bridge_is_script: self.plan.bridge == Bridge::Script,
-            bar: self.intent.preview_bar(&self.plan, self.secret.as_deref()),
+            additions: if reply.rewrite { self.additions(reply.charset) } else { String::new() },
             watched,
         });
-        Finish { exposed: reply.exposed, rewriting, changes: reply.changes }
+        Finish { exposed: reply.exposed, rewriting, not_rewritten: reply.not_rewritten, changes: reply.changes }
+    }
+
+    /// The calls that put the bridge and a preview's bar into the page, as JSON; empty where there are none.
+    fn additions(&self, charset: Charset) -> String {
+        let bridge = self.intent.bridge(&self.plan);
+        let bar = self.intent.preview_bar(&self.plan, self.secret.as_deref());
+        if bridge.is_none() && bar.is_none() {
+            return String::new();
+        }
+        let is_script = self.plan.bridge == Bridge::Script;
+        let calls = rewriting::additions(bridge.as_deref().map(|json| (json, is_script)), bar.as_deref(), charset);
+        serde_json::to_string(&calls).unwrap_or_default()
     }
 
     /// The treatments whose steps the rewriter takes: experiment and variant, by position in the visit's plan.
@@ -259,7 +270,19 @@ impl<P: Deref<Target = Plan>> Visit<P> {
 
     fn watched(&self, position: usize, answer: &Answer<'_>) -> Option<Watched> {
         let experiment = self.intent.decisions.get(position)?.experiment;
-        Some(Watched { experiment, exposure: self.exposures(&[position], answer.versions) })
+        let key = self.intent.exposure_key(&self.plan, position)?;
+        Some(Watched { experiment, key, exposure: self.exposures(&[position], answer.versions) })
+    }
+
+    /// Takes note of what was exposed by an answer, by position among the decisions.
+    pub fn note(&self, exposed: &mut Exposed, positions: &[usize]) {
+        // why: what the cookie keeps needs no other memory
+        if !self.intent.may_overflow() {
+            return;
+        }
+        for key in positions.iter().filter_map(|&position| self.intent.exposure_key(&self.plan, position)) {
+            exposed.note(key, self.intent.now);
+        }
     }
 
     /// The exposures of decisions, by their positions among the intent's. `told` is what the origin says of the versions

@@ -50,6 +50,9 @@ async function taken(env, url, usable) {
     Date.now(),
   );
   if (complaint) console.error(`sortition: ${complaint}`);
+  const set = core.secret_names().split(",");
+  const missing = core.note_secrets(set.reduce((bits, name, bit) => (env[name] ? bits | (1 << bit) : bits), 0));
+  if (missing) console.error(`sortition: ${missing}`);
   usable();
   if (url && core.copy_is_due(Date.now())) await keepCopy(env, url, keys);
 }

@@ -2,7 +2,7 @@
 // wasm says, and answers with the origin's response whenever anything of ours fails.
 
 import * as core from "sortition-core";
-import { copies, sharedCopy } from "./cache.js";
+import { sharedCopy } from "./cache.js";
 import { load } from "./config.js";
 import { decode } from "./decode.js";
 import { post } from "./post.js";
@@ -13,6 +13,10 @@ import { keepLast, numbered, pause, recover } from "./ship.js";
 const { Page: PAGE, Endpoint: ENDPOINT, Load: LOAD, Previewable: PREVIEWABLE, Stale: STALE } = core.Way;
 const WAY = STALE - 1;
 
+// Methods that change nothing.
+const SAFE = new Set(["GET", "HEAD"]);
+const INSIDE = "asking whether a request is from a worker before this one";
+const CONDITIONS = "turning back a condition";
 // How long an endpoint may take. A panic in a promise of the wasm leaves it pending for ever.
 const ENDPOINT_BUDGET_MS = 15000;
 // The headers that the wasm asks for most, by the length of the name: it is told by bits which of them a request has.
@@ -20,10 +24,14 @@ const ASKED_FOR = [];
 for (const [bit, name] of attempt("teaching names", () => core.teach_names().split(","), []).entries()) {
   ASKED_FOR[name.length] = [...(ASKED_FOR[name.length] ?? []), { name, mask: 1 << bit }];
 }
-const [INTERNAL, SHARING] = attempt("asking for names", () => core.header_names(), ";")
-  .split(";")
-  .map((names) => names.split(",").filter(Boolean));
+// What only the origin and we know of; on every way it is taken out of an answer.
+const INTERNAL = attempt("asking for names", () => core.header_names(), "").split(",").filter(Boolean);
 const BUDGET_MS = attempt("asking for the budget", () => core.budget_ms(), 0);
+
+// What becomes of the headers of an answer that could not be finished; had at the start, since a panic leaves nobody to ask.
+const UNFINISHED = attempt("asking what is not to be kept", () => decode(core.unfinished()).changes, [
+  { operation: "set", name: "cache-control", value: "private, no-store" },
+]);
 
 export default {
   fetch(request, env, ctx) {
@@ -69,19 +77,20 @@ function take(lane, request, env, ctx, method, url) {
 function untouched(request, env, ctx) {
   // why: one promise rather than two, on the way that most requests take
   return fromOrigin(stripped(request), env).then(
-    (response) => (response.headers.has("sortition-user") ? withoutUser(request, response, env, ctx) : response),
+    (response) =>
+      INTERNAL.some((name) => response.headers.has(name)) ? withoutInternal(request, response, env, ctx) : response,
     unreachable,
   );
 }
 
-function withoutUser(request, response, env, ctx) {
+function withoutInternal(request, response, env, ctx) {
   const user = response.headers.get("sortition-user");
   const ask = () => core.identify(request, request.method, request.url, user, Date.now());
-  const message = attempt("identifying a visitor", ask, undefined);
+  const message = user !== null && attempt("identifying a visitor", ask, undefined);
   if (message) post(message, env, ctx);
   if (response.webSocket || response.status === 101) return response;
   const answer = new Response(response.body, response);
-  answer.headers.delete("sortition-user");
+  for (const name of INTERNAL) answer.headers.delete(name);
   return answer;
 }
 
@@ -119,6 +128,20 @@ async function page(request, env, ctx, method, url) {
   } catch (error) {
     report("finishing the answer", error);
     return unfinished(response);
+  }
+}
+
+/**
+ * The origin's answer where ours failed. The origin may have rendered it for this visitor, so it leaves as nobody's to
+ * keep, and without what is between the origin and us.
+ */
+function unfinished(response) {
+  try {
+    const answer = new Response(response.body, response);
+    change(answer.headers, UNFINISHED);
+    return answer;
+  } catch (error) {
+    return unreachable(error);
   }
 }
 
@@ -166,41 +189,39 @@ function finish(visit, response, env, ctx, copy) {
     headers.get("sortition-expose") ?? undefined,
     headers.get("sortition-user") ?? undefined,
     headers.get("sortition-versions") ?? undefined,
+    headers.get("sortition-variants") ?? undefined,
+    headers.get("sortition-assignments") ?? undefined,
     copy,
     Date.now(),
   );
   const { visits, rewriting, changes } = decode(text);
-  const met = (exposure) => {
+  const met = (key, exposure) => {
     revive();
-    const visits = core.met(exposure, Date.now());
+    const visits = core.met(key, exposure, Date.now());
     if (visits) post(visits, env, ctx);
   };
   const transform = rewriting && rewriter(rewriting, visit, met);
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later
   visit.free();
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
-  const answer = remade(response, transform);
+  const answer = remade(response, transform, rewriting?.relabelled);
   change(answer.headers, changes);
   if (visits) post(visits, env, ctx);
   return answer;
 }
 
 /**
- * An answer that could not be finished. The origin was told a variant, so it is this visitor's: it leaves private, without
- * what caches tell answers apart by, and without what was meant for us.
+ * The response anew, so that its headers may be changed; its body through the rewriter if there is one. `type` is what
+ * that one reads in place of the page's own type, which is among the changes.
  */
-function unfinished(response) {
-  if (response.bodyUsed) return unreachable("its answer was used up");
-  const answer = new Response(response.body, response);
-  for (const name of [...INTERNAL, ...SHARING]) answer.headers.delete(name);
-  answer.headers.set("cache-control", "private, no-store");
-  return answer;
-}
-
-/** The response anew, so that its headers may be changed; its body through the rewriter if there is one. */
-function remade(response, transform) {
+function remade(response, transform, type) {
+  let page = response;
+  if (transform && type) {
+    page = new Response(response.body, response);
+    page.headers.set("content-type", type);
+  }
   // why: the rewriter makes a new response itself, except of one without a body
-  const answer = transform?.transform(response) ?? response;
+  const answer = transform?.transform(page) ?? response;
   return answer === response ? new Response(response.body, response) : answer;
 }
 
@@ -245,7 +266,9 @@ async function bodyOf(request, most) {
 
 /** The answer of another site without what it may not say here: cookies, and who the visitor is. */
 function withoutClaims(response) {
-  const claims = ["set-cookie", "sortition-user"].filter((name) => response.headers.has(name));
+  const claims = ["set-cookie", "sortition-user", "sortition-assignments", "sortition-variants"].filter((name) =>
+    response.headers.has(name),
+  );
   if (claims.length === 0) return response;
   const copy = new Response(response.body, response);
   for (const name of claims) copy.headers.delete(name);
@@ -268,19 +291,38 @@ function change(headers, changes) {
   }
 }
 
-/** The request without `Sortition-*` headers from outside; copied only where there is one. Notes what else it `seen` has. */
+/**
+ * The request without `Sortition-*` headers from outside; copied only where there is one. Notes what else it `seen` has.
+ * Without `seen` it is one that no experiment touches: then a worker before this one is not outside, and conditions on
+ * what a page of ours handed out are turned back.
+ */
 function stripped(request, seen) {
   let copy;
+  let isInside;
   for (const name of request.headers.keys()) {
-    if (name.startsWith("sortition-")) {
+    if (isOurs(name)) {
+      isInside ??=
+        !seen &&
+        request.headers.has("sortition-handover") &&
+        attempt(INSIDE, () => core.is_handed_over(request), false);
+      if (isInside) continue;
       copy ??= new Request(request);
       copy.headers.delete(name);
-    } else if (seen) {
+    } else if (!seen && (name === "if-match" || name === "if-none-match") && !SAFE.has(request.method)) {
+      const tags = attempt(CONDITIONS, () => core.original_tags(request.headers.get(name)), undefined);
+      if (tags === undefined) continue;
+      copy ??= new Request(request);
+      copy.headers.set(name, tags);
+    }
+    if (seen) {
       for (const known of ASKED_FOR[name.length] ?? []) if (known.name === name) seen.headers |= known.mask;
     }
   }
   return copy ?? request;
 }
+
+/** Whether a header is one of ours. Servers that make variables of headers take `_` for `-`. */
+const isOurs = (name) => name.startsWith("sortition") && (name[9] === "-" || name[9] === "_");
 
 /** The origin's answer, or one that says that there is none; with a signal it rejects instead. */
 function toOrigin(request, env, signal) {
@@ -320,8 +362,7 @@ async function endpoint(request, env, ctx) {
   });
   late.catch(() => {});
   try {
-    if (request.url.includes("/_sortition/health"))
-      core.note_counts(hits(), JSON.stringify(copies() ?? null), numbered());
+    if (request.url.includes("/_sortition/health")) core.note_counts(hits(), numbered());
     const { pathname } = new URL(request.url);
     const answer = isReadout(pathname, env) ? readout(request, env) : core.fetch(request, env, ctx);
     return await Promise.race([answer, late]);

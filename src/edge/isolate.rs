@@ -8,6 +8,9 @@ use crate::events::identity::Told;
 use crate::events::signature::Used;
 use crate::events::{Event, Served, Written};
 use crate::execution::breaker::Breakers;
+use crate::execution::once::Exposed;
+use crate::execution::shared::Copies;
+use crate::plan::MissingSecret;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -28,8 +31,12 @@ pub(super) struct Isolate {
     pub(super) breakers: Breakers,
     /// What it served.
     pub(super) counts: Counts,
-    /// How many pages came from shared copies, as JSON.
-    pub(super) copies: Option<Box<serde_json::value::RawValue>>,
+    /// What it knows of shared copies.
+    pub(super) copies: Copies,
+    /// What it exposed today, where a cookie may not say so.
+    pub(super) exposed: Exposed,
+    /// Which secrets the document needs and does not have.
+    pub(super) missing_secrets: Vec<MissingSecret>,
     /// What the rewriter's steps met, as JSON.
     pub(super) hits: Option<Box<serde_json::value::RawValue>>,
     /// How many crawlers its messages told of.
@@ -51,6 +58,19 @@ pub(super) struct Counts {
     pub(super) visits: u64,
     /// Exposures put into messages.
     pub(super) exposures: u64,
+    /// Pages that could not be rewritten.
+    pub(super) not_rewritten: NotRewrittenCounts,
+}
+
+/// Pages that left as they came although something of them was to be rewritten.
+#[derive(Clone, Copy, Default, serde::Serialize)]
+pub(super) struct NotRewrittenCounts {
+    /// The origin forbade it.
+    pub(super) forbidden: u64,
+    /// By their charset.
+    pub(super) charset: u64,
+    /// By their content coding.
+    pub(super) encoding: u64,
 }
 
 thread_local! {

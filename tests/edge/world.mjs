@@ -22,6 +22,9 @@ const { compatibility_date: compatibilityDate } = readConfig(
   { hideWarnings: true },
 );
 
+/** What makes `/health` say everything. */
+const ADMIN = { Authorization: "Bearer test-admin-token" };
+
 /**
  * Starts a world.
  *
@@ -66,7 +69,7 @@ export async function startWorld({
   const folder = mkdtempSync(join(tmpdir(), "sortition-"));
   for (const file of ["index.js", "index_bg.wasm"]) copyFileSync(join(build, file), join(folder, file));
   if (probed) copyFileSync(join(root, "tests", "edge", "probe.js"), join(folder, "probe.js"));
-  const texts = { ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
+  const texts = { ADMIN_TOKEN: "test-admin-token", ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
   writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, without, probed, cache));
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", join(folder, "config.capnp")], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
@@ -88,7 +91,7 @@ export async function startWorld({
     /** Asks the worker; see `ask`. */
     ask: (path, options) => ask(url, path, options),
     /** What `/health` says. */
-    health: async () => JSON.parse((await ask(url, "/_sortition/health")).text),
+    health: async () => JSON.parse((await ask(url, "/_sortition/health", { headers: ADMIN })).text),
     /** Puts a document into KV and waits until the worker uses it; its revision is new each time. */
     async publish(next) {
       const revision = `r${++revisions}`;
