@@ -18,7 +18,7 @@ pub use early::Early;
 pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
 pub use reply::{Answer, Reply};
-pub use sticky::assigned;
+pub use sticky::{Besides, ExposedTo, assigned};
 
 /// One change to a list of headers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ pub use id::VisitorId;
 pub use kept::{Kept, Viewer};
 
 use assignments::Assignments;
+use token::Unverified;
 
 /// The name of the session cookie.
 pub const SESSION_COOKIE: &str = "sortition_session";
@@ -31,4 +32,20 @@ pub struct Visitor {
     pub session: Option<(VisitorId, bool)>,
     /// What they were assigned before.
     pub assignments: Assignments,
+    /// What they consented to.
+    pub consent: Consented,
+    /// A token that names a user, of which only the runtime can tell whether it is signed.
+    pub unproven: Option<Unverified>,
+}
+
+/// What a person consented to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consented {
+    /// To all of it, or nobody asks.
+    #[default]
+    All,
+    /// To nothing yet: they are assigned and keep their variant, and exposures wait.
+    Waits,
+    /// To nothing: only what is essential runs, and nothing is recorded.
+    OnlyEssential,
 }

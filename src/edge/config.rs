@@ -1,6 +1,6 @@
 //! KV → the isolate's plan: waited for once, refreshed behind the answers from then on, the last good one kept.
 
-use super::isolate::{self, Isolate, Loaded};
+use super::isolate::{self, Isolate, Loaded, UserSecrets};
 use super::source::forget;
 use crate::document::Document;
 use crate::hash;
@@ -31,6 +31,13 @@ pub async fn load(env: Env, now: f64) {
         isolate.due_at = Some(now + PATIENCE_MS);
         isolate.secret = env.secret("SORTITION_SECRET").ok().map(|secret| secret.to_string().into_bytes());
         isolate.has_queue = has_queue(&env);
+        isolate.has_people = js_sys::Reflect::has(env.as_ref(), &"PEOPLE".into()).unwrap_or(false);
+        let secret = |name: &str| {
+            let text = env.secret(name).ok().map(|secret| secret.to_string().into_bytes());
+            text.filter(|text| !text.is_empty())
+        };
+        isolate.user_secrets =
+            Rc::new(UserSecrets { ingest: secret("INGEST_SECRET"), token: secret("USER_JWT_SECRET") });
     });
     let fetched = fetch(&env).await;
     let ttl = ttl_seconds(&env) * 1000.0;

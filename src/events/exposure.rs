@@ -2,12 +2,12 @@
 
 use super::json::Object;
 use super::{Event, Exposure, PageView, What, personal};
-use crate::decide::Decision;
+use crate::decide::{Decision, Reason};
 use crate::document::{Timestamp, UnitKind};
-use crate::execution::Intent;
+use crate::execution::{Besides, ExposedTo, Intent};
 use crate::facts::{Request, Source};
 use crate::hash;
-use crate::plan::{Experiment, Plan, Variant};
+use crate::plan::{Experiment, MeasuredHoldout, Plan, Variant};
 use std::collections::BTreeMap;
 
 /// What is kept of a request.
@@ -139,6 +139,44 @@ impl<'a> Met<'a> {
         object.json("versions", "{}");
         object.end();
     }
+}
+
+/// An exposure beside those of the page's decisions: with the view of the page on which it is told, for that of the page
+/// on which it was met was kept nowhere.
+pub(super) fn besides_event(intent: &Intent, plan: &Plan, besides: &Besides, view: &str) -> Option<Event> {
+    let visitor = intent.visitor()?;
+    let unit_id = match besides.unit {
+        UnitKind::Visitor => visitor.id.as_str(),
+        UnitKind::User => visitor.user.as_deref()?,
+        UnitKind::Session => visitor.session.as_ref().map(|(id, _)| id.as_str())?,
+    };
+    let (experiment, iteration, variant) = match besides.to {
+        ExposedTo::Variant(experiment, variant) => {
+            let e = plan.experiments.get(experiment)?;
+            (&*e.id, e.iteration, &*e.variants.get(variant)?.id)
+        }
+        ExposedTo::Holdout(group) => (MeasuredHoldout::ID, 1, *MeasuredHoldout::GROUPS.get(group)?),
+    };
+    let at = Timestamp::from_millis(besides.at).to_string();
+    Some(Event {
+        id: exposure_id(&plan.project, experiment, iteration, unit_id),
+        project: (*plan.project).to_owned(),
+        config_revision: (*plan.revision).to_owned(),
+        at: Timestamp::from_millis(intent.now).to_string(),
+        anonymous_id: Some(visitor.id.to_string()),
+        user_id: visitor.user.clone(),
+        what: What::Exposed(Exposure {
+            experiment_id: experiment.to_owned(),
+            iteration,
+            variant: variant.to_owned(),
+            unit: besides.unit.as_str().to_owned(),
+            session_id: (besides.unit == UnitKind::Session).then(|| unit_id.to_owned()),
+            reason: Reason::Split.as_str().to_owned(),
+            exposed_at: at,
+            request: serde_json::from_str(view).ok()?,
+            versions: BTreeMap::new(),
+        }),
+    })
 }
 
 /// The exposure of one decision; `None` where it assigned nothing.

@@ -1,10 +1,10 @@
 //! Events → the texts of visits, of which the queue's messages are made.
 
-use super::exposure::Met;
+use super::exposure::{Met, besides_event};
 use super::health::OriginHealth;
 use super::json::Object;
 use super::{Event, MAX_EVENTS, Served, What};
-use crate::execution::Intent;
+use crate::execution::{Besides, Intent};
 use crate::plan::Plan;
 
 /// The events of one request as JSON texts. Those that do not fit one message are told as several visits.
@@ -37,6 +37,15 @@ impl Written {
             }
         }
         written
+    }
+
+    /// Adds exposures beside those of the page's decisions; `view` is the page view as JSON.
+    pub fn push_besides(&mut self, intent: &Intent, plan: &Plan, besides: &[Besides], view: &str) {
+        for one in besides {
+            if let Some(event) = besides_event(intent, plan, one, view) {
+                self.push(&event);
+            }
+        }
     }
 
     /// Events that somebody else reported.

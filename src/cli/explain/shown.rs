@@ -93,7 +93,7 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
 fn asker(arrival: &Arrival) -> &'static str {
     match arrival {
         Arrival::Crawler => "crawler",
-        Arrival::NoConsent(_) => "no_consent",
+        Arrival::NoConsent => "no_consent",
         Arrival::Person(_) => "person",
     }
 }

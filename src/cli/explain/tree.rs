@@ -64,7 +64,7 @@ pub(super) fn text(explained: &Explained<'_>, done: &Done) -> String {
 fn who(explained: &Explained<'_>) -> String {
     match &explained.intent().arrival {
         Arrival::Crawler => "a crawler: one page for all of them, no cookie, no exposure".to_owned(),
-        Arrival::NoConsent(_) => "a person who has not consented: the control, nothing stored".to_owned(),
+        Arrival::NoConsent => "a person who has not consented: the control, nothing stored".to_owned(),
         Arrival::Person(visitor) => {
             let kind = if visitor.returning { "returning" } else { "new" };
             let user = visitor.user.as_ref().map_or_else(String::new, |user| format!(", user {user}"));
