@@ -33,6 +33,7 @@ const { compatibility_date: compatibilityDate } = readConfig(
  * @param {string[]} [options.without] Bindings that are left out, of `CONFIG`, `EVENTS`, `ARCHIVE`.
  * @param {string} [options.build] The folder of the built worker.
  * @param {boolean} [options.probed] Whether `probe.js` stands around the worker, with a D1 behind it.
+ * @param {boolean} [options.people] Whether there are Durable Objects of users, with `people.js` around the worker.
  */
 export async function startWorld({
   document,
@@ -41,6 +42,7 @@ export async function startWorld({
   without = [],
   build = join(root, "build"),
   probed,
+  people,
 } = {}) {
   const [origin, platform] = await Promise.all([startOrigin(), startPlatform()]);
   const setKey = (key, value) =>
@@ -52,9 +54,10 @@ export async function startWorld({
 
   const folder = mkdtempSync(join(tmpdir(), "sortition-"));
   for (const file of ["index.js", "index_bg.wasm"]) copyFileSync(join(build, file), join(folder, file));
-  if (probed) copyFileSync(join(root, "tests", "edge", "probe.js"), join(folder, "probe.js"));
+  const around = probed ? "probe.js" : people ? "people.js" : undefined;
+  if (around) copyFileSync(join(root, "tests", "edge", around), join(folder, around));
   const texts = { ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
-  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, without, probed));
+  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, { without, around }));
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", join(folder, "config.capnp")], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
@@ -132,7 +135,7 @@ export async function startWorld({
   return world;
 }
 
-function configuration(platform, texts, without, probed) {
+function configuration(platform, texts, { without, around }) {
   const text = (value) => JSON.stringify(value);
   const services = { CONFIG: ["kvNamespace", "kv"], EVENTS: ["queue", "queue"], ARCHIVE: ["r2Bucket", "r2"] };
   const bindings = [
@@ -141,7 +144,8 @@ function configuration(platform, texts, without, probed) {
       .filter(([name]) => !without.includes(name))
       .map(([name, [kind, service]]) => `(name = ${text(name)}, ${kind} = ${text(service)})`),
   ];
-  if (probed) {
+  if (around === "people.js") bindings.push(`(name = "PEOPLE", durableObjectNamespace = "Person")`);
+  if (around === "probe.js") {
     bindings.push(
       `(name = "LEDGER", wrapped = (moduleName = "cloudflare-internal:d1-api", innerBindings = [(name = "fetcher", service = "d1")]))`,
     );
@@ -164,12 +168,14 @@ const config :Workerd.Config = (
 );
 const worker :Workerd.Worker = (
   modules = [
-    ${probed ? '(name = "probe.js", esModule = embed "probe.js"),' : ""}
+    ${around ? `(name = "${around}", esModule = embed "${around}"),` : ""}
     (name = "index.js", esModule = embed "index.js"),
     (name = "./index_bg.wasm", wasm = embed "index_bg.wasm"),
   ],
   compatibilityDate = ${text(compatibilityDate)},
   globalOutbound = "internet",
+  durableObjectNamespaces = [${around === "people.js" ? '(className = "Person", uniqueKey = "person", enableSql = true)' : ""}],
+  durableObjectStorage = (inMemory = void),
   bindings = [
     ${bindings.join(",\n    ")},
   ],
