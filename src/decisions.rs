@@ -6,6 +6,7 @@
 mod answer;
 mod ask;
 mod body;
+mod call;
 mod caller;
 mod choose;
 mod context;
@@ -13,6 +14,7 @@ mod ofrep;
 
 pub use ask::{Ask, Asked, Unknown, decide_call, decide_for_server};
 pub use body::{Field, MAX_DEPTH};
+pub use call::{Call, CallAnswer, Route, WrongTokens, must_wait, preflight, refused, text_of, too_long, unconfigured};
 pub use caller::{Caller, Credentials, Refusal, who_asks};
 pub use choose::{Choice, Choose, MAX_BATCH, answered};
 pub use context::{BrowserContext, CallContext, Units};

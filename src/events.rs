@@ -3,11 +3,13 @@
 //! The types here are the contract: `schema/events.schema.json` is generated from them, the archive holds them line by
 //! line, and the consumer reads them back with [`Message::parse`], which refuses what the record could not hold.
 
+mod bounds;
 mod check;
 mod exposure;
 pub mod health;
 pub mod identity;
 mod json;
+pub mod limit;
 pub mod money;
 pub mod personal;
 mod problem;
@@ -16,10 +18,11 @@ mod reader;
 pub mod reception;
 pub mod shopify;
 pub mod signature;
+pub mod versions;
 mod written;
 
 pub(crate) use check::minor_value;
-pub use exposure::{exposure, exposure_id, page_view};
+pub use exposure::{CalledBy, HOLDOUT, Shared, called_exposure, exposure, exposure_id, page_view};
 pub use problem::Problem;
 pub use written::Written;
 
@@ -88,18 +91,24 @@ pub struct Served {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Event {
     /// Its id, 128 bits as 32 hexadecimal digits: the same event delivered twice is stored once.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(regex(pattern = "^[0-9a-f]{32}$")))]
     pub id: String,
     /// The project.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 200)))]
     pub project: String,
     /// The document's revision.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 200)))]
     pub config_revision: String,
     /// When the worker saw it, RFC 3339 in UTC with milliseconds.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 24)))]
     pub at: String,
     /// The visitor id.
     #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 128)))]
     pub anonymous_id: Option<String>,
     /// The shop's user id: an opaque key, never an e-mail address.
     #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 128)))]
     pub user_id: Option<String>,
     /// What happened.
     #[serde(flatten)]
@@ -130,26 +139,34 @@ pub enum What {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Exposure {
     /// The experiment's id.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
     pub experiment_id: String,
     /// Its iteration.
     pub iteration: u32,
     /// The variant's id.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
     pub variant: String,
     /// Who was assigned: `visitor`, `user` or `session`.
     #[serde(default = "visitor")]
     pub unit: String,
     /// The session's id, where that is the unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 128)))]
     pub session_id: Option<String>,
-    /// How the unit came by it: `split` or `sticky`.
+    /// How the unit came by it: `split`, `sticky`, or `reported` by somebody else.
     pub reason: String,
-    /// When the answer left.
+    /// When the unit met it.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 24)))]
     pub exposed_at: String,
     /// The page view.
     pub request: PageView,
-    /// Versions of what else had a say, by name.
+    /// Versions of the models and services that made the page, by name: at most 16.
     #[serde(default)]
     pub versions: BTreeMap<String, String>,
+    /// Whether the variant's origin failed, so that the unit was shown the control's page: it counts for the variant it was
+    /// assigned all the same, since leaving it out would leave out whom the failure met.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fallback: bool,
 }
 
 /// What is kept of a page view: no address, no user agent, no query.
@@ -157,21 +174,39 @@ pub struct Exposure {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct PageView {
     /// The host.
+    #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 253)))]
     pub host: String,
     /// The path; a segment that looks personal reads `[removed]`.
+    #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 1024)))]
     pub path: String,
     /// The method.
+    #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 32)))]
     pub method: String,
     /// The country, ISO 3166-1 alpha-2.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
     pub country: Option<String>,
+    /// The region within the country, by its name.
+    #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
+    pub region: Option<String>,
     /// `mobile`, `tablet` or `desktop`.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
     pub device: Option<String>,
     /// The browser's name.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
     pub browser: Option<String>,
     /// The host of the page that linked here.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 253)))]
     pub referrer_host: Option<String>,
     /// `new` or `returning`.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
     pub visitor_type: Option<String>,
+    /// Whether the visitor was logged in; absent where whoever told of it cannot know.
+    #[serde(default)]
+    pub logged_in: Option<bool>,
 }
 
 /// An outcome.
@@ -179,6 +214,7 @@ pub struct PageView {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Conversion {
     /// What happened, as the document's metrics name it: `purchase`.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
     pub conversion_event: String,
     /// What it was worth, in the currency's major unit; negative where money went back.
     #[serde(default)]
@@ -188,17 +224,22 @@ pub struct Conversion {
     pub currency: Option<Currency>,
     /// The shop's number of the order: the same one counts once for each `conversion_event`.
     #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 128)))]
     pub transaction_id: Option<String>,
     /// The `transaction_id` of the order whose money goes back: its person is this event's person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 128)))]
     pub refund_of: Option<String>,
     /// When it happened.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 24)))]
     pub converted_at: String,
     /// The experiment that the shop sees it under; the readout attributes by person and time, and does not need it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
     pub experiment_id: Option<String>,
     /// See `experiment_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
     pub variant: Option<String>,
     /// Who reported it. Of two reports of one id a server's is kept, not a page's.
     pub channel: Channel,
@@ -237,18 +278,27 @@ impl Channel {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct EndedEarly {
     /// The experiment's id.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
     pub experiment_id: String,
     /// The variant that was stopped; absent: all of it.
     #[serde(default)]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 64)))]
     pub variant: Option<String>,
     /// Why.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 256)))]
     pub ended_reason: String,
     /// When.
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 24)))]
     pub ended_at: String,
 }
 
 fn visitor() -> String {
     "visitor".to_owned()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // why: serde asks with a reference
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A message as it comes, of whichever schema.
@@ -291,7 +341,11 @@ impl Message {
             }
             _ => return Err(format!("schema {schema} is not known here (this build knows 1 and {SCHEMA})")),
         };
-        let message = Self { schema: SCHEMA, source, visits };
+        let mut message = Self { schema: SCHEMA, source, visits };
+        for exposure in message.exposures_mut() {
+            // why: producers of before did not bound what they kept of a page view, and an exposure is worth more than that
+            exposure.request = std::mem::take(&mut exposure.request).bounded();
+        }
         let events = message.events().count();
         if events > MAX_EVENTS {
             return Err(format!("{events} events are more than a message carries ({MAX_EVENTS})"));
@@ -301,6 +355,13 @@ impl Message {
         }
         check::check(&message).map_err(|problem| problem.to_string())?;
         Ok(message)
+    }
+
+    fn exposures_mut(&mut self) -> impl Iterator<Item = &mut Exposure> {
+        self.visits.iter_mut().flat_map(|visit| &mut visit.events).filter_map(|event| match &mut event.what {
+            What::Exposed(exposure) => Some(exposure),
+            _ => None,
+        })
     }
 
     /// The events of all its visits.

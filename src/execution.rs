@@ -5,6 +5,7 @@
 
 pub mod breaker;
 mod caching;
+mod called;
 mod early;
 mod elsewhere;
 mod intent;
@@ -14,6 +15,7 @@ mod reply;
 mod shared;
 mod sticky;
 
+pub use called::{Called, called};
 pub use early::Early;
 pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
@@ -41,3 +43,6 @@ pub const VISITOR: &str = "Sortition-Visitor";
 pub const EXPOSE: &str = "Sortition-Expose";
 /// The response header by which the origin says which of its users the visitor is.
 pub const USER: &str = "Sortition-User";
+
+/// What the origin says of the models and services that made its page.
+pub const VERSIONS: &str = "Sortition-Versions";

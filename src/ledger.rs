@@ -11,7 +11,7 @@ mod rows;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod upkeep;
 
-pub use archive::archive;
+pub use archive::{archive, archive_visits};
 
 use crate::events::{Event, Message, What};
 use serde_json::{Value, json};

@@ -16,8 +16,8 @@ pub use page::{PageRule, Pattern};
 
 use crate::condition::{Condition, FactKey};
 use crate::document::{
-    Bridge, Consent, CrawlerPolicy, Display, Expose, HeaderSettings, Kind, OriginChange, Preview, Redirect,
-    RewriteStep, Slots, Status, UnitKind, VisitorSettings,
+    ApiSettings, Bridge, Consent, CrawlerPolicy, Display, Expose, HeaderSettings, Kind, OriginChange, Preview,
+    Redirect, RewriteStep, Slots, Status, UnitKind, VisitorSettings,
 };
 use crate::hash::{Bucket, Salt, Takeover};
 use crate::url::Url;
@@ -41,6 +41,8 @@ pub struct Plan {
     pub loopback_cookies: CookieAttributes,
     /// Whether some experiment assigns browser sessions, or shows its treatment once in each.
     pub has_sessions: bool,
+    /// Decisions by call.
+    pub api: ApiSettings,
     /// Whose consent is needed.
     pub consent: Option<Consent>,
     /// What crawlers get.

@@ -79,6 +79,11 @@ fn cut_scheme(text: &str) -> Option<(&str, &str)> {
     Some((text.get(..at)?, text.get(at + 3..)?))
 }
 
+/// Decodes a part of a path, where a plus is a plus.
+pub(crate) fn decode_path(text: &str) -> String {
+    decode(&text.replace('+', "%2B"))
+}
+
 /// Decodes a part of a query. Escapes that are none stay as they are; bytes that are no UTF-8 become U+FFFD.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());

@@ -26,9 +26,9 @@ pub use outcome::{Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, Shar
 use crate::arrive::{Arrival, PreviewRequest, Proof, arrive, preview};
 use crate::decide::{Asker, Decision, Evidence, Person, Reason, decide};
 use crate::document::Bridge;
-use crate::events::{Written, page_view};
+use crate::events::{Shared, Written, page_view, versions};
 use crate::execution::breaker::Breakers;
-use crate::execution::{Answer, Early, HeaderChange, Intent, VARIANTS};
+use crate::execution::{Answer, Besides, Early, HeaderChange, Intent, VARIANTS};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::person;
 use crate::plan::Plan;
@@ -127,7 +127,8 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             on_page.retain(|&index| plan.experiments.get(index).is_some_and(|experiment| experiment.is_live(now)));
         }
         let intent = Intent::new(&plan, &on_page, request, arrival, preview, now);
-        let page_view = if intent.may_expose(&plan) { page_view(&intent, request).to_json() } else { String::new() };
+        let page_view =
+            if intent.may_expose(&plan) { page_view(&plan, &intent, request).to_json() } else { String::new() };
         Self {
             early: intent.early(&plan, secret),
             for_origin: intent.for_origin(&plan, request),
@@ -197,8 +198,8 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             self.withdraw(origin.experiment);
         }
         if let Some(early) = &self.early {
-            let mut events = self.exposures(&early.exposed);
-            events.push_besides(&self.intent, &self.plan, &early.besides, &self.page_view);
+            let mut events = self.exposures(&early.exposed, None);
+            self.push_besides(&mut events, &early.besides, None);
             return Outcome::Answer(OwnAnswer { status: early.status, events, changes: &early.changes });
         }
         let forward = Forward { changes: &self.for_origin };
@@ -231,7 +232,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         met
     }
 
-    /// Nothing of the experiment is done, told or exposed any more.
+    /// Nothing of the experiment is done or told any more; the unit is exposed as assigned.
     fn withdraw(&mut self, experiment: usize) {
         self.intent.withdraw(&self.plan, experiment);
         // why: it was told apart by what was decided before
@@ -246,7 +247,8 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     #[must_use]
     pub fn finish(&self, answer: &Answer<'_>) -> Finish {
         let reply = self.intent.reply(&self.plan, answer, self.secret.as_deref());
-        let watched: Vec<Watched> = reply.watched.iter().filter_map(|&position| self.watched(position)).collect();
+        let watched: Vec<Watched> =
+            reply.watched.iter().filter_map(|&position| self.watched(position, answer)).collect();
         let rewriting = (reply.rewrite || !watched.is_empty()).then(|| Rewriting {
             steps: if reply.rewrite { self.steps() } else { Vec::new() },
             bridge: self.intent.bridge(&self.plan).filter(|_| reply.rewrite),
@@ -260,10 +262,17 @@ impl<P: Deref<Target = Plan>> Visit<P> {
 
     /// The exposures that go with an answer.
     #[must_use]
-    pub fn exposures_of(&self, finish: &Finish) -> Written {
-        let mut written = self.exposures(&finish.exposed);
-        written.push_besides(&self.intent, &self.plan, &finish.besides, &self.page_view);
+    pub fn exposures_of(&self, finish: &Finish, told: Option<&str>) -> Written {
+        let mut written = self.exposures(&finish.exposed, told);
+        self.push_besides(&mut written, &finish.besides, told);
         written
+    }
+
+    fn push_besides(&self, written: &mut Written, besides: &[Besides], told: Option<&str>) {
+        if !besides.is_empty() {
+            let shared = Shared { view: &self.page_view, versions: &versions::to_json(told) };
+            written.push_besides(&self.intent, &self.plan, besides, shared);
+        }
     }
 
     /// What to ask where the origin says which user the visitor is, and this browser was not answered yet; the answer, or
@@ -296,15 +305,20 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         treatments.map(|treatment| (treatment.experiment, treatment.variant_index)).collect()
     }
 
-    fn watched(&self, position: usize) -> Option<Watched> {
+    fn watched(&self, position: usize, answer: &Answer<'_>) -> Option<Watched> {
         let experiment = self.intent.decisions.get(position)?.experiment;
-        Some(Watched { experiment, exposure: self.exposures(&[position]) })
+        Some(Watched { experiment, exposure: self.exposures(&[position], answer.versions) })
     }
 
-    /// The exposures of decisions, by their positions among the intent's.
+    /// The exposures of decisions, by their positions among the intent's. `told` is what the origin says of the versions
+    /// that made the page.
     #[must_use]
-    pub fn exposures(&self, positions: &[usize]) -> Written {
-        Written::exposures(&self.intent, &self.plan, positions, &self.page_view)
+    pub fn exposures(&self, positions: &[usize], told: Option<&str>) -> Written {
+        if positions.is_empty() {
+            return Written::default();
+        }
+        let shared = Shared { view: &self.page_view, versions: &versions::to_json(told) };
+        Written::exposures(&self.intent, &self.plan, positions, shared)
     }
 
     /// What would be decided for somebody of the same ids and facts who has no past: what is kept, and what for.

@@ -264,6 +264,9 @@ impl<'a> Flag<'a> {
         let mut inner = String::from("{");
         answer::text("experiment", &self.e.id, &mut inner);
         answer::json("iteration", &self.e.iteration.to_string(), &mut inner);
+        if let Some(variant) = self.decision.variant.and_then(|variant| self.e.variants.get(variant)) {
+            answer::text("variant", &variant.id, &mut inner);
+        }
         answer::text("revision", &self.plan.revision, &mut inner);
         answer::text("reason", self.decision.reason.as_str(), &mut inner);
         inner.push('}');

@@ -22,6 +22,20 @@ export async function body(request, limit) {
   return bytes;
 }
 
+/**
+ * Whether the binding RATE_LIMITER takes a request with all of these keys; undefined where there is none, or where it
+ * fails: it is there to keep floods out, and not what people did.
+ */
+export async function withinRate(keys, env) {
+  if (!env.RATE_LIMITER) return undefined;
+  try {
+    const answers = await Promise.all(keys.map((key) => env.RATE_LIMITER.limit({ key })));
+    return answers.every(({ success }) => success);
+  } catch (error) {
+    console.error(`sortition: failed in asking RATE_LIMITER: ${error}`);
+  }
+}
+
 /** The text of `client.js`, minified. */
 export function clientScript() {
   return client;

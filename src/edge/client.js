@@ -83,8 +83,9 @@ const sortition = {
     const converted_at = new Date().toISOString();
     send({ type: "experiment_converted", id: id(), converted_at, ...details, conversion_event });
   },
-  identify(user_id) {
-    send({ type: "identified", user_id: String(user_id) });
+  // `proof`: what the shop's server made of this visitor and user; see docs/telemetry.md.
+  identify(user_id, proof) {
+    send({ type: "identified", user_id: String(user_id), proof });
   },
 };
 

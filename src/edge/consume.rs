@@ -1,9 +1,10 @@
-//! The consumer behind the queue: archive first, then the record, then acknowledge.
+//! The consumer behind the queues: archive first, then the record and the stream, then acknowledge. Each is done where it
+//! is bound.
 
 use crate::document::Timestamp;
-use crate::events::Message;
+use crate::events::{Event, Message};
 use crate::ledger;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
 use worker::{Context, Env, MessageBatch, MessageExt, QueueRetryOptionsBuilder, RawMessage, Result, event};
 
 /// Takes a batch. Never fails as a whole, since that would end the isolate: what could not be stored is retried, message
@@ -22,12 +23,33 @@ async fn queue(batch: MessageBatch<JsValue>, env: Env, _context: Context) -> Res
         retry(&deliveries, &reason.to_string());
         return Ok(());
     }
+    if let Err(reason) = stream(&messages, &env).await {
+        retry(&deliveries, &format!("PIPELINE: {reason}"));
+        return Ok(());
+    }
     match record(&messages, &env).await {
         Ok(()) => deliveries.iter().for_each(RawMessage::ack),
         Err(_) if messages.len() > 1 => record_each(&deliveries, &messages, &env).await,
         Err(reason) => retry(&deliveries, &reason.to_string()),
     }
     Ok(())
+}
+
+// why: see `ingest.rs`
+#[wasm_bindgen(raw_module = "sortition-ship")]
+unsafe extern "C" {
+    #[wasm_bindgen(js_name = toPipeline, catch)]
+    async fn to_pipeline(rows: &str, env: &JsValue) -> core::result::Result<(), JsValue>;
+}
+
+/// Sends the events to the stream PIPELINE, where there is one: as rows of `schema/pipeline.json`, which are the events of
+/// `schema/events.schema.json`. A batch that is delivered again is sent again; readers keep one row of an `id`.
+async fn stream(messages: &[Message], env: &Env) -> Result<()> {
+    let rows: Vec<&Event> = messages.iter().flat_map(Message::events).collect();
+    if rows.is_empty() || js_sys::Reflect::get(env, &"PIPELINE".into()).map_or(true, |it| it.is_falsy()) {
+        return Ok(());
+    }
+    Ok(to_pipeline(&serde_json::to_string(&rows)?, env).await?)
 }
 
 /// After so many failures in a row it is the database that fails, and not a message.
@@ -106,10 +128,12 @@ async fn keep(delivery: &RawMessage, letter: &js_sys::Object, env: &Env) {
     }
 }
 
-/// One R2 object a batch; see [`ledger::archive`].
+/// Two R2 objects a batch; see [`ledger::archive`] and [`ledger::archive_visits`].
 async fn archive(messages: &[Message], env: &Env) -> Result<()> {
-    let now = Timestamp::from_millis(worker::Date::now().as_millis().try_into().unwrap_or(0));
-    if let (Ok(bucket), Some((key, lines))) = (env.bucket("ARCHIVE"), ledger::archive(messages, &now.to_string())) {
+    let Ok(bucket) = env.bucket("ARCHIVE") else { return Ok(()) };
+    let now = Timestamp::from_millis(worker::Date::now().as_millis().try_into().unwrap_or(0)).to_string();
+    for (key, lines) in [ledger::archive(messages, &now), ledger::archive_visits(messages, &now)].into_iter().flatten()
+    {
         bucket.put(key, lines).execute().await?;
     }
     Ok(())

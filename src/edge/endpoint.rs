@@ -1,9 +1,11 @@
 //! The endpoints under `/_sortition/`.
 
 mod client;
+mod decisions;
 mod health;
 mod ingest;
 
+use crate::decisions::Route;
 use crate::events::Problem;
 use worker::{Context, Env, Headers, Request, Response, Result, event};
 
@@ -12,15 +14,19 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     let path = request.path();
     let route = path.strip_prefix("/_sortition/").unwrap_or("");
     let method = request.inner().method();
+    if let Some(call) = Route::of(route) {
+        return match method.as_str() {
+            "POST" | "OPTIONS" => decisions::answer(&request, &env, &context, call).await,
+            _ => not_allowed(&["POST", "OPTIONS"]),
+        };
+    }
     let allowed: &[&str] = match route {
         "health" | "client.js" => &["GET", "HEAD"],
         "events" | "conversions" | "webhooks/shopify" => &["POST"],
         _ => return problem(404, "Not found", "there is no such endpoint; see the README for the list"),
     };
     if !allowed.contains(&method.as_str()) {
-        let answer = problem(405, "Method not allowed", &format!("use {}", allowed.join(" or ")))?;
-        answer.headers().set("allow", &allowed.join(", "))?;
-        return Ok(answer);
+        return not_allowed(allowed);
     }
     match route {
         "health" => health::health(),
@@ -29,6 +35,12 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
         "conversions" => ingest::from_server(&request, &env).await,
         _ => ingest::from_shopify(&request, &env).await,
     }
+}
+
+fn not_allowed(allowed: &[&str]) -> Result<Response> {
+    let answer = problem(405, "Method not allowed", &format!("use {}", allowed.join(" or ")))?;
+    answer.headers().set("allow", &allowed.join(", "))?;
+    Ok(answer)
 }
 
 /// An error after RFC 9457.

@@ -220,6 +220,7 @@ function finish(visit, response, env, ctx, copy) {
     headers.get("etag") ?? undefined,
     headers.get("sortition-expose") ?? undefined,
     headers.get("sortition-user") ?? undefined,
+    headers.get("sortition-versions") ?? undefined,
     copy,
     Date.now(),
   );

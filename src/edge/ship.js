@@ -257,3 +257,15 @@ export async function keepLast(batch, env) {
   const failed = kept.find(({ status }) => status === "rejected");
   if (failed) console.error(`sortition: failed in keeping messages on their last delivery: ${failed.reason}`);
 }
+
+// What a stream takes with one call: 5 MB of records, of which this is a good deal less.
+const ROWS = { count: 500, bytes: 1_000_000 };
+
+/** Sends rows, a JSON list, to the stream PIPELINE; rejects where it takes one of them not. */
+export async function toPipeline(rows, env) {
+  const all = JSON.parse(rows);
+  // why: rows are alike in size, so that as many of them as calls are needed come out below the bound
+  const calls = Math.max(1, Math.ceil(rows.length / ROWS.bytes), Math.ceil(all.length / ROWS.count));
+  const each = Math.ceil(all.length / calls);
+  for (let at = 0; at < all.length; at += each) await env.PIPELINE.send(all.slice(at, at + each));
+}

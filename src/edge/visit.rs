@@ -205,6 +205,7 @@ impl Visit {
         etag: Option<String>,
         expose: Option<String>,
         user: Option<String>,
+        versions: Option<String>,
         copy: Option<String>,
         now: f64,
     ) -> String {
@@ -218,13 +219,14 @@ impl Visit {
             etag: etag.as_deref(),
             expose: expose.as_deref(),
             user: user.as_deref(),
+            versions: versions.as_deref(),
             copy: copy.as_deref(),
         };
         if answer.is_fresh() {
-            self.count(&self.visit.intent().decisions, status, millis(now));
+            self.count(&self.visit.intent().served(), status, millis(now));
         }
         let finish = self.visit.finish(&answer);
-        let mut events = self.visit.exposures_of(&finish);
+        let mut events = self.visit.exposures_of(&finish, answer.versions);
         if isolate::with(|isolate| isolate.has_people).unwrap_or(false) {
             self.news = self.visit.news_of_user(Some(&finish));
         }

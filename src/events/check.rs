@@ -2,7 +2,7 @@
 
 use super::health::{MAX_HEALTH, OriginHealth};
 use super::money::{Currency, DEFAULT_EXPONENT, MAX_MINOR};
-use super::{Conversion, Event, Message, Problem, Visit, What};
+use super::{Conversion, Event, Message, Problem, Visit, What, bounds, versions};
 use crate::document::Timestamp;
 
 /// The first field that no producer of ours would have written.
@@ -49,6 +49,9 @@ fn check_event(event: &Event) -> Result<(), Wrong> {
     if event.project.is_empty() {
         return Err(("project", "it is empty".to_owned()));
     }
+    if let Some((field, longest)) = bounds::too_long(event) {
+        return Err((field, format!("it is longer than {longest} bytes")));
+    }
     time("at", &event.at)?;
     match &event.what {
         What::Exposed(exposure) => {
@@ -60,6 +63,12 @@ fn check_event(event: &Event) -> Result<(), Wrong> {
             };
             if unit.as_deref().is_none_or(str::is_empty) {
                 return Err(("unit", "the event does not say which one".to_owned()));
+            }
+            let fits = |text: &String| text.len() <= versions::MAX_TEXT;
+            if exposure.versions.len() > versions::MAX_VERSIONS
+                || !exposure.versions.iter().all(|(name, version)| fits(name) && fits(version))
+            {
+                return Err(("versions", "they are too many or too long".to_owned()));
             }
             time("exposed_at", &exposure.exposed_at)
         }

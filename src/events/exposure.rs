@@ -7,23 +7,34 @@ use crate::document::{Timestamp, UnitKind};
 use crate::execution::{Besides, ExposedTo, Intent};
 use crate::facts::{Request, Source};
 use crate::hash;
-use crate::plan::{Experiment, MeasuredHoldout, Plan, Variant};
+use crate::plan::{MeasuredHoldout, Plan};
 use std::collections::BTreeMap;
 
 /// What is kept of a request.
 #[must_use]
-pub fn page_view<S: Source>(intent: &Intent, request: &Request<'_, S>) -> PageView {
+pub fn page_view<S: Source>(plan: &Plan, intent: &Intent, request: &Request<'_, S>) -> PageView {
     let agent = request.agent();
-    PageView {
+    let visitor = intent.visitor();
+    let view = PageView {
         host: request.url.host_name().to_owned(),
         path: personal::clean_path(request.url.path),
         method: request.method.to_owned(),
         country: request.property("country"),
+        region: request.property("region"),
         device: Some(agent.device.as_str().to_owned()),
         browser: Some(agent.browser.as_str().to_owned()),
-        referrer_host: request.referrer_host().filter(|host| !host.is_empty()),
-        visitor_type: intent.visitor().map(|visitor| if visitor.returning { "returning" } else { "new" }.to_owned()),
-    }
+        // why: a host that is an address may be somebody's own
+        referrer_host: request.referrer_host().filter(|host| !host.is_empty() && !personal::is_personal(host)),
+        visitor_type: visitor.map(|visitor| if visitor.returning { "returning" } else { "new" }.to_owned()),
+        logged_in: visitor.filter(|_| knows_users(plan)).map(|visitor| visitor.user.is_some()),
+    };
+    view.bounded()
+}
+
+/// Whether the document says how to tell who is logged in.
+fn knows_users(plan: &Plan) -> bool {
+    let settings = &plan.visitor;
+    settings.user_cookie.is_some() || settings.user_header.is_some() || settings.user_jwt.is_some()
 }
 
 impl PageView {
@@ -36,10 +47,12 @@ impl PageView {
         object.text("path", &self.path);
         object.text("method", &self.method);
         object.maybe("country", self.country.as_deref());
+        object.maybe("region", self.region.as_deref());
         object.maybe("device", self.device.as_deref());
         object.maybe("browser", self.browser.as_deref());
         object.maybe("referrer_host", self.referrer_host.as_deref());
         object.maybe("visitor_type", self.visitor_type.as_deref());
+        object.json("logged_in", self.logged_in.map_or("null", |it| if it { "true" } else { "false" }));
         object.end();
         text
     }
@@ -48,15 +61,29 @@ impl PageView {
 /// A variant that a unit met.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Met<'a> {
-    pub(super) e: &'a Experiment,
-    pub(super) variant: &'a Variant,
+    pub(super) experiment: &'a str,
+    pub(super) iteration: u32,
+    pub(super) variant: &'a str,
     pub(super) unit: UnitKind,
     pub(super) unit_id: &'a str,
     pub(super) reason: &'static str,
     pub(super) anonymous_id: Option<&'a str>,
     pub(super) user_id: Option<&'a str>,
-    /// When, in milliseconds since 1970.
+    /// When we heard of it, in milliseconds since 1970.
     pub(super) at: i64,
+    /// When the unit met it, in milliseconds since 1970.
+    pub(super) exposed_at: i64,
+    /// Whether the variant's origin failed.
+    pub(super) fallback: bool,
+}
+
+/// What the exposures of one page view share, as JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct Shared<'a> {
+    /// The page view: [`PageView::to_json`].
+    pub view: &'a str,
+    /// The versions of what made the page: [`super::versions::to_json`].
+    pub versions: &'a str,
 }
 
 impl<'a> Met<'a> {
@@ -66,8 +93,9 @@ impl<'a> Met<'a> {
         let e = plan.experiments.get(decision.experiment)?;
         let unit = decision.evidence.unit?;
         Some(Self {
-            e,
-            variant: e.variants.get(decision.variant?)?,
+            experiment: &e.id,
+            iteration: e.iteration,
+            variant: &e.variants.get(decision.variant?)?.id,
             unit,
             unit_id: match unit {
                 UnitKind::Visitor => visitor.id.as_str(),
@@ -78,11 +106,43 @@ impl<'a> Met<'a> {
             anonymous_id: Some(visitor.id.as_str()),
             user_id: visitor.user.as_deref(),
             at: intent.now,
+            exposed_at: intent.now,
+            fallback: intent.fell_back(decision.experiment),
+        })
+    }
+
+    /// An exposure beside those of the page's decisions. One that waited for consent is told with the view of this page, for
+    /// that of the page on which it was met was kept nowhere.
+    pub(super) fn besides(intent: &'a Intent, plan: &'a Plan, besides: &Besides) -> Option<Self> {
+        let visitor = intent.visitor()?;
+        let (experiment, iteration, variant) = match besides.to {
+            ExposedTo::Variant(experiment, variant) => {
+                let e = plan.experiments.get(experiment)?;
+                (&*e.id, e.iteration, &*e.variants.get(variant)?.id)
+            }
+            ExposedTo::Holdout(group) => (HOLDOUT, 1, *MeasuredHoldout::GROUPS.get(group)?),
+        };
+        Some(Self {
+            experiment,
+            iteration,
+            variant,
+            unit: besides.unit,
+            unit_id: match besides.unit {
+                UnitKind::Visitor => visitor.id.as_str(),
+                UnitKind::User => visitor.user.as_deref()?,
+                UnitKind::Session => visitor.session.as_ref().map(|(id, _)| id.as_str())?,
+            },
+            reason: Reason::Split.as_str(),
+            anonymous_id: Some(visitor.id.as_str()),
+            user_id: visitor.user.as_deref(),
+            at: intent.now,
+            exposed_at: besides.at,
+            fallback: false,
         })
     }
 
     fn id(&self, plan: &Plan) -> String {
-        exposure_id(&plan.project, &self.e.id, self.e.iteration, self.unit_id)
+        exposure_id(&plan.project, self.experiment, self.iteration, self.unit_id)
     }
 
     fn session_id(&self) -> Option<&'a str> {
@@ -90,33 +150,33 @@ impl<'a> Met<'a> {
     }
 
     /// The exposure.
-    pub(super) fn event(&self, plan: &Plan, view: &PageView) -> Event {
-        let at = Timestamp::from_millis(self.at).to_string();
+    pub(super) fn event(&self, plan: &Plan, view: PageView, versions: BTreeMap<String, String>) -> Event {
         Event {
             id: self.id(plan),
             project: (*plan.project).to_owned(),
             config_revision: (*plan.revision).to_owned(),
-            at: at.clone(),
+            at: Timestamp::from_millis(self.at).to_string(),
             anonymous_id: self.anonymous_id.map(str::to_owned),
             user_id: self.user_id.map(str::to_owned),
             what: What::Exposed(Exposure {
-                experiment_id: (*self.e.id).to_owned(),
-                iteration: self.e.iteration,
-                variant: (*self.variant.id).to_owned(),
+                experiment_id: self.experiment.to_owned(),
+                iteration: self.iteration,
+                variant: self.variant.to_owned(),
                 unit: self.unit.as_str().to_owned(),
                 session_id: self.session_id().map(str::to_owned),
                 reason: self.reason.to_owned(),
-                exposed_at: at,
-                request: view.clone(),
-                versions: BTreeMap::new(),
+                exposed_at: Timestamp::from_millis(self.exposed_at).to_string(),
+                request: view,
+                versions,
+                fallback: self.fallback,
             }),
         }
     }
 
-    /// The exposure as JSON, as serde writes the [`Met::event`]; `view` is JSON too.
+    /// The exposure as JSON, as serde writes the [`Met::event`].
     // why: every first visit sends one. As an event it is twenty-five small texts that are made, copied and thrown away,
     // which took longer than deciding
-    pub(super) fn write(&self, plan: &Plan, view: &str, out: &mut String) {
+    pub(super) fn write(&self, plan: &Plan, shared: Shared<'_>, out: &mut String) {
         let at = Timestamp::from_millis(self.at).to_string();
         let mut object = Object::begin(out);
         object.text("id", &self.id(plan));
@@ -126,64 +186,78 @@ impl<'a> Met<'a> {
         object.maybe("anonymous_id", self.anonymous_id);
         object.maybe("user_id", self.user_id);
         object.text("type", "experiment_exposed");
-        object.text("experiment_id", &self.e.id);
-        object.json("iteration", &self.e.iteration.to_string());
-        object.text("variant", &self.variant.id);
+        object.text("experiment_id", self.experiment);
+        object.json("iteration", &self.iteration.to_string());
+        object.text("variant", self.variant);
         object.text("unit", self.unit.as_str());
         if let Some(session) = self.session_id() {
             object.text("session_id", session);
         }
         object.text("reason", self.reason);
-        object.text("exposed_at", &at);
-        object.json("request", view);
-        object.json("versions", "{}");
+        if self.exposed_at == self.at {
+            object.text("exposed_at", &at);
+        } else {
+            object.text("exposed_at", &Timestamp::from_millis(self.exposed_at).to_string());
+        }
+        object.json("request", shared.view);
+        object.json("versions", shared.versions);
+        if self.fallback {
+            object.json("fallback", "true");
+        }
         object.end();
     }
 }
 
-/// An exposure beside those of the page's decisions: with the view of the page on which it is told, for that of the page
-/// on which it was met was kept nowhere.
-pub(super) fn besides_event(intent: &Intent, plan: &Plan, besides: &Besides, view: &str) -> Option<Event> {
-    let visitor = intent.visitor()?;
-    let unit_id = match besides.unit {
-        UnitKind::Visitor => visitor.id.as_str(),
-        UnitKind::User => visitor.user.as_deref()?,
-        UnitKind::Session => visitor.session.as_ref().map(|(id, _)| id.as_str())?,
-    };
-    let (experiment, iteration, variant) = match besides.to {
-        ExposedTo::Variant(experiment, variant) => {
-            let e = plan.experiments.get(experiment)?;
-            (&*e.id, e.iteration, &*e.variants.get(variant)?.id)
-        }
-        ExposedTo::Holdout(group) => (MeasuredHoldout::ID, 1, *MeasuredHoldout::GROUPS.get(group)?),
-    };
-    let at = Timestamp::from_millis(besides.at).to_string();
-    Some(Event {
-        id: exposure_id(&plan.project, experiment, iteration, unit_id),
-        project: (*plan.project).to_owned(),
-        config_revision: (*plan.revision).to_owned(),
-        at: Timestamp::from_millis(intent.now).to_string(),
-        anonymous_id: Some(visitor.id.to_string()),
-        user_id: visitor.user.clone(),
-        what: What::Exposed(Exposure {
-            experiment_id: experiment.to_owned(),
-            iteration,
-            variant: variant.to_owned(),
-            unit: besides.unit.as_str().to_owned(),
-            session_id: (besides.unit == UnitKind::Session).then(|| unit_id.to_owned()),
-            reason: Reason::Split.as_str().to_owned(),
-            exposed_at: at,
-            request: serde_json::from_str(view).ok()?,
-            versions: BTreeMap::new(),
-        }),
-    })
-}
+/// The experiment that units of the holdout and those that are compared with them are exposed to.
+pub const HOLDOUT: &str = MeasuredHoldout::ID;
 
 /// The exposure of one decision; `None` where it assigned nothing.
 #[must_use]
 pub fn exposure(intent: &Intent, plan: &Plan, position: usize, view: &PageView) -> Option<Event> {
     let decision = intent.decisions.get(position)?;
-    Some(Met::of(intent, plan, decision)?.event(plan, view))
+    Some(Met::of(intent, plan, decision)?.event(plan, view.clone(), BTreeMap::new()))
+}
+
+/// The ids of a person whom a call asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CalledBy<'a> {
+    /// The visitor id.
+    pub visitor: Option<&'a str>,
+    /// The shop's user id.
+    pub user: Option<&'a str>,
+    /// The id of the browser session.
+    pub session: Option<&'a str>,
+}
+
+/// The exposure of a decision by call, at a time in milliseconds since 1970; `None` where it assigned nothing.
+#[must_use]
+pub fn called_exposure(
+    plan: &Plan,
+    decision: &Decision,
+    who: CalledBy<'_>,
+    now: i64,
+    view: &PageView,
+) -> Option<Event> {
+    let e = plan.experiments.get(decision.experiment)?;
+    let unit = decision.evidence.unit?;
+    let met = Met {
+        experiment: &e.id,
+        iteration: e.iteration,
+        variant: &e.variants.get(decision.variant?)?.id,
+        unit,
+        unit_id: match unit {
+            UnitKind::Visitor => who.visitor?,
+            UnitKind::User => who.user?,
+            UnitKind::Session => who.session?,
+        },
+        reason: decision.reason.as_str(),
+        anonymous_id: who.visitor,
+        user_id: who.user,
+        at: now,
+        exposed_at: now,
+        fallback: false,
+    };
+    Some(met.event(plan, view.clone(), BTreeMap::new()))
 }
 
 /// The id of an exposure: of one unit to one iteration of one experiment, so that only the first counts.

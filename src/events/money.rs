@@ -8,16 +8,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// The largest amount that an event carries, in minor units: its square is the largest that a 64-bit integer holds, so
-/// that SQL can add up squares.
-pub const MAX_MINOR: i64 = 3_037_000_499;
+/// The largest amount that an event carries, in minor units: ten thousand thousand million of a currency with hundredths.
+/// No genuine order of any currency is above it, a double holds it, and the record adds up its squares exactly, in limbs.
+pub const MAX_MINOR: i64 = 1_000_000_000_000_000;
 
 /// The most digits after the point that a value may have.
 const MAX_SCALE: u8 = 9;
 
-/// Digits of a JSON number that are taken at their word. A double holds 15; what scripts leave behind when they add up
-/// prices (0.1 + 0.2 = 0.30000000000000004) lies beyond, and the largest amount has ten.
-const SIGNIFICANT: usize = 12;
+/// Digits of a JSON number that are taken at their word: twelve, or four behind the point where there are more before it.
+/// A double holds 15; what scripts leave behind when they add up prices (0.1 + 0.2 = 0.30000000000000004) lies beyond.
+fn significant(number: f64) -> usize {
+    let before_the_point = format!("{:.0}", number.abs().floor()).len();
+    (before_the_point + 4).clamp(12, 15)
+}
 
 /// A decimal number: `digits · 10^-scale`, without trailing zeros after the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +41,9 @@ impl Decimal {
         }
         let double = number.as_f64().filter(|double| double.abs() < 1e15);
         let double = double.ok_or_else(|| too_large(&number.to_string()))?;
-        expanded(&format!("{double:.*e}", SIGNIFICANT - 1)).ok_or_else(|| too_large(&number.to_string()))?.parse()
+        expanded(&format!("{double:.*e}", significant(double) - 1))
+            .ok_or_else(|| too_large(&number.to_string()))?
+            .parse()
     }
 
     /// The same amount with the sign turned.
@@ -171,17 +176,19 @@ impl<'de> Deserialize<'de> for Decimal {
 pub struct Currency(&'static str);
 
 /// The currencies in use, and those that left use within the last years, since orders are refunded later; ISO 4217's
-/// list one, without metals, testing codes and units of account that no shop sells in.
+/// list one, without metals, testing codes and units of account that no shop sells in. The last six are what shops still
+/// send besides.
 const CURRENCIES: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN \
 BWP BYN BZD CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL \
 GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK \
 LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK \
 PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP \
-TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG ZWL";
+TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG ZWL \
+BYR JEP LTL LVL STD VEF";
 
 /// Those whose smallest unit is not a hundredth.
 const EXPONENTS: [(u8, &str); 3] = [
-    (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+    (0, "BIF BYR CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
     (3, "BHD IQD JOD KWD LYD OMR TND"),
     (4, "CLF UYW"),
 ];

@@ -2,6 +2,7 @@
 
 use super::personal::{REMOVED, is_personal};
 use super::reader::Reader;
+use super::versions::{MAX_TEXT as MAX_VERSION, MAX_VERSIONS};
 use crate::condition::called;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -14,8 +15,6 @@ const MAX_VALUES: usize = 64;
 const MAX_NAME: usize = 64;
 /// The longest text, in bytes.
 const MAX_TEXT: usize = 512;
-/// How many versions an exposure names.
-const MAX_VERSIONS: usize = 16;
 
 /// The field `properties`: texts that look personal are replaced, names that do are refused.
 pub(super) fn properties(reader: &mut Reader<'_>) -> Map<String, Value> {
@@ -85,13 +84,13 @@ pub(super) fn versions(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
     for (name, version) in fields {
         match version {
             Value::String(version)
-                if version.len() <= MAX_NAME
-                    && name.len() <= MAX_NAME
+                if version.len() <= MAX_VERSION
+                    && name.len() <= MAX_VERSION
                     && ![&name, &version].iter().any(|it| is_personal(it)) =>
             {
                 versions.insert(name, version);
             }
-            _ => reader.complain("versions", format!("each is a text of at most {MAX_NAME} bytes")),
+            _ => reader.complain("versions", format!("each is a text of at most {MAX_VERSION} bytes")),
         }
     }
     versions

@@ -9,9 +9,14 @@ use serde_json::{Map, Value};
 /// How far a clock may be ahead of ours, in milliseconds: five minutes.
 pub(super) const MAX_AHEAD: i64 = 5 * 60 * 1000;
 
+const HOUR: i64 = 3600 * 1000;
+
 /// The longest time that a report may come after the fact, in milliseconds: 400 days. What claims to be older was dated
 /// by a broken clock.
-const MAX_BEHIND: i64 = 400 * 24 * 3600 * 1000;
+pub(super) const MAX_BEHIND: i64 = 400 * 24 * HOUR;
+
+/// The same for an exposure that a page reports: what it met it tells within a day.
+pub(super) const MAX_BEHIND_OF_PAGE: i64 = 24 * HOUR;
 
 /// Our clock, and by how much the sender's differs, both in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +105,11 @@ impl Reader<'_> {
 
     /// A time, by our clock; absent: now.
     pub(super) fn time(&mut self, name: &str, clock: Clock) -> Option<Timestamp> {
+        self.time_within(name, clock, MAX_BEHIND)
+    }
+
+    /// A time that is at most `behind` milliseconds ago, by our clock; absent: now.
+    pub(super) fn time_within(&mut self, name: &str, clock: Clock, behind: i64) -> Option<Timestamp> {
         if self.get(name).is_none() {
             return Some(Timestamp::from_millis(clock.now));
         }
@@ -107,7 +117,10 @@ impl Reader<'_> {
             Err(problem) => problem,
             Ok(time) => match time.millis().saturating_add(clock.correction) {
                 at if at > clock.now.saturating_add(MAX_AHEAD) => format!("{time} is in the future"),
-                at if at < clock.now.saturating_sub(MAX_BEHIND) => format!("{time} is more than 400 days ago"),
+                at if at < clock.now.saturating_sub(behind) => match behind / (24 * HOUR) {
+                    ..=1 => format!("{time} is more than 24 hours ago"),
+                    days => format!("{time} is more than {days} days ago"),
+                },
                 // why: nothing happens after it was reported
                 at => return Some(Timestamp::from_millis(at.min(clock.now))),
             },

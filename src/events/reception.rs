@@ -8,14 +8,17 @@
 mod claim;
 mod draft;
 mod page;
+mod proof;
 mod server;
+mod view;
 
 pub use claim::{claimed, conversion_id};
 pub use page::{Page, from_page};
+pub use proof::proof;
 pub use server::from_server;
 
 use super::reader::{Clock, Reader};
-use super::{Channel, Conversion, EndedEarly, MAX_EVENTS, Problem};
+use super::{Channel, Conversion, EndedEarly, MAX_EVENTS, PageView, Problem};
 use crate::condition::called;
 use crate::document::Timestamp;
 use serde_json::Value;
@@ -28,6 +31,8 @@ pub const MAX_BODY: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Draft {
     position: usize,
+    /// What a page brings along for the user that it names.
+    proof: Option<String>,
     id: Option<String>,
     anonymous_id: Option<String>,
     user_id: Option<String>,
@@ -36,10 +41,26 @@ pub struct Draft {
 
 #[derive(Clone, Debug)]
 enum Claim {
-    Exposed { experiment: String, variant: String, iteration: Option<u64>, versions: BTreeMap<String, String> },
+    Exposed(Box<Reported>),
     Converted(Box<Conversion>),
     Ended(EndedEarly),
     Identified,
+}
+
+/// An exposure that somebody reports.
+#[derive(Clone, Debug)]
+struct Reported {
+    /// The experiment's id, or its name elsewhere.
+    experiment: String,
+    /// The field that names it.
+    field: &'static str,
+    /// The variant's id, or its name elsewhere.
+    variant: String,
+    iteration: Option<u64>,
+    session_id: Option<String>,
+    exposed_at: Timestamp,
+    request: PageView,
+    versions: BTreeMap<String, String>,
 }
 
 /// Reads a body: `{"events": [ … ]}`, and optionally `sent_at`, the sender's clock, by which its times are corrected.

@@ -12,8 +12,7 @@ use crate::hash::{self, signature};
 use crate::plan::Plan;
 use crate::visitor::VisitorId;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::Deserialize;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 /// The cart attribute that holds the visitor id.
 pub const VISITOR_ATTRIBUTE: &str = "sortition_id";
@@ -27,39 +26,64 @@ pub fn is_genuine(tag: &str, body: &[u8], secret: &[u8]) -> bool {
     STANDARD.decode(tag.trim()).is_ok_and(|tag| tag.len() == 32 && signature::verify(secret, &[body], &tag))
 }
 
-#[derive(Deserialize)]
-struct Order {
-    id: u64,
-    total_price: String,
-    currency: String,
-    processed_at: Option<String>,
-    created_at: Option<String>,
-    #[serde(default)]
-    note_attributes: Vec<Attribute>,
-}
+/// What Shopify sends, read field by field: its documentation shows texts where shops meet numbers and nulls, and what is
+/// not asked for may be of any shape.
+#[derive(Clone, Copy)]
+struct Payload<'a>(&'a Value);
 
-#[derive(Deserialize)]
-struct Attribute {
-    name: String,
-    value: Option<String>,
-}
+impl<'a> Payload<'a> {
+    /// A field; `None` where there is none, or null.
+    fn get(self, name: &str) -> Option<Payload<'a>> {
+        self.0.get(name).filter(|value| !value.is_null()).map(Self)
+    }
 
-#[derive(Deserialize)]
-struct Refund {
-    id: u64,
-    order_id: u64,
-    processed_at: Option<String>,
-    created_at: Option<String>,
-    #[serde(default)]
-    transactions: Vec<Transaction>,
-}
+    /// The items of a list; none where there is none.
+    fn items(self, name: &str) -> impl Iterator<Item = Payload<'a>> {
+        self.get(name).and_then(|field| field.0.as_array()).into_iter().flatten().map(Self)
+    }
 
-#[derive(Deserialize)]
-struct Transaction {
-    kind: String,
-    status: String,
-    amount: String,
-    currency: Option<String>,
+    /// A text, or a number as one.
+    fn text(self, name: &str) -> Option<String> {
+        match self.get(name)?.0 {
+            Value::String(text) => Some(text.trim().to_owned()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    fn required(self, name: &str) -> Result<String, Problem> {
+        self.text(name).filter(|text| !text.is_empty()).ok_or_else(|| Problem::new(name, "it is missing"))
+    }
+
+    /// A number of Shopify's: digits, as a number or as a text.
+    fn number(self, name: &str) -> Result<String, Problem> {
+        let text = self.required(name)?;
+        let sound = text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if sound { Ok(text) } else { Err(Problem::new(name, "it is no number of Shopify's")) }
+    }
+
+    /// Money: the field, or what its `_set` says in the shop's currency.
+    fn money(self, name: &str, code: Option<String>) -> Result<Money, Problem> {
+        let set = self.get(&format!("{name}_set")).and_then(|set| set.get("shop_money"));
+        let amount = match (self.get(name).map(|field| field.0), set) {
+            (Some(Value::Number(number)), _) => Decimal::from_json(number),
+            (Some(Value::String(text)), _) => text.trim().parse(),
+            (None, Some(set)) => set.required("amount")?.parse(),
+            _ => return Err(Problem::new(name, "it is missing")),
+        };
+        let code = code.or_else(|| set?.text("currency_code"));
+        Ok(Money {
+            amount: amount.map_err(|message: String| Problem::new(name, message))?,
+            currency: currency(&code.unwrap_or_default())?,
+        })
+    }
+
+    /// When it happened.
+    fn at(self, now: i64) -> Timestamp {
+        let told =
+            ["processed_at", "created_at"].into_iter().find_map(|name| self.text(name)?.parse::<Timestamp>().ok());
+        told.map_or(Timestamp::from_millis(now), |told| Timestamp::from_millis(told.millis().min(now)))
+    }
 }
 
 /// The events of a webhook: a `purchase` of `orders/paid` where the order names its visitor, a `refund` of
@@ -70,27 +94,26 @@ struct Transaction {
 ///
 /// The field that is missing or wrong.
 pub fn events(topic: &str, body: &[u8], plan: &Plan, secret: Option<&[u8]>, now: i64) -> Result<Vec<Event>, Problem> {
-    let malformed = |error: serde_json::Error| Problem::new("", format!("it is not what {topic} sends: {error}"));
-    match topic {
-        "orders/paid" => {
-            let order: Order = serde_json::from_slice(body).map_err(malformed)?;
-            let named = order.note_attributes.iter().find(|attribute| attribute.name == VISITOR_ATTRIBUTE);
-            let visitor = named.and_then(|attribute| visitor(attribute.value.as_deref()?, plan, secret));
-            let Some(visitor) = visitor else { return Ok(Vec::new()) };
-            let sale =
-                Money { amount: amount("total_price", &order.total_price)?, currency: currency(&order.currency)? };
-            let at = time(order.processed_at.or(order.created_at), now);
-            Ok(vec![event(plan, now, Some(visitor), "purchase", order.id.to_string(), None, sale, at)?])
-        }
-        "refunds/create" => {
-            let refund: Refund = serde_json::from_slice(body).map_err(malformed)?;
-            let Some(back) = refunded(&refund.transactions)? else { return Ok(Vec::new()) };
-            let at = time(refund.processed_at.or(refund.created_at), now);
-            let (id, order) = (refund.id.to_string(), refund.order_id.to_string());
-            Ok(vec![event(plan, now, None, "refund", id, Some(order), back, at)?])
-        }
-        _ => Ok(Vec::new()),
+    if !matches!(topic, "orders/paid" | "refunds/create") {
+        return Ok(Vec::new());
     }
+    let malformed = |message: String| Problem::new("", format!("it is not what {topic} sends: {message}"));
+    let value: Value = serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
+    if !value.is_object() {
+        return Err(malformed("it is no object".to_owned()));
+    }
+    let payload = Payload(&value);
+    if topic == "orders/paid" {
+        let order = payload.number("id")?;
+        let named = payload.items("note_attributes").filter(|it| it.text("name").as_deref() == Some(VISITOR_ATTRIBUTE));
+        let visitor = named.filter_map(|it| visitor(&it.text("value")?, plan, secret)).next();
+        let Some(visitor) = visitor else { return Ok(Vec::new()) };
+        let sale = payload.money("total_price", payload.text("currency"))?;
+        return Ok(vec![event(plan, now, Some(visitor), "purchase", order, None, sale, payload.at(now))?]);
+    }
+    let Some(back) = refunded(payload)? else { return Ok(Vec::new()) };
+    let (refund, order) = (payload.number("id")?, payload.number("order_id")?);
+    Ok(vec![event(plan, now, None, "refund", refund, Some(order), back, payload.at(now))?])
 }
 
 #[derive(Clone, Copy)]
@@ -100,15 +123,24 @@ struct Money {
 }
 
 /// The money that went back, below zero; `None` where none did (a return that is still to be paid).
-fn refunded(transactions: &[Transaction]) -> Result<Option<Money>, Problem> {
+fn refunded(refund: Payload<'_>) -> Result<Option<Money>, Problem> {
+    let is = |it: Payload<'_>, name: &str, word: &str| it.text(name).as_deref() == Some(word);
+    // why: a transaction need not say what its lines say
+    let of_lines = || {
+        let lines = refund.items("refund_line_items");
+        lines.filter_map(|line| line.get("subtotal_set")?.get("shop_money")?.text("currency_code")).next()
+    };
     let mut total: Option<Money> = None;
-    for transaction in transactions.iter().filter(|it| it.kind == "refund" && it.status == "success") {
-        let back = amount("transactions.amount", &transaction.amount)?.negated();
-        let code = currency(transaction.currency.as_deref().unwrap_or(""))?;
+    for transaction in
+        refund.items("transactions").filter(|it| is(*it, "kind", "refund") && is(*it, "status", "success"))
+    {
+        let back = transaction.money("amount", transaction.text("currency").or_else(of_lines));
+        let back = back.map_err(|problem| Problem::new(format!("transactions.{}", problem.field), problem.message))?;
+        let back = Money { amount: back.amount.negated(), ..back };
         total = Some(match total {
-            None => Money { amount: back, currency: code },
-            Some(sum) if sum.currency == code => {
-                let amount = sum.amount.plus(back);
+            None => back,
+            Some(sum) if sum.currency == back.currency => {
+                let amount = sum.amount.plus(back.amount);
                 Money {
                     amount: amount.ok_or_else(|| Problem::new("transactions", "their sum is out of range"))?,
                     ..sum
@@ -127,17 +159,8 @@ fn visitor(text: &str, plan: &Plan, secret: Option<&[u8]>) -> Option<VisitorId> 
     }
 }
 
-fn amount(field: &str, text: &str) -> Result<Decimal, Problem> {
-    text.parse().map_err(|message: String| Problem::new(field, message))
-}
-
 fn currency(code: &str) -> Result<Currency, Problem> {
     Currency::try_from(code.to_owned()).map_err(|message| Problem::new("currency", message))
-}
-
-fn time(text: Option<String>, now: i64) -> Timestamp {
-    let told = text.and_then(|text| text.parse::<Timestamp>().ok());
-    told.map_or(Timestamp::from_millis(now), |told| Timestamp::from_millis(told.millis().min(now)))
 }
 
 #[allow(clippy::too_many_arguments)] // why: each is a field of the event, named at both calls

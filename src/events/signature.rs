@@ -32,7 +32,8 @@ pub fn verify(header: &str, body: &[u8], key: &[u8], now_seconds: i64) -> Result
     right.ok_or("no v1 of the signature is the body's")
 }
 
-fn from_hex(text: &str) -> Option<[u8; 32]> {
+/// 32 bytes of 64 hexadecimal digits.
+pub(super) fn from_hex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;

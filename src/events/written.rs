@@ -1,6 +1,6 @@
 //! Events → the texts of visits, of which the queue's messages are made.
 
-use super::exposure::{Met, besides_event};
+use super::exposure::{Met, Shared};
 use super::health::OriginHealth;
 use super::json::Object;
 use super::{Event, MAX_EVENTS, Served, What};
@@ -25,26 +25,25 @@ pub struct Written {
 const MAX_BYTES: usize = 76_000;
 
 impl Written {
-    /// The exposures of an intent's decisions, by their positions among them. `view` is the page view as JSON.
+    /// The exposures of an intent's decisions, by their positions among them.
     #[must_use]
-    pub fn exposures(intent: &Intent, plan: &Plan, exposed: &[usize], view: &str) -> Self {
+    pub fn exposures(intent: &Intent, plan: &Plan, exposed: &[usize], shared: Shared<'_>) -> Self {
         let mut written = Self::default();
         written.text.reserve(exposed.len().min(MAX_EVENTS) * 1024);
         for decision in exposed.iter().filter_map(|&position| intent.decisions.get(position)) {
             if let Some(met) = Met::of(intent, plan, decision) {
-                written.add(|text| met.write(plan, view, text));
+                written.add(|text| met.write(plan, shared, text));
                 written.exposures += 1;
             }
         }
         written
     }
 
-    /// Adds exposures beside those of the page's decisions; `view` is the page view as JSON.
-    pub fn push_besides(&mut self, intent: &Intent, plan: &Plan, besides: &[Besides], view: &str) {
-        for one in besides {
-            if let Some(event) = besides_event(intent, plan, one, view) {
-                self.push(&event);
-            }
+    /// Adds exposures beside those of the page's decisions.
+    pub fn push_besides(&mut self, intent: &Intent, plan: &Plan, besides: &[Besides], shared: Shared<'_>) {
+        for met in besides.iter().filter_map(|one| Met::besides(intent, plan, one)) {
+            self.add(|text| met.write(plan, shared, text));
+            self.exposures += 1;
         }
     }
 

@@ -1,8 +1,10 @@
 //! Variant origins: another place to fetch the page from, and the way back where it fails.
 
 use super::{HeaderChange, Intent, VISITOR};
+use crate::decide::Decision;
 use crate::plan::Plan;
 use crate::url::Url;
+use std::borrow::Cow;
 
 /// Another place to fetch the page from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +38,27 @@ impl Intent {
         })
     }
 
-    /// Takes an experiment out whose variant could not be served: nothing of it is done, told or exposed. The visitor
-    /// keeps the assignment for the next page.
+    /// Takes an experiment out whose variant could not be served: nothing of it is done or told. The visitor keeps the
+    /// assignment, and is exposed as assigned: whoever left out those whom the failure met would compare other people.
     pub fn withdraw(&mut self, plan: &Plan, experiment: usize) {
-        self.decisions.retain(|decision| decision.experiment != experiment);
+        self.fallen_back.push(experiment);
         self.retell(plan);
+    }
+
+    /// The decisions but those whose variant could not be served: of these the failure was counted, and the answer that
+    /// came after it is the control's.
+    #[must_use]
+    pub fn served(&self) -> Cow<'_, [Decision]> {
+        if self.fallen_back.is_empty() {
+            return Cow::Borrowed(&self.decisions);
+        }
+        self.decisions.iter().filter(|decision| !self.fell_back(decision.experiment)).copied().collect()
+    }
+
+    /// Whether the variant of an experiment could not be served.
+    #[must_use]
+    pub fn fell_back(&self, experiment: usize) -> bool {
+        self.fallen_back.contains(&experiment)
     }
 }
 

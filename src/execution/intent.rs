@@ -38,6 +38,8 @@ pub struct Intent {
     pub depends_on_visitor: bool,
     /// What tells this answer's validators from those of other variants; `None` where the answer is the origin's own.
     pub(super) validator: Option<String>,
+    /// The experiments whose variant could not be served, by position in the plan.
+    pub(super) fallen_back: Vec<usize>,
     /// The treatments, as experiment and variant by index, those of higher priority first.
     carried_out: Vec<(usize, usize)>,
     /// What the visitor is assigned from now on, before anything of this request is exposed.
@@ -96,6 +98,7 @@ impl Intent {
             told_origin: String::new(),
             told_client: String::new(),
             validator: None,
+            fallen_back: Vec::new(),
             carried_out: Vec::new(),
             assignments,
             arrival,
@@ -106,8 +109,11 @@ impl Intent {
 
     /// Works out again what follows from the decisions.
     pub(super) fn retell(&mut self, plan: &Plan) {
-        self.told_origin = list(plan, &self.decisions, |reason| reason.acts() || reason.tells_origin());
-        self.told_client = list(plan, &self.decisions, Reason::acts);
+        let served = |decision: &Decision| !self.fell_back(decision.experiment);
+        let to_origin = |it: &Decision| served(it) && (it.reason.acts() || it.reason.tells_origin());
+        let told_origin = list(plan, &self.decisions, to_origin);
+        let told_client = list(plan, &self.decisions, |it| served(it) && it.reason.acts());
+        (self.told_origin, self.told_client) = (told_origin, told_client);
         self.carried_out = self.to_carry_out(plan);
         let changed = self.depends_on_visitor || !self.carried_out.is_empty();
         let shown = self.shown(plan);
@@ -139,7 +145,7 @@ impl Intent {
 
     fn to_carry_out(&self, plan: &Plan) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
-        for decision in &self.decisions {
+        for decision in self.decisions.iter().filter(|decision| !self.fell_back(decision.experiment)) {
             let (true, Some(variant_index), Some(e)) = (
                 decision.reason.acts() || decision.reason == Reason::Crawler,
                 decision.variant,
@@ -210,7 +216,8 @@ impl Intent {
             return None;
         }
         let (mut variants, mut payloads) = (String::new(), String::new());
-        for decision in self.decisions.iter().filter(|decision| decision.reason.acts()) {
+        let served = |decision: &&Decision| decision.reason.acts() && !self.fell_back(decision.experiment);
+        for decision in self.decisions.iter().filter(served) {
             let Some(e) = plan.experiments.get(decision.experiment) else { continue };
             let Some(variant) = decision.variant.and_then(|index| e.variants.get(index)) else { continue };
             let comma = if variants.is_empty() { "" } else { "," };
@@ -281,9 +288,9 @@ fn person<'a>(visitor: &'a Visitor, preview: &'a [(usize, usize)]) -> Person<'a>
     }
 }
 
-pub(super) fn list(plan: &Plan, decisions: &[Decision], told: impl Fn(Reason) -> bool) -> String {
+pub(super) fn list(plan: &Plan, decisions: &[Decision], told: impl Fn(&Decision) -> bool) -> String {
     let mut text = String::new();
-    for decision in decisions.iter().filter(|decision| told(decision.reason)) {
+    for decision in decisions.iter().filter(|decision| told(decision)) {
         let Some(e) = plan.experiments.get(decision.experiment) else { continue };
         // why: a kill of everything also reaches what was never on, and the origin has no business with that
         if decision.reason == Reason::Killed && e.status != Status::Running {

@@ -1,6 +1,6 @@
 //! What becomes of the origin's answer: the one place that changes headers of a response.
 
-use super::{Besides, EXPOSE, ExposedTo, HeaderChange, Intent, USER, VARIANTS, caching, sticky};
+use super::{Besides, EXPOSE, ExposedTo, HeaderChange, Intent, USER, VARIANTS, VERSIONS, caching, sticky};
 use crate::arrive::PreviewRequest;
 use crate::cut;
 use crate::decide::Reason;
@@ -29,6 +29,8 @@ pub struct Answer<'a> {
     pub expose: Option<&'a str>,
     /// `Sortition-User`: which of its users the visitor is.
     pub user: Option<&'a str>,
+    /// `Sortition-Versions`: what made the page.
+    pub versions: Option<&'a str>,
     /// How the shared copy was come by that it is from: `hit`, `stale` or `miss`; absent: the origin was asked as this
     /// visitor.
     pub copy: Option<&'a str>,
@@ -112,7 +114,7 @@ impl Intent {
     ) {
         for (position, decision) in self.decisions.iter().enumerate() {
             let Some((_, e, _)) = sticky::decided(plan, std::slice::from_ref(decision)).next() else { continue };
-            if !self.is_met(e, answer, rewritable) {
+            if !self.is_met(decision.experiment, e, answer, rewritable) {
                 continue;
             }
             let is_first = sticky::is_first(plan, assignments, decision, visitor, self.now);
@@ -170,7 +172,7 @@ impl Intent {
 
     /// Whether the visitor meets the experiment in this answer. The same for control and treatment, so that the groups
     /// stay comparable: a treatment that only a rewritable page shows is met on rewritable pages only.
-    fn is_met(&self, e: &Experiment, answer: &Answer<'_>, rewritable: bool) -> bool {
+    fn is_met(&self, experiment: usize, e: &Experiment, answer: &Answer<'_>, rewritable: bool) -> bool {
         if self.prefetch || self.is_preview() || &*self.method == "HEAD" {
             return false;
         }
@@ -181,6 +183,8 @@ impl Intent {
             return false;
         }
         match e.expose {
+            // why: the control's origin does not name what the variant's would have
+            Expose::Origin if self.fell_back(experiment) => true,
             Expose::Origin => answer.expose.is_some_and(|list| names(list, &e.id)),
             Expose::Selector => rewritable,
             Expose::Page if e.rewrites => rewritable,
@@ -247,6 +251,9 @@ impl Intent {
         }
         if answer.user.is_some() {
             changes.push(HeaderChange::Remove(USER));
+        }
+        if answer.versions.is_some() {
+            changes.push(HeaderChange::Remove(VERSIONS));
         }
         for treatment in self.treatments(plan) {
             for (name, value) in &treatment.variant.response_headers {

@@ -3,7 +3,7 @@
 
 use super::Intent;
 use super::intent::list;
-use crate::decide::{Decision, Reason};
+use crate::decide::Decision;
 use crate::facts::{Request, Source};
 use crate::plan::Plan;
 
@@ -21,7 +21,7 @@ impl Intent {
         }
         let by_origin = |decision: &&Decision| plan.experiments.get(decision.experiment).is_some_and(|e| e.by_origin);
         let decisions: Vec<Decision> = self.decisions.iter().filter(by_origin).cloned().collect();
-        let told = |reason: Reason| plan.headers.to_origin && (reason.acts() || reason.tells_origin());
+        let told = |it: &Decision| plan.headers.to_origin && (it.reason.acts() || it.reason.tells_origin());
         Some(list(plan, &decisions, told))
     }
 }

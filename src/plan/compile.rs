@@ -52,6 +52,7 @@ impl Plan {
             cookies: CookieAttributes::new(&document.visitor, true),
             loopback_cookies: CookieAttributes::new(&document.visitor, false),
             visitor: document.visitor.clone(),
+            api: document.api.clone(),
             consent: document.consent.clone(),
             crawler_policy: document.crawlers.policy,
             crawler_also: document.crawlers.also.clone(),

@@ -4,7 +4,7 @@
 const START = Date.parse("2026-11-21T00:00:00Z");
 
 /** How many events a message carries. */
-export const EVENTS = 10;
+export const EVENTS = 12;
 
 /** How many visits a message carries: the events are theirs together. */
 export const VISITS = 3;
@@ -39,9 +39,23 @@ export function day(messages) {
     const latency = [seq, 0, 0, 1, 0, 0, 0, 0];
     const group = { project: "acme-shop", experiment_id: "hero", iteration: 1, variant: "bold", hour: "2026-11-21T00" };
     const health = seq % 5 ? [] : [{ ...group, requests: seq + 1, errors: Math.floor(seq / 7), latency }];
-    return { schema: 1, source, seq, served: { crawlers: seq, visits: seq * 3 }, health, events };
+    const told = { served: { crawlers: seq, visits: seq * 3 }, health };
+    // why: a worker that was replaced has left messages of schema 1
+    if (number % 5 === 0) return { schema: 1, source, seq: VISITS * seq, ...told, events };
+    const visits = Array.from({ length: VISITS }, (_, visit) => ({
+      seq: VISITS * seq + visit,
+      ...(visit === 0 && told),
+      events: events.slice((visit * EVENTS) / VISITS, ((visit + 1) * EVENTS) / VISITS),
+    }));
+    return { schema: 2, source, visits };
   });
 }
+
+/** A message's visits. */
+export const visitsOf = ({ visits, ...message }) => visits ?? [message];
+
+/** A message's events. */
+export const eventsOf = (message) => visitsOf(message).flatMap(({ events }) => events);
 
 function event(unit, next) {
   const at = new Date(START + Math.floor(next() * 86_400_000)).toISOString();

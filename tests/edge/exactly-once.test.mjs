@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { unstable_readConfig as readConfig } from "wrangler";
 import { at } from "../../scripts/setup.mjs";
 import { startConsumer } from "./consumer.mjs";
-import { day, EVENTS, garbage, random } from "./day.mjs";
+import { day, EVENTS, eventsOf, garbage, random, visitsOf } from "./day.mjs";
 
 const MESSAGES = 5000;
 const MOST = 100;
@@ -30,6 +30,7 @@ before(async () => {
 after(() => consumer?.close());
 
 const deliver = (place, deliveries, rest) => consumer.ask("deliver", { size: MESSAGES, place, deliveries, ...rest });
+const count = (map, source, seq) => map.set(source, (map.get(source) ?? new Set()).add(seq));
 const first = (number) => ({ id: `m${number}`, number, attempts: 1 });
 
 function shuffled(list, next) {
@@ -99,13 +100,17 @@ function same(found, wanted, table) {
   assert.deepEqual(found[different], wanted[different], table);
 }
 
-test("one batch of 100 messages of 10 events is one object and a handful of statements", async () => {
+test("one batch of 100 messages of 12 events is two objects, one call and a handful of statements", async () => {
   const { acked, counts } = await deliver(
     "ONE",
     Array.from({ length: 100 }, (_, number) => first(number)),
   );
   assert.equal(acked.length, 100);
-  assert.deepEqual({ puts: counts.puts, batches: counts.batches }, { puts: 1, batches: 1 });
+  assert.deepEqual([counts.puts, counts.batches], [2, 1]);
+  const rows = await consumer.ask("streamed");
+  assert.equal(rows.length, 100 * EVENTS);
+  assert.ok(counts.streams <= 3, `${counts.streams} calls of the stream`);
+  assert.deepEqual(rows[0], JSON.parse((await consumer.ask("objects", { place: "ONE" }))[0].text.split("\n")[0]));
   assert.ok(counts.statements <= 8, `${counts.statements} statements`);
 });
 
@@ -125,8 +130,11 @@ test("the record of a wild day is that of a clean one, row for row", { timeout: 
   const next = random(11);
   const all = day(MESSAGES);
   // dropped on purpose, never the last of an isolate: what comes after it is needed to notice
-  const last = Math.max(...all.map((message) => message.seq));
-  const kept = all.flatMap((message, number) => (message.seq === last || next() > 0.03 ? [number] : []));
+  const highest = (message) => Math.max(...visitsOf(message).map(({ seq }) => seq));
+  const last = new Map();
+  for (const message of all) last.set(message.source, Math.max(last.get(message.source) ?? 0, highest(message)));
+  const isLast = (message) => highest(message) === last.get(message.source);
+  const kept = all.flatMap((message, number) => (isLast(message) || next() > 0.03 ? [number] : []));
   const poison = Array.from({ length: Math.ceil(kept.length / 100) }, (_, index) => index + 1);
 
   await cleanRun(kept);
@@ -144,17 +152,27 @@ test("the record of a wild day is that of a clean one, row for row", { timeout: 
     assert.ok(record[table].length > 0, table);
     same(await consumer.ask("record", { place: "WILD", sql }), record[table], table);
   }
-  assert.equal(record.messages.length, kept.length);
+  const numbers = kept.flatMap((number) => visitsOf(all[number]));
+  assert.equal(record.messages.length, numbers.length);
   assert.ok(record.exposure_variants.length > record.exposures.length, "some units met both variants");
 
   const lost = record.sources.reduce((sum, source) => sum + source.lost, 0);
-  assert.equal(lost, all.length - kept.length);
+  const told = new Map();
+  for (const number of kept) for (const { seq } of visitsOf(all[number])) count(told, all[number].source, seq);
+  const gaps = [...told].map(([source, seen]) => last.get(source) + 1 - seen.size);
+  assert.equal(
+    lost,
+    gaps.reduce((sum, gap) => sum + gap, 0),
+  );
   assert.ok(lost > 100);
 
   const archive = await consumer.ask("archive", { place: "CLEAN" });
-  const events = new Set(kept.flatMap((number) => all[number].events.map((event) => JSON.stringify(event))));
+  const events = new Set(kept.flatMap((number) => eventsOf(all[number]).map((event) => JSON.stringify(event))));
   assert.equal(archive.lines, events.size);
   assert.deepEqual(await consumer.ask("archive", { place: "WILD" }), archive);
+  const messages = await consumer.ask("archive", { place: "CLEAN", folder: "messages" });
+  assert.equal(messages.lines, numbers.length);
+  assert.deepEqual(await consumer.ask("archive", { place: "WILD", folder: "messages" }), messages);
 
   const letters = await consumer.ask("letters");
   const bodies = new Set(letters.map(({ body }) => JSON.stringify(body)));

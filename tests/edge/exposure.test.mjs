@@ -98,10 +98,12 @@ describe("the message", () => {
           path: "/",
           method: "GET",
           country: "CH",
+          region: null,
           device: "desktop",
           browser: "chrome",
           referrer_host: "search.example",
           visitor_type: "new",
+          logged_in: null,
         },
         versions: {},
       });

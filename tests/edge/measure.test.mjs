@@ -109,8 +109,12 @@ describe("POST events", () => {
     assert.deepEqual(met, [{ variant }]);
   });
 
-  test("an identification becomes a row", async () => {
-    assert.equal((await page("identified-1", [{ type: "identified", user_id: "user-77" }])).status, 202);
+  test("an identification becomes a row where the shop's server has signed it", async () => {
+    const proof = (visitor) => createHmac("sha256", SECRETS.INGEST_SECRET).update(`${visitor}.user-77`).digest("hex");
+    const claim = (proof) => [{ type: "identified", user_id: "user-77", proof }];
+    refused(await page("identified-1", claim(undefined)), 400, "events[0].proof: it is missing");
+    refused(await page("identified-1", claim(proof("identified-2"))), 400, "events[0].proof");
+    assert.equal((await page("identified-1", claim(proof("identified-1")))).status, 202);
     const stored = await row("SELECT * FROM identities WHERE anonymous_id = 'identified-1'");
     assert.equal(stored.user_id, "user-77");
   });
@@ -207,7 +211,8 @@ describe("POST webhooks/shopify", () => {
     assert.equal((await shopify("products/update", {})).status, 202);
     refused(await shopify("orders/paid", order, "other"), 401);
     refused(await platform.ask(at("webhooks/shopify"), { method: "POST", body: "{}" }), 401);
-    refused(await shopify("orders/paid", { id: 1 }), 400);
+    refused(await shopify("orders/paid", { ...order, total_price: null }), 400, "total_price");
+    assert.equal((await shopify("orders/paid", { ...order, note_attributes: null })).status, 202);
   });
 });
 

@@ -6,7 +6,10 @@ import { day, garbage, random } from "./day.mjs";
 
 const days = new Map();
 
-const ROUTES = { deliver, migrate, record, archive, objects, letters };
+/** The rows that the stream took. */
+const stream = [];
+
+const ROUTES = { deliver, migrate, record, archive, objects, letters, streamed };
 
 export default {
   async fetch(request, env, ctx) {
@@ -33,7 +36,7 @@ async function deliver({ size, place, deliveries, failures = 0, seed = 1 }, env,
     ack: () => acked.push(id),
     retry: () => retried.push(id),
   }));
-  const counts = { puts: 0, batches: 0, statements: 0 };
+  const counts = { puts: 0, batches: 0, statements: 0, streams: 0 };
   const count = (name) => {
     counts[name]++;
   };
@@ -49,6 +52,8 @@ async function deliver({ size, place, deliveries, failures = 0, seed = 1 }, env,
       },
       fails,
     ),
+    // why: Pipelines do not run here; this stands in for the stream
+    PIPELINE: unreliable({ send: async (rows) => stream.push(...rows) }, { send: () => count("streams") }, fails),
     DEAD_LETTERS: unreliable(env.DEAD_LETTERS, { send: (letter) => keep(letter, env) }, fails),
   };
   const started = performance.now();
@@ -92,6 +97,11 @@ async function letters(_, env) {
   return all;
 }
 
+/** The rows that the stream took since it was last asked. */
+async function streamed() {
+  return stream.splice(0);
+}
+
 async function migrate({ place, statements }, env) {
   const database = env[`LEDGER_${place}`];
   await database.batch(statements.map((sql) => database.prepare(sql)));
@@ -110,12 +120,12 @@ async function objects({ place, prefix = "events/" }, env) {
 }
 
 /** How many different lines the archive holds, and a digest of them in order. */
-async function archive({ place }, env) {
+async function archive({ place, folder = "events" }, env) {
   const bucket = env[`ARCHIVE_${place}`];
   const lines = new Set();
   let cursor;
   do {
-    const page = await bucket.list({ prefix: "events/", cursor });
+    const page = await bucket.list({ prefix: `${folder}/`, cursor });
     for (const { key } of page.objects) {
       const text = await (await bucket.get(key)).text();
       for (const line of text.trimEnd().split("\n")) lines.add(line);

@@ -8,7 +8,8 @@ use sortition_engine::document::Document;
 use sortition_engine::events::money::{Currency, Decimal, MAX_MINOR};
 use sortition_engine::events::reception::{self, MAX_BODY};
 use sortition_engine::events::{
-    Channel, Event, Message, SCHEMA, Served, Visit, What, Written, exposure, page_view, personal, shopify, signature,
+    Channel, Event, Message, SCHEMA, Served, Shared, Visit, What, Written, exposure, page_view, personal, shopify,
+    signature, versions,
 };
 use sortition_engine::hash::{hex, signature as hmac};
 use sortition_engine::plan::Plan;
@@ -58,10 +59,13 @@ fn money_is_read_digit_by_digit() {
         (json!(1.234), "KWD", Ok(1234)),
         (json!(1.2345), "CLF", Ok(12345)),
         (json!(-19.99), "EUR", Ok(-1999)),
-        (json!(30_370_004.99), "EUR", Ok(MAX_MINOR)),
+        (json!(30_370_004.99), "EUR", Ok(3_037_000_499)),
+        (json!(10_000_000_000_000_i64), "EUR", Ok(MAX_MINOR)),
+        (json!(9_999_999_999_999.99), "EUR", Ok(MAX_MINOR - 1)),
+        (json!(123_456_789_012.34), "IDR", Ok(12_345_678_901_234)),
         (json!(0), "EUR", Ok(0)),
         (json!("-0.00"), "EUR", Ok(0)),
-        (json!(30_370_005), "EUR", Err("out of range")),
+        (json!("10000000000000.01"), "EUR", Err("out of range")),
         (json!(500.5), "JPY", Err("has none")),
         (json!(19.999), "EUR", Err("2 digits")),
         (json!(1e300), "EUR", Err("out of range")),
@@ -356,7 +360,8 @@ fn shopify_orders_and_refunds() {
     let wire = serde_json::to_value(&told("refunds/create", &refund).unwrap()[0]).unwrap();
     assert_eq!((&wire["value"], &wire["refund_of"]), (&json!(-10.5), &json!("820982911946154500")));
     assert!(told("products/update", &json!({})).unwrap().is_empty());
-    assert_eq!(told("orders/paid", &json!({})).unwrap_err().field, "");
+    assert_eq!(told("orders/paid", &json!([])).unwrap_err().field, "");
+    assert_eq!(told("orders/paid", &json!({})).unwrap_err().field, "id");
 }
 
 #[test]
@@ -484,7 +489,7 @@ proptest! {
         let url = format!("https://shop.example{path}");
         let page = Page::new(&plan, &url, &sent);
         let intent = page.intent(|| [7; 16]);
-        let view = page_view(&intent, &page.request());
+        let view = page_view(&plan, &intent, &page.request());
         prop_assert_eq!(view.to_json(), serde_json::to_string(&view).unwrap());
 
         let all: Vec<usize> = (0..intent.decisions.len()).collect();
@@ -493,7 +498,8 @@ proptest! {
         let served = crawlers.map(|crawlers| Served { crawlers, visits: 3 });
         let visit = Visit { seq: 0, served, health: Vec::new(), events };
         let expected = serde_json::to_string(&visit).unwrap().replacen("\"seq\":0,", "", 1);
-        let written = Written::exposures(&intent, &plan, &all, &view.to_json());
+        let shared = Shared { view: &view.to_json(), versions: &versions::to_json(None) };
+        let written = Written::exposures(&intent, &plan, &all, shared);
         prop_assert_eq!(written.exposures, 3);
         prop_assert_eq!(written.visits(served, &[]), expected.clone());
         prop_assert_eq!(Written::events(&visit.events).visits(served, &[]), expected);

@@ -202,6 +202,7 @@ proptest! {
             etag: etag.as_deref(),
             expose: expose.as_deref(),
             user: expose.as_deref(),
+            versions: expose.as_deref(),
             copy: None,
         };
         for answer in [answer, html()] {

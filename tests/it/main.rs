@@ -24,6 +24,7 @@ mod origin_health;
 mod pages;
 mod person;
 mod readout;
+mod reports;
 mod rewriting;
 mod schema;
 mod stats;

@@ -5,12 +5,14 @@ use crate::arrive::{Arrival, PreviewRequest};
 use crate::edge::isolate::{self, Loaded};
 use crate::edge::source::Incoming;
 use crate::edge::visit::{entropy, recognised};
+use crate::events::limit::{Counts, Keys};
 use crate::events::reception::{self, MAX_BODY, Page};
 use crate::events::{Channel, Event, page_view, shopify, signature};
 use crate::execution::Intent;
 use crate::facts::{Request as Facts, Source};
 use crate::url::Url;
-use crate::visitor::Consented;
+use crate::visitor::{Consented, cookies};
+use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use worker::{Context, Env, Headers, Request, Response, Result};
@@ -33,6 +35,13 @@ impl Source for Anyone<'_> {
 unsafe extern "C" {
     #[wasm_bindgen(catch)]
     async fn body(request: &JsValue, limit: u32) -> core::result::Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = withinRate, catch)]
+    async fn within_rate(keys: Vec<String>, env: &JsValue) -> core::result::Result<JsValue, JsValue>;
+}
+
+thread_local! {
+    /// What pages sent to this isolate within the minute.
+    static COUNTS: RefCell<Counts> = RefCell::default();
 }
 
 // why: by its name and not by its path, for it numbers what is sent, and by the path it would be bundled a second time
@@ -52,8 +61,13 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     {
         return problem(415, "Unsupported media type", "send the events as application/json or text/plain");
     }
-    let Some(body) = read(request, MAX_BODY).await? else { return too_large(MAX_BODY) };
     let now = now();
+    if let Some(seconds) = too_often(request, env, now).await? {
+        let answer = problem(429, "Too many requests", "this visitor or network sent too many: send them later")?;
+        answer.headers().set("retry-after", &seconds.to_string())?;
+        return Ok(answer);
+    }
+    let Some(body) = read(request, MAX_BODY).await? else { return too_large(MAX_BODY) };
     let drafts = match reception::read(&body, Channel::Page, now) {
         Ok(drafts) => drafts,
         Err(found) => return problems(&found),
@@ -88,10 +102,11 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
         _ => None,
     };
     let intent = Intent::new(plan, &live, &facts, arrival, PreviewRequest::None, now);
-    let mut view = page_view(&intent, &facts);
+    let mut view = page_view(plan, &intent, &facts);
     // why: the referrer of this request is the page itself
     view.referrer_host = None;
-    let page = Page { intent: &intent, view: &view, user: user.as_deref() };
+    let key = env.secret("INGEST_SECRET").ok().map(|secret| secret.to_string());
+    let page = Page { intent: &intent, view: &view, user: user.as_deref(), key: key.as_ref().map(String::as_bytes) };
     let events = match reception::from_page(drafts, plan, page, entropy) {
         Ok(events) => events,
         Err(found) => return problems(&found),
@@ -170,6 +185,24 @@ async fn keep(events: Vec<Event>, env: &Env) -> Result<Response> {
     accepted(count)
 }
 
+/// After how many seconds to come again, where a visitor or a network reports too often: by the binding RATE_LIMITER where
+/// there is one, else by this isolate's own counts.
+async fn too_often(request: &Request, env: &Env, now: i64) -> Result<Option<i64>> {
+    let headers = request.headers();
+    let loaded = isolate::loaded();
+    let name = loaded.as_ref().map_or("sortition_id", |loaded| loaded.plan.visitor.cookie.as_str());
+    let cookies = headers.get("cookie")?.unwrap_or_default();
+    let keys = Keys::new(cookies::values(&cookies, name).next(), headers.get("cf-connecting-ip")?.as_deref());
+    match within_rate(keys.texts(), env.as_ref()).await?.as_bool() {
+        Some(true) => Ok(None),
+        Some(false) => Ok(Some(RATE_PERIOD_SECONDS)),
+        None => Ok(COUNTS.with_borrow_mut(|counts| counts.admit(&keys, now)).err()),
+    }
+}
+
+/// The longer of the two periods that the platform's limiter knows.
+const RATE_PERIOD_SECONDS: i64 = 60;
+
 /// Whether a page of this site sent the request. Browsers say so in `Sec-Fetch-Site`, older ones at least in `Origin`.
 fn is_same_site(request: &Request) -> Result<bool> {
     let headers = request.headers();
@@ -189,7 +222,20 @@ fn is_json_or_text(media: &str) -> bool {
     essence.is_empty() || essence == "application/json" || essence == "text/plain" || essence.ends_with("+json")
 }
 
-async fn read(request: &Request, limit: usize) -> Result<Option<Vec<u8>>> {
+/// Sends exposures of decisions by call, behind the answer.
+pub(super) fn send(events: &[Event], env: &Env, context: &Context) {
+    for events in events.chunks(crate::events::MAX_EVENTS) {
+        let Some(message) = isolate::message(events) else { return };
+        let env = env.clone();
+        context.wait_until(async move {
+            // why: it reports its own failures
+            let _ = ship(&message, env.as_ref()).await;
+        });
+    }
+}
+
+/// The body of a request, unless it is longer than it may be.
+pub(super) async fn read(request: &Request, limit: usize) -> Result<Option<Vec<u8>>> {
     let bytes = body(request.inner().as_ref(), u32::try_from(limit).unwrap_or(u32::MAX)).await?;
     Ok(bytes.dyn_into::<js_sys::Uint8Array>().ok().map(|bytes| bytes.to_vec()))
 }

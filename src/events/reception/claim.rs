@@ -1,6 +1,6 @@
 //! What drafts claim, held against the plan, and the events that follow whoever sent them.
 
-use super::{Claim, Draft};
+use super::{Claim, Draft, Reported};
 use crate::document::{Kind, Timestamp};
 use crate::events::identity::identification_id;
 use crate::events::{Event, What};
@@ -12,9 +12,9 @@ use crate::plan::{Experiment, Plan};
 pub fn claimed(drafts: &[Draft], plan: &Plan) -> Vec<usize> {
     let mut claimed: Vec<usize> = drafts
         .iter()
-        .filter_map(|draft| match &draft.claim {
-            Claim::Exposed { experiment, .. } => plan.experiment(experiment),
-            _ => None,
+        .flat_map(|draft| match &draft.claim {
+            Claim::Exposed(reported) => named(plan, &reported.experiment),
+            _ => Vec::new(),
         })
         .collect();
     claimed.sort_unstable();
@@ -25,25 +25,59 @@ pub fn claimed(drafts: &[Draft], plan: &Plan) -> Vec<usize> {
 /// A field, and what is wrong with it.
 pub(super) type Wrong = (&'static str, String);
 
-/// An experiment that may be exposed to, its position, and a variant of it.
-pub(super) fn known_variant<'a>(
-    plan: &'a Plan,
-    experiment: &str,
-    variant: &str,
-    iteration: Option<u64>,
-) -> Result<(usize, &'a Experiment, usize), Wrong> {
-    let unknown = || ("experiment_id", format!("there is no experiment `{experiment}`"));
-    let index = plan.experiment(experiment).ok_or_else(unknown)?;
-    let e = plan.experiments.get(index).ok_or_else(unknown)?;
-    if e.kind != Kind::Experiment {
-        return Err(("experiment_id", format!("`{experiment}` is no experiment: only experiments expose")));
+/// The experiment of an id; else those that have it as their name elsewhere: rules of one flag share one.
+fn named(plan: &Plan, name: &str) -> Vec<usize> {
+    match plan.experiment(name) {
+        Some(index) => vec![index],
+        None => {
+            let known = plan.experiments.iter().enumerate();
+            known.filter(|(_, e)| e.key.as_deref() == Some(name)).map(|(index, _)| index).collect()
+        }
     }
-    let variant =
-        e.variant(variant).ok_or_else(|| ("variant", format!("`{experiment}` has no variant `{variant}`")))?;
-    if iteration.is_some_and(|iteration| iteration != u64::from(e.iteration)) {
-        return Err(("iteration", format!("`{experiment}` is in its iteration {}", e.iteration)));
+}
+
+/// An experiment that may be exposed to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claimed<'a> {
+    /// Its position in the plan.
+    pub(super) index: usize,
+    pub(super) e: &'a Experiment,
+    /// The variant's position.
+    pub(super) variant: usize,
+}
+
+/// The experiments and variants that a report may mean: at least one. Several where they share their name elsewhere.
+pub(super) fn known_variants<'a>(plan: &'a Plan, reported: &Reported) -> Result<Vec<Claimed<'a>>, Wrong> {
+    let Reported { experiment, field, variant, iteration, .. } = reported;
+    let shown = shown(experiment);
+    let all: Vec<(usize, &Experiment)> =
+        named(plan, experiment).into_iter().filter_map(|index| Some((index, plan.experiments.get(index)?))).collect();
+    if all.is_empty() {
+        return Err((field, format!("there is no experiment `{shown}`")));
     }
-    Ok((index, e, variant))
+    let all: Vec<_> = all.into_iter().filter(|(_, e)| e.kind == Kind::Experiment).collect();
+    if all.is_empty() {
+        return Err((field, format!("`{shown}` is no experiment: only experiments expose")));
+    }
+    let variant_of = |e: &Experiment| {
+        e.variant(variant).or_else(|| e.variants.iter().position(|it| it.key.as_deref() == Some(variant)))
+    };
+    let found: Vec<_> =
+        all.iter().filter_map(|&(index, e)| Some(Claimed { index, e, variant: variant_of(e)? })).collect();
+    if found.is_empty() {
+        return Err(("variant", format!("`{shown}` has no variant `{}`", self::shown(variant))));
+    }
+    let current = |claimed: &&Claimed<'_>| iteration.is_none_or(|it| it == u64::from(claimed.e.iteration));
+    let of_iteration: Vec<_> = found.iter().filter(current).copied().collect();
+    match (of_iteration.is_empty(), found.first()) {
+        (true, Some(first)) => Err(("iteration", format!("`{shown}` is in its iteration {}", first.e.iteration))),
+        _ => Ok(of_iteration),
+    }
+}
+
+/// What somebody sent, as it may stand in an answer.
+fn shown(text: &str) -> String {
+    text.chars().take(64).collect()
 }
 
 /// The event of a draft that is no exposure.
@@ -51,7 +85,7 @@ pub(super) fn complete(draft: &Draft, plan: &Plan, now: i64, new_id: impl FnOnce
     let project = &*plan.project;
     let nobody = draft.anonymous_id.is_none() && draft.user_id.is_none();
     let (id, what) = match &draft.claim {
-        Claim::Exposed { .. } => return Err(("type", "an exposure needs its experiment".to_owned())),
+        Claim::Exposed(_) => return Err(("type", "an exposure needs its experiment".to_owned())),
         Claim::Converted(conversion) => {
             if nobody && conversion.refund_of.is_none() {
                 return Err(("anonymous_id", "it is missing: name anonymous_id or user_id".to_owned()));

@@ -1,10 +1,11 @@
 //! One event of a body, as far as it can be read without knowing who sent it.
 
-use super::{Claim, Draft};
+use super::view::view;
+use super::{Claim, Draft, Reported};
 use crate::condition::called;
 use crate::events::money::{Currency, DEFAULT_EXPONENT, Decimal};
 use crate::events::properties::{properties, versions};
-use crate::events::reader::{Clock, Reader};
+use crate::events::reader::{Clock, MAX_BEHIND, MAX_BEHIND_OF_PAGE, Reader};
 use crate::events::{Channel, Conversion, EndedEarly, Problem};
 use crate::visitor::VisitorId;
 use serde_json::Value;
@@ -12,9 +13,23 @@ use serde_json::Value;
 /// The longest user id and transaction id, in bytes.
 const MAX_KEY: usize = 128;
 
-const COMMON: [&str; 7] = ["type", "id", "project", "config_revision", "at", "anonymous_id", "user_id"];
-const EXPOSED: [&str; 9] =
-    ["experiment_id", "iteration", "variant", "reason", "unit", "session_id", "exposed_at", "request", "versions"];
+/// The longest name of an experiment or a variant elsewhere, in bytes.
+const MAX_NAME: usize = 256;
+
+const COMMON: [&str; 8] = ["type", "id", "project", "config_revision", "at", "anonymous_id", "user_id", "proof"];
+const EXPOSED: [&str; 11] = [
+    "experiment_id",
+    "key",
+    "iteration",
+    "variant",
+    "reason",
+    "unit",
+    "session_id",
+    "exposed_at",
+    "request",
+    "versions",
+    "fallback",
+];
 const CONVERTED: [&str; 10] = [
     "conversion_event",
     "value",
@@ -44,7 +59,7 @@ pub(super) fn draft(
     let mut reader = Reader { path, fields, problems };
     let kind = reader.required("type", |reader| reader.text("type", 64))?;
     let claim = match kind.as_str() {
-        "experiment_exposed" => exposed(&mut reader),
+        "experiment_exposed" => exposed(&mut reader, channel, clock),
         "experiment_converted" => converted(&mut reader, channel, clock),
         "experiment_ended_early" if channel == Channel::Page => {
             reader.complain("type", "only a server may say that an experiment ended");
@@ -67,6 +82,7 @@ pub(super) fn draft(
         }
     };
     let user_id = reader.opaque("user_id", MAX_KEY);
+    let proof = reader.text("proof", 64);
     let (id, anonymous_id) = match channel {
         // why: who a page speaks for is in its cookie, whatever its body says
         Channel::Page => (reader.hex_id("id"), None),
@@ -78,19 +94,38 @@ pub(super) fn draft(
             (reader.hex_id("id"), text)
         }
     };
-    Some(Draft { position, id, anonymous_id, user_id, claim: claim? })
+    Some(Draft { position, proof, id, anonymous_id, user_id, claim: claim? })
 }
 
-fn exposed(reader: &mut Reader<'_>) -> Option<Claim> {
+fn exposed(reader: &mut Reader<'_>, channel: Channel, clock: Clock) -> Option<Claim> {
     reader.allow(&[&COMMON, &EXPOSED]);
-    let experiment = reader.required("experiment_id", |reader| reader.id("experiment_id"));
-    let variant = reader.required("variant", |reader| reader.id("variant"));
+    // why: who reports for another tool may know the experiment by its name there alone
+    let field =
+        if reader.get("experiment_id").is_none() && reader.get("key").is_some() { "key" } else { "experiment_id" };
+    let experiment = reader.required(field, |reader| reader.text(field, MAX_NAME));
+    let variant = reader.required("variant", |reader| reader.text("variant", MAX_NAME));
     let iteration = reader.get("iteration").map(Value::as_u64);
     if iteration == Some(None) {
         reader.complain("iteration", "a whole number is needed");
     }
+    let session_id = reader.text("session_id", MAX_KEY);
+    if session_id.as_deref().is_some_and(|text| VisitorId::accept(text).is_none()) {
+        reader.complain("session_id", "it is no session id: 8 to 128 characters of A-Za-z0-9._~-");
+    }
+    let behind = if channel == Channel::Page { MAX_BEHIND_OF_PAGE } else { MAX_BEHIND };
+    let exposed_at = reader.time_within("exposed_at", clock, behind);
+    let request = view(reader);
     let versions = versions(reader);
-    Some(Claim::Exposed { experiment: experiment?, variant: variant?, iteration: iteration.flatten(), versions })
+    Some(Claim::Exposed(Box::new(Reported {
+        experiment: experiment?,
+        field,
+        variant: variant?,
+        iteration: iteration.flatten(),
+        session_id,
+        exposed_at: exposed_at?,
+        request,
+        versions,
+    })))
 }
 
 fn converted(reader: &mut Reader<'_>, channel: Channel, clock: Clock) -> Option<Claim> {

@@ -1,11 +1,10 @@
 //! What a server claims: about anybody, under its signature.
 
-use super::claim::{Wrong, complete, known_variant};
-use super::{Claim, Draft};
-use crate::decide::Reason;
+use super::claim::{Claimed, Wrong, complete, known_variants};
+use super::{Claim, Draft, Reported};
 use crate::document::UnitKind;
 use crate::events::exposure::Met;
-use crate::events::{Event, PageView, Problem, What};
+use crate::events::{Event, Problem};
 use crate::hash;
 use crate::plan::Plan;
 
@@ -22,14 +21,7 @@ pub fn from_server(drafts: &[Draft], plan: &Plan, tag: &[u8; 32], now: i64) -> R
     for draft in drafts {
         let position = draft.position.to_string();
         let event = match &draft.claim {
-            Claim::Exposed { experiment, variant, iteration, versions } => {
-                server_exposure(draft, plan, experiment, variant, *iteration, now).map(|mut event| {
-                    if let What::Exposed(exposure) = &mut event.what {
-                        exposure.versions.clone_from(versions);
-                    }
-                    event
-                })
-            }
+            Claim::Exposed(reported) => server_exposure(draft, plan, reported, now),
             _ => {
                 complete(draft, plan, now, || hash::event_id(&["conversion", &plan.project, "signed", &tag, &position]))
             }
@@ -42,33 +34,33 @@ pub fn from_server(drafts: &[Draft], plan: &Plan, tag: &[u8; 32], now: i64) -> R
     if problems.is_empty() { Ok(events) } else { Err(problems) }
 }
 
-fn server_exposure(
-    draft: &Draft,
-    plan: &Plan,
-    experiment: &str,
-    variant: &str,
-    iteration: Option<u64>,
-    now: i64,
-) -> Result<Event, Wrong> {
-    let (_, e, variant) = known_variant(plan, experiment, variant, iteration)?;
+fn server_exposure(draft: &Draft, plan: &Plan, reported: &Reported, now: i64) -> Result<Event, Wrong> {
+    let candidates = known_variants(plan, reported)?;
+    let [Claimed { e, variant, .. }] = candidates.as_slice() else {
+        let ids: Vec<&str> = candidates.iter().map(|claimed| &*claimed.e.id).collect();
+        return Err((reported.field, format!("several experiments are called so: name one of {}", ids.join(", "))));
+    };
     let (visitor, user) = (draft.anonymous_id.as_deref(), draft.user_id.as_deref());
     let known = |kind: UnitKind| match kind {
         UnitKind::Visitor => visitor.map(|id| (kind, id)),
         UnitKind::User => user.map(|id| (kind, id)),
-        UnitKind::Session => None,
+        UnitKind::Session => reported.session_id.as_deref().map(|id| (kind, id)),
     };
     let (unit, unit_id) = known(e.unit)
         .or_else(|| e.else_unit.and_then(known))
-        .ok_or_else(|| ("anonymous_id", format!("it does not name a unit of `{experiment}`")))?;
+        .ok_or_else(|| ("anonymous_id", format!("it does not name a unit of `{}`", e.id)))?;
     let met = Met {
-        e,
-        variant: e.variants.get(variant).ok_or_else(|| ("variant", "it does not exist".to_owned()))?,
+        experiment: &e.id,
+        iteration: e.iteration,
+        variant: &e.variants.get(*variant).ok_or_else(|| ("variant", "it does not exist".to_owned()))?.id,
         unit,
         unit_id,
-        reason: Reason::Split.as_str(),
+        reason: "reported",
         anonymous_id: visitor,
         user_id: user,
         at: now,
+        exposed_at: reported.exposed_at.millis(),
+        fallback: false,
     };
-    Ok(met.event(plan, &PageView::default()))
+    Ok(met.event(plan, reported.request.clone(), reported.versions.clone()))
 }

@@ -20,7 +20,7 @@ fn exposed(browser: &mut Browser, plan: &Plan, url: &str) -> (String, usize, Vec
     let visit = browser.begin(plan, url, Joined::Never);
     let finish = visit.finish(&html());
     browser.take(crate::support::values(&finish.changes, "Set-Cookie"));
-    let written = visit.exposures_of(&finish);
+    let written = visit.exposures_of(&finish, None);
     assert_eq!(written.exposures as usize, finish.exposed.len() + finish.besides.len(), "each is an event");
     let times = finish.besides.iter().map(|one| one.at).collect();
     (visit.intent().told_client.clone(), finish.exposed.len(), times)

@@ -1,0 +1,326 @@
+//! A call from its path and body to its answer: status, headers, body. What lies between, the decisions, is asked of
+//! whoever knows the caller.
+
+use super::ask::{Ask, Asked};
+use super::caller::{Caller, Refusal};
+use super::choose::{self, Choose};
+use super::context::Units;
+use super::ofrep::{self, Failure, Flag, Ofrep, Reading};
+use super::{ErrorCode, answer};
+use crate::decide::{Decision, Reason};
+use crate::document::Kind;
+use crate::hash;
+use crate::plan::Plan;
+use serde_json::{Map, Value};
+
+/// Where a call goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `ofrep/v1/evaluate/flags/{key}`.
+    Flag(String),
+    /// `ofrep/v1/evaluate/flags`.
+    Flags,
+    /// `choose`.
+    Choose,
+}
+
+impl Route {
+    /// The route of a path behind `/_sortition/`.
+    #[must_use]
+    pub fn of(path: &str) -> Option<Self> {
+        if path == "choose" {
+            return Some(Self::Choose);
+        }
+        match path.strip_prefix("ofrep/v1/evaluate/flags")? {
+            "" => Some(Self::Flags),
+            rest => {
+                rest.strip_prefix('/').filter(|key| !key.is_empty()).map(|key| Self::Flag(crate::url::decode_path(key)))
+            }
+        }
+    }
+
+    /// The longest body, in bytes.
+    #[must_use]
+    pub fn longest_body(&self) -> usize {
+        match self {
+            Self::Choose => 1 << 20,
+            _ => 64 << 10,
+        }
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallAnswer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body; empty for none.
+    pub body: String,
+}
+
+impl CallAnswer {
+    fn json(status: u16, body: String) -> Self {
+        let headers = vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
+        Self { status, headers, body }
+    }
+
+    fn problem(status: u16, title: &str, path: &str, detail: &str) -> Self {
+        let detail = if path.is_empty() { detail.to_owned() } else { format!("{path}: {detail}") };
+        let mut out = String::from("{\"type\":\"about:blank\"");
+        answer::json("status", &status.to_string(), &mut out);
+        answer::text("title", title, &mut out);
+        answer::text("detail", &detail, &mut out);
+        if !path.is_empty() {
+            answer::text("field", path, &mut out);
+        }
+        out.push('}');
+        let headers =
+            vec![("content-type", "application/problem+json".to_owned()), ("cache-control", "no-store".to_owned())];
+        Self { status, headers, body: out }
+    }
+
+    /// With what a page of another site needs to read it.
+    #[must_use]
+    pub fn for_origin(mut self, caller: Caller<'_>) -> Self {
+        if let Caller::Elsewhere(origin) = caller {
+            self.headers.push(("access-control-allow-origin", origin.to_owned()));
+            self.headers.push(("access-control-expose-headers", "ETag, Retry-After".to_owned()));
+        }
+        self.headers.push(("vary", "Origin".to_owned()));
+        self
+    }
+}
+
+/// Whether the caller may ask at all, as an answer to a browser that asks beforehand (a preflight of CORS).
+#[must_use]
+pub fn preflight(caller: Result<Caller<'_>, Refusal>) -> CallAnswer {
+    let mut answer = CallAnswer { status: 204, ..CallAnswer::default() };
+    if let Ok(Caller::Elsewhere(origin)) = caller {
+        let allowed = "Content-Type, If-None-Match";
+        answer.headers.extend([
+            ("access-control-allow-origin", origin.to_owned()),
+            ("access-control-allow-methods", "POST".to_owned()),
+            ("access-control-allow-headers", allowed.to_owned()),
+            ("access-control-max-age", "600".to_owned()),
+        ]);
+    }
+    answer.headers.push(("vary", "Origin".to_owned()));
+    answer
+}
+
+/// The answer to a caller who may not ask.
+#[must_use]
+pub fn refused(route: &Route, refusal: Refusal) -> CallAnswer {
+    let title = if refusal == Refusal::Unauthorized { "Unauthorized" } else { "Forbidden" };
+    let mut answer = plain(route, refusal.status(), title, refusal.detail());
+    if refusal == Refusal::Unauthorized {
+        answer.headers.push(("www-authenticate", "Bearer realm=\"Sortition\"".to_owned()));
+    }
+    answer
+}
+
+/// The answer to a caller who must wait, in seconds.
+#[must_use]
+pub fn must_wait(route: &Route, seconds: u32) -> CallAnswer {
+    let mut answer = plain(route, 429, "Too many requests", "wait as Retry-After says, then ask again");
+    answer.headers.push(("retry-after", seconds.to_string()));
+    answer
+}
+
+/// The answer where the body is longer than [`Route::longest_body`].
+#[must_use]
+pub fn too_long(route: &Route) -> CallAnswer {
+    let detail = format!("the body is longer than {} KiB: ask for less at a time", route.longest_body() >> 10);
+    match route {
+        Route::Choose => CallAnswer::problem(413, "Content too large", "", &detail),
+        _ => failure(route, &Failure::new(ErrorCode::ParseError, detail)),
+    }
+}
+
+/// The answer while there is no document.
+#[must_use]
+pub fn unconfigured(route: &Route) -> CallAnswer {
+    plain(route, 503, "Service unavailable", "there is no experiment document yet: push one, then ask again")
+}
+
+/// OFREP's bodies are its own; everywhere else errors are RFC 9457's.
+fn plain(route: &Route, status: u16, title: &str, detail: &str) -> CallAnswer {
+    if *route == Route::Choose {
+        return CallAnswer::problem(status, title, "", detail);
+    }
+    let mut out = String::from("{");
+    answer::text("errorDetails", detail, &mut out);
+    out.push('}');
+    CallAnswer::json(status, out)
+}
+
+fn failure(route: &Route, failure: &Failure) -> CallAnswer {
+    let key = if let Route::Flag(key) = route { Some(key.as_str()) } else { None };
+    CallAnswer::json(failure.status(), failure.to_json(key))
+}
+
+/// A call that was understood: what is asked, and for whom.
+#[derive(Clone, Debug)]
+pub struct Call {
+    route: Route,
+    asked: Asked,
+    url: Option<String>,
+    expose: bool,
+    choose: Option<Choose>,
+    of_flag: Option<(Units, Map<String, Value>)>,
+}
+
+impl Call {
+    /// Reads a call.
+    ///
+    /// # Errors
+    ///
+    /// The answer that says what is wrong.
+    pub fn read(plan: &Plan, route: Route, caller: Caller<'_>, text: &str) -> Result<Self, CallAnswer> {
+        if route == Route::Choose {
+            let bad = |path: &str, detail: &str| CallAnswer::problem(400, "Bad request", path, detail);
+            let believed = caller == Caller::Server;
+            let choose = Choose::parse(text, believed).map_err(|field| bad(&field.path, &field.message))?;
+            let asked = choose.ask.find(plan).map_err(|unknown| bad(&unknown.path, &unknown.message))?;
+            let (url, expose) = (choose.url.clone(), choose.expose);
+            return Ok(Self { route, asked, url, expose, choose: Some(choose), of_flag: None });
+        }
+        let reading = match caller {
+            Caller::Server => Reading::Believed,
+            Caller::Browser => Reading::Cookies,
+            Caller::Elsewhere(_) => Reading::Visitor,
+        };
+        let ofrep = Ofrep::parse(text, reading).map_err(|wrong| failure(&route, &wrong))?;
+        let asked = match &route {
+            Route::Flag(key) => Ofrep::flag(plan, key).map_err(|wrong| failure(&route, &wrong))?,
+            _ => Ask::default().find(plan).unwrap_or(Asked(Vec::new())),
+        };
+        // why: a bulk evaluation asks for everything, of which hardly anything is shown
+        let expose = ofrep.expose && matches!(route, Route::Flag(_));
+        let of_flag = Some((ofrep.units, ofrep.attributes));
+        Ok(Self { route, asked, url: ofrep.url, expose, choose: None, of_flag })
+    }
+
+    /// The experiments that are asked for.
+    #[must_use]
+    pub fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// The page that is meant, if one is.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
+    /// Whom it is asked for, with what is said of them: one, or those of a batch.
+    pub fn units(&self) -> impl Iterator<Item = (&Units, &Map<String, Value>)> {
+        let of_choose =
+            self.choose.iter().flat_map(|choose| choose.choices.iter().map(|one| (&one.units, &one.attributes)));
+        let of_flag = self.of_flag.iter().map(|(units, attributes)| (units, attributes));
+        of_choose.chain(of_flag)
+    }
+
+    /// Whether a decision is to be recorded as an exposure.
+    #[must_use]
+    pub fn exposes(&self, plan: &Plan, decision: &Decision) -> bool {
+        let is_experiment = plan.experiments.get(decision.experiment).is_some_and(|e| e.kind == Kind::Experiment);
+        self.expose && is_experiment && matches!(decision.reason, Reason::Split | Reason::Sticky)
+    }
+
+    /// Why the call cannot be recorded, where it asks for that: an id that must not reach the record.
+    ///
+    /// # Errors
+    ///
+    /// The answer that says so.
+    pub fn check_recordable(&self) -> Result<(), CallAnswer> {
+        if !self.expose {
+            return Ok(());
+        }
+        let personal = self.units().flat_map(|(units, _)| [&units.visitor, &units.user, &units.session]).flatten();
+        for id in personal {
+            if crate::events::personal::is_personal(id) {
+                let detail = "an id looks like an e-mail address: the record takes opaque keys only";
+                return Err(match &self.route {
+                    Route::Choose => CallAnswer::problem(400, "Bad request", "units", detail),
+                    route => failure(route, &Failure::new(ErrorCode::InvalidContext, detail)),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer, by the decisions for each of [`Call::units`]; an empty one where the caller has the same already.
+    #[must_use]
+    pub fn answer(&self, plan: &Plan, decided: &[(Units, Vec<Decision>)], if_none_match: Option<&str>) -> CallAnswer {
+        let body = match (&self.route, &self.choose, decided.first()) {
+            (Route::Choose, Some(choose), _) => choose::answered(plan, choose, decided),
+            (Route::Flags, _, Some((_, decisions))) => ofrep::bulk(plan, decisions),
+            (Route::Flag(_), _, Some((_, decisions))) => return self.of_flag(plan, decisions, if_none_match),
+            _ => String::from("{}"),
+        };
+        self.tagged(plan, body, if_none_match)
+    }
+
+    fn of_flag(&self, plan: &Plan, decisions: &[Decision], if_none_match: Option<&str>) -> CallAnswer {
+        let mut out = String::new();
+        let flags = Flag::all(plan, decisions);
+        let Some(flag) = flags.first() else { return CallAnswer::json(500, String::from("{}")) };
+        flag.write(&mut out);
+        if flag.is_failure() {
+            return CallAnswer::json(400, out);
+        }
+        self.tagged(plan, out, if_none_match)
+    }
+
+    fn tagged(&self, plan: &Plan, body: String, if_none_match: Option<&str>) -> CallAnswer {
+        // why: the body is the revision and the decisions, the kill among their reasons, and nothing else
+        let tag = ["\"", &hash::event_id(&["answer", &body]), "\""].concat();
+        let caching = format!("private, max-age={}", plan.api.max_age_seconds);
+        let same =
+            if_none_match.is_some_and(|tags| tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
+        let mut answer =
+            if same { CallAnswer { status: 304, ..CallAnswer::default() } } else { CallAnswer::json(200, body) };
+        answer.headers.retain(|(name, _)| *name != "cache-control");
+        answer.headers.extend([("etag", tag), ("cache-control", caching)]);
+        answer
+    }
+}
+
+/// How many wrong tokens were tried in a minute: after [`WrongTokens::MOST`] of them nobody's is looked at for the rest
+/// of it, except the right one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WrongTokens {
+    since: i64,
+    tries: u32,
+}
+
+impl WrongTokens {
+    /// The most tries of a minute.
+    pub const MOST: u32 = 20;
+
+    /// Takes note of a wrong token at a time in milliseconds since 1970; the seconds to wait where there were too many.
+    pub fn note(&mut self, now: i64) -> Option<u32> {
+        const MINUTE: i64 = 60_000;
+        if now.saturating_sub(self.since) >= MINUTE || now < self.since {
+            *self = Self { since: now, tries: 0 };
+        }
+        self.tries = self.tries.saturating_add(1);
+        let left = (self.since.saturating_add(MINUTE).saturating_sub(now)).div_euclid(1000).clamp(1, 60);
+        (self.tries > Self::MOST).then(|| u32::try_from(left).unwrap_or(60))
+    }
+}
+
+/// The body as text.
+///
+/// # Errors
+///
+/// The answer that says that it is none.
+pub fn text_of<'a>(route: &Route, bytes: &'a [u8]) -> Result<&'a str, CallAnswer> {
+    std::str::from_utf8(bytes).map_err(|_| match route {
+        Route::Choose => CallAnswer::problem(400, "Bad request", "", "the body is no UTF-8"),
+        _ => failure(route, &Failure::new(ErrorCode::ParseError, "the body is no UTF-8")),
+    })
+}
