@@ -4,7 +4,7 @@
 import * as core from "sortition-core";
 import { copies, sharedCopy } from "./cache.js";
 import { decode } from "./decode.js";
-import { isSigned, join, tell } from "./people.js";
+import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
 import { guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
@@ -44,6 +44,7 @@ export default {
   async scheduled(_controller, env, ctx) {
     ctx.waitUntil(recover(env));
     ctx.waitUntil(guarded(env));
+    ctx.waitUntil(forget(env).catch((error) => report("forgetting users", error)));
   },
 };
 

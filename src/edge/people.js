@@ -56,3 +56,16 @@ export async function isSigned({ alg, key, signed, signature }, env) {
     return false;
   }
 }
+
+// Users whose objects are to be emptied: `sortition events forget` writes such keys.
+const FORGET = "forget:";
+
+/** Empties the objects of users who are to be forgotten. What fails is tried again on the next run. */
+export async function forget(env) {
+  if (!env.CONFIG) return;
+  const { keys } = await env.CONFIG.list({ prefix: FORGET });
+  for (const { name } of keys) {
+    if (env.PEOPLE) await ask(env, name.slice(FORGET.length), { method: "DELETE" });
+    await env.CONFIG.delete(name);
+  }
+}
