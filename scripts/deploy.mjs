@@ -1,9 +1,14 @@
-// Builds, applies the ledger's migrations and deploys.
+// Builds, makes what is missing, applies the ledger's migrations and deploys: `npm run deploy -- --dry-run`.
 
+import { readFileSync } from "node:fs";
 import { build } from "./build.mjs";
 import { at, installed, run } from "./setup.mjs";
 
 build();
-const wrangler = (...args) => run(installed("node"), [at("node_modules", "wrangler", "bin", "wrangler.js"), ...args]);
-wrangler("d1", "migrations", "apply", "LEDGER", "--remote");
-wrangler("deploy", ...process.argv.slice(2));
+run(
+  installed("node"),
+  ["--input-type=module", "--eval", readFileSync(at("src", "cli", "scripts", "deploy.mjs"), "utf8")],
+  {
+    env: { ...process.env, SORTITION_SCRIPT: JSON.stringify({ args: process.argv.slice(2) }) },
+  },
+);

@@ -2,11 +2,6 @@
 //!
 //! Native only, on the same modules as the worker, so that what it says is what the edge does. Each command turns its
 //! arguments into a [`Report`] or a [`Failure`]; only [`run`] prints. Exit codes: 0 fine, 1 refused, 2 usage.
-//!
-//! What brings experiments over from another tool belongs beside `registry`, a file for each tool: it reads that tool's
-//! export, makes a document of it, passes it through [`input::sound`] like every other, and says of everything that it
-//! could not bring over why. Visitors keep their variants only where the engine has the other tool's hash, which is a
-//! value of `hash` in the document and code in `bucket`, not here.
 
 mod terminal;
 mod clock;
@@ -24,15 +19,22 @@ mod simulate;
 mod diff;
 mod sizing;
 mod registry;
+mod import;
+mod compare;
 mod wrangler;
 mod kv;
 mod store;
 mod events;
 mod push;
 mod switch;
+mod decide;
 mod preview;
 mod rehearse;
+mod readout;
 mod completions;
+mod script;
+mod init;
+mod dev;
 
 use crate::document::{Problem, Severity};
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -53,6 +55,8 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
+  sortition init                                       a repository for one's own shop
+  sortition dev --origin https://shop.example          the worker before it, on this machine
   sortition check experiments.json                     every problem, each with its place
   sortition explain experiments.json --url https://shop.example/
   sortition simulate experiments.json --visitors 1000000
@@ -65,6 +69,16 @@ Each command explains itself: sortition help push";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a repository for a shop's experiments.
+    Init(init::Arguments),
+    /// Put the worker before one's own site, on this machine.
+    Dev(dev::DevArguments),
+    /// Find what is not in order, and say what to do.
+    Doctor(dev::DoctorArguments),
+    /// Make what Cloudflare lacks, apply migrations, deploy the worker.
+    Deploy(dev::DeployArguments),
+    /// Say and do what a new version needs.
+    Upgrade(dev::UpgradeArguments),
     /// Find every problem of a document.
     Check(check::Arguments),
     /// Compute statistics of given aggregates, one JSON line each.
@@ -79,6 +93,10 @@ enum Command {
     Plan(sizing::Arguments),
     /// List the experiments of a document, and what is overdue.
     List(registry::ListArguments),
+    /// Bring experiments over from another tool without moving one visitor.
+    Import(import::Arguments),
+    /// Compare what another tool decided for real ids with what the worker will.
+    Compare(compare::Arguments),
     /// Write a well-formed experiment to start from.
     New(registry::NewArguments),
     /// Put a document live: check, compare with what is live, write, verify.
@@ -91,6 +109,12 @@ enum Command {
     Kill(switch::KillArguments),
     /// Change the traffic of a live experiment.
     Ramp(switch::RampArguments),
+    /// Print what a readout asks the engine that holds the events.
+    Readout(readout::Arguments),
+    /// Keep what was decided of an experiment, and make it so.
+    Decide(decide::DecideArguments),
+    /// Stop an experiment before its time, and record why.
+    End(decide::EndArguments),
     /// Bring lost messages back, forget a person, drop an old iteration.
     Events(events::Arguments),
     /// Make a link that shows a variant without assigning anybody to it.
@@ -146,6 +170,11 @@ pub fn run() -> ExitCode {
     };
     let json = arguments.json;
     let outcome = match arguments.command {
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Dev(arguments) => dev::dev(&arguments),
+        Command::Doctor(arguments) => dev::doctor(&arguments),
+        Command::Deploy(arguments) => dev::deploy(&arguments),
+        Command::Upgrade(arguments) => dev::upgrade(&arguments),
         Command::Check(arguments) => return check::run(&arguments, json),
         Command::Analyze(arguments) => return analyze::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
@@ -153,12 +182,17 @@ pub fn run() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Plan(arguments) => sizing::run(&arguments),
         Command::List(arguments) => registry::list(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::New(arguments) => registry::new(&arguments),
         Command::Push(arguments) => push::push(&arguments),
         Command::Rollback(arguments) => push::rollback(&arguments),
         Command::History(arguments) => push::history(&arguments),
         Command::Kill(arguments) => switch::kill(&arguments),
         Command::Ramp(arguments) => switch::ramp(&arguments),
+        Command::Readout(arguments) => readout::run(&arguments),
+        Command::Decide(arguments) => decide::decide(&arguments),
+        Command::End(arguments) => decide::end(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Preview(arguments) => preview::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),

@@ -4,6 +4,7 @@
 
 mod compile;
 mod cookie;
+mod guard;
 mod index;
 mod kill;
 mod page;
@@ -11,6 +12,7 @@ mod takeover;
 
 pub use compile::{assignment_code, assignment_key, held_out_code};
 pub use cookie::CookieAttributes;
+pub use guard::Guard as KillGuard;
 pub use kill::Kill;
 pub use page::{PageRule, Pattern};
 
@@ -178,6 +180,8 @@ pub struct Experiment {
     pub traffic: u16,
     /// From each time (milliseconds since 1970) on, a traffic in buckets; in order of time.
     pub ramp: Vec<(i64, u16)>,
+    /// The most traffic in buckets that the worker's guard lets through.
+    pub hold: u16,
     /// The part of a layer that it owns.
     pub layer: Option<LayerPart>,
     /// Who wins a conflict.
@@ -260,6 +264,8 @@ pub struct Variant {
     pub key: Option<Box<str>>,
     /// The first variant bucket that is not its own; its range starts at the bound of the variant before it.
     pub below: u16,
+    /// The same as the document's weights have it; a bandit's guard moves the bound in force.
+    pub written_below: u16,
     /// What stands for it in the assignment cookie: 24 bits, different for each variant of an experiment.
     pub code: u32,
     /// What headers say of it: `hero=bold`.
@@ -280,7 +286,8 @@ impl Experiment {
     /// The traffic at a time, in buckets.
     #[must_use]
     pub fn traffic_at(&self, now: i64) -> u16 {
-        self.ramp.iter().rev().find(|(at, _)| *at <= now).map_or(self.traffic, |(_, traffic)| *traffic)
+        let ramped = self.ramp.iter().rev().find(|(at, _)| *at <= now).map_or(self.traffic, |(_, traffic)| *traffic);
+        ramped.min(self.hold)
     }
 
     /// Whether it does anything for anybody at a time: it is running, or it is killed and says so to the origin.

@@ -5,28 +5,42 @@
 //! aggregates give the same page, natively and in the worker.
 
 mod answers;
+mod bandit;
+mod board;
 mod breach;
+mod change;
+mod compare;
 mod compute;
+mod course;
+mod date;
 mod detail;
 mod gate;
 mod health;
-mod list;
-mod metric;
+mod matrix;
+mod measured;
 mod number;
+mod overlap;
 mod page;
 mod plot;
+mod programme;
+mod progress;
 mod segment;
+mod shown;
 mod types;
 mod verdict;
+mod watch;
 
 pub use answers::{Known, Scope, questions};
+pub use board::{View, list_page};
 pub use breach::{Breach, Cause, breaches, causes};
 pub use compute::results;
 pub use detail::detail_page;
 pub use gate::{Gate, Level};
-pub use list::list_page;
+pub use matrix::interactions_page;
 pub use page::STYLE;
+pub use programme::{Decided, programme_page};
 pub use types::{
-    AuditEntry, Comparison, Day, Ending, Health, Metric, MetricRole, Part, Point, Posterior, Progress, Results,
-    Segment, Series, State, Variant, Verdict,
+    Arm, AuditEntry, Bandit, Change, Comparison, Day, Delay, Ending, Health, Held, Metric, MetricRole, Overlap,
+    OverlapTest, Part, Phase, Point, Posterior, Progress, Results, Segment, Series, State, Variant, Verdict, noun,
 };
+pub use watch::{Acts, Told, body, is_watched, tidy, watch};

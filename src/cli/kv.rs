@@ -188,7 +188,12 @@ pub(super) fn missing(program: &OsString, error: &std::io::Error) -> Failure {
 /// The Node that is installed beside wrangler, in this directory or above; else the system's.
 pub(super) fn node() -> OsString {
     let (program, arguments) = wrangler();
-    if arguments.first().is_some_and(|first| Path::new(first).is_absolute()) { program } else { "node".into() }
+    if arguments.first().is_some_and(|first| Path::new(first).is_absolute()) { program } else { system_node() }
+}
+
+/// The Node that started this, where it came as an npm package; else the first on the path.
+fn system_node() -> OsString {
+    std::env::var_os("SORTITION_NODE").filter(|node| !node.is_empty()).unwrap_or_else(|| "node".into())
 }
 
 /// wrangler as it is installed in this directory or above, run by the Node beside it; else what npx finds.
@@ -199,7 +204,7 @@ pub(super) fn wrangler() -> (OsString, Vec<OsString>) {
         let script = modules.join("wrangler/bin/wrangler.js");
         if script.is_file() {
             let own = modules.join(".bin/node");
-            let node = if Path::new(&own).exists() { own.into() } else { "node".into() };
+            let node = if Path::new(&own).exists() { own.into() } else { system_node() };
             return (node, vec![script.into()]);
         }
     }

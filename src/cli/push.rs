@@ -361,7 +361,7 @@ fn described(now: Timestamp) -> String {
     }
 }
 
-fn who() -> String {
+pub(super) fn who() -> String {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     variable("GITHUB_ACTOR")
         .or_else(|| git(&["config", "user.email"]))

@@ -61,6 +61,17 @@ pub(super) fn confirmed(what: &str, word: &str) -> bool {
     std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == word
 }
 
+/// Asks a question where a person can be asked; the default is what an empty answer and everybody else get.
+pub(super) fn asked(question: &str, default: &str) -> String {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return default.to_owned();
+    }
+    let _ = write!(std::io::stderr(), "{question}: ");
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer).is_ok();
+    if read && !answer.trim().is_empty() { answer.trim().to_owned() } else { default.to_owned() }
+}
+
 /// <https://no-color.org>
 fn wants_colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

@@ -10,8 +10,11 @@ export interface Sortition {
   trackExposure(exposure: { experiment_id: string; variant?: string }): void;
   /** Reports an outcome. */
   trackConversion(event: string, details?: Conversion): void;
-  /** From here on the visitor and the shop's user are one person. An opaque key, never an e-mail address. */
-  identify(userId: string | number): void;
+  /**
+   * From here on the visitor and the shop's user are one person. An opaque key, never an e-mail address; `proof` is the hex
+   * HMAC-SHA256 of visitor id, a dot, and user id under `INGEST_SECRET`, which the server makes.
+   */
+  identify(userId: string | number, proof?: string): void;
 }
 
 export interface Conversion {

@@ -4,7 +4,7 @@ use super::isolate::{self, Isolate, Loaded, UserSecrets};
 use super::source::forget;
 use crate::document::Document;
 use crate::hash;
-use crate::plan::{Kill, Plan};
+use crate::plan::{Kill, KillGuard, Plan};
 use crate::visitor::crawler::Crawlers;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -20,6 +20,7 @@ const PATIENCE_MS: f64 = 10_000.0;
 struct Fetched {
     config: Result<Option<String>, String>,
     kill: Result<Option<String>, String>,
+    guard: Result<Option<String>, String>,
 }
 
 /// Reads document and kill key and puts them to use. `now` in milliseconds since 1970. Never fails: what is wrong is
@@ -75,8 +76,8 @@ async fn fetch(env: &Env) -> Fetched {
         // why: KV caches a read for 60 seconds unless told otherwise, and takes no less than 30
         store.get(key).cache_ttl(30).text().await.map_err(|error| format!("KV did not give `{key}`: {error}"))
     };
-    let (config, kill) = futures_join(read("config"), read("kill")).await;
-    Fetched { config, kill }
+    let ((config, kill), guard) = futures_join(futures_join(read("config"), read("kill")), read("kill-guard")).await;
+    Fetched { config, kill, guard }
 }
 
 /// Both at once: the first request of an isolate waits for them.
@@ -122,20 +123,22 @@ fn settle(isolate: &mut Isolate, fetched: Fetched, now: f64, ttl: f64) -> Option
             problems.extend(take_document(isolate, &text).err());
         }
     }
-    let kill = match fetched.kill {
-        Ok(None) => Some(Kill::default()),
-        Ok(Some(text)) => Some(Kill::parse(&text).unwrap_or_else(|problem| {
-            problems.push(problem);
-            Kill::everything()
-        })),
-        Err(problem) => {
-            problems.push(problem);
-            None
+    match fetched.kill {
+        Ok(None) => isolate.kill = Kill::default(),
+        Ok(Some(text)) => {
+            isolate.kill = Kill::parse(&text).unwrap_or_else(|problem| {
+                problems.push(problem);
+                Kill::everything()
+            });
         }
-    };
-    if let Some(kill) = kill {
-        apply_kill(isolate, &kill);
+        Err(problem) => problems.push(problem),
     }
+    // why: what was last known of either stays in force while it cannot be read, on a new document too
+    match fetched.guard.and_then(|text| text.map_or_else(|| Ok(KillGuard::default()), |text| KillGuard::parse(&text))) {
+        Ok(guard) => isolate.guard = guard,
+        Err(problem) => problems.push(problem),
+    }
+    apply_switches(isolate);
     let failed = !problems.is_empty();
     isolate.failures = if failed { isolate.failures.saturating_add(1) } else { 0 };
     // why: a KV that fails is asked again soon, but less and less often
@@ -174,16 +177,18 @@ fn refused(problems: &[crate::document::Problem]) -> String {
     format!("the document is refused, the last good one stays: {}", lines.join("; "))
 }
 
-/// Turns the kill switches where they differ. Requests under way keep the plan that they began with.
+/// Turns the kill switches, and puts the guard's holds and weights in force, where they differ. Requests under way keep the
+/// plan that they began with.
 #[inline(never)]
-fn apply_kill(isolate: &mut Isolate, kill: &Kill) {
+fn apply_switches(isolate: &mut Isolate) {
     let Some(loaded) = isolate.loaded.take() else { return };
-    if !loaded.plan.differs(kill) {
+    if !loaded.plan.differs_from(&isolate.kill, &isolate.guard) {
         isolate.loaded = Some(loaded);
         return;
     }
     let mut plan = Plan::clone(&loaded.plan);
-    plan.apply(kill);
+    plan.apply(&isolate.kill);
+    plan.apply_guard(&isolate.guard);
     let crawlers = Rc::clone(&loaded.crawlers);
     isolate.loaded = Some(Rc::new(Loaded { plan: Rc::new(plan), crawlers, generation: loaded.generation }));
 }

@@ -6,7 +6,7 @@ import { copies, sharedCopy } from "./cache.js";
 import { decode } from "./decode.js";
 import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
-import { guard, isReadout, readout } from "./readout.js";
+import { freeze, guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
 import { keepLast, numbered, pause, recover } from "./ship.js";
 
@@ -386,6 +386,7 @@ async function guarded(env) {
   try {
     revive();
     await guard(env);
+    await freeze(env);
   } catch (error) {
     report("guarding the experiments", error);
   }

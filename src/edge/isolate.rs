@@ -5,7 +5,7 @@ use crate::events::identity::Told;
 use crate::events::signature::Used;
 use crate::events::{Event, Served, Written};
 use crate::execution::breaker::Breakers;
-use crate::plan::Plan;
+use crate::plan::{Kill, KillGuard, Plan};
 use crate::visitor::crawler::Crawlers;
 use crate::visitor::token::Verified;
 use std::cell::RefCell;
@@ -28,6 +28,10 @@ pub(super) struct Isolate {
     pub(super) generation: u32,
     /// The text that the plan came from, as a hash, so that an unchanged document is not compiled again.
     pub(super) content: Option<String>,
+    /// What was last known of the kill switch.
+    pub(super) kill: Kill,
+    /// What was last known of the guard's own key.
+    pub(super) guard: KillGuard,
     /// When KV last answered, in milliseconds since 1970.
     pub(super) confirmed_at: Option<f64>,
     /// When the next refresh is due; none: nothing was ever asked for.

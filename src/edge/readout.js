@@ -1,7 +1,7 @@
 // The readout's endpoints and its guard: asks the record and KV what the wasm wants to know, and carries out what it says.
 
 import * as core from "sortition-core";
-import { initSync, Readout, readout_policy } from "sortition-readout";
+import { initSync, prune, Readout, readout_policy } from "sortition-readout";
 import { pause, ship } from "./ship.js";
 
 const ROOT = "/_sortition/experiments";
@@ -18,6 +18,8 @@ const NOTICE_MS = 8000;
 // The newest entries of the audit trail that a page shows, and how many pages of keys are looked through for them.
 const AUDIT = 20;
 const AUDIT_PAGES = 10;
+// How many frozen results the programme's page takes in.
+const MOST_FROZEN = 200;
 
 const failed = { tries: 0, at: 0 };
 
@@ -55,19 +57,72 @@ export async function readout(request, env) {
   } catch (reason) {
     return problem(503, "Service unavailable", `the document cannot be read: ${reason}`);
   }
-  if (id && one.size() === 0) return problem(404, "Not found", `the document has no experiment ${id}`);
+  if (id && one.size() === 0) return (await special(env, config, id, format)) ?? (await kept(env, id, format));
   if (format === "csv") return answer(download(env, one.download()), "text/csv; charset=utf-8", id);
   const asked = { at: Date.now() };
   const told = await learn(one, env, asked, id ? audit(env) : "[]");
   if (format === "json") return answer(one.json(told, asked.at), "application/json");
-  return answer(one.html(told, asked.at), "text/html; charset=utf-8");
+  return answer(one.html(told, asked.at, new URL(request.url).search), "text/html; charset=utf-8");
+}
+
+/** The pages that are about all experiments, where no experiment is called so. */
+async function special(env, config, id, format) {
+  if (format || !["programme", "interactions"].includes(id)) return;
+  const all = Readout.open(config, undefined, false, Date.now());
+  const html = (text) => answer(text, "text/html; charset=utf-8");
+  if (id === "programme") return html(all.programme(JSON.stringify(await frozen(env))));
+  const asked = { at: Date.now() };
+  return html(all.interactions(await learn(all, env, asked, "[]"), asked.at));
+}
+
+/** The results of decided experiments that the archive keeps, as texts, the newest keys last. */
+async function frozen(env) {
+  if (!env.ARCHIVE) return [];
+  const { objects } = await env.ARCHIVE.list({ prefix: "results/" });
+  const keys = objects.map(({ key }) => key).filter((key) => key.endsWith(".json"));
+  return Promise.all(keys.slice(-MOST_FROZEN).map(async (key) => (await env.ARCHIVE.get(key))?.text() ?? null));
+}
+
+/** What the archive keeps of an experiment that has left the document: its last iteration. */
+async function kept(env, id, format) {
+  const missing = problem(404, "Not found", `neither the document nor the archive has an experiment ${id}`);
+  if (!env.ARCHIVE || format === "csv") return missing;
+  const prefix = `results/${id}/`;
+  const ending = format === "json" ? ".json" : ".html";
+  const { objects } = await env.ARCHIVE.list({ prefix });
+  const iteration = (key) => Number(key.slice(prefix.length, -ending.length));
+  const keys = objects.map(({ key }) => key).filter((key) => key.endsWith(ending) && iteration(key) > 0);
+  const last = keys.sort((a, b) => iteration(a) - iteration(b)).at(-1);
+  const object = last && (await env.ARCHIVE.get(last));
+  if (!object) return missing;
+  return answer(object.body, format === "json" ? "application/json" : "text/html; charset=utf-8");
+}
+
+/** Keeps the results of decided experiments in the archive, once: JSON and page, as of the decision. */
+export async function freeze(env) {
+  if (!env.LEDGER || !env.ARCHIVE) return;
+  const config = await env.CONFIG.get("config");
+  if (config === null) return;
+  await wake();
+  const decided = JSON.parse(Readout.open(config, undefined, false, Date.now()).decided());
+  for (const [id, iteration] of decided) {
+    const place = `results/${id}/${iteration}`;
+    if (await env.ARCHIVE.head(`${place}.json`)) continue;
+    const one = Readout.open(config, id, false, Date.now());
+    const asked = { at: Date.now() };
+    const told = await learn(one, env, asked, audit(env));
+    // why: the page first, so that what is looked for is there last
+    await env.ARCHIVE.put(`${place}.html`, one.html(told, asked.at, ""));
+    await env.ARCHIVE.put(`${place}.json`, one.json(told, asked.at));
+  }
 }
 
 /** Asks what a readout wants to know; the answers of each of its experiments, as a text. */
 async function learn(one, env, asked, trail) {
-  const kill = env.CONFIG.get("kill");
+  const keys = ["kill", "kill-guard"].map((key) => env.CONFIG.get(key));
   const first = await ask(env, JSON.parse(one.first()), asked);
-  one.learn(JSON.stringify(first), await trail, (await kill) ?? undefined);
+  const [kill, guarded] = await Promise.all(keys);
+  one.learn(JSON.stringify(first), await trail, kill ?? undefined, guarded ?? undefined);
   const told = JSON.parse(one.second()).map((questions) => ask(env, questions, asked));
   return JSON.stringify(await Promise.all(told));
 }
@@ -94,7 +149,7 @@ async function answerTo(env, question, asked) {
   const [sql, ...values] = question;
   const started = Date.now();
   // why: only questions of one experiment are ever slow
-  const key = values.length > 2 && (await digest(JSON.stringify(question)));
+  const key = sql.startsWith("WITH ") && values.length === 0 && (await digest(JSON.stringify(question)));
   if (key && asked) {
     const kept = await env.LEDGER.prepare("SELECT answer, asked_at FROM readouts WHERE question = ?1 AND asked_at > ?2")
       .bind(key, started - KEPT_MS)
@@ -107,8 +162,9 @@ async function answerTo(env, question, asked) {
   const rows = await env.LEDGER.prepare(sql)
     .bind(...values)
     .raw();
-  const text = rows[0]?.[0] ?? null;
-  if (key && text !== null && Date.now() - started > SLOW_MS) {
+  // why: a row an answer's row, for D1 bounds the size of a value
+  const text = `[${rows.map(([row]) => row).join(",")}]`;
+  if (key && Date.now() - started > SLOW_MS) {
     await env.LEDGER.batch([
       env.LEDGER.prepare("DELETE FROM readouts WHERE asked_at < ?1").bind(started - KEPT_MS),
       env.LEDGER.prepare("INSERT OR REPLACE INTO readouts VALUES (?1, ?2, ?3)").bind(key, text, started),
@@ -132,22 +188,18 @@ async function audit(env) {
 
 /** The units and their outcomes, a page at a time. */
 function download(env, text) {
-  const [visitors, known] = JSON.parse(text);
+  const [visitors, people] = JSON.parse(text);
   const encoder = new TextEncoder();
   const pages = (async function* () {
     yield "unit,variant,contaminated,exposed_at,device,country,visitor_type,event,value_minor,currency,transaction_id,converted_at,channel\r\n";
-    // why: `exposed_at` and `id` of the last visitor, then the last person, are where the next page starts
-    for (let [at, id] = ["", ""]; ; ) {
-      const rows = JSON.parse(await answerTo(env, visitors.with(4, at).with(5, id)));
-      if (rows.length === 0) break;
-      yield rows.map((row) => line([...row.slice(2, 5), row[0], ...row.slice(5)])).join("");
-      for (const row of rows) if (row[0] > at || (row[0] === at && row[1] > id)) [at, id] = row;
-    }
-    for (let person = ""; ; ) {
-      const rows = JSON.parse(await answerTo(env, known.with(4, person)));
-      if (rows.length === 0) break;
-      yield rows.map((row) => line(row.slice(1))).join("");
-      for (const [name] of rows) if (name > person) person = name;
+    // why: a row's first two fields are where the next page starts, and rows come in their order
+    for (const ask of [(at, id) => visitors.with(1, at).with(2, id), (unit) => people.with(1, unit)]) {
+      for (let [at, id] = ["", ""]; ; ) {
+        const rows = JSON.parse(await answerTo(env, ask(at, id)));
+        if (rows.length === 0) break;
+        yield rows.map((row) => line(row.slice(2))).join("");
+        [at, id] = rows.at(-1);
+      }
     }
   })();
   return new ReadableStream({
@@ -227,29 +279,47 @@ function problem(status, title, detail, headers) {
 }
 
 /**
- * Ends what breaches its own conditions: the kill switch first, since harm is done meanwhile; then the record, the audit
- * trail, and whoever wants to know.
+ * Ends what breaches its own conditions, holds and releases ramps, moves weights: the key `kill-guard` first, since harm is
+ * done meanwhile; then the record, the audit trail, and whoever wants to know, each once.
  */
 export async function guard(env) {
   if (!env.LEDGER) return;
+  // why: once an hour is often enough, and the schedule runs every five minutes
+  if (new Date().getUTCMinutes() < 5) await forgetOld(env);
   const config = await env.CONFIG.get("config");
   if (config === null) return;
   await wake();
   const one = Readout.open(config, undefined, true, Date.now());
-  if (one.size() === 0) return;
+  if (one.size() === 0 && (await env.CONFIG.get("kill-guard")) === null) return;
   const told = await learn(one, env, undefined, "[]");
-  const kill = (await env.CONFIG.get("kill")) ?? undefined;
-  const acts = JSON.parse(one.act(told, kill, env.SORTITION_SECRET));
-  if (!acts) return;
-  // why: a key that cannot be read kills everything already, and is somebody's to mend
-  if (acts.kill) await env.CONFIG.put("kill", JSON.stringify(acts.kill));
-  const message = core.message(JSON.stringify(acts.events));
+  const acts = JSON.parse(one.act(told, env.SORTITION_SECRET));
+  if (acts.guard === null) await env.CONFIG.delete("kill-guard");
+  else if (acts.guard) await env.CONFIG.put("kill-guard", JSON.stringify(acts.guard));
+  const message = acts.events.length > 0 && core.message(JSON.stringify(acts.events));
   if (message) await ship(message, env);
   for (const [key, entry] of acts.audit) {
     console.warn(`sortition: ended early: ${entry}`);
     await env.CONFIG.put(key, entry);
   }
-  await Promise.all(acts.notify.map(([url, body, signature]) => notify(url, body, signature)));
+  // why: whoever writes the note first tells; a run beside this one then stays silent
+  const claimed = new Set();
+  for (const [name, at] of acts.notes) {
+    const { meta } = await env.LEDGER.prepare("INSERT OR IGNORE INTO guard_notes VALUES (?1, ?2)").bind(name, at).run();
+    if (meta.changes > 0) claimed.add(name);
+  }
+  const news = acts.notify.filter(([name]) => claimed.has(name));
+  await Promise.all(news.map(([, url, body, signature]) => notify(url, body, signature)));
+}
+
+/** Forgets what isolates told long ago. */
+async function forgetOld(env) {
+  await wake();
+  const statements = JSON.parse(prune(Date.now())).map(([sql, ...values]) => env.LEDGER.prepare(sql).bind(...values));
+  try {
+    await env.LEDGER.batch(statements);
+  } catch (error) {
+    console.error(`sortition: failed in forgetting old rows of the record: ${error}`);
+  }
 }
 
 async function notify(url, body, signature) {

@@ -1,11 +1,12 @@
 //! The readout and its guard, in synchronous calls between the questions that `readout.js` asks the record.
 
-use crate::document::{Document, Experiment, Kind, News, Notify, Status, Timestamp};
+use crate::document::{Document, Experiment, Kind, NewsFormat, Notify, Status, Timestamp};
 use crate::events::{EndedEarly, Event, What};
 use crate::hash::{self, signature};
-use crate::ledger::readout::{self as record, Iteration, Question};
-use crate::plan::Kill;
-use crate::readout::{self, AuditEntry, Known, Results, Scope};
+use crate::ledger;
+use crate::ledger::question::{self, Iteration, Question};
+use crate::plan::{Kill, KillGuard};
+use crate::readout::{self, AuditEntry, Known, Results, Scope, View};
 use serde::Serialize;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
@@ -20,6 +21,8 @@ pub struct Readout {
     known: Known,
     now: Timestamp,
     scope: Scope,
+    /// Whether it is the guard's, which asks about all that it watches.
+    guard: bool,
     /// The experiments that it is about, by position.
     chosen: Vec<usize>,
 }
@@ -41,8 +44,15 @@ pub fn readout_policy() -> String {
     use sha2::Digest as _;
     let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(readout::STYLE));
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
+}
+
+/// What to forget of the record now: `[[sql, value], …]`.
+#[wasm_bindgen]
+pub fn prune(now: f64) -> String {
+    #[allow(clippy::cast_possible_truncation)]
+    text(ledger::prune(Timestamp::from_millis(now as i64)))
 }
 
 #[wasm_bindgen]
@@ -53,19 +63,15 @@ impl Readout {
         let document = Document::parse(config).map_err(|problem| JsValue::from(problem.to_string()))?;
         let is_chosen = |e: &Experiment| match &id {
             Some(id) => e.id.as_str() == id,
-            None if guard => e.status == Status::Running && !readout::causes(e).is_empty(),
+            None if guard => readout::is_watched(&document, e),
             None => true,
         };
         let is_ours = |(_, e): &(usize, &Experiment)| e.kind == Kind::Experiment && is_chosen(e);
         let chosen = document.experiments.iter().enumerate().filter(is_ours).map(|(at, _)| at).collect();
-        let scope = match (id.is_some(), guard) {
-            (true, _) => Scope::Detail,
-            (false, true) => Scope::Guard,
-            (false, false) => Scope::List,
-        };
+        let scope = if id.is_some() { Scope::Detail } else { Scope::List };
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
-        Ok(Self { document, known: Known::default(), now, scope, chosen })
+        Ok(Self { document, known: Known::default(), now, scope, guard, chosen })
     }
 
     /// How many experiments it is about.
@@ -78,25 +84,26 @@ impl Readout {
         text(Known::questions(&self.document))
     }
 
-    /// Takes the answers, the audit trail (a list of texts, the newest first) and the key `kill`.
-    pub fn learn(&mut self, first: &str, audit: &str, kill: Option<String>) {
+    /// Takes the answers, the audit trail (a list of texts, the newest first) and the keys `kill` and `kill-guard`.
+    pub fn learn(&mut self, first: &str, audit: &str, kill: Option<String>, guard: Option<String>) {
         self.known = Known::read(&answers(first));
         let entries = answers(audit).into_iter().flatten();
         self.known.audit = entries.filter_map(|entry| serde_json::from_str::<AuditEntry>(&entry).ok()).collect();
         self.known.kill =
             kill.map(|text| Kill::parse(&text).unwrap_or_else(|_| Kill::everything())).unwrap_or_default();
+        self.known.guard = guard.and_then(|text| KillGuard::parse(&text).ok()).unwrap_or_default();
     }
 
     /// What to ask about the chosen: a list of questions for each. None about drafts, nor in a list about what stands
     /// behind its first experiments.
     pub fn second(&self) -> String {
-        let mut left = if self.scope == Scope::List { MOST_IN_LIST } else { usize::MAX };
+        let mut left = if self.scope == Scope::List && !self.guard { MOST_IN_LIST } else { usize::MAX };
         let ask = |e: &Experiment| {
             if self.scope == Scope::List && (e.status == Status::Draft || left == 0) {
                 return "[]".to_owned();
             }
             left -= 1;
-            text(readout::questions(&self.document, e, &self.known, self.scope, self.now))
+            text(readout::questions(&self.document, e, self.scope, self.now))
         };
         format!("[{}]", self.experiments().map(ask).collect::<Vec<_>>().join(","))
     }
@@ -117,13 +124,30 @@ impl Readout {
         self.experiments().zip(told).map(of).collect()
     }
 
-    /// The page as HTML.
-    pub fn html(&self, told: &str, asked_at: f64) -> String {
+    /// The page as HTML; `query` is the URL's, which filters and sorts a list.
+    pub fn html(&self, told: &str, asked_at: f64, query: &str) -> String {
         let results = self.results(told, asked_at);
         match (self.scope, results.first()) {
             (Scope::Detail, Some(one)) => readout::detail_page(one),
-            _ => readout::list_page(&self.document.project, &results),
+            _ => readout::list_page(&self.document.project, &results, &View::parse(query)),
         }
+    }
+
+    /// The page over all decided experiments; `frozen` is a list of the texts that the archive keeps.
+    pub fn programme(&self, frozen: &str) -> String {
+        let frozen: Vec<String> = answers(frozen).into_iter().flatten().collect();
+        readout::programme_page(&self.document, &frozen, self.now)
+    }
+
+    /// The page of all pairs of experiments.
+    pub fn interactions(&self, told: &str, asked_at: f64) -> String {
+        readout::interactions_page(&self.document.project, self.results(told, asked_at))
+    }
+
+    /// The experiments with a decision, as `[id, iteration, when]`s: their results are kept in the archive.
+    pub fn decided(&self) -> String {
+        let of = |e: &Experiment| Some(json!([e.id, e.iteration, e.decision.as_ref()?.at]));
+        Value::Array(self.document.experiments.iter().filter_map(of).collect()).to_string()
     }
 
     /// The page as data.
@@ -141,68 +165,88 @@ impl Readout {
         written.unwrap_or_default()
     }
 
-    /// The questions of the download: a page of visitors, a page of known people.
+    /// The questions of the download: a page of visitors, a page of all others.
     pub fn download(&self) -> String {
         let of = |e: &Experiment| {
-            let of = Iteration { project: &self.document.project, experiment: e.id.as_str(), iteration: e.iteration };
-            text(vec![record::visitors(of, ("", "")), record::known(of, "")])
+            let variants: Vec<&str> = e.variants.iter().map(|variant| variant.id.as_str()).collect();
+            let of = Iteration {
+                project: &self.document.project,
+                experiment: e.id.as_str(),
+                iteration: e.iteration,
+                variants: &variants,
+                now: self.now.millis(),
+            };
+            text(vec![question::download_visitors(of), question::download_people(of)])
         };
         self.experiments().next().map(of).unwrap_or_default()
     }
 
-    /// What to do about breaches, `null` where there is none: `kill`, the key's next value; `audit`, `[key, entry]`s;
-    /// `events` for the queue; `notify`, `[url, body, signature]`s, signed where there is a secret. A cause ends an
-    /// iteration once: who takes an experiment up again knows of it.
-    pub fn act(&self, told: &str, kill: Option<String>, secret: Option<String>) -> String {
+    /// What the guard does: `guard`, the next value of `kill-guard` (absent: as it is; null: nothing is left of it);
+    /// `audit`, `[key, entry]`s; `events` for the queue; `notes`, `[name, at]`s to keep; `notify`, `[note, url, body,
+    /// signature]`s, signed where there is a secret.
+    pub fn act(&self, told: &str, secret: Option<String>) -> String {
         let at = self.now.to_string();
         let revision = self.document.revision.clone().unwrap_or_default();
-        let (mut ended, mut audit, mut events, mut notices) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut guard = self.known.guard.clone();
+        let (mut audit, mut events, mut notices, mut notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (e, results) in self.experiments().zip(self.results(told, self.now.millis() as f64)) {
-            for breach in readout::breaches(e, &results) {
-                if self.known.was_ended(e, breach.cause) {
-                    continue;
-                }
-                ended.push(e.id.clone());
-                let what = EndedEarly {
-                    experiment_id: e.id.to_string(),
-                    variant: breach.variant.clone(),
-                    ended_reason: breach.reason.clone(),
-                    ended_at: at.clone(),
-                };
-                let iteration = e.iteration.to_string();
-                let event = Event {
-                    id: hash::event_id(&[
-                        "ended",
-                        &self.document.project,
-                        e.id.as_str(),
-                        &iteration,
-                        breach.cause.word(),
-                    ]),
-                    project: self.document.project.clone(),
-                    config_revision: revision.clone(),
-                    at: at.clone(),
-                    anonymous_id: None,
-                    user_id: None,
-                    what: What::EndedEarly(what),
-                };
+            let acts = readout::watch(&self.document, e, &results, &self.known, &mut guard, self.now);
+            for breach in &acts.ended {
+                let event = self.ended(e, breach, &at);
                 let entry = json!({"at": at, "who": "sortition", "action": "kill", "from": revision, "to": revision,
                     "summary": [format!("killed: {}", e.id), breach.reason]});
                 audit.push(json!([format!("audit:{at}:{revision}:{}", e.id), entry.to_string()]));
-                let body = serde_json::to_string(&event).unwrap_or_default();
-                for notice in self.document.notify.iter().flat_map(Notify::all) {
-                    if notice.on.contains(&News::Ended) {
-                        notices.push(json!([notice.url, body, self.signed(&body, secret.as_deref())]));
-                    }
-                }
                 events.push(event);
             }
+            for told in &acts.told {
+                let wanted = self.document.notify.iter().flat_map(Notify::all).filter(|to| to.on.contains(&told.news));
+                for to in wanted {
+                    // why: who was told of ends before there was other news reads the event itself
+                    let ended = events.iter().find(|event| {
+                        matches!(&event.what, What::EndedEarly(what)
+                        if what.experiment_id == e.id.as_str() && what.ended_reason == told.text)
+                    });
+                    let body = match (ended, to.format) {
+                        (Some(event), NewsFormat::Json) => serde_json::to_string(event).unwrap_or_default(),
+                        _ => readout::body(told, to.format, &self.document, e, &at),
+                    };
+                    notices.push(json!([told.name, to.url, body, self.signed(&body, secret.as_deref())]));
+                }
+            }
+            notes.extend(acts.notes.iter().map(|name| json!([name, at])));
         }
-        if events.is_empty() {
-            return "null".to_owned();
+        readout::tidy(&self.document, &self.known, &mut guard);
+        let mut acts = serde_json::Map::new();
+        for (name, value) in
+            [("audit", json!(audit)), ("events", json!(events)), ("notify", json!(notices)), ("notes", json!(notes))]
+        {
+            acts.insert(name.to_owned(), value);
         }
-        let kill = kill.map_or_else(|| Ok(Kill::default()), |text| Kill::parse(&text));
-        let next = kill.ok().map(|kill| kill.with(&ended));
-        json!({"kill": next, "audit": audit, "events": events, "notify": notices}).to_string()
+        if guard != self.known.guard {
+            acts.insert("guard".to_owned(), if guard.is_empty() { Value::Null } else { json!(guard) });
+        }
+        Value::Object(acts).to_string()
+    }
+
+    /// The event of an end.
+    fn ended(&self, e: &Experiment, breach: &readout::Breach, at: &str) -> Event {
+        let what = EndedEarly {
+            experiment_id: e.id.to_string(),
+            variant: breach.variant.clone(),
+            ended_reason: breach.reason.clone(),
+            ended_at: at.to_owned(),
+        };
+        let iteration = e.iteration.to_string();
+        let id = ["ended", &self.document.project, e.id.as_str(), &iteration, breach.cause.word()];
+        Event {
+            id: hash::event_id(&id),
+            project: self.document.project.clone(),
+            config_revision: self.document.revision.clone().unwrap_or_default(),
+            at: at.to_owned(),
+            anonymous_id: None,
+            user_id: None,
+            what: What::EndedEarly(what),
+        }
     }
 
     /// The header `Sortition-Signature` of a body; null without a secret.

@@ -184,6 +184,7 @@ impl<'a> Compiler<'a> {
             takeover: super::takeover::compile(e),
             assigned_elsewhere: e.assigned_by.is_some(),
             traffic: e.traffic.buckets(),
+            hold: BUCKETS,
             ramp: e.ramp.iter().map(|step| (step.at.millis(), step.traffic.buckets())).collect(),
             layer,
             priority: e.priority,
@@ -245,20 +246,17 @@ impl<'a> Compiler<'a> {
 
 #[inline(never)]
 fn variants(e: &document::Experiment) -> Vec<Variant> {
-    let shares = e.shares();
-    let sum: f64 = shares.iter().sum();
-    let mut cumulative = 0.0;
-    let last = shares.iter().rposition(|share| *share > 0.0);
+    let bounds = bounds(&e.shares()).unwrap_or_default();
     e.variants
         .iter()
-        .zip(&shares)
         .enumerate()
-        .map(|(index, (variant, share))| {
-            cumulative += share;
+        .map(|(index, variant)| {
+            let below = bounds.get(index).copied().unwrap_or(BUCKETS);
             Variant {
                 id: variant.id.as_str().into(),
                 key: variant.key.as_deref().map(Into::into),
-                below: if last.is_some_and(|last| index >= last) { BUCKETS } else { bound(cumulative / sum) },
+                below,
+                written_below: below,
                 code: assignment_code(e.id.as_str(), e.iteration, variant.id.as_str()),
                 header_member: member(&e.id, &variant.id).into(),
                 rewrite: variant.rewrite.clone(),
@@ -273,6 +271,18 @@ fn variants(e: &document::Experiment) -> Vec<Variant> {
             }
         })
         .collect()
+}
+
+/// The first bucket beyond each weight's cumulative share; `None` where they sum to nothing.
+pub(super) fn bounds(weights: &[f64]) -> Option<Vec<u16>> {
+    let sum: f64 = weights.iter().sum();
+    let last = weights.iter().rposition(|weight| *weight > 0.0)?;
+    let mut cumulative = 0.0;
+    let of = |(index, weight): (usize, &f64)| {
+        cumulative += weight;
+        if index >= last { BUCKETS } else { bound(cumulative / sum) }
+    };
+    Some(weights.iter().enumerate().map(of).collect())
 }
 
 /// What stands for an iteration of an experiment in the assignment cookie.

@@ -55,7 +55,7 @@ impl Kill {
 }
 
 impl Kill {
-    fn names(&self, experiment: &str) -> bool {
+    pub(super) fn names(&self, experiment: &str) -> bool {
         self.experiments.iter().any(|id| id.as_str() == experiment)
     }
 }

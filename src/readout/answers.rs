@@ -1,10 +1,13 @@
-//! What to ask the record, and its answers as rows.
+//! What to ask the record, and its answers.
 
 use super::types::AuditEntry;
-use crate::document::{Document, Experiment, Id, Metric, MetricKind, Timestamp};
+use crate::document::{Document, Experiment, Id, Kind, Metric, MetricKind, Status, Timestamp};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
-use crate::ledger::readout::{self as record, Counted, Iteration, Question, Row};
-use crate::plan::Kill;
+use crate::ledger::answer::{Answer, Pair, Units, pairs};
+use crate::ledger::question::{self, Extent, Iteration, Place, Question};
+use crate::ledger::readout::{self as record, Row};
+use crate::metrics::Definition;
+use crate::plan::{Kill, KillGuard};
 use std::collections::BTreeMap;
 
 /// How much of an experiment is asked for.
@@ -14,15 +17,11 @@ pub enum Scope {
     List,
     /// Everything.
     Detail,
-    /// What may end it: the guardrails.
-    Guard,
 }
 
 /// What is known of the project as a whole.
 #[derive(Clone, Default)]
 pub struct Known {
-    /// By event: the currency of its latest outcomes, or several.
-    pub(super) currencies: BTreeMap<String, Vec<String>>,
     /// Experiment, time, reason, variant.
     pub(super) endings: Vec<Row>,
     /// Messages sent and lost, requests of crawlers and of people.
@@ -33,6 +32,10 @@ pub struct Known {
     pub audit: Vec<AuditEntry>,
     /// The kill switch.
     pub kill: Kill,
+    /// What the worker's guard ended, held or moved.
+    pub guard: KillGuard,
+    /// What the guard has done and told, and when.
+    pub(super) notes: BTreeMap<String, Timestamp>,
     /// How many of the first questions have no answer.
     pub(super) failed: usize,
 }
@@ -47,47 +50,43 @@ impl Known {
     #[must_use]
     pub fn questions(document: &Document) -> Vec<Question> {
         let project = document.project.as_str();
-        let mut events: Vec<&str> = document.metrics.values().map(|metric| metric.event.as_str()).collect();
-        events.sort_unstable();
-        events.dedup();
-        vec![
-            record::currencies(project, &events),
-            record::endings(project),
-            record::delivery(),
-            record::health(project, ""),
-        ]
+        vec![record::endings(project), record::delivery(), record::health(project, ""), record::guard_notes()]
     }
 
     /// Reads the answers, in the questions' order.
     #[must_use]
     pub fn read(answers: &[Option<String>]) -> Self {
         let answer = |index: usize| answers.get(index).and_then(Option::as_deref);
-        let currencies = |row: &Row| {
-            let codes = row.text(1).split(',').filter(|code| !code.is_empty());
-            (row.text(0).to_owned(), codes.map(str::to_owned).collect())
-        };
-        let delivered = rows(answer(2));
+        let delivered = rows(answer(1));
         let delivered = |field| delivered.first().map_or(0, |row| row.number(field));
         Self {
-            currencies: rows(answer(0)).iter().map(currencies).collect(),
-            endings: rows(answer(1)),
+            endings: rows(answer(0)),
             delivery: [delivered(0), delivered(1), delivered(2), delivered(3)],
-            health: rows(answer(3)),
+            health: rows(answer(2)),
+            notes: rows(answer(3))
+                .iter()
+                .filter_map(|row| Some((row.text(0).to_owned(), row.text(1).parse().ok()?)))
+                .collect(),
             failed: answers.iter().filter(|answer| answer.is_none()).count(),
             ..Self::default()
         }
     }
 
-    /// The currencies of an event's values.
-    pub(super) fn currencies_of(&self, event: &str) -> &[String] {
-        self.currencies.get(event).map_or(&[], Vec::as_slice)
+    /// When the guard noted something.
+    pub(super) fn note(&self, name: &str) -> Option<Timestamp> {
+        self.notes.get(name).copied()
     }
 
-    /// How many minor units make a major one.
-    pub(super) fn minor_units(&self, event: &str) -> f64 {
-        let currency = self.currencies_of(event).first().and_then(|code| Currency::new(code));
-        libm::pow(10.0, f64::from(currency.map_or(DEFAULT_EXPONENT, Currency::exponent)))
+    /// Whether the guard noted something.
+    pub(super) fn has_note(&self, name: &str) -> bool {
+        self.notes.contains_key(name)
     }
+}
+
+/// How many minor units make a major one; of values without a currency: hundredths.
+pub(super) fn minor_units(currency: Option<&str>) -> f64 {
+    let currency = currency.and_then(Currency::new);
+    libm::pow(10.0, f64::from(currency.map_or(DEFAULT_EXPONENT, Currency::exponent)))
 }
 
 /// The metrics that an experiment is asked for, in the order of the answers.
@@ -100,7 +99,6 @@ pub(super) fn metrics<'d>(
     let guardrails = metrics.guardrails.iter().map(|guardrail| &guardrail.metric);
     let mut ids: Vec<&Id> = match scope {
         Scope::List => metrics.primary.iter().chain(guardrails).collect(),
-        Scope::Guard => guardrails.collect(),
         Scope::Detail => metrics.primary.iter().chain(&metrics.secondary).chain(guardrails).collect(),
     };
     let mut seen = Vec::new();
@@ -113,35 +111,72 @@ pub(super) fn metrics<'d>(
     ids.into_iter().filter_map(|id| Some((id, document.metrics.get(id)?))).collect()
 }
 
-/// What to ask about an experiment: its units, then the outcomes of each of its metrics.
+/// How many other experiments the interactions are asked for: the newest of the document.
+const MOST_OTHERS: usize = 20;
+
+/// The ids of an experiment's variants.
+fn variants(experiment: &Experiment) -> Vec<&str> {
+    experiment.variants.iter().map(|variant| variant.id.as_str()).collect()
+}
+
+/// The iteration of an experiment that the document names.
+fn iteration<'a>(document: &'a Document, of: &'a Experiment, variants: &'a [&'a str], now: Timestamp) -> Iteration<'a> {
+    Iteration {
+        project: &document.project,
+        experiment: of.id.as_str(),
+        iteration: of.iteration,
+        variants,
+        now: now.millis(),
+    }
+}
+
+/// What to ask about an experiment: its units, then the outcomes of each of its metrics, and of the first among the people
+/// of other experiments.
 #[must_use]
-pub fn questions(
-    document: &Document,
-    experiment: &Experiment,
-    known: &Known,
-    scope: Scope,
-    now: Timestamp,
-) -> Vec<Question> {
-    let of =
-        Iteration { project: &document.project, experiment: experiment.id.as_str(), iteration: experiment.iteration };
-    let today = now.to_string();
-    let today = today.get(..10).unwrap_or_default();
-    let mut questions = vec![record::units(of)];
-    let all = metrics(document, experiment, scope);
-    for (_, metric) in &all {
-        // why: whether somebody bought follows from any sums of the event, so one question may do for several metrics
-        let richer = |other: &&&Metric| other.event == metric.event && other.kind != MetricKind::Proportion;
-        let asked = match metric.kind {
-            MetricKind::Proportion => all.iter().map(|(_, other)| other).find(richer).unwrap_or(metric),
-            _ => metric,
-        };
-        let per = asked.per.as_deref().unwrap_or(&asked.event);
-        // why: a float cast saturates, and the record bounds values at that
-        #[allow(clippy::cast_possible_truncation)]
-        let cap = asked.cap.map(|cap| (cap * known.minor_units(&asked.event)).round() as i64);
-        questions.push(record::outcomes(of, Counted { event: &asked.event, per, cap }, today));
+pub fn questions(document: &Document, experiment: &Experiment, scope: Scope, now: Timestamp) -> Vec<Question> {
+    let ids = variants(experiment);
+    let of = iteration(document, experiment, &ids, now);
+    let extent = if scope == Scope::Detail { Extent::Parts } else { Extent::Days };
+    let mut questions = vec![question::units(of, extent, Place::RECORD)];
+    for (position, (_, metric)) in metrics(document, experiment, scope).into_iter().enumerate() {
+        // why: the parts of the audience are shown for the primary metric alone
+        let extent = if position == 0 { extent } else { Extent::Days };
+        questions.push(match Definition::of(metric) {
+            Ok(definition) => question::metric(of, &definition, extent, Place::RECORD),
+            // why: the check refuses such a metric; a document that came in without it has no answer here
+            Err(_) => Question { sql: "SELECT json_array('refused')".to_owned(), values: Vec::new() },
+        });
+    }
+    if scope == Scope::Detail {
+        questions.extend(interactions(document, experiment, of, now));
     }
     questions
+}
+
+/// What to ask about other experiments on the same people.
+fn interactions(document: &Document, experiment: &Experiment, of: Iteration<'_>, now: Timestamp) -> Option<Question> {
+    let id = experiment.metrics.as_ref()?.primary.as_ref()?;
+    let metric = document.metrics.get(id).filter(|metric| metric.kind != MetricKind::Quantile)?;
+    let is_other = |other: &&Experiment| {
+        other.id != experiment.id
+            && other.kind == Kind::Experiment
+            && other.status != Status::Draft
+            && other.unit == experiment.unit
+    };
+    let others: Vec<(&Experiment, Vec<&str>)> = document
+        .experiments
+        .iter()
+        .rev()
+        .filter(is_other)
+        .take(MOST_OTHERS)
+        .map(|other| (other, variants(other)))
+        .collect();
+    if others.is_empty() {
+        return None;
+    }
+    let others: Vec<Iteration<'_>> =
+        others.iter().map(|(other, variants)| iteration(document, other, variants, now)).collect();
+    Some(question::interactions(of, &others, &Definition::of(metric).ok()?, Place::RECORD))
 }
 
 /// The answers about an experiment.
@@ -150,20 +185,27 @@ pub(super) struct Answers {
     pub(super) asked: bool,
     /// How many questions have no answer: what is shown then is not all there is.
     pub(super) failed: usize,
-    pub(super) units: Vec<Row>,
-    pub(super) outcomes: Vec<Vec<Row>>,
+    pub(super) units: Units,
+    /// One a metric, in the order of [`metrics`].
+    pub(super) outcomes: Vec<Answer>,
+    pub(super) pairs: Vec<Pair>,
 }
 
 impl Answers {
-    pub(super) fn read(answers: &[Option<String>]) -> Self {
-        let (units, outcomes) = answers.split_first().map_or((None, &[][..]), |(units, rest)| (units.as_deref(), rest));
-        let failed = answers.iter().filter(|answer| answer.is_none()).count();
+    pub(super) fn read(document: &Document, experiment: &Experiment, scope: Scope, answers: &[Option<String>]) -> Self {
+        let answer = |index: usize| answers.get(index).and_then(Option::as_deref);
         let asked = !answers.is_empty();
+        let units = answer(0).and_then(|text| Units::read(text).ok());
+        let all = metrics(document, experiment, scope);
+        let outcomes: Vec<Option<Answer>> =
+            (1..=all.len()).map(|index| answer(index).and_then(|text| Answer::read(text).ok())).collect();
+        let failed = usize::from(units.is_none()) + outcomes.iter().filter(|answer| answer.is_none()).count();
         Self {
             asked,
-            failed,
-            units: rows(units),
-            outcomes: outcomes.iter().map(|answer| rows(answer.as_deref())).collect(),
+            failed: if asked { failed } else { 0 },
+            units: units.unwrap_or_default(),
+            outcomes: outcomes.into_iter().map(Option::unwrap_or_default).collect(),
+            pairs: answer(1 + all.len()).and_then(|text| pairs(text).ok()).unwrap_or_default(),
         }
     }
 }

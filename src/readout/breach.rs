@@ -4,7 +4,7 @@ use super::Known;
 use super::gate::{Gate, Level};
 use super::number::{count, lift, percent};
 use super::types::{Health, Results};
-use crate::document::{Experiment, RollbackCause};
+use crate::document::{Experiment, GuardrailAct, RollbackCause};
 use crate::stats::srm_sequential;
 
 /// What may end an experiment.
@@ -78,10 +78,20 @@ pub fn breaches(experiment: &Experiment, results: &Results) -> Vec<Breach> {
         reason: format!("{}{text}", opening(cause, experiment.iteration)),
     };
     let mut breaches = Vec::new();
-    for cause in causes(experiment) {
+    let named = causes(experiment);
+    let guardrails = || experiment.metrics.iter().flat_map(|metrics| &metrics.guardrails);
+    // why: what a guardrail says of itself comes before what the rollback says of all
+    let kills = |metric: &str| match guardrails().find(|one| one.metric.as_str() == metric).and_then(|one| one.act) {
+        Some(act) => act == GuardrailAct::Kill,
+        None => named.contains(&Cause::Guardrail),
+    };
+    for cause in Cause::ALL {
+        if cause != Cause::Guardrail && !named.contains(&cause) {
+            continue;
+        }
         match cause {
             Cause::Guardrail => {
-                for metric in &results.metrics {
+                for metric in results.metrics.iter().filter(|metric| kills(&metric.id)) {
                     for comparison in metric.comparisons.iter().filter(|one| one.guardrail == Some("harm")) {
                         let change = comparison.lift.map_or_else(String::new, |value| format!(" ({})", lift(value)));
                         let text = format!("{} is worse in {}{change}", metric.id, comparison.variant);
@@ -139,6 +149,13 @@ impl Known {
     #[must_use]
     pub fn was_ended(&self, experiment: &Experiment, cause: Cause) -> bool {
         let opening = opening(cause, experiment.iteration);
-        self.endings.iter().any(|row| row.text(0) == experiment.id.as_str() && row.text(2).starts_with(&opening))
+        // why: the event of it is in the record minutes later, and the note at once
+        self.has_note(&format!("{}/{}/told/ended/{}", experiment.id, experiment.iteration, cause.word()))
+            || self.endings.iter().any(|row| row.text(0) == experiment.id.as_str() && row.text(2).starts_with(&opening))
+    }
+
+    /// Whether any cause has ended this iteration.
+    pub(super) fn was_ended_at_all(&self, experiment: &Experiment) -> bool {
+        Cause::ALL.into_iter().any(|cause| self.was_ended(experiment, cause))
     }
 }

@@ -1,8 +1,10 @@
 //! Trust gates: whether the data can be believed. While one is red, no winner is shown.
 
-use super::number::{count, p_value, percent};
-use super::types::{Ending, Segment, State, Variant};
+use super::number::{count, counted, p_value, percent, whole};
+use super::segment;
+use super::types::{Ending, Segment, Variant};
 use crate::document::Method;
+use crate::ledger::answer::Answer;
 use crate::stats::{self, DEFAULT_CONCENTRATION, Trend, srm, srm_sequential};
 use serde::Serialize;
 
@@ -10,7 +12,9 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Nothing to see.
+    /// It cannot be judged yet, or is for information only: neither good nor bad.
+    Neutral,
+    /// Judged, and nothing to see.
     Green,
     /// Somebody should look; the answer stands.
     Amber,
@@ -21,8 +25,8 @@ pub enum Level {
 /// A gate and what it says.
 #[derive(Clone, Debug, Serialize)]
 pub struct Gate {
-    /// Its name: `record`, `srm`, `contamination`, `loss`, `treatment`, `units`, `ended_early`, `novelty`, `simpson`, `currency`,
-    /// `crawlers`.
+    /// Its name: `record`, `srm`, `units`, `contamination`, `unknown`, `loss`, `treatment`, `ended_early`, `novelty`, `parts`,
+    /// `simpson`, `currency`, `crawlers`.
     pub name: &'static str,
     /// Its name for people.
     pub title: &'static str,
@@ -60,7 +64,10 @@ fn level(share: f64, [amber, red]: [f64; 2]) -> Level {
 }
 
 /// Whether the split is what the weights promise. `daily` holds new units by day and variant.
-pub(super) fn ratio(variants: &[Variant], daily: &[Vec<f64>], is_over: bool) -> Gate {
+pub(super) fn ratio(variants: &[Variant], daily: &[Vec<f64>], is_over: bool, many: &str) -> Gate {
+    if variants.iter().all(|variant| variant.units == 0) {
+        return gate("srm", "Sample ratio", Level::Neutral, format!("Not yet: there are no {many}."));
+    }
     let weights: Vec<f64> = variants.iter().map(|variant| variant.share).collect();
     let counts: Vec<f64> = variants.iter().map(|variant| variant.units as f64).collect();
     let threshold = stats::Level::ONE_IN_A_THOUSAND;
@@ -81,43 +88,96 @@ pub(super) fn ratio(variants: &[Variant], daily: &[Vec<f64>], is_over: bool) -> 
             let tests = format!("χ² p {}, sequential p {}", shown(once.p), shown(daily.p.last().copied()));
             (level, tests)
         }
-        _ => (Level::Green, "no test: fewer than two variants have a weight".to_owned()),
+        _ => (Level::Neutral, "no test: fewer than two variants have a weight".to_owned()),
     };
-    let text = format!("Units {} where the weights promise {}: {tests}.", found.join(" / "), expected.join(" / "));
+    let text = format!("{} {many} where the weights promise {}: {tests}.", found.join(" / "), expected.join(" / "));
     gate("srm", "Sample ratio", level, text)
 }
 
-pub(super) fn contamination(units: i64, contaminated: i64) -> Gate {
-    let share = contaminated as f64 / ((units + contaminated) as f64).max(1.0);
+/// The sample ratio of a bandit's variants means nothing, for its weights move.
+pub(super) fn ratio_of_bandit() -> Gate {
+    let text = "Not tested: the weights of a bandit move from day to day.".to_owned();
+    gate("srm", "Sample ratio", Level::Neutral, text)
+}
+
+pub(super) fn contamination(units: i64, contaminated: i64, noun: (&str, &str)) -> Gate {
+    if units + contaminated == 0 {
+        return gate("contamination", "Contamination", Level::Neutral, format!("Not yet: there are no {}.", noun.1));
+    }
+    let share = contaminated as f64 / (units + contaminated) as f64;
     let text =
-        format!("{} people met more than one variant ({}) and are left out.", count(contaminated), percent(share));
+        format!("{} met more than one variant ({}) and are left out.", counted(contaminated, noun), percent(share));
     gate("contamination", "Contamination", level(share, CONTAMINATION), text)
 }
 
 /// What arrived of the messages of all isolates.
 pub(super) fn loss(sent: i64, lost: i64) -> Gate {
-    let share = lost as f64 / (sent as f64).max(1.0);
+    if sent == 0 {
+        return gate("loss", "Loss of events", Level::Neutral, "Not yet: no message has arrived.".to_owned());
+    }
+    let share = lost as f64 / sent as f64;
     let text = format!("At least {} of {} messages never arrived ({}).", count(lost), count(sent), percent(share));
     gate("loss", "Loss of events", level(share, LOSS), text)
 }
 
-/// Outcomes that name another variant than the record has: the treatment was not what was shown.
-pub(super) fn treatment(contradicting: i64, units: i64) -> Gate {
-    let share = contradicting as f64 / (units as f64).max(1.0);
-    let text = format!("{} people's outcomes name another variant than they were exposed to.", count(contradicting));
+/// Whether outcomes name the variant that their unit was exposed to.
+pub(super) fn treatment(contradicting: i64, units: i64, noun: (&str, &str)) -> Gate {
+    if units == 0 {
+        return gate("treatment", "Treatment delivered", Level::Neutral, format!("Not yet: there are no {}.", noun.1));
+    }
+    let share = contradicting as f64 / units as f64;
+    let text = match contradicting {
+        0 => "No outcome names another variant than the exposure.".to_owned(),
+        _ => format!(
+            "Outcomes of {} name another variant than the exposure ({}).",
+            counted(contradicting, noun),
+            percent(share)
+        ),
+    };
     gate("treatment", "Treatment delivered", level(share, CONTRADICTIONS), text)
 }
 
-pub(super) fn units(variants: &[Variant]) -> Gate {
-    let fewest = variants.iter().filter(|variant| variant.share > 0.0).map(|variant| variant.units).min().unwrap_or(0);
-    let level = match fewest {
-        FEWEST_UNITS.. => Level::Green,
-        // why: where nobody came yet nothing is wrong
-        0 if variants.iter().all(|variant| variant.units == 0) => Level::Amber,
-        _ => Level::Red,
+pub(super) fn units(variants: &[Variant], noun: (&str, &str)) -> Gate {
+    let fewest = variants.iter().map(|variant| variant.units).min().unwrap_or(0);
+    // why: of too few nothing can be said for or against: that is no fault of the data
+    let level = if fewest < FEWEST_UNITS { Level::Neutral } else { Level::Green };
+    let text = match (level, fewest) {
+        (Level::Neutral, _) => {
+            format!("Not yet: the smallest variant has {}, {FEWEST_UNITS} are the least.", counted(fewest, noun))
+        }
+        _ => format!("The smallest variant has {}.", counted(fewest, noun)),
     };
-    let text = format!("The smallest variant has {} units; {FEWEST_UNITS} are the least.", count(fewest));
     gate("units", "Enough units", level, text)
+}
+
+/// Whether a part of the audience lost units of one variant, after Holm over all parts.
+pub(super) fn parts(segments: &[Segment]) -> Gate {
+    let all = || segments.iter().flat_map(|segment| segment.parts.iter().map(move |part| (segment, part)));
+    let tested = all().filter(|(_, part)| part.ratio_p.is_some()).count();
+    let found: Vec<String> = all()
+        .filter(|(_, part)| part.ratio_flagged)
+        .map(|(segment, part)| format!("{} {}", segment::title(&segment.dimension), segment::part_name(&part.value)))
+        .collect();
+    let (level, text) = match (tested, found.is_empty()) {
+        (0, _) => (Level::Neutral, "Not yet: no part of the audience is large enough.".to_owned()),
+        (_, true) => (Level::Green, format!("The split holds in all {tested} parts of the audience (after Holm).")),
+        (_, false) => (Level::Amber, format!("The split does not hold in {} (after Holm).", found.join(", "))),
+    };
+    gate("parts", "Split in parts", level, text)
+}
+
+/// Units whose variant the document does not have.
+pub(super) fn unknown(unknown: i64, units: i64, noun: (&str, &str)) -> Option<Gate> {
+    if unknown == 0 {
+        return None;
+    }
+    let share = unknown as f64 / (units + unknown) as f64;
+    let text = format!(
+        "{} met a variant that the document does not have ({}) and are left out.",
+        counted(unknown, noun),
+        percent(share)
+    );
+    Some(gate("unknown", "Known variants", level(share, CONTAMINATION), text))
 }
 
 pub(super) fn ended_early(endings: &[Ending], killed: bool, method: Method) -> Gate {
@@ -147,7 +207,7 @@ pub(super) fn novelty(trends: &[(String, Trend)]) -> Gate {
             (Level::Amber, format!("The effect of {variant} grows with the days since people first met it."))
         }
         None if trends.is_empty() => {
-            (Level::Green, "Outcomes on four whole days since the exposure are needed to tell.".to_owned())
+            (Level::Neutral, "Not yet: outcomes on four whole days since the exposure are needed to tell.".to_owned())
         }
         None => (Level::Green, "The effect is steady over the days since people first met it.".to_owned()),
     };
@@ -156,41 +216,55 @@ pub(super) fn novelty(trends: &[(String, Trend)]) -> Gate {
 
 /// Whether every part of a dimension says the opposite of the whole.
 pub(super) fn simpson(segments: &[Segment], overall: &[(String, f64, bool)]) -> Gate {
+    const TITLE: &str = "Same in all parts";
+    let mut judged = false;
     for (position, (variant, difference, significant)) in overall.iter().enumerate() {
         for segment in segments {
             let parts: Vec<f64> =
                 segment.parts.iter().filter_map(|part| part.comparisons.get(position)?.difference).collect();
+            judged |= parts.len() >= 2;
             if parts.len() >= 2 && parts.iter().all(|part| part * difference < 0.0) {
                 let level = if *significant { Level::Red } else { Level::Amber };
                 let text = format!(
                     "{variant} against the control says the opposite in every part of {} of what it says overall: the parts are mixed unevenly.",
-                    segment.dimension
+                    segment::title(&segment.dimension)
                 );
-                return gate("simpson", "Same in all parts", level, text);
+                return gate("simpson", TITLE, level, text);
             }
         }
     }
-    gate(
-        "simpson",
-        "Same in all parts",
-        Level::Green,
-        "No part of the audience reverses the result throughout.".to_owned(),
-    )
+    if !judged {
+        return gate("simpson", TITLE, Level::Neutral, "Not yet: no part of the audience has a result.".to_owned());
+    }
+    gate("simpson", TITLE, Level::Green, "No part of the audience reverses the result throughout.".to_owned())
 }
 
-pub(super) fn currency(mixed: Option<(&str, &[String])>) -> Gate {
-    let (level, text) = match mixed {
-        Some((metric, currencies)) => {
-            (Level::Red, format!("The values of {metric} come in {}, which cannot be added up.", currencies.join(", ")))
-        }
-        None => (Level::Green, "Values come in one currency.".to_owned()),
+/// Whether values come in one currency: of the experiment's outcomes, metric by metric.
+pub(super) fn currency(metrics: &[(&str, &Answer)]) -> Gate {
+    const TITLE: &str = "One currency";
+    let codes = |answer: &Answer| {
+        let code = |of: &crate::ledger::answer::OfCurrency| of.currency.clone().unwrap_or_else(|| "none".to_owned());
+        answer.currencies.iter().map(code).collect::<Vec<_>>().join(", ")
     };
-    gate("currency", "One currency", level, text)
+    if let Some((metric, answer)) = metrics.iter().find(|(_, answer)| answer.is_mixed()) {
+        let text = format!("The values of {metric} come in {}, which cannot be added up.", codes(answer));
+        return gate("currency", TITLE, Level::Red, text);
+    }
+    let left_out =
+        |answer: &Answer| answer.currencies.iter().filter(|of| of.left_out).map(|of| whole(of.outcomes)).sum::<i64>();
+    if let Some((metric, answer)) = metrics.iter().find(|(_, answer)| left_out(answer) > 0) {
+        let text = format!("{} outcomes of {metric} are of another currency and left out.", count(left_out(answer)));
+        return gate("currency", TITLE, Level::Amber, text);
+    }
+    if metrics.iter().all(|(_, answer)| answer.currencies.is_empty()) {
+        return gate("currency", TITLE, Level::Neutral, "Not yet: no outcome has a value.".to_owned());
+    }
+    gate("currency", TITLE, Level::Green, "Values come in one currency.".to_owned())
 }
 
 pub(super) fn crawlers(crawlers: i64, visits: i64) -> Gate {
     let text = format!("{} requests of crawlers were kept out, beside {} of people.", count(crawlers), count(visits));
-    gate("crawlers", "Crawlers kept out", Level::Green, text)
+    gate("crawlers", "Crawlers kept out", Level::Neutral, text)
 }
 
 /// Whether the record answered everything: what it did not looks as if nothing had happened.
@@ -208,9 +282,4 @@ pub(super) fn record(failed: usize) -> Gate {
 /// Why there is no answer: the first red gate.
 pub(super) fn first_red(gates: &[Gate]) -> Option<&Gate> {
     gates.iter().find(|gate| gate.level == Level::Red)
-}
-
-/// The state of a verdict that gates forbid.
-pub(super) fn state_of(gate: &Gate) -> State {
-    if gate.name == "units" { State::Empty } else { State::Untrusted }
 }

@@ -63,7 +63,31 @@ pub(super) fn lifts([low, high]: [f64; 2]) -> String {
     format!("{} to {}", lift(low), lift(high))
 }
 
-/// A p-value: `0.031`, `below 0.0001`.
+/// A p-value: `0.031`, `below 0.0001`, `1`.
 pub(super) fn p_value(p: f64) -> String {
-    if p < 0.0001 { "below 0.0001".to_owned() } else { format!("{p:.4}") }
+    if p < 0.0001 {
+        return "below 0.0001".to_owned();
+    }
+    let text = format!("{p:.4}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text.is_empty() { "0".to_owned() } else { text.to_owned() }
+}
+
+/// `1 visitor`, `12,345 visitors`.
+pub(super) fn counted(value: i64, (one, many): (&str, &str)) -> String {
+    format!("{} {}", count(value), if value == 1 { one } else { many })
+}
+
+/// Days, in whole weeks where they are: `2 weeks`, `10 days`.
+pub(super) fn days(value: i64) -> String {
+    match value {
+        0 => "0 days".to_owned(),
+        whole if whole % 7 == 0 => counted(whole / 7, ("week", "weeks")),
+        _ => counted(value, ("day", "days")),
+    }
+}
+
+/// A whole number of the record, as far as 64 bits go.
+pub(super) fn whole(value: i128) -> i64 {
+    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
 }

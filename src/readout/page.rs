@@ -1,15 +1,20 @@
 //! What every page of the readout has.
 
 use super::gate::{Gate, Level};
-use super::types::{Results, State};
-use crate::document::Status;
+use super::types::{Phase, Results, State};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// The pages' style, alone inside `<style>`: its hash is what the content security policy allows.
 pub const STYLE: &str = include_str!("style.css");
 
-/// A page around its content.
-pub(super) fn page(title: &str, content: &Markup) -> String {
+/// Where the pages are.
+pub(super) const ROOT: &str = "/_sortition/experiments";
+
+/// The pages that every page leads to, by path and name.
+const PLACES: [(&str, &str); 3] = [("", "Experiments"), ("/interactions", "Interactions"), ("/programme", "Programme")];
+
+/// A page around its content. `here` is its path below the root.
+pub(super) fn page(title: &str, here: &str, content: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -17,29 +22,71 @@ pub(super) fn page(title: &str, content: &Markup) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
-                title { (title) }
+                title { (title) " · Sortition" }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 a class="skip" href="#content" { "To the content" }
-                (content)
+                header {
+                    nav aria-label="Pages" {
+                        @for (path, name) in PLACES {
+                            @if path == here { a href={(ROOT) (path)} aria-current="page" { (name) } }
+                            @else { a href={(ROOT) (path)} { (name) } }
+                        }
+                    }
+                }
+                main id="content" { (content) }
             }
         }
     };
     page.into_string()
 }
 
-/// A document's status in words.
-pub(super) fn status(results: &Results) -> &'static str {
-    if results.killed {
-        return "killed: control for everybody";
+/// A table that becomes cards on a phone. `heads` are the columns, those that start with `#` of numbers; the first cell of a
+/// row names it.
+///
+/// Roles are written out, for a table that is laid out as blocks is none to a screen reader.
+pub(super) fn table(caption: &str, heads: &[&str], rows: &[Vec<Markup>]) -> Markup {
+    let head = |head: &str| head.trim_start_matches('#').to_owned();
+    let class = |head: Option<&&str>| if head.is_some_and(|head| head.starts_with('#')) { "n" } else { "t" };
+    html! {
+        table role="table" aria-label=(caption) {
+            thead role="rowgroup" { tr role="row" {
+                @for name in heads { th role="columnheader" class=(class(Some(name))) scope="col" { (head(name)) } }
+            } }
+            tbody role="rowgroup" {
+                @for row in rows {
+                    tr role="row" {
+                        @for (at, cell) in row.iter().enumerate() {
+                            @if at == 0 { th role="rowheader" scope="row" { (cell) } } @else {
+                                td role="cell" class=(class(heads.get(at))) data-h=(heads.get(at).map_or_else(String::new, |name| head(name))) { (cell) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
-    match results.status {
-        Status::Draft => "draft",
-        Status::Running if results.days_left == Some(0) => "ready for review",
-        Status::Running => "running",
-        Status::Paused => "paused",
-        Status::Completed => "completed",
+}
+
+/// A text as a cell.
+pub(super) fn cell(text: &str) -> Markup {
+    html! { (text) }
+}
+
+/// A status in words, with the class of its chip.
+pub(super) fn phase(results: &Results) -> (&'static str, &'static str) {
+    if results.decision.is_some() {
+        return ("decided", "chip done");
+    }
+    match results.phase {
+        Phase::Draft => ("draft", "chip"),
+        Phase::Scheduled => ("scheduled", "chip"),
+        Phase::Running => ("running", "chip live"),
+        Phase::Killed => ("killed", "chip bad"),
+        Phase::Paused => ("paused", "chip"),
+        Phase::ReadyForReview => ("ready for review", "chip warn"),
+        Phase::Completed => ("completed", "chip done"),
     }
 }
 
@@ -49,6 +96,7 @@ pub(super) fn class(state: State) -> &'static str {
         State::Winner => "verdict winner",
         State::Loser => "verdict loser",
         State::Untrusted => "verdict untrusted",
+        State::Futile | State::Inconclusive => "verdict shrug",
         State::Empty | State::Open => "verdict",
     }
 }
@@ -56,22 +104,29 @@ pub(super) fn class(state: State) -> &'static str {
 /// How bad a gate is, without relying on colour.
 pub(super) fn mark(level: Level) -> (&'static str, &'static str) {
     match level {
+        Level::Neutral => ("badge", "–"),
         Level::Green => ("badge green", "✓"),
         Level::Amber => ("badge amber", "! look:"),
         Level::Red => ("badge red", "✕ stop:"),
     }
 }
 
-/// Gates as badges; of the green ones only how many there are.
+/// How many gates are of a level.
+pub(super) fn how_many(gates: &[Gate], level: Level) -> usize {
+    gates.iter().filter(|gate| gate.level == level).count()
+}
+
+/// Gates as badges: those that somebody should look at, and of the green ones how many there are.
 pub(super) fn badges(gates: &[Gate]) -> Markup {
-    let green = gates.iter().filter(|gate| gate.level == Level::Green).count();
+    let green = how_many(gates, Level::Green);
     html! {
-        ul class="badges" aria-label="Trust gates" {
-            @for gate in gates.iter().filter(|gate| gate.level != Level::Green) {
+        ul class="badges" aria-label="Checks of the data" {
+            @for gate in gates.iter().filter(|gate| gate.level >= Level::Amber) {
                 @let (class, mark) = mark(gate.level);
                 li class=(class) title=(gate.text) { (mark) " " (gate.title) }
             }
-            li class="badge green" { "✓ " (green) " gates green" }
+            @if green > 0 { li class="badge green" { "✓ " (green) " data checks" } }
+            @else { li class="badge" { "– no data yet" } }
         }
     }
 }

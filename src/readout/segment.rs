@@ -1,44 +1,107 @@
-//! The primary metric in parts of the audience.
+//! The primary metric in parts of the audience, and whether the split holds in each.
 
-use super::answers::Answers;
-use super::metric::{Rule, Sums, compare};
+use super::compare::{Measured, Rule, compare};
+use super::number::whole;
 use super::types::{Part, Segment};
-use crate::document::{Experiment, MetricKind};
-use crate::ledger::readout::{Row, unit};
+use crate::document::{Experiment, Metric, MetricKind};
+use crate::ledger::answer::{Answer, Cells, PARTS, Units};
+use crate::stats::{Level, holm, srm};
 
-/// The dimensions of the record, and how many parts of each are shown.
-const DIMENSIONS: [(&str, usize); 3] = [("device", 4), ("country", 8), ("visitor_type", 3)];
+/// How many parts of a dimension are shown, the largest first.
+const MOST: usize = 8;
 
-/// The parts of each dimension, the largest first. `outcomes` are the primary metric's.
-pub(super) fn segments(experiment: &Experiment, answers: &Answers, kind: MetricKind, rule: Rule) -> Vec<Segment> {
-    let outcomes = answers.outcomes.first().map_or(&[][..], Vec::as_slice);
-    let in_dimension = |dimension: &'static str, most: usize| {
-        let rows = || answers.units.iter().filter(move |row| row.text(unit::DIMENSION) == dimension);
-        let mut values: Vec<(String, i64)> = Vec::new();
-        for row in rows() {
-            match values.iter_mut().find(|(value, _)| *value == row.text(unit::PART)) {
-                Some((_, units)) => *units += row.number(unit::UNITS),
-                None => values.push((row.text(unit::PART).to_owned(), row.number(unit::UNITS))),
+/// Units that each variant needs in a part before its lift is read.
+const FEWEST: i64 = 100;
+
+/// The parts of each dimension. `primary` is the primary metric with its answer.
+pub(super) fn segments(
+    experiment: &Experiment,
+    units: &Units,
+    primary: Option<(&Metric, &Answer)>,
+    rule: Rule,
+) -> Vec<Segment> {
+    let ids: Vec<&str> = experiment.variants.iter().map(|variant| variant.id.as_str()).collect();
+    let versions = units.versions().into_iter().map(|name| format!("version.{name}"));
+    let dimensions = PARTS.iter().map(|name| (*name).to_owned()).chain(versions);
+    let mut segments: Vec<Segment> =
+        dimensions.map(|dimension| segment(&ids, units, primary, rule, dimension)).filter(is_worth_showing).collect();
+    test_ratios(experiment, &mut segments);
+    segments
+}
+
+fn segment(ids: &[&str], units: &Units, primary: Option<(&Metric, &Answer)>, rule: Rule, dimension: String) -> Segment {
+    let part = |(value, total): (String, i128)| {
+        let of = |id: &&str| whole(units.part(&dimension, &value, id).units);
+        let by_variant: Vec<i64> = ids.iter().map(of).collect();
+        let small = by_variant.iter().any(|units| *units < FEWEST);
+        // why: a part's quantile would take the values of each part in their order, which no engine is asked for
+        let comparisons = match primary.filter(|(metric, _)| metric.kind != MetricKind::Quantile) {
+            Some((metric, answer)) => {
+                let arm = |id: &str| Measured::of(metric, answer.part(&dimension, &value, id));
+                let (first, rest) = ids.split_first().map_or(("", &[][..]), |(first, rest)| (*first, rest));
+                let control = arm(first);
+                rest.iter().map(|id| compare(id, &control, &arm(id), rule).0).collect()
             }
-        }
-        values.retain(|(_, units)| *units > 0);
-        values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        values.truncate(most);
-        let part = |(value, units): (String, i64)| {
-            let arm = |variant: &str| {
-                let of = |row: &&Row| row.text(unit::PART) == value && row.text(unit::VARIANT) == variant;
-                let units = rows().filter(of).map(|row| row.number(unit::UNITS)).sum();
-                let sums = Sums::of(outcomes, variant, |row| {
-                    row.text(unit::DIMENSION) == dimension && row.text(unit::PART) == value
-                });
-                sums.aggregate(kind, units)
-            };
-            let mut ids = experiment.variants.iter().map(|variant| variant.id.as_str());
-            let control = arm(ids.next().unwrap_or_default());
-            let comparisons = ids.map(|id| compare(id, &control, &arm(id), rule)).collect();
-            Part { value, units, comparisons }
+            None => Vec::new(),
         };
-        Segment { dimension, parts: values.into_iter().map(part).collect() }
+        Part { value, units: whole(total), by_variant, ratio_p: None, ratio_flagged: false, small, comparisons }
     };
-    DIMENSIONS.into_iter().map(|(dimension, most)| in_dimension(dimension, most)).collect()
+    let mut parts = units.parts(&dimension);
+    parts.truncate(MOST);
+    Segment { parts: parts.into_iter().map(part).collect(), dimension }
+}
+
+/// A dimension of which nothing is known but "unknown" tells nothing: its producer could not know.
+fn is_worth_showing(segment: &Segment) -> bool {
+    segment.parts.iter().any(|part| !part.value.is_empty())
+        && !(segment.dimension == "fallback" && segment.parts.iter().all(|part| !is_true(&part.value)))
+}
+
+/// Whether a part of a yes-or-no dimension is "yes".
+fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "true")
+}
+
+/// Each part's own sample ratio test, after Holm over all of them.
+fn test_ratios(experiment: &Experiment, segments: &mut [Segment]) {
+    let weights = experiment.shares();
+    let test = |part: &Part| {
+        let counts: Vec<f64> = part.by_variant.iter().map(|units| *units as f64).collect();
+        // why: a version or a fallback may belong to one variant alone, and parts of a few units are no test
+        (!part.small).then(|| srm(&counts, &weights, Level::ONE_IN_A_THOUSAND).ok()?.p).flatten()
+    };
+    let tested = |segment: &Segment| PARTS.contains(&segment.dimension.as_str()) && segment.dimension != "fallback";
+    let p_values: Vec<Option<f64>> =
+        segments.iter().filter(|one| tested(one)).flat_map(|one| one.parts.iter().map(test)).collect();
+    let mut adjusted = holm(&p_values, Level::ONE_IN_A_THOUSAND).into_iter();
+    for part in segments.iter_mut().filter(|one| tested(one)).flat_map(|one| &mut one.parts) {
+        if let Some(adjusted) = adjusted.next().flatten() {
+            part.ratio_p = Some(adjusted.p);
+            part.ratio_flagged = adjusted.rejected;
+        }
+    }
+}
+
+/// A dimension in words.
+pub(super) fn title(dimension: &str) -> String {
+    match dimension {
+        "visitor_type" => "new and returning".to_owned(),
+        "referrer_host" => "referring site".to_owned(),
+        "logged_in" => "login".to_owned(),
+        "fallback" => "fallback to the control's origin".to_owned(),
+        other => match other.strip_prefix("version.") {
+            Some(name) => format!("version of {name}"),
+            None => other.to_owned(),
+        },
+    }
+}
+
+/// A part in words.
+pub(super) fn part_name(value: &str) -> &str {
+    match value {
+        "" => "unknown",
+        "1" | "true" => "yes",
+        "0" | "false" => "no",
+        other => other,
+    }
 }

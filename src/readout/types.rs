@@ -1,8 +1,11 @@
 //! What a readout says, as data: the JSON of the endpoint, and what the pages are made of.
 
 use super::Gate;
-use crate::document::{Method, Status};
+use crate::document::{Allocation, DecisionRecord, Method, Status, UnitKind};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub use super::measured::{Arm, Comparison, Metric, MetricRole, Point, Posterior, Series};
 
 /// One experiment's readout.
 #[derive(Clone, Debug, Serialize)]
@@ -15,14 +18,22 @@ pub struct Results {
     pub hypothesis: String,
     /// Who answers for it.
     pub owner: String,
+    /// Who answers for what of it, by role.
+    pub owners: BTreeMap<String, String>,
     /// Who takes it back, and when.
     pub rollback: [String; 2],
     /// Where it is in its life, as the document says.
     pub status: Status,
+    /// Where it is in its life, with the clock and the kill switch in mind.
+    pub phase: Phase,
     /// Whether the key `kill` gives everybody the control.
     pub killed: bool,
     /// Which start of it this is about.
     pub iteration: u32,
+    /// Who is counted.
+    pub unit: UnitKind,
+    /// Who moves the weights.
+    pub allocation: Allocation,
     /// RFC 3339.
     pub starts_at: Option<String>,
     /// RFC 3339.
@@ -33,10 +44,12 @@ pub struct Results {
     pub method: Method,
     /// The confidence of the intervals.
     pub confidence: f64,
-    /// People who met a variant, contaminated ones left out.
+    /// Units that met a variant, contaminated ones left out.
     pub units: i64,
-    /// People left out because they met more than one variant.
+    /// Units left out because they met more than one variant.
     pub contaminated: i64,
+    /// Units left out because the document does not have their variant (any more).
+    pub unknown: i64,
     /// The variants, control first.
     pub variants: Vec<Variant>,
     /// The answer.
@@ -49,12 +62,20 @@ pub struct Results {
     pub progress: Option<Progress>,
     /// New units by day.
     pub days: Vec<Day>,
-    /// The primary metric's lift as it was at the end of each day.
-    pub series: Vec<Series>,
     /// The primary metric in parts of the audience.
     pub segments: Vec<Segment>,
+    /// Outcomes of the primary metric's event by hours since the exposure.
+    pub delays: Vec<Delay>,
+    /// Experiments that ran on the same units, and whether they change each other's effect.
+    pub interactions: Vec<Overlap>,
     /// How the origin answered, by variant.
     pub health: Vec<Health>,
+    /// Whether its guard keeps the traffic below what the document says, and why.
+    pub held: Option<Held>,
+    /// Of a bandit: the weights that are in force.
+    pub bandit: Option<Bandit>,
+    /// What was decided.
+    pub decision: Option<DecisionRecord>,
     /// Stops before the time.
     pub endings: Vec<Ending>,
     /// Who changed what, the newest first.
@@ -63,15 +84,55 @@ pub struct Results {
     pub computed_at: String,
 }
 
+/// Where an experiment is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Being written.
+    Draft,
+    /// It starts later.
+    Scheduled,
+    /// On.
+    Running,
+    /// Everybody gets the control, by the kill switch.
+    Killed,
+    /// Off for now.
+    Paused,
+    /// Past its planned end, and nobody has decided.
+    ReadyForReview,
+    /// Over.
+    Completed,
+}
+
 /// A variant and its units.
 #[derive(Clone, Debug, Serialize)]
 pub struct Variant {
     /// Its id.
     pub id: String,
+    /// Its name for people; empty: none.
+    pub name: String,
+    /// What it shows, in the words of its makers.
+    pub description: String,
     /// The share of units that the document's weights promise, 0 to 1.
     pub share: f64,
     /// Its units.
     pub units: i64,
+    /// What it changes, a sentence each.
+    pub changes: Vec<Change>,
+    /// A link that shows it without assigning anybody, where one can be made.
+    pub preview: Option<String>,
+    /// Whether the archive has a picture of it.
+    pub picture: bool,
+}
+
+/// What a variant changes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Change {
+    /// In words.
+    pub text: String,
+    /// How many elements the step changed in the isolate that answers, since it started; absent: not a step of the page,
+    /// or not seen.
+    pub hits: Option<u64>,
 }
 
 /// What can be said about the question.
@@ -88,6 +149,10 @@ pub enum State {
     Winner,
     /// Every variant is worse, or one is and none is better.
     Loser,
+    /// The effect that it was planned for is excluded.
+    Futile,
+    /// The planned end is here, and no difference can be told.
+    Inconclusive,
 }
 
 /// The answer, in one sentence.
@@ -99,81 +164,8 @@ pub struct Verdict {
     pub variant: Option<String>,
     /// The sentence.
     pub text: String,
-}
-
-/// What a metric is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MetricRole {
-    /// Decides.
-    Primary,
-    /// Explains.
-    Secondary,
-    /// Must not get worse.
-    Guardrail,
-}
-
-/// A metric's results.
-#[derive(Clone, Debug, Serialize)]
-pub struct Metric {
-    /// Its id.
-    pub id: String,
-    /// What it is for.
-    pub role: MetricRole,
-    /// `proportion`, `mean` or `ratio`.
-    pub kind: crate::document::MetricKind,
-    /// The currency of its values; absent for proportions and where the values have none.
-    pub currency: Option<String>,
-    /// Per variant: the mean (a share, a value per unit, a ratio) in major units of the currency.
-    pub means: Vec<Option<f64>>,
-    /// Treatments against the control.
-    pub comparisons: Vec<Comparison>,
-}
-
-/// A treatment against the control. Differences are in the unit of the means, lifts relative to the control.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Comparison {
-    /// The treatment.
-    pub variant: String,
-    /// `OK`, or why nothing can be inferred.
-    pub status: &'static str,
-    /// Treatment minus control.
-    pub difference: Option<f64>,
-    /// The interval of the difference, which decides.
-    pub interval: Option<[f64; 2]>,
-    /// The p-value of the method: always-valid, or of one look.
-    pub p: Option<f64>,
-    /// The same, corrected after Holm for all treatments and metrics.
-    pub p_holm: Option<f64>,
-    /// The same, corrected after Benjamini and Hochberg.
-    pub p_bh: Option<f64>,
-    /// Whether the interval excludes zero.
-    pub significant: bool,
-    /// The relative lift: 0.1 is +10 %.
-    pub lift: Option<f64>,
-    /// Fieller's interval of the lift; absent where the control's mean is too uncertain.
-    pub lift_interval: Option<[f64; 2]>,
-    /// Of a guardrail: `pass`, `harm` or `inconclusive`.
-    pub guardrail: Option<&'static str>,
-    /// Of a guardrail: the relative change that is tolerated.
-    pub margin: Option<f64>,
-    /// The Bayesian view.
-    pub posterior: Option<Posterior>,
-}
-
-/// The Bayesian view of a comparison.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Posterior {
-    /// The probability that the treatment is better.
-    pub chance_to_win: f64,
-    /// The credible interval of the difference; absent where only counts could be compared.
-    pub interval: Option<[f64; 2]>,
-    /// What keeping the control costs on average, in the unit of the means.
-    pub loss_control: f64,
-    /// What taking the treatment costs on average.
-    pub loss_treatment: f64,
-    /// `winner`, `loser` or `inconclusive`.
-    pub decision: &'static str,
+    /// What to do about it; empty: nothing.
+    pub next: String,
 }
 
 /// How far the sample is.
@@ -183,10 +175,14 @@ pub struct Progress {
     pub mde: f64,
     /// Units needed, of all variants together.
     pub needed: u64,
-    /// Days to go at the pace of the last seven days; absent where nobody came.
+    /// Days to go at the pace of the last seven days, until the end of a whole week; absent where nobody came.
     pub days_to_go: Option<u64>,
+    /// Whole days since the first exposure.
+    pub days_run: i64,
     /// The smallest relative lift that one look at the present units would find.
     pub detectable: Option<f64>,
+    /// Whether the always-valid interval excludes the planned effect for every treatment.
+    pub futile: bool,
 }
 
 /// New units on a day, per variant.
@@ -198,31 +194,11 @@ pub struct Day {
     pub units: Vec<i64>,
 }
 
-/// A treatment's lift over time.
-#[derive(Clone, Debug, Serialize)]
-pub struct Series {
-    /// The treatment.
-    pub variant: String,
-    /// By day; days on which nothing could be inferred are missing.
-    pub points: Vec<Point>,
-}
-
-/// A lift at the end of a day.
-#[derive(Clone, Debug, Serialize)]
-pub struct Point {
-    /// The day.
-    pub day: String,
-    /// The relative lift until then.
-    pub lift: f64,
-    /// Its always-valid interval; absent where the control's mean is too uncertain.
-    pub interval: Option<[f64; 2]>,
-}
-
 /// A dimension of the audience.
 #[derive(Clone, Debug, Serialize)]
 pub struct Segment {
-    /// `device`, `country` or `visitor_type`.
-    pub dimension: &'static str,
+    /// Such as `device` or `country`; `version.NAME` for the versions that an origin told.
+    pub dimension: String,
     /// Its parts, the largest first.
     pub parts: Vec<Part>,
 }
@@ -234,8 +210,57 @@ pub struct Part {
     pub value: String,
     /// Its units, of all variants.
     pub units: i64,
+    /// Its units by variant, in their order.
+    pub by_variant: Vec<i64>,
+    /// The p-value of its sample ratio test after Holm, over all parts of all dimensions.
+    pub ratio_p: Option<f64>,
+    /// Whether that is below one in a thousand.
+    pub ratio_flagged: bool,
+    /// Whether a variant has fewer than 100 units in it: its lift says nothing.
+    pub small: bool,
     /// Treatments against the control in it.
     pub comparisons: Vec<Comparison>,
+}
+
+/// Outcomes by hours since the exposure.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Delay {
+    /// From so many hours on, until the next one's.
+    pub hours: i64,
+    /// How many outcomes.
+    pub outcomes: i64,
+    /// Their share of all, from the exposure until the end of this row.
+    pub until: f64,
+}
+
+/// Two experiments on the same units.
+#[derive(Clone, Debug, Serialize)]
+pub struct Overlap {
+    /// The other experiment.
+    pub experiment: String,
+    /// Units that met both.
+    pub units: i64,
+    /// The tests, one for each treatment of one with each of the other.
+    pub tests: Vec<OverlapTest>,
+}
+
+/// The difference of differences of a treatment of each.
+#[derive(Clone, Debug, Serialize)]
+pub struct OverlapTest {
+    /// This experiment's treatment.
+    pub variant: String,
+    /// The other's.
+    pub other: String,
+    /// Units in the smallest of the four cells.
+    pub smallest: i64,
+    /// What the other treatment adds to this one's effect, relative to the mean of those who met neither.
+    pub relative: Option<f64>,
+    /// The p-value of one look.
+    pub p: Option<f64>,
+    /// The same after Benjamini and Hochberg over all pairs.
+    pub p_bh: Option<f64>,
+    /// Whether that is below 5 %.
+    pub found: bool,
 }
 
 /// How the origin answered a variant's page requests.
@@ -251,6 +276,32 @@ pub struct Health {
     pub p50_ms: Option<u32>,
     /// 95 % did.
     pub p95_ms: Option<u32>,
+}
+
+/// What the guard keeps back.
+#[derive(Clone, Debug, Serialize)]
+pub struct Held {
+    /// The traffic that is in force, in per cent.
+    pub percent: f64,
+    /// What the document would have by now.
+    pub wants: f64,
+    /// What it waits for, a sentence.
+    pub waits_for: String,
+}
+
+/// Weights that move.
+#[derive(Clone, Debug, Serialize)]
+pub struct Bandit {
+    /// By variant, in their order: the share that is in force, 0 to 1.
+    pub shares: Vec<f64>,
+    /// By variant: how probable it is that it is the best.
+    pub chances: Vec<f64>,
+    /// By variant: the mean by inverse propensity weights, in the unit of the primary metric's means, and its error.
+    pub means: Vec<Option<[f64; 2]>>,
+    /// By variant: the shares that what is known by now asks for; empty where nothing can be told.
+    pub next: Vec<f64>,
+    /// By day and variant: the share of the new units.
+    pub history: Vec<(String, Vec<f64>)>,
 }
 
 /// A stop before the time.
@@ -278,4 +329,14 @@ pub struct AuditEntry {
     pub to: String,
     /// What changed, a line each.
     pub summary: Vec<String>,
+}
+
+/// The words for one and for many of those who are counted.
+#[must_use]
+pub fn noun(unit: UnitKind) -> (&'static str, &'static str) {
+    match unit {
+        UnitKind::Visitor => ("visitor", "visitors"),
+        UnitKind::User => ("user", "users"),
+        UnitKind::Session => ("session", "sessions"),
+    }
 }

@@ -1,70 +1,73 @@
-//! The answer in one plain sentence.
+//! The answer in one plain sentence, and what to do about it.
 
-use super::gate::{Gate, Level, first_red, state_of};
-use super::number::{confidence, count, grouped, lift, lifts, percent};
-use super::types::{Comparison, Metric, MetricRole, Progress, State, Variant, Verdict};
-use crate::document::{Method, MetricKind, Status};
+use super::gate::{Gate, Level, first_red};
+use super::number::{confidence, counted, days, lift, lifts, percent};
+use super::shown::value;
+use super::types::{Comparison, Metric, MetricRole, Phase, Progress, State, Variant, Verdict};
+use crate::document::{Allocation, DecisionRecord, Method, Verdict as Decided};
 use crate::stats::Direction;
 
 /// What a verdict rests on.
 pub(super) struct Grounds<'a> {
+    pub(super) id: &'a str,
     pub(super) gates: &'a [Gate],
     pub(super) metrics: &'a [Metric],
     pub(super) variants: &'a [Variant],
     pub(super) progress: Option<Progress>,
     pub(super) units: i64,
+    pub(super) noun: (&'static str, &'static str),
     pub(super) method: Method,
     pub(super) confidence: f64,
+    pub(super) allocation: Allocation,
     /// Whether the experiment is past its end.
     pub(super) is_over: bool,
+    /// Whole days since the first exposure, and how many it runs at least.
+    pub(super) days_run: i64,
+    pub(super) min_days: i64,
     pub(super) direction: Direction,
     /// Whether the record was asked at all.
     pub(super) asked: bool,
-    pub(super) status: Status,
+    pub(super) phase: Phase,
+    pub(super) starts_at: Option<&'a str>,
+    pub(super) decision: Option<&'a DecisionRecord>,
 }
 
 fn say(state: State, variant: Option<&str>, text: String) -> Verdict {
-    Verdict { state, variant: variant.map(str::to_owned), text }
+    Verdict { state, variant: variant.map(str::to_owned), text, next: String::new() }
 }
 
-/// A mean with its unit.
-pub(super) fn mean(metric: &Metric, value: f64) -> String {
-    match metric.kind {
-        MetricKind::Proportion => percent(value),
-        _ => match &metric.currency {
-            Some(currency) => format!("{} {currency}", grouped(value, 2)),
-            None => grouped(value, 2),
-        },
+impl Verdict {
+    fn then(mut self, next: String) -> Self {
+        self.next = next;
+        self
     }
 }
 
 pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
-    if !grounds.asked {
-        let text = if grounds.status == Status::Draft {
-            "A draft: nobody meets it."
-        } else {
-            "Open it for its numbers: the list is long."
-        };
-        return say(State::Empty, None, text.to_owned());
-    }
-    if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "record" && gate.level == Level::Red) {
-        return say(State::Untrusted, None, format!("No winner is shown: {}", lower(&gate.text)));
-    }
-    if grounds.units == 0 {
-        return say(State::Empty, None, "Nobody has met it yet.".to_owned());
+    if let Some(early) = before_any_number(grounds) {
+        return early;
     }
     if let Some(gate) = first_red(grounds.gates) {
         let text = format!("No winner is shown: {}", lower(&gate.text));
-        return say(state_of(gate), None, text);
+        let next = "Find the fault first; the numbers below are for that, not for deciding.".to_owned();
+        return say(State::Untrusted, None, text).then(next);
     }
     let Some(primary) = grounds.metrics.iter().find(|metric| metric.role == MetricRole::Primary) else {
-        return say(State::Open, None, "No primary metric is named, so nothing can be decided.".to_owned());
+        return say(State::Open, None, "No primary metric is named, so nothing can be decided.".to_owned())
+            .then("Name one in metrics.primary.".to_owned());
     };
     let broken = breakers(grounds.metrics).next().map(|(metric, broken)| {
         let numbers = evidence(grounds, metric, broken);
         let text = format!("Take {} back: it breaks the guardrail {}: {numbers}", broken.variant, metric.id);
-        say(State::Loser, Some(&broken.variant), text)
+        let next = format!("`sortition kill {}` gives everybody the control at once.", grounds.id);
+        say(State::Loser, Some(&broken.variant), text).then(next)
     });
+    if grounds.allocation == Allocation::Bandit {
+        return broken.unwrap_or_else(|| bandit(grounds, primary));
+    }
+    if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "units" && gate.level == Level::Neutral) {
+        return say(State::Empty, None, format!("No winner is shown: {}", lower(&gate.text)));
+    }
     if grounds.method == Method::Fixed && !grounds.is_over {
         let needed = grounds.progress.map(|progress| progress.needed as f64);
         if needed.is_none_or(|needed| (grounds.units as f64) < needed) {
@@ -79,61 +82,147 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
     let sign = if grounds.direction == Direction::HigherIsBetter { 1.0 } else { -1.0 };
     let decided = |comparison: &Comparison| match grounds.method {
         Method::Bayesian => match comparison.posterior.map(|posterior| posterior.decision) {
-            Some("winner") => 1.0,
-            Some("loser") => -1.0,
-            _ => 0.0,
+            Some("winner") => 1,
+            Some("loser") => -1,
+            _ => 0,
         },
-        _ if comparison.significant => sign * comparison.difference.unwrap_or(0.0),
-        _ => 0.0,
+        _ => comparison.better,
     };
     let best = primary
         .comparisons
         .iter()
-        .filter(|comparison| decided(comparison) > 0.0)
+        .filter(|comparison| decided(comparison) > 0)
         .max_by(|a, b| (sign * a.difference.unwrap_or(0.0)).total_cmp(&(sign * b.difference.unwrap_or(0.0))));
     if let Some(winner) = best {
-        let text = format!(
-            "{} wins: {}{}",
-            winner.variant,
-            evidence(grounds, primary, winner),
-            caution(grounds, &winner.variant)
-        );
-        return say(State::Winner, Some(&winner.variant), text);
+        let (caution, next) = caution(grounds, &winner.variant);
+        let numbers = evidence(grounds, primary, winner);
+        let text = format!("{} wins: {numbers}{caution}{}", winner.variant, haste(grounds));
+        return say(State::Winner, Some(&winner.variant), text).then(next);
     }
     if let Some(broken) = broken {
         return broken;
     }
-    if let Some(loser) = primary.comparisons.iter().find(|comparison| decided(comparison) < 0.0) {
-        let control = grounds.variants.first().map_or("", |variant| &variant.id);
-        let text = format!("Keep {control}. {} loses: {}", loser.variant, evidence(grounds, primary, loser));
-        return say(State::Loser, Some(&loser.variant), text);
+    let control = grounds.variants.first().map_or("", |variant| &variant.id);
+    if let Some(loser) = primary.comparisons.iter().find(|comparison| decided(comparison) < 0) {
+        let numbers = evidence(grounds, primary, loser);
+        let text = format!("Keep {control}. {} loses: {numbers}{}", loser.variant, haste(grounds));
+        let next = format!("`sortition decide {} keep --why …` keeps the result.", grounds.id);
+        return say(State::Loser, Some(&loser.variant), text).then(next);
     }
+    undecided(grounds, primary, control)
+}
+
+/// What is said where no number is needed.
+fn before_any_number(grounds: &Grounds<'_>) -> Option<Verdict> {
+    if let Some(decision) = grounds.decision {
+        return Some(of_decision(grounds, decision));
+    }
+    match grounds.phase {
+        Phase::Draft => return Some(say(State::Empty, None, "A draft: nobody meets it.".to_owned())),
+        Phase::Scheduled => {
+            let start = grounds.starts_at.map_or_else(String::new, super::date::moment);
+            return Some(say(State::Empty, None, format!("Scheduled: it starts on {start}.")));
+        }
+        _ => {}
+    }
+    if !grounds.asked {
+        return Some(say(State::Empty, None, "Open it for its numbers: the list is long.".to_owned()));
+    }
+    if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "record" && gate.level == Level::Red) {
+        return Some(say(State::Untrusted, None, format!("No winner is shown: {}", lower(&gate.text))));
+    }
+    (grounds.units == 0).then(|| say(State::Empty, None, "Nobody has met it yet.".to_owned()))
+}
+
+fn of_decision(grounds: &Grounds<'_>, decision: &DecisionRecord) -> Verdict {
+    let control = grounds.variants.first().map_or("", |variant| &variant.id);
+    let variant = decision.variant.as_ref().map_or(control, |variant| variant.as_str());
+    let (state, what) = match decision.what {
+        Decided::Ship => (State::Winner, format!("Decided: {variant} ships.")),
+        Decided::Keep => (State::Loser, format!("Decided: {control} stays.")),
+        Decided::Inconclusive => (State::Inconclusive, "Decided: it could not be told.".to_owned()),
+        Decided::Abort => (State::Empty, "Stopped, and not judged.".to_owned()),
+    };
+    let by = if decision.by.is_empty() { String::new() } else { format!(" by {}", decision.by) };
+    let at = super::date::long(&decision.at.to_string());
+    let text = format!("{what} {} ({at}{by})", decision.why.trim());
+    say(state, decision.variant.as_ref().map(|variant| variant.as_str()), text)
+}
+
+/// A bandit earns; it does not prove.
+fn bandit(grounds: &Grounds<'_>, primary: &Metric) -> Verdict {
+    let best = grounds.variants.iter().max_by(|a, b| a.units.cmp(&b.units)).map_or("", |variant| &variant.id);
+    let text = format!(
+        "A bandit: weights follow {}, and {best} has had the most {}. Its lifts are not those of an experiment.",
+        primary.id, grounds.noun.1
+    );
+    say(State::Open, None, text)
+}
+
+/// Nothing was found: not yet, not any more, or not at all.
+fn undecided(grounds: &Grounds<'_>, primary: &Metric, control: &str) -> Verdict {
     let Some(widest) = primary.comparisons.first() else {
         return say(State::Open, None, "There is no variant beside the control.".to_owned());
     };
-    let text = match widest.lift_interval {
+    let compatible = match widest.lift_interval {
         Some(interval) => format!(
-            "No difference can be told yet: {} changes {} by {}, and anything from {} is compatible with the data of {} units.",
+            "{} changes {} by {}, and anything from {} is compatible with the data of {}",
             widest.variant,
             primary.id,
             widest.lift.map_or_else(String::new, lift),
             lifts(interval),
-            count(grounds.units)
+            counted(grounds.units, grounds.noun)
         ),
-        None => format!(
-            "No difference can be told yet: {} units are too few for an interval of {}.",
-            count(grounds.units),
-            primary.id
-        ),
+        None => {
+            format!("{} are too few for an interval of {}", counted(grounds.units, grounds.noun), primary.id)
+        }
     };
-    say(State::Open, None, text)
+    let planned = grounds.progress.map(|progress| {
+        let sign = if grounds.direction == Direction::HigherIsBetter { 1.0 } else { -1.0 };
+        (progress, lift(sign * progress.mde))
+    });
+    if let Some((_, effect)) = planned.as_ref().filter(|(progress, _)| progress.futile) {
+        let text = format!("An effect of {effect} is excluded: {compatible}.");
+        let next = format!("Stop and keep {control}, unless an effect below {effect} is worth the wait.");
+        return say(State::Futile, None, text).then(next);
+    }
+    if grounds.is_over {
+        let text = format!("Inconclusive at the planned end: {compatible}.");
+        let next = match planned {
+            Some((progress, effect)) if (grounds.units as f64) < progress.needed as f64 => {
+                let more = progress.days_to_go.map_or_else(String::new, |left| {
+                    format!(" (about {} more)", days(i64::try_from(left).unwrap_or(i64::MAX)))
+                });
+                format!(
+                    "Keep {control}; or, where {effect} matters, extend it to {}{more}. Otherwise try something bolder.",
+                    counted(i64::try_from(progress.needed).unwrap_or(i64::MAX), grounds.noun)
+                )
+            }
+            _ => format!(
+                "Keep {control}, or try something bolder: `sortition decide {} inconclusive --why …`.",
+                grounds.id
+            ),
+        };
+        return say(State::Inconclusive, None, text).then(next);
+    }
+    say(State::Open, None, format!("No difference can be told yet: {compatible}."))
+}
+
+/// What a verdict before one whole week must say.
+fn haste(grounds: &Grounds<'_>) -> String {
+    let least = grounds.min_days.max(7);
+    if grounds.days_run >= least {
+        return String::new();
+    }
+    let run = counted(grounds.days_run, ("whole day", "whole days"));
+    format!(" It has run {run}: wait for {}, for people buy otherwise on other days of the week.", days(least))
 }
 
 /// The numbers behind a decision.
 fn evidence(grounds: &Grounds<'_>, metric: &Metric, comparison: &Comparison) -> String {
     let position = grounds.variants.iter().position(|variant| variant.id == comparison.variant).unwrap_or(0);
     let shown =
-        |at: usize| metric.means.get(at).copied().flatten().map_or_else(|| "?".to_owned(), |value| mean(metric, value));
+        |at: usize| metric.means.get(at).copied().flatten().map_or_else(|| "?".to_owned(), |mean| value(metric, mean));
     let change = comparison.lift.map_or_else(String::new, |value| format!(", {}", lift(value)));
     let interval = match comparison.lift_interval {
         Some(interval) => format!(" ({} interval {})", confidence(grounds.confidence), lifts(interval)),
@@ -153,16 +242,13 @@ fn evidence(grounds: &Grounds<'_>, metric: &Metric, comparison: &Comparison) -> 
 /// Treatments that break a guardrail, with it.
 fn breakers(metrics: &[Metric]) -> impl Iterator<Item = (&Metric, &Comparison)> {
     metrics.iter().flat_map(|metric| {
-        metric
-            .comparisons
-            .iter()
-            .filter(|comparison| comparison.guardrail == Some("harm"))
-            .map(move |one| (metric, one))
+        let broken = metric.comparisons.iter().filter(|comparison| comparison.guardrail == Some("harm"));
+        broken.map(move |one| (metric, one))
     })
 }
 
-/// What stands against taking a winner.
-fn caution(grounds: &Grounds<'_>, variant: &str) -> String {
+/// What stands against taking a winner, and what to do then.
+fn caution(grounds: &Grounds<'_>, variant: &str) -> (String, String) {
     let guarded = |verdict: &'static str| {
         grounds.metrics.iter().find(|metric| {
             metric
@@ -172,11 +258,16 @@ fn caution(grounds: &Grounds<'_>, variant: &str) -> String {
         })
     };
     if let Some(metric) = guarded("harm") {
-        return format!(" But it breaks the guardrail {}: do not ship it as it is.", metric.id);
+        let text = format!(" But it breaks the guardrail {}: do not ship it as it is.", metric.id);
+        return (text, format!("Mend what {} lost, and start over with a new iteration.", metric.id));
     }
+    let next = format!("`sortition decide {} ship {variant} --why …` keeps the result.", grounds.id);
     match guarded("inconclusive") {
-        Some(metric) => format!(" The guardrail {} is not shown to hold yet.", metric.id),
-        None => String::new(),
+        Some(metric) => {
+            let wait = format!("Wait until the guardrail {} is shown to hold, or decide without it.", metric.id);
+            (format!(" The guardrail {} is not shown to hold yet.", metric.id), wait)
+        }
+        None => (String::new(), next),
     }
 }
 

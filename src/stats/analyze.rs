@@ -9,6 +9,7 @@ mod fields;
 mod inference;
 mod planning;
 mod quality;
+mod several;
 
 use serde_json::{Map, Value, json};
 
@@ -35,6 +36,10 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("multiple", quality::multiple),
     ("novelty", quality::novelty),
     ("winsor", quality::winsor),
+    ("quantile", several::quantile),
+    ("interaction", several::interaction),
+    ("bandit", several::bandit),
+    ("shrink", several::shrink),
     ("power_n", planning::power_n),
     ("power_at", planning::power_at),
     ("mde_at", planning::mde_at),

@@ -148,6 +148,18 @@ impl Comparison {
         Ok(Self { control: a, treatment: b, theta })
     }
 
+    /// Compares arms whose moments are known another way, such as quantiles.
+    ///
+    /// # Errors
+    /// The first [`Refusal`] of the two arms, and [`Refusal::ZeroVariance`].
+    pub fn of_moments(control: Result<Moments, Refusal>, treatment: Result<Moments, Refusal>) -> Result<Self, Refusal> {
+        let (control, treatment) = both(control, treatment)?;
+        if control.variance <= 0.0 || treatment.variance <= 0.0 {
+            return Err(Refusal::ZeroVariance);
+        }
+        Ok(Self { control, treatment, theta: None })
+    }
+
     /// Units of both arms.
     pub fn units(&self) -> f64 {
         self.control.n + self.treatment.n

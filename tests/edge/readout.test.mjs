@@ -79,9 +79,11 @@ const basic = (token, user = "anybody") => `Basic ${Buffer.from(`${user}:${token
 const get = (path, authorization = basic(TOKEN), more = {}) =>
   platform.ask(`/_sortition/${path}`, { ...more, headers: { ...(authorization && { Authorization: authorization }) } });
 const json = async (path) => JSON.parse((await get(path)).text);
+// columns that are not given are null
+const COLUMNS = { exposures: 21, conversions: 17 };
 const insert = (table, rows) =>
   platform.env.LEDGER.prepare(
-    `INSERT INTO ${table} SELECT ${rows[0].map((_, n) => `value ->> ${n}`)} FROM json_each(?1) WHERE true`,
+    `INSERT INTO ${table} SELECT ${Array.from({ length: COLUMNS[table] ?? rows[0].length }, (_, n) => `value ->> ${n}`)} FROM json_each(?1) WHERE true`,
   )
     .bind(JSON.stringify(rows))
     .run();
@@ -199,7 +201,7 @@ describe("the pages", () => {
       const hash = createHash("sha256").update(style).digest("base64");
       assert.equal(
         headers["content-security-policy"],
-        `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+        `default-src 'none'; style-src 'sha256-${hash}'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`,
       );
       assert.equal(headers["cache-control"], "no-store");
       assert.equal(headers["x-robots-tag"], "noindex");
@@ -260,7 +262,7 @@ describe("the guard", () => {
     ...[requests, 0, 0, 0, 0, 0, 0, 0],
   ];
   const tick = () => platform.worker.scheduled({ cron: "*/5 * * * *" });
-  const kill = async () => JSON.parse((await platform.env.CONFIG.get("kill")) ?? "null");
+  const kill = async () => JSON.parse((await platform.env.CONFIG.get("kill-guard")) ?? "null");
 
   test("errors of both variants alike, or too few of them, end nothing", async () => {
     await insert("origin_health", [health("control", 5000, 500), health("bold", 5000, 520)]);
@@ -269,7 +271,8 @@ describe("the guard", () => {
   });
 
   test("errors of one variant only: control everywhere, beside what was killed before; recorded, told once, on the page", async () => {
-    await platform.env.CONFIG.put("kill", JSON.stringify({ experiments: ["flag"] }));
+    const people = JSON.stringify({ experiments: ["flag"] });
+    await platform.env.CONFIG.put("kill", people);
     await platform.env.LEDGER.exec("DELETE FROM origin_health");
     await insert("origin_health", [
       health("control", 300, 0),
@@ -277,7 +280,8 @@ describe("the guard", () => {
       health("bold", 100, 37, "other"),
     ]);
     await tick();
-    assert.deepEqual(await kill(), { experiments: ["flag", "hero"] });
+    assert.deepEqual(await kill(), { experiments: ["hero"] });
+    assert.equal(await platform.env.CONFIG.get("kill"), people, "what people wrote is left alone");
     await until(async () => {
       const { text } = await platform.ask("/");
       return !text.includes("Hello");
@@ -303,7 +307,7 @@ describe("the guard", () => {
     assert.equal(notices.length, 2, "once is enough");
     const { text } = await get("experiments/hero");
     assert.match(text, /Ended early because of bold: errors in iteration 1/);
-    assert.match(text, /killed: control for everybody/);
+    assert.match(text, /<span class="chip bad">killed<\/span>/);
     assert.match(text, /kill by sortition/);
     assert.equal(
       (await json("experiments/hero.json")).gates.find((gate) => gate.name === "ended_early").level,
@@ -317,7 +321,7 @@ describe("the guard", () => {
     const before = await json("experiments/careful.json");
     assert.equal(before.metrics[1].comparisons[0].guardrail, "harm");
     await tick();
-    assert.deepEqual(await kill(), { experiments: ["flag", "hero", "careful"] });
+    assert.deepEqual(await kill(), { experiments: ["hero", "careful"] });
     assert.match(JSON.parse(notices.at(-1).body).ended_reason, /^guardrail in iteration 1: revenue is worse in bold/);
   });
 
@@ -343,7 +347,7 @@ describe("the guard", () => {
     );
     assert.deepEqual(told, { control: 0 });
     await tick();
-    assert.deepEqual(await kill(), { experiments: ["flag", "hero", "careful", "sick"] });
+    assert.deepEqual(await kill(), { experiments: ["hero", "careful", "sick"] });
     await until(async () => (await visit()) === 200, "the control");
     assert.deepEqual(await Promise.all(Array.from({ length: 20 }, visit)), Array(20).fill(200));
     const page = await until(async () => {
@@ -355,6 +359,51 @@ describe("the guard", () => {
       /Ended early because of bold: errors in iteration 1: the origin failed for bold in \d+ of \d+ requests/,
     );
     assert.match(page, /within \d+ ms/);
+  });
+
+  test("a decided experiment's results are kept in the archive, and shown when it has left the document", async () => {
+    const before = JSON.parse(await platform.env.CONFIG.get("config"));
+    const decision = { what: "ship", variant: "bold", by: "ada", at: "2026-11-20T00:00:00Z", why: "It sells <more>." };
+    const decided = structuredClone(before);
+    Object.assign(
+      decided.experiments.find(({ id }) => id === "careful"),
+      { decision, winner: "bold" },
+    );
+    await platform.env.CONFIG.put("config", JSON.stringify(decided));
+    await tick();
+    const kept = await until(() => platform.env.ARCHIVE.get("results/careful/1.json"), "the frozen results");
+    const { verdict, units } = JSON.parse(await kept.text());
+    assert.match(verdict.text, /^Decided: bold ships\. It sells <more>\. \(20 Nov 2026 by ada\)/);
+    assert.ok(units > 0);
+    const first = (await platform.env.ARCHIVE.head("results/careful/1.json")).etag;
+    await tick();
+    assert.equal((await platform.env.ARCHIVE.head("results/careful/1.json")).etag, first, "frozen is frozen");
+    const programme = await get("experiments/programme");
+    assert.match(programme.text, /bold shipped/);
+    assert.match(programme.text, /It sells &lt;more&gt;\./);
+    decided.experiments = decided.experiments.filter(({ id }) => id !== "careful");
+    await platform.env.CONFIG.put("config", JSON.stringify(decided));
+    const gone = await get("experiments/careful");
+    assert.equal(gone.status, 200);
+    assert.match(gone.text, /Decided: bold ships/);
+    assert.equal((await json("experiments/careful.json")).units, units);
+    assert.equal((await get("experiments/never")).status, 404);
+    await platform.env.CONFIG.put("config", JSON.stringify(before));
+  });
+
+  test("the board filters and sorts by its query, and takes nothing else from it", async () => {
+    const names = async (query) => {
+      const { text } = await get(`experiments?${query}`);
+      assert.doesNotMatch(text.replace(/<style>[\s\S]*?<\/style>/, ""), /<script|<img/);
+      return [...text.matchAll(/<a href="\/_sortition\/experiments\/([a-z]+)">/g)]
+        .map(([, id]) => id)
+        .filter((id) => !["interactions", "holdout", "programme"].includes(id));
+    };
+    assert.deepEqual(await names("q=quie"), ["quiet"]);
+    assert.deepEqual(await names("q=nothing-is-called-so"), []);
+    assert.deepEqual((await names("sort=units")).slice(0, 1), ["careful"]);
+    assert.deepEqual(await names(`q=${encodeURIComponent(HOSTILE)}&owner=${encodeURIComponent(HOSTILE)}`), ["hero"]);
+    assert.ok((await names("status=killed")).includes("hero"));
   });
 
   test("a kill key that cannot be read is not touched: it kills everything as it is", async () => {

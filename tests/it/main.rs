@@ -4,7 +4,9 @@
 
 mod architecture;
 mod assignments;
+mod bandit;
 mod boundary;
+mod guard;
 mod hash;
 mod caching;
 mod check;
@@ -19,6 +21,7 @@ mod hostile;
 mod laws;
 mod ledger;
 mod ledger_answer;
+mod ledger_question;
 mod nearest;
 mod origin_health;
 mod pages;

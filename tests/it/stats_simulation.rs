@@ -10,7 +10,7 @@ use sortition_engine::stats::{
 const DAYS: usize = 14;
 
 /// SplitMix64: small, seeded, the same everywhere.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn bits(&mut self) -> u64 {
@@ -21,12 +21,12 @@ impl Random {
     }
 
     /// Uniform in 0..1.
-    fn unit(&mut self) -> f64 {
+    pub(super) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Successes among `n` draws of probability `p`, by walking up the distribution function (`n p` steps).
-    fn binomial(&mut self, n: u32, p: f64) -> u64 {
+    pub(super) fn binomial(&mut self, n: u32, p: f64) -> u64 {
         let odds = p / (1.0 - p);
         let mut probability = (1.0 - p).powi(i32::try_from(n).unwrap());
         let mut left = self.unit();
@@ -109,7 +109,7 @@ fn simulate(seed: u64, runs: u32, daily: u32, a: f64, b: f64) -> Rates {
 }
 
 #[track_caller]
-fn within(what: &str, rate: f64, low: f64, high: f64) {
+pub(super) fn within(what: &str, rate: f64, low: f64, high: f64) {
     println!("{what}: {:.1} %", 100.0 * rate);
     assert!((low..=high).contains(&rate), "{what}: {rate} is not within {low}..={high}");
 }

@@ -1,0 +1,3 @@
+module github.com/sortition/sortition/clients/go
+
+go 1.19

@@ -1,0 +1,101 @@
+//! What the worker's own guard ended, held or moved: the KV key `kill-guard`, beside what people wrote.
+
+use super::{Experiment, Kill, Plan};
+use crate::document::Id;
+use crate::hash::BUCKETS;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What the key says. No person writes it, and it never overrides a person's `kill`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Guard {
+    /// Experiments that give everybody the control.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<Id>,
+    /// The most traffic, in per cent, that an experiment gets, whatever its ramp says.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hold: BTreeMap<Id, f64>,
+    /// The weights of a bandit's variants.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<Id, BTreeMap<Id, f64>>,
+}
+
+impl Guard {
+    /// Reads the value of the key.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it; what was last known stays in force then.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("the KV key `kill-guard` cannot be read: {error}"))
+    }
+
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn ends(&self, experiment: &Experiment) -> bool {
+        self.experiments.iter().any(|id| id.as_str() == &*experiment.id)
+    }
+
+    /// The most buckets of traffic of an experiment.
+    fn cap(&self, experiment: &Experiment) -> u16 {
+        let percent = self.hold.iter().find(|(id, _)| id.as_str() == &*experiment.id).map(|(_, percent)| *percent);
+        percent.filter(|percent| percent.is_finite()).map_or(BUCKETS, |percent| {
+            // why: clamped, so the cast keeps the value
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let buckets = (percent * 100.0).round().clamp(0.0, f64::from(BUCKETS)) as u16;
+            buckets
+        })
+    }
+
+    /// The bounds of an experiment's variants: as written, or by the weights that were moved. Weights that do not name
+    /// every variant, or that sum to nothing, are not used.
+    fn bounds(&self, experiment: &Experiment) -> Vec<u16> {
+        let written = || experiment.variants.iter().map(|variant| variant.written_below).collect();
+        let Some((_, weights)) = self.weights.iter().find(|(id, _)| id.as_str() == &*experiment.id) else {
+            return written();
+        };
+        let weight = |variant: &super::Variant| {
+            let found = weights.iter().find(|(id, _)| id.as_str() == &*variant.id).map(|(_, weight)| *weight)?;
+            (found.is_finite() && found >= 0.0).then_some(found)
+        };
+        let Some(weights) = experiment.variants.iter().map(weight).collect::<Option<Vec<f64>>>() else {
+            return written();
+        };
+        super::compile::bounds(&weights).unwrap_or_else(written)
+    }
+}
+
+impl Plan {
+    /// Puts in force what the guard says, after [`Plan::apply`]: kills add up, traffic is capped, weights are moved.
+    pub fn apply_guard(&mut self, guard: &Guard) {
+        for experiment in &mut self.experiments {
+            experiment.killed |= guard.ends(experiment);
+            experiment.hold = guard.cap(experiment);
+            let bounds = guard.bounds(experiment);
+            for (variant, below) in experiment.variants.iter_mut().zip(bounds) {
+                variant.below = below;
+            }
+        }
+    }
+
+    /// Whether the kill switch and the guard would change anything. Asked at every refresh, so it copies nothing.
+    #[must_use]
+    pub fn differs_from(&self, kill: &Kill, guard: &Guard) -> bool {
+        let all = kill.all || self.killed_by_document;
+        self.experiments.iter().any(|experiment| {
+            let killed = all || kill.names(&experiment.id) || guard.ends(experiment);
+            let weighted = || guard.weights.keys().any(|id| id.as_str() == &*experiment.id);
+            let moved = if weighted() {
+                !experiment.variants.iter().map(|variant| variant.below).eq(guard.bounds(experiment))
+            } else {
+                experiment.variants.iter().any(|variant| variant.below != variant.written_below)
+            };
+            experiment.killed != killed || experiment.hold != guard.cap(experiment) || moved
+        })
+    }
+}

@@ -1,0 +1,77 @@
+//! How far the sample is, and whether the effect it was planned for is still possible.
+
+use super::compare::{Measured, Rule};
+use super::date;
+use super::types::{Comparison, Day, Progress, Variant};
+use crate::document::{self, Experiment, Method, MetricKind, Timestamp};
+use crate::stats::{Baseline, Direction, Level, Tuning, days_for, mde_at, sample_size, sequential_sample_size};
+
+/// The progress towards the effect that the experiment plans for, by its control and its primary metric.
+pub(super) fn progress(
+    experiment: &Experiment,
+    metric: &document::Metric,
+    control: &Measured,
+    comparisons: &[Comparison],
+    rule: Rule,
+    (variants, days, now): (&[Variant], &[Day], Timestamp),
+) -> Option<Progress> {
+    let analysis = experiment.analysis.unwrap_or_default();
+    let mde = analysis.mde?;
+    let weights: Vec<f64> = variants.iter().map(|variant| variant.share).filter(|share| *share > 0.0).collect();
+    let alpha = Level::new(1.0 - analysis.confidence)?.shared_among(weights.len().saturating_sub(1));
+    let power = Level::new(analysis.power)?;
+    let first = variants.first()?;
+    let moments = control.moments().ok()?;
+    let baseline = match metric.kind {
+        MetricKind::Proportion | MetricKind::Retention => Baseline::Proportion { rate: moments.mean },
+        _ => Baseline::Mean { variance: moments.variance },
+    };
+    let effect = moments.mean * mde;
+    let smallest = weights.iter().copied().fold(f64::INFINITY, f64::min);
+    let needed = match analysis.method {
+        Method::Sequential => {
+            let pair = sequential_sample_size(baseline, effect, alpha, power, Tuning::DEFAULT).ok()?;
+            // why: the variant with the smallest share decides how long it takes
+            (pair as f64 / 2.0 / smallest).ceil() as u64
+        }
+        Method::Fixed | Method::Bayesian => sample_size(baseline, effect, alpha, power, &weights).ok()?.total,
+    };
+    let units: i64 = variants.iter().map(|variant| variant.units).sum();
+    let week: i64 = days.iter().rev().take(7).flat_map(|day| &day.units).sum();
+    let pace = week as f64 / days.len().clamp(1, 7) as f64;
+    let least = variants.iter().skip(1).map(|variant| variant.units).min().unwrap_or(0);
+    let detectable = mde_at(baseline, alpha, power, first.units as f64, least as f64).ok().flatten();
+    let days_run = days_run(days, now);
+    let to_go = days_for(needed.saturating_sub(units.unsigned_abs()), pace);
+    Some(Progress {
+        mde,
+        needed,
+        days_to_go: to_go.map(|days| whole_weeks(days, days_run)),
+        days_run,
+        detectable: detectable.map(|effect| effect / moments.mean.abs()).filter(|effect| effect.is_finite()),
+        futile: is_futile(mde, comparisons, rule.direction),
+    })
+}
+
+/// Days since the first exposure that are over.
+pub(super) fn days_run(days: &[Day], now: Timestamp) -> i64 {
+    let first = days.first().and_then(|day| date::number(&day.day));
+    first.map_or(0, |first| (now.millis().div_euclid(date::DAY_MS) - first).max(0))
+}
+
+/// So many days more, until a week is full: people buy otherwise on weekends.
+fn whole_weeks(days: u64, run: i64) -> u64 {
+    let run = run.unsigned_abs();
+    if days == 0 && run > 0 && run.is_multiple_of(7) { 0 } else { (run + days).max(7).next_multiple_of(7) - run }
+}
+
+/// Whether every treatment's interval lies below the planned effect, in the direction that counts as better.
+fn is_futile(mde: f64, comparisons: &[Comparison], direction: Direction) -> bool {
+    let excluded = |comparison: &Comparison| {
+        comparison.lift_interval.is_some_and(|[low, high]| match direction {
+            Direction::HigherIsBetter => high < mde,
+            Direction::LowerIsBetter => low > -mde,
+        })
+    };
+    !comparisons.is_empty() && comparisons.iter().all(excluded)
+}
