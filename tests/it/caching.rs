@@ -149,6 +149,7 @@ fn dates_and_ranges_cannot_tell_variants_apart() {
     let steps = json!([{"id": "bold", "weight": 1, "rewrite": [{"select": "h2", "do": "remove"}]}]);
     let plan = hero(json!({"variants": steps}));
     let sent = Sent::by(CHROME)
+        .header("sec-fetch-dest", "document")
         .header("if-modified-since", "Sat, 21 Nov 2026 12:00:00 GMT")
         .header("range", "bytes=0-9")
         .header("if-range", "\"a\"")
