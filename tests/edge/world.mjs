@@ -57,7 +57,7 @@ export async function startWorld({
   const around = probed ? "probe.js" : people ? "people.js" : undefined;
   if (around) copyFileSync(join(root, "tests", "edge", around), join(folder, around));
   const texts = { ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
-  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, { without, around }));
+  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, { without, around, folder }));
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", join(folder, "config.capnp")], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
@@ -135,7 +135,7 @@ export async function startWorld({
   return world;
 }
 
-function configuration(platform, texts, { without, around }) {
+function configuration(platform, texts, { without, around, folder }) {
   const text = (value) => JSON.stringify(value);
   const services = { CONFIG: ["kvNamespace", "kv"], EVENTS: ["queue", "queue"], ARCHIVE: ["r2Bucket", "r2"] };
   const bindings = [
@@ -160,6 +160,7 @@ const config :Workerd.Config = (
     (name = "main", worker = .worker),
     (name = "internet", network = (allow = ["public", "private"])),
     ${standIns.join(",\n    ")},
+    (name = "people", disk = (path = ${text(folder)}, writable = true)),
   ],
   sockets = [(
     name = "http", address = "127.0.0.1:0", service = "main",
@@ -175,7 +176,7 @@ const worker :Workerd.Worker = (
   compatibilityDate = ${text(compatibilityDate)},
   globalOutbound = "internet",
   durableObjectNamespaces = [${around === "people.js" ? '(className = "Person", uniqueKey = "person", enableSql = true)' : ""}],
-  durableObjectStorage = (inMemory = void),
+  ${around === "people.js" ? 'durableObjectStorage = (localDisk = "people"),' : ""}
   bindings = [
     ${bindings.join(",\n    ")},
   ],
