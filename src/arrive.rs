@@ -5,6 +5,7 @@ use crate::facts::{Request, Source};
 use crate::plan::{Experiment, Plan};
 use crate::visitor::assignments::{self, Assignments, Bearer, IdProof};
 use crate::visitor::cookies;
+use crate::visitor::handover::Handover;
 use crate::visitor::preview::{self, Token};
 use crate::visitor::{SESSION_COOKIE, VISITOR_COOKIE, Visitor, VisitorId, foreign, is_foreign};
 
@@ -38,14 +39,23 @@ pub fn arrive<S: Source>(
         // why: the cookies rest, and what was assigned comes back with the consent
         return Arrival::NoConsent(Vec::new());
     }
-    let brought = brought_id(plan, request, secret);
+    let handover = handed_over(request, secret);
+    let brought = match &handover {
+        Some(handover) => handover.returning.then(|| (handover.visitor.clone(), IdProof::Unsigned)),
+        None => brought_id(plan, request, secret),
+    };
     let returning = brought.is_some();
-    let (id, proof) = brought.unwrap_or_else(|| (VisitorId::from_random(entropy()), IdProof::New));
+    let (id, proof) = brought.unwrap_or_else(|| match &handover {
+        Some(handover) => (handover.visitor.clone(), IdProof::New),
+        None => (VisitorId::from_random(entropy()), IdProof::New),
+    });
     // why: what an experiment of this page requires is decided here too, for units of its own kind
     let asked = || plan.with_required(on_page).into_iter().filter_map(|index| plan.experiments.get(index));
     let session = (plan.has_sessions && (asked().any(Experiment::needs_session) || plan.layer_has_sessions(on_page)))
         .then(|| {
-            let brought = cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
+            let handed = handover.as_ref().and_then(|handover| handover.session.clone());
+            let kept = || cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
+            let brought = handed.or_else(kept);
             let returning = brought.is_some();
             (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
         });
@@ -55,7 +65,16 @@ pub fn arrive<S: Source>(
         let key = secret.map(assignments::tag_key);
         Assignments::read(value, plan, Bearer { visitor: id.as_str(), id: proof, key: key.as_ref() })
     });
-    Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments }))
+    Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments, handover }))
+}
+
+/// What another Sortition worker before this one says of the visitor. Whoever has not its secret says nothing.
+pub fn handed_over<S: Source>(request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<Handover> {
+    let secret = secret?;
+    let sealed = request.header("sortition-handover")?;
+    let visitor = request.header("sortition-visitor")?;
+    let variants = request.header("sortition-variants").unwrap_or_default();
+    Handover::open(&sealed, &visitor, &variants, secret)
 }
 
 /// What a request says about previews.

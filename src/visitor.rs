@@ -5,6 +5,7 @@ pub mod assignments;
 pub mod cookies;
 pub mod crawler;
 pub mod foreign;
+pub mod handover;
 mod id;
 pub mod kept;
 pub mod preview;
@@ -16,6 +17,7 @@ pub use kept::{Kept, Viewer};
 
 use crate::document::{CookieForm, VisitorSettings};
 use assignments::Assignments;
+use handover::Handover;
 
 /// The name of the visitor cookie, where the document gives it none.
 pub const VISITOR_COOKIE: &str = "sortition_id";
@@ -36,6 +38,8 @@ pub struct Visitor {
     pub session: Option<(VisitorId, bool)>,
     /// What they were assigned before.
     pub assignments: Assignments,
+    /// What another Sortition worker before this one says of them.
+    pub handover: Option<Handover>,
 }
 
 /// Whether the visitor cookie is another tool's, in a form that we do not write.

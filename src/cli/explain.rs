@@ -101,7 +101,7 @@ fn explain<'a>(
         entropy_failed = getrandom::fill(&mut bytes).err().or(entropy_failed.take());
         bytes
     };
-    let visit = Visit::begin(plan, request, World { now, secret }, entropy);
+    let visit = Visit::begin(plan, request, World { now, secret, exposed: None }, entropy);
     if let Some(error) = entropy_failed {
         return Err(Failure::Outside(format!("the system gives no random numbers: {error}; name a --visitor")));
     }

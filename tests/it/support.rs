@@ -154,7 +154,7 @@ impl<'a> Page<'a> {
 
     /// The pipeline up to the decision, with random bytes for ids that the request did not bring.
     pub(crate) fn visit(&self, entropy: impl FnMut() -> [u8; 16]) -> Visit<&'a Plan> {
-        let world = World { now: self.now, secret: self.secret };
+        let world = World { now: self.now, secret: self.secret, exposed: None };
         if self.preview.is_empty() {
             return Visit::begin(self.plan, &self.request(), world, entropy);
         }
