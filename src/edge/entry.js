@@ -3,32 +3,21 @@
 
 import * as core from "sortition-core";
 import { sharedCopy } from "./cache.js";
+import { load } from "./config.js";
 import { decode } from "./decode.js";
+import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
 import { freeze, guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
 import { keepLast, numbered, pause, recover } from "./ship.js";
 
-const PAGE = 1;
-const ENDPOINT = 2;
-const LOAD = 3;
-const PREVIEWABLE = 4;
-const STALE = 8;
+const { Page: PAGE, Endpoint: ENDPOINT, Load: LOAD, Previewable: PREVIEWABLE, Stale: STALE } = core.Way;
+const WAY = STALE - 1;
 
-// How long the first request of an isolate waits for KV before it passes through untouched.
-const LOAD_BUDGET_MS = 2000;
 // Methods that change nothing.
 const SAFE = new Set(["GET", "HEAD"]);
 const INSIDE = "asking whether a request is from a worker before this one";
 const CONDITIONS = "turning back a condition";
-// What only the origin and we know of; on every way it is taken out of an answer.
-const INTERNAL = [
-  "sortition-user",
-  "sortition-expose",
-  "sortition-versions",
-  "sortition-visitor",
-  "sortition-handover",
-];
 // How long an endpoint may take. A panic in a promise of the wasm leaves it pending for ever.
 const ENDPOINT_BUDGET_MS = 15000;
 // The headers that the wasm asks for most, by the length of the name: it is told by bits which of them a request has.
@@ -36,18 +25,23 @@ const ASKED_FOR = [];
 for (const [bit, name] of attempt("teaching names", () => core.teach_names().split(","), []).entries()) {
   ASKED_FOR[name.length] = [...(ASKED_FOR[name.length] ?? []), { name, mask: 1 << bit }];
 }
+// What only the origin and we know of; on every way it is taken out of an answer.
+const INTERNAL = attempt("asking for names", () => core.header_names(), "").split(",").filter(Boolean);
+const BUDGET_MS = attempt("asking for the budget", () => core.budget_ms(), 0);
 
 // What becomes of the headers of an answer that could not be finished; had at the start, since a panic leaves nobody to ask.
 const UNFINISHED = attempt("asking what is not to be kept", () => decode(core.unfinished()).changes, [
   { operation: "set", name: "cache-control", value: "private, no-store" },
 ]);
 
+export { Person } from "./person.js";
+
 export default {
   fetch(request, env, ctx) {
     // why: each is made anew whenever it is asked for
     const { method, url } = request;
     const lane = laneOf(method, url);
-    return lane === LOAD ? firstLoad(request, env, ctx, method, url) : take(lane, request, env, ctx, method, url);
+    return lane === LOAD ? awaitPlan(request, env, ctx, method, url) : take(lane, request, env, ctx, method, url);
   },
 
   async queue(batch, env, ctx) {
@@ -58,6 +52,7 @@ export default {
   async scheduled(_controller, env, ctx) {
     ctx.waitUntil(recover(env));
     ctx.waitUntil(guarded(env));
+    ctx.waitUntil(forget(env).catch((error) => report("forgetting users", error)));
   },
 };
 
@@ -67,8 +62,8 @@ function laneOf(method, url) {
 }
 
 function take(lane, request, env, ctx, method, url) {
-  if (lane & STALE) ctx.waitUntil(load(env));
-  switch (lane & 7) {
+  if (lane & STALE) ctx.waitUntil(load(env, url).done);
+  switch (lane & WAY) {
     case PAGE:
       return page(request, env, ctx, method, url);
     case ENDPOINT:
@@ -103,21 +98,14 @@ function withoutInternal(request, response, env, ctx) {
   return answer;
 }
 
-async function firstLoad(request, env, ctx, method, url) {
-  const loading = load(env);
-  ctx.waitUntil(loading);
-  await Promise.race([loading, pause(LOAD_BUDGET_MS)]);
+/** While an isolate has no plan every request waits for it, each by its own reading: none may use another's. */
+async function awaitPlan(request, env, ctx, method, url) {
+  const loading = load(env, url);
+  ctx.waitUntil(loading.done);
+  await Promise.race([loading.usable, pause(BUDGET_MS)]);
+  attempt("giving up the wait for KV", () => core.give_up(Date.now()));
   const lane = laneOf(method, url);
   return take(lane === LOAD ? 0 : lane, request, env, ctx, method, url);
-}
-
-async function load(env) {
-  try {
-    // why: a panic in a promise of the wasm never settles, and waitUntil would wait for it
-    await Promise.race([core.load(env, Date.now()), pause(10000)]);
-  } catch (error) {
-    report("loading the document", error);
-  }
 }
 
 async function page(request, env, ctx, method, url) {
@@ -129,15 +117,21 @@ async function page(request, env, ctx, method, url) {
   try {
     visit = core.begin(request, seen.headers, method, url, Date.now());
     outcome = visit && decode(visit.next(Date.now()));
+    if (outcome?.kind === "ask") {
+      const again = (...answers) => core.begin(request, seen.headers, method, url, Date.now(), ...answers);
+      ({ visit, outcome } = await answered(visit, outcome, again, env, ctx));
+    }
   } catch (error) {
     report("deciding", error);
   }
-  if (!outcome) return toOrigin(incoming, env);
+  // why: one that is no page view is forwarded without a copy of it, as on the way that most requests take
+  if (!outcome) return untouched(incoming, env, ctx);
   if (outcome.kind === "answer") return ownAnswer(visit, outcome, env, ctx);
   const { response, how } = await carriedOut(outcome, visit, incoming, env, ctx);
   // why: a WebSocket's answer cannot be made anew
   if (response.webSocket || response.status === 101) return response;
   try {
+    if (env.PEOPLE && response.headers.has("sortition-user")) await joinByOrigin(visit, response, env, ctx);
     revive();
     return finish(visit, response, env, ctx, how);
   } catch (error) {
@@ -158,6 +152,46 @@ function unfinished(response) {
   } catch (error) {
     return unreachable(error);
   }
+}
+
+// A user's token, then their devices: nothing else is asked first.
+const MOST_QUESTIONS = 2;
+
+/** The visit and its outcome, once what has to be asked first is answered. */
+async function answered(visit, outcome, again, env, ctx) {
+  let holds;
+  let joined;
+  for (let asked = 0; outcome?.kind === "ask" && asked < MOST_QUESTIONS; asked++) {
+    visit.free();
+    if (outcome.what === "verify") holds = await isSigned(outcome, env);
+    else joined = await join(outcome, env, ctx);
+    revive();
+    visit = again(holds, joined);
+    outcome = visit && decode(visit.next(Date.now()));
+  }
+  return { visit, outcome };
+}
+
+/** Joins the devices of a user of whom the origin says that this visitor is. */
+async function joinByOrigin(visit, response, env, ctx) {
+  try {
+    const user = response.headers.get("sortition-user");
+    revive();
+    const question = visit.question_of(user, Date.now());
+    if (!question) return;
+    const answer = await join(decode(question), env, ctx);
+    revive();
+    visit.join(user, answer);
+  } catch (error) {
+    report("joining a user's devices", error);
+  }
+}
+
+/** Tells the object of a user what an answer showed for the first time. */
+function tellUser(visit, env, ctx) {
+  if (!env.PEOPLE) return;
+  const news = attempt("telling a user's object", () => visit.news(), undefined);
+  if (news) tell(news, env, ctx);
 }
 
 /** The answer that an outcome asks for, and how the shared copy was come by where it is from one. */
@@ -186,6 +220,7 @@ async function fromSharedCopy({ variants, changes }, request, env, ctx) {
 
 /** An answer that needs no origin: a redirect, or the start of a preview. */
 function ownAnswer(visit, { status, visits, changes }, env, ctx) {
+  tellUser(visit, env, ctx);
   visit.free();
   const answer = new Response(null, { status });
   change(answer.headers, changes);
@@ -216,6 +251,7 @@ function finish(visit, response, env, ctx, copy) {
     if (visits) post(visits, env, ctx);
   };
   const transform = rewriting && rewriter(rewriting, visit, met);
+  tellUser(visit, env, ctx);
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later
   visit.free();
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
@@ -393,7 +429,7 @@ async function endpoint(request, env, ctx) {
 
 /** Ends what breaches its own conditions. The isolate may be a new one: it needs its secret and its queue. */
 async function guarded(env) {
-  await load(env);
+  await load(env).done;
   try {
     revive();
     await guard(env);

@@ -31,19 +31,30 @@ const ADMIN = { Authorization: "Bearer test-admin-token" };
  * @param {object} [options]
  * @param {object | string} [options.document] What KV holds under `config`; a string goes in as it is.
  * @param {string} [options.kill] What KV holds under `kill`.
+ * @param {number} [options.kvDelay] How long KV takes from the start on, in milliseconds.
+ * @param {string} [options.kvBehaviour] How KV behaves from the start on; see `startPlatform`.
+ * @param {string[]} [options.unreadable] Keys that KV fails to give from the start on.
  * @param {Record<string, string>} [options.vars] Variables and secrets. The plan is refreshed on every request unless
  *   `CONFIG_TTL_SECONDS` says otherwise.
  * @param {string[]} [options.without] Bindings that are left out, of `CONFIG`, `EVENTS`, `ARCHIVE`.
+ * @param {Map} [options.cache] What the data centre's cache holds, of another world's `platform.cache`; without one there
+ *   is none.
  * @param {string} [options.build] The folder of the built worker.
  * @param {boolean} [options.probed] Whether `probe.js` stands around the worker, with a D1 behind it.
+ * @param {boolean} [options.people] Whether there are Durable Objects of users, with `people.js` around the worker.
  */
 export async function startWorld({
   document,
   kill,
+  kvDelay = 0,
+  kvBehaviour = "ok",
+  unreadable = [],
   vars = {},
   without = [],
+  cache,
   build = join(root, "build"),
   probed,
+  people,
 } = {}) {
   const [origin, platform] = await Promise.all([startOrigin(), startPlatform()]);
   const setKey = (key, value) =>
@@ -52,12 +63,17 @@ export async function startWorld({
       : platform.kv.set(key, typeof value === "string" ? value : JSON.stringify(value));
   setKey("config", document);
   setKey("kill", kill);
+  platform.delay.kv = kvDelay;
+  platform.behaviour.kv = kvBehaviour;
+  for (const [url, copy] of cache ?? []) platform.cache.set(url, copy);
+  for (const key of unreadable) platform.unreadable.add(key);
 
   const folder = mkdtempSync(join(tmpdir(), "sortition-"));
   for (const file of ["index.js", "index_bg.wasm"]) copyFileSync(join(build, file), join(folder, file));
-  if (probed) copyFileSync(join(root, "tests", "edge", "probe.js"), join(folder, "probe.js"));
+  const around = probed ? "probe.js" : people ? "people.js" : undefined;
+  if (around) copyFileSync(join(root, "tests", "edge", around), join(folder, around));
   const texts = { ADMIN_TOKEN: "test-admin-token", ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
-  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, without, probed));
+  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, { without, around, cache }));
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", join(folder, "config.capnp")], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
@@ -135,7 +151,7 @@ export async function startWorld({
   return world;
 }
 
-function configuration(platform, texts, without, probed) {
+function configuration(platform, texts, { without, around, cache }) {
   const text = (value) => JSON.stringify(value);
   const services = { CONFIG: ["kvNamespace", "kv"], EVENTS: ["queue", "queue"], ARCHIVE: ["r2Bucket", "r2"] };
   const bindings = [
@@ -144,12 +160,13 @@ function configuration(platform, texts, without, probed) {
       .filter(([name]) => !without.includes(name))
       .map(([name, [kind, service]]) => `(name = ${text(name)}, ${kind} = ${text(service)})`),
   ];
-  if (probed) {
+  if (around === "people.js") bindings.push(`(name = "PEOPLE", durableObjectNamespace = "Person")`);
+  if (around === "probe.js") {
     bindings.push(
       `(name = "LEDGER", wrapped = (moduleName = "cloudflare-internal:d1-api", innerBindings = [(name = "fetcher", service = "d1")]))`,
     );
   }
-  const standIns = [...Object.values(services).map(([, name]) => name), "d1"].map(
+  const standIns = [...Object.values(services).map(([, name]) => name), "d1", "cache"].map(
     (name) =>
       `(name = ${text(name)}, external = (address = ${text(platform)}, http = (injectRequestHeaders = [(name = "test-service", value = ${text(name)})])))`,
   );
@@ -167,12 +184,15 @@ const config :Workerd.Config = (
 );
 const worker :Workerd.Worker = (
   modules = [
-    ${probed ? '(name = "probe.js", esModule = embed "probe.js"),' : ""}
+    ${around ? `(name = "${around}", esModule = embed "${around}"),` : ""}
     (name = "index.js", esModule = embed "index.js"),
     (name = "./index_bg.wasm", wasm = embed "index_bg.wasm"),
   ],
   compatibilityDate = ${text(compatibilityDate)},
   globalOutbound = "internet",
+  ${cache ? 'cacheApiOutbound = "cache",' : ""}
+  durableObjectNamespaces = [${around === "people.js" ? '(className = "Person", uniqueKey = "person", enableSql = true)' : ""}],
+  durableObjectStorage = (inMemory = void),
   bindings = [
     ${bindings.join(",\n    ")},
   ],

@@ -23,6 +23,8 @@ struct Health {
     config_error: Option<String>,
     experiments: usize,
     killed_count: usize,
+    /// `kv`, or `copy`: the data centre's copy, since KV did not answer yet.
+    config_from: &'static str,
     crawlers_served: u64,
     visits: u64,
     exposures: u64,
@@ -39,6 +41,8 @@ struct Health {
 #[derive(Serialize)]
 struct Details {
     killed: Vec<String>,
+    /// Those that the worker's guard ended, beside what people killed.
+    killed_by_guard: Vec<String>,
     rewrites: Option<Box<RawValue>>,
 }
 
@@ -46,10 +50,10 @@ pub(super) fn health(request: &Request, env: &Env) -> Result<Response> {
     let now = js_sys::Date::now();
     let is_told = is_admin(request, env)?;
     let health = isolate::with(|isolate| {
-        let plan = isolate.loaded.as_ref().map(|loaded| &loaded.plan);
+        let plan = isolate.config.loaded().map(|loaded| &loaded.plan);
         let killed = || plan.iter().flat_map(|plan| &plan.experiments).filter(|e| e.killed);
         let missing = isolate.missing_secrets.iter().map(ToString::to_string);
-        let errors: Vec<String> = isolate.error.iter().cloned().chain(missing).collect();
+        let errors: Vec<String> = isolate.config.error().map(str::to_owned).into_iter().chain(missing).collect();
         Health {
             status: match (errors.is_empty(), plan) {
                 (false, _) => "degraded",
@@ -58,11 +62,12 @@ pub(super) fn health(request: &Request, env: &Env) -> Result<Response> {
             },
             version: env!("CARGO_PKG_VERSION"),
             config_revision: plan.map(|plan| plan.revision.to_string()),
-            config_age_seconds: isolate.confirmed_at.map(|at| ((now - at) / 1000.0).max(0.0)),
+            config_age_seconds: isolate.config.confirmed_at().map(|at| ((now - at) / 1000.0).max(0.0)),
             config_error: (!errors.is_empty())
                 .then(|| if is_told { errors.join("; ") } else { SOMETHING_IS_WRONG.to_owned() }),
             experiments: plan.map_or(0, |plan| plan.experiments.len()),
             killed_count: killed().count(),
+            config_from: if isolate.config.is_of_copy() { "copy" } else { "kv" },
             crawlers_served: isolate.counts.crawlers,
             visits: isolate.counts.visits,
             exposures: isolate.counts.exposures,
@@ -73,6 +78,11 @@ pub(super) fn health(request: &Request, env: &Env) -> Result<Response> {
             cache: Some(isolate.copies.counts).filter(CopyCounts::is_some),
             details: is_told.then(|| Details {
                 killed: killed().map(|e| e.id.to_string()).collect(),
+                killed_by_guard: isolate
+                    .config
+                    .guard()
+                    .map(|guard| guard.experiments.iter().map(ToString::to_string).collect())
+                    .unwrap_or_default(),
                 rewrites: isolate.hits.take(),
             }),
         }
