@@ -5,9 +5,10 @@ use crate::facts::{Request, Source};
 use crate::plan::{Experiment, Plan};
 use crate::visitor::assignments::{self, Assignments, Bearer, IdProof};
 use crate::visitor::cookies;
+use crate::visitor::handover::Handover;
 use crate::visitor::preview::{self, Token};
 use crate::visitor::token::{self, UserProof};
-use crate::visitor::{Consented, SESSION_COOKIE, Visitor, VisitorId};
+use crate::visitor::{Consented, SESSION_COOKIE, VISITOR_COOKIE, Visitor, VisitorId, foreign, is_foreign};
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
@@ -57,14 +58,23 @@ pub fn arrive<S: Source>(
         },
         _ => Consented::All,
     };
-    let brought = brought_id(plan, request, proof.secret);
+    let handover = handed_over(request, proof.secret);
+    let brought = match &handover {
+        Some(handover) => handover.returning.then(|| (handover.visitor.clone(), IdProof::Unsigned)),
+        None => brought_id(plan, request, proof.secret),
+    };
     let returning = brought.is_some();
-    let (id, id_proof) = brought.unwrap_or_else(|| (VisitorId::from_random(entropy()), IdProof::New));
+    let (id, id_proof) = brought.unwrap_or_else(|| match &handover {
+        Some(handover) => (handover.visitor.clone(), IdProof::New),
+        None => (VisitorId::from_random(entropy()), IdProof::New),
+    });
     // why: what an experiment of this page requires is decided here too, for units of its own kind
     let asked = || plan.with_required(on_page).into_iter().filter_map(|index| plan.experiments.get(index));
     let session = (plan.has_sessions && (asked().any(Experiment::needs_session) || plan.layer_has_sessions(on_page)))
         .then(|| {
-            let brought = cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
+            let handed = handover.as_ref().and_then(|handover| handover.session.clone());
+            let kept = || cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
+            let brought = handed.or_else(kept);
             let returning = brought.is_some();
             (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
         });
@@ -78,7 +88,16 @@ pub fn arrive<S: Source>(
         let key = proof.secret.map(assignments::tag_key);
         Assignments::read(value, plan, Bearer { visitor: id.as_str(), id: id_proof, key: key.as_ref() })
     });
-    Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments, consent, unproven }))
+    Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments, handover, consent, unproven }))
+}
+
+/// What another Sortition worker before this one says of the visitor. Whoever has not its secret says nothing.
+pub fn handed_over<S: Source>(request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<Handover> {
+    let secret = secret?;
+    let sealed = request.header("sortition-handover")?;
+    let visitor = request.header("sortition-visitor")?;
+    let variants = request.header("sortition-variants").unwrap_or_default();
+    Handover::open(&sealed, &visitor, &variants, secret)
 }
 
 /// What a request says about previews.
@@ -140,12 +159,21 @@ fn has_consented<S: Source>(consent: &Consent, request: &Request<'_, S>) -> bool
 
 /// The id of the first of our cookies that holds one: a browser may send several, of other paths or domains.
 fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<(VisitorId, IdProof)> {
-    let mut values = cookies::values(request.cookie_header(), &plan.visitor.cookie);
+    let settings = &plan.visitor;
+    let mut values = cookies::values(request.cookie_header(), &settings.cookie);
+    if is_foreign(settings) {
+        let theirs = values.find_map(|value| foreign::id(&settings.read, value));
+        // why: where the other tool has not given one, ours is kept beside it, for its cookie is not ours to write
+        let ours = || cookies::values(request.cookie_header(), VISITOR_COOKIE).find_map(VisitorId::accept);
+        return theirs.or_else(ours).map(|id| (id, IdProof::Unsigned));
+    }
+    // why: a cookie of another name may be another tool's, whose ids are kept as they are
+    let accept = if settings.cookie == VISITOR_COOKIE { VisitorId::accept } else { VisitorId::accept_foreign };
     match (plan.visitor.signed, secret) {
         (true, Some(secret)) => values.find_map(|value| VisitorId::accept_signed(value, secret)),
         // why: without the secret nothing could be checked, and a new id on every request would be worse than one that
         // is not signed
-        _ => values.find_map(VisitorId::accept).map(|id| (id, IdProof::Unsigned)),
+        _ => values.find_map(accept).map(|id| (id, IdProof::Unsigned)),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod condition;
 pub mod document;
 pub mod plan;
 pub mod visitor;
+pub mod configuration;
 pub mod person;
 pub mod facts;
 pub mod arrive;
@@ -29,7 +30,3 @@ pub mod readout;
 mod edge;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod cli;
-
-/// The name that `hash` had.
-#[doc(hidden)]
-pub use hash as bucket;

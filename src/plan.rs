@@ -7,7 +7,9 @@ mod cookie;
 mod guard;
 mod index;
 mod kill;
+mod original;
 mod page;
+mod secrets;
 mod takeover;
 
 pub use compile::{assignment_code, assignment_key, held_out_code};
@@ -15,6 +17,7 @@ pub use cookie::CookieAttributes;
 pub use guard::Guard as KillGuard;
 pub use kill::Kill;
 pub use page::{PageRule, Pattern};
+pub use secrets::MissingSecret;
 
 use crate::condition::{Condition, FactKey};
 use crate::document::{
@@ -24,6 +27,7 @@ use crate::document::{
 use crate::hash::{Bucket, Salt, Takeover};
 use crate::url::Url;
 use index::PageIndex;
+use original::Original;
 use std::collections::HashMap;
 
 /// A document, compiled.
@@ -74,8 +78,8 @@ pub struct Plan {
     index: PageIndex,
     /// The experiments by [`Experiment::assignment_key`], in its order.
     keyed: Vec<(u32, usize)>,
-    /// From the path of a page that redirects lead to, to the experiment and the path that it stands in for.
-    canonical: HashMap<Box<str>, (usize, Box<str>)>,
+    /// From the path of a page that redirects lead to, to what it stands in for.
+    originals: HashMap<Box<str>, Vec<Original>>,
     killed_by_document: bool,
 }
 
@@ -236,7 +240,7 @@ impl Scope {
     /// Whether a request is in the scope.
     #[must_use]
     pub fn contains(&self, method: &str, url: &Url<'_>) -> bool {
-        (self.methods.is_empty() || self.methods.iter().any(|m| &**m == method)) && self.has_page(url)
+        self.takes(method) && self.has_page(url)
     }
 
     /// Whether a page is in the scope, whatever the method.
@@ -247,11 +251,28 @@ impl Scope {
             && !self.except.iter().any(|rule| rule.matches(url))
     }
 
+    /// Whether requests of a method may be in the experiment: those that its `methods` list, else GET and HEAD. What only
+    /// asks about a resource or for an echo never is.
+    #[must_use]
+    pub fn takes(&self, method: &str) -> bool {
+        match method {
+            "OPTIONS" | "TRACE" => false,
+            "GET" | "HEAD" if self.methods.is_empty() => true,
+            _ => self.methods.iter().any(|listed| &**listed == method),
+        }
+    }
+
+    /// Whether the scope names its pages, rather than taking in every path: then a script's request for one is meant too.
+    #[must_use]
+    pub fn names_pages(&self) -> bool {
+        !self.pages.is_empty() && !self.pages.iter().any(PageRule::is_everything)
+    }
+
     /// Whether the scope names its pages or methods, rather than taking in everything: then an answer that is no HTML
     /// page was meant too.
     #[must_use]
     pub fn is_named(&self) -> bool {
-        !self.methods.is_empty() || (!self.pages.is_empty() && !self.pages.iter().any(PageRule::is_everything))
+        !self.methods.is_empty() || self.names_pages()
     }
 }
 
@@ -380,11 +401,14 @@ impl Plan {
         !self.cached.is_empty() && method == "GET" && self.cached.iter().any(|rule| rule.matches(url))
     }
 
-    /// The path of the page that this one stands in for in a redirect experiment, for search engines.
+    /// The URL of the page that this one stands in for in a redirect experiment, for search engines.
     #[must_use]
-    pub fn canonical_of(&self, url: &Url<'_>, now: i64) -> Option<&str> {
-        let (experiment, original) = self.canonical.get(url.path)?;
-        self.experiments.get(*experiment).filter(|e| e.is_live(now)).map(|_| &**original)
+    pub fn canonical_of(&self, url: &Url<'_>, now: i64) -> Option<String> {
+        let originals = self.originals.get(url.path)?;
+        originals.iter().find_map(|original| {
+            self.experiments.get(original.experiment).filter(|e| e.is_live(now))?;
+            original.of(url)
+        })
     }
 
     /// These experiments and then all that they require, directly or not, wherever those are.

@@ -5,7 +5,7 @@
 //! The way of a request:
 //!
 //! 1. [`lane`]: by method and URL alone, which way it goes. Most requests end here.
-//! 2. [`Visit::begin`]: who asks, what is decided, what follows. The visit holds its plan from here to its last event.
+//! 2. [`begin`]: whether it is a page view at all ([`RequestKind`]), and then who asks, what is decided, what follows. The visit holds its plan from here to its last event.
 //! 3. [`Visit::next`]: the [`Outcome`] to carry out. Where the outside must be asked first (a variant origin, a copy that
 //!    visitors share), a method of the visit takes what came of it, and `next` is asked again.
 //! 4. [`Visit::finish`]: the head of the answer → its changes, what rewrites it, what was met ([`Finish`]).
@@ -16,23 +16,27 @@
 //! is asked of the runtime while carrying an outcome out belongs to `edge/entry.js`, which decides nothing.
 
 mod codec;
+mod kind;
 mod lane;
 mod outcome;
 
 pub use codec::{encode_finish, encode_outcome, encode_question, is_header_value};
+pub use kind::RequestKind;
 pub use lane::{ENDPOINTS, Lane, is_reserved, lane};
 pub use outcome::{Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOrigin, Watched};
 
 use crate::arrive::{Arrival, PreviewRequest, Proof, arrive, preview};
 use crate::decide::{Asker, Decision, Evidence, Person, Reason, decide};
-use crate::document::Bridge;
+use crate::document::{Bridge, Preview};
 use crate::events::{Shared, Written, page_view, versions};
 use crate::execution::breaker::Breakers;
-use crate::execution::{Answer, Besides, Early, HeaderChange, Intent, VARIANTS};
+use crate::execution::once::Exposed;
+use crate::execution::{Answer, Besides, Charset, Early, HeaderChange, Intent, VARIANTS, rewriting};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::person;
 use crate::plan::Plan;
 use crate::visitor::assignments::{Assignments, mark_of};
+use crate::visitor::preview as preview_token;
 use crate::visitor::token::{self, Unverified};
 use crate::visitor::{Consented, Viewer, Visitor};
 use std::ops::Deref;
@@ -45,7 +49,7 @@ pub const PEOPLE: &str = "PEOPLE";
 pub struct World<'a> {
     /// The time, in milliseconds since 1970.
     pub now: i64,
-    /// What signs cookies and previews: `SORTITION_SECRET`.
+    /// What signs cookies and previews: `SORTITION_SECRET`; an empty secret is none.
     pub secret: Option<&'a [u8]>,
     /// What signs users: `INGEST_SECRET`.
     pub ingest_secret: Option<&'a [u8]>,
@@ -55,6 +59,8 @@ pub struct World<'a> {
     pub token_holds: Option<bool>,
     /// What came of asking for the user's assignments on other devices.
     pub joined: Joined<'a>,
+    /// What the isolate exposed today.
+    pub exposed: Option<&'a Exposed>,
 }
 
 /// What came of asking for a user's assignments on other devices.
@@ -85,6 +91,45 @@ impl<'a> World<'a> {
     }
 }
 
+/// Response headers that an origin sends for us alone, in lower case.
+pub const INTERNAL_HEADERS: [&str; 5] =
+    ["sortition-user", "sortition-expose", "sortition-versions", "sortition-visitor", "sortition-handover"];
+
+/// Begins a visit; `None` where nothing applies: the request is forwarded as it came, and answered as the origin answers.
+/// That is decided before anybody is given an identity.
+pub fn begin<P: Deref<Target = Plan>, S: Source>(
+    plan: P,
+    request: &Request<'_, S>,
+    world: World<'_>,
+    entropy: impl FnMut() -> [u8; 16],
+) -> Option<Visit<P>> {
+    applies(&plan, request, world.now).then(|| Visit::begin(plan, request, world, entropy))
+}
+
+/// Whether something of ours may apply to a request: an experiment, a preview, a page that a redirect leads to, or a copy
+/// that visitors share.
+#[must_use]
+pub fn applies<S: Source>(plan: &Plan, request: &Request<'_, S>, now: i64) -> bool {
+    let kind = RequestKind::of(request);
+    if kind == RequestKind::Resource {
+        return false;
+    }
+    if plan.shares(request.method, &request.url) || !on_page(plan, request, kind).is_empty() {
+        return true;
+    }
+    kind == RequestKind::Navigation
+        && (plan.canonical_of(&request.url, now).is_some()
+            || (plan.preview != Preview::Off
+                && (request.url.query.contains(preview_token::NAME) || request.cookie(preview_token::NAME).is_some())))
+}
+
+/// The experiments that a request of this kind may be in, in the document's order, whatever their state.
+fn on_page<S: Source>(plan: &Plan, request: &Request<'_, S>, kind: RequestKind) -> Vec<usize> {
+    let mut on_page = plan.on_page(request.method, &request.url);
+    on_page.retain(|&index| plan.experiments.get(index).is_some_and(|e| kind.may_be_in(&e.scope)));
+    on_page
+}
+
 /// A page request under way: what was decided, and the plan that it was decided by.
 ///
 /// `P` is how the plan is held: the worker shares one among its visits (`Rc<Plan>`), tools and tests lend one (`&Plan`).
@@ -105,15 +150,18 @@ pub struct Visit<P> {
 }
 
 impl<P: Deref<Target = Plan>> Visit<P> {
-    /// Decides for a request. `entropy` gives 16 random bytes, and is only asked for an id that the request did not bring.
+    /// Decides for a request, whether or not anything applies to it. `entropy` gives 16 random bytes, and is only asked for an id that the request did not bring.
     pub fn begin<S: Source>(
         plan: P,
         request: &Request<'_, S>,
         world: World<'_>,
         entropy: impl FnMut() -> [u8; 16],
     ) -> Self {
-        let World { now, secret, .. } = world;
-        let mut on_page = plan.on_page(request.method, &request.url);
+        let World { now, exposed, .. } = world;
+        let secret = world.secret.filter(|secret| !secret.is_empty());
+        let world = World { secret, ..world };
+        let kind = RequestKind::of(request);
+        let mut on_page = on_page(&plan, request, kind);
         let mut arrival = arrive(&plan, &on_page, request, world.proof(), entropy);
         let question = match &mut arrival {
             Arrival::Person(visitor) => question(&plan, visitor, world),
@@ -126,12 +174,17 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         if !matches!(preview, PreviewRequest::Active(_)) {
             on_page.retain(|&index| plan.experiments.get(index).is_some_and(|experiment| experiment.is_live(now)));
         }
-        let intent = Intent::new(&plan, &on_page, request, arrival, preview, now);
+        let mut intent = Intent::new(&plan, &on_page, request, arrival, preview, now);
+        if let Some(exposed) = exposed {
+            intent.recall(&plan, exposed);
+        }
+        let mut for_origin = intent.for_origin(&plan, request);
+        intent.hand_over(&plan, secret, &mut for_origin);
         let page_view =
             if intent.may_expose(&plan) { page_view(&plan, &intent, request).to_json() } else { String::new() };
         Self {
             early: intent.early(&plan, secret),
-            for_origin: intent.for_origin(&plan, request),
+            for_origin,
             shared: intent.shared(&plan, request),
             page_view,
             secret: secret.map(<[u8]>::to_vec),
@@ -238,9 +291,11 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         // why: it was told apart by what was decided before
         self.shared = None;
         self.for_origin.retain(|change| !matches!(change, HeaderChange::Set(name, _) if name == &VARIANTS));
-        if self.plan.headers.to_origin && !self.intent.told_origin.is_empty() {
-            self.for_origin.push(HeaderChange::Set(VARIANTS, self.intent.told_origin.clone()));
+        let told = self.intent.told_in_chain(&self.plan);
+        if self.plan.headers.to_origin && !told.is_empty() {
+            self.for_origin.push(HeaderChange::Set(VARIANTS, told));
         }
+        self.intent.hand_over(&self.plan, self.secret.as_deref(), &mut self.for_origin);
     }
 
     /// What to do with the origin's answer.
@@ -250,14 +305,15 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         let watched: Vec<Watched> =
             reply.watched.iter().filter_map(|&position| self.watched(position, answer)).collect();
         let rewriting = (reply.rewrite || !watched.is_empty()).then(|| Rewriting {
+            charset: reply.charset,
+            relabelled: reply.relabelled,
             steps: if reply.rewrite { self.steps() } else { Vec::new() },
-            bridge: self.intent.bridge(&self.plan).filter(|_| reply.rewrite),
-            bridge_is_script: self.plan.bridge == Bridge::Script,
-            bar: self.intent.preview_bar(&self.plan, self.secret.as_deref()),
+            additions: if reply.rewrite { self.additions(reply.charset) } else { String::new() },
             watched,
         });
         let (exposed, besides, changes) = (reply.exposed, reply.besides, reply.changes);
-        Finish { exposed, besides, rewriting, changes, shown_to_user: reply.shown_to_user }
+        let (not_rewritten, shown_to_user) = (reply.not_rewritten, reply.shown_to_user);
+        Finish { exposed, besides, rewriting, not_rewritten, changes, shown_to_user }
     }
 
     /// The exposures that go with an answer.
@@ -299,6 +355,18 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         Some((person::object_name(&self.plan.project, user), shown.clone()))
     }
 
+    /// The calls that put the bridge and a preview's bar into the page, as JSON; empty where there are none.
+    fn additions(&self, charset: Charset) -> String {
+        let bridge = self.intent.bridge(&self.plan);
+        let bar = self.intent.preview_bar(&self.plan, self.secret.as_deref());
+        if bridge.is_none() && bar.is_none() {
+            return String::new();
+        }
+        let is_script = self.plan.bridge == Bridge::Script;
+        let calls = rewriting::additions(bridge.as_deref().map(|json| (json, is_script)), bar.as_deref(), charset);
+        serde_json::to_string(&calls).unwrap_or_default()
+    }
+
     /// The treatments whose steps the rewriter takes: experiment and variant, by position in the visit's plan.
     fn steps(&self) -> Vec<(usize, usize)> {
         let treatments = self.intent.treatments(&self.plan).filter(|treatment| !treatment.variant.rewrite.is_empty());
@@ -307,7 +375,19 @@ impl<P: Deref<Target = Plan>> Visit<P> {
 
     fn watched(&self, position: usize, answer: &Answer<'_>) -> Option<Watched> {
         let experiment = self.intent.decisions.get(position)?.experiment;
-        Some(Watched { experiment, exposure: self.exposures(&[position], answer.versions) })
+        let key = self.intent.exposure_key(&self.plan, position)?;
+        Some(Watched { experiment, key, exposure: self.exposures(&[position], answer.versions) })
+    }
+
+    /// Takes note of what was exposed by an answer, by position among the decisions.
+    pub fn note(&self, exposed: &mut Exposed, positions: &[usize]) {
+        // why: what the cookie keeps needs no other memory
+        if !self.intent.may_overflow() {
+            return;
+        }
+        for key in positions.iter().filter_map(|&position| self.intent.exposure_key(&self.plan, position)) {
+            exposed.note(key, self.intent.now);
+        }
     }
 
     /// The exposures of decisions, by their positions among the intent's. `told` is what the origin says of the versions
@@ -340,7 +420,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     pub fn every_decision<S: Source>(&self, request: &Request<'_, S>) -> Vec<Decision> {
         let plan: &Plan = &self.plan;
         let is_decided = |index: &usize| self.intent.decisions.iter().any(|decision| decision.experiment == *index);
-        let on_page = plan.on_page(request.method, &request.url);
+        let on_page = on_page(plan, request, RequestKind::of(request));
         let resting: Vec<usize> = on_page.into_iter().filter(|index| !is_decided(index)).collect();
         // why: their status decides before it is asked who they are
         let facts = Facts { request, identity: Identity::default() };

@@ -2,7 +2,8 @@
 // wasm says, and answers with the origin's response whenever anything of ours fails.
 
 import * as core from "sortition-core";
-import { copies, sharedCopy } from "./cache.js";
+import { sharedCopy } from "./cache.js";
+import { load } from "./config.js";
 import { decode } from "./decode.js";
 import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
@@ -10,14 +11,13 @@ import { freeze, guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
 import { keepLast, numbered, pause, recover } from "./ship.js";
 
-const PAGE = 1;
-const ENDPOINT = 2;
-const LOAD = 3;
-const PREVIEWABLE = 4;
-const STALE = 8;
+const { Page: PAGE, Endpoint: ENDPOINT, Load: LOAD, Previewable: PREVIEWABLE, Stale: STALE } = core.Way;
+const WAY = STALE - 1;
 
-// How long the first request of an isolate waits for KV before it passes through untouched.
-const LOAD_BUDGET_MS = 2000;
+// Methods that change nothing.
+const SAFE = new Set(["GET", "HEAD"]);
+const INSIDE = "asking whether a request is from a worker before this one";
+const CONDITIONS = "turning back a condition";
 // How long an endpoint may take. A panic in a promise of the wasm leaves it pending for ever.
 const ENDPOINT_BUDGET_MS = 15000;
 // The headers that the wasm asks for most, by the length of the name: it is told by bits which of them a request has.
@@ -25,6 +25,14 @@ const ASKED_FOR = [];
 for (const [bit, name] of attempt("teaching names", () => core.teach_names().split(","), []).entries()) {
   ASKED_FOR[name.length] = [...(ASKED_FOR[name.length] ?? []), { name, mask: 1 << bit }];
 }
+// What only the origin and we know of; on every way it is taken out of an answer.
+const INTERNAL = attempt("asking for names", () => core.header_names(), "").split(",").filter(Boolean);
+const BUDGET_MS = attempt("asking for the budget", () => core.budget_ms(), 0);
+
+// What becomes of the headers of an answer that could not be finished; had at the start, since a panic leaves nobody to ask.
+const UNFINISHED = attempt("asking what is not to be kept", () => decode(core.unfinished()).changes, [
+  { operation: "set", name: "cache-control", value: "private, no-store" },
+]);
 
 export { Person } from "./person.js";
 
@@ -33,7 +41,7 @@ export default {
     // why: each is made anew whenever it is asked for
     const { method, url } = request;
     const lane = laneOf(method, url);
-    return lane === LOAD ? firstLoad(request, env, ctx, method, url) : take(lane, request, env, ctx, method, url);
+    return lane === LOAD ? awaitPlan(request, env, ctx, method, url) : take(lane, request, env, ctx, method, url);
   },
 
   async queue(batch, env, ctx) {
@@ -54,8 +62,8 @@ function laneOf(method, url) {
 }
 
 function take(lane, request, env, ctx, method, url) {
-  if (lane & STALE) ctx.waitUntil(load(env));
-  switch (lane & 7) {
+  if (lane & STALE) ctx.waitUntil(load(env, url).done);
+  switch (lane & WAY) {
     case PAGE:
       return page(request, env, ctx, method, url);
     case ENDPOINT:
@@ -73,37 +81,31 @@ function take(lane, request, env, ctx, method, url) {
 function untouched(request, env, ctx) {
   // why: one promise rather than two, on the way that most requests take
   return fromOrigin(stripped(request), env).then(
-    (response) => (response.headers.has("sortition-user") ? withoutUser(request, response, env, ctx) : response),
+    (response) =>
+      INTERNAL.some((name) => response.headers.has(name)) ? withoutInternal(request, response, env, ctx) : response,
     unreachable,
   );
 }
 
-function withoutUser(request, response, env, ctx) {
+function withoutInternal(request, response, env, ctx) {
   const user = response.headers.get("sortition-user");
   const ask = () => core.identify(request, request.method, request.url, user, Date.now());
-  const message = attempt("identifying a visitor", ask, undefined);
+  const message = user !== null && attempt("identifying a visitor", ask, undefined);
   if (message) post(message, env, ctx);
   if (response.webSocket || response.status === 101) return response;
   const answer = new Response(response.body, response);
-  answer.headers.delete("sortition-user");
+  for (const name of INTERNAL) answer.headers.delete(name);
   return answer;
 }
 
-async function firstLoad(request, env, ctx, method, url) {
-  const loading = load(env);
-  ctx.waitUntil(loading);
-  await Promise.race([loading, pause(LOAD_BUDGET_MS)]);
+/** While an isolate has no plan every request waits for it, each by its own reading: none may use another's. */
+async function awaitPlan(request, env, ctx, method, url) {
+  const loading = load(env, url);
+  ctx.waitUntil(loading.done);
+  await Promise.race([loading.usable, pause(BUDGET_MS)]);
+  attempt("giving up the wait for KV", () => core.give_up(Date.now()));
   const lane = laneOf(method, url);
   return take(lane === LOAD ? 0 : lane, request, env, ctx, method, url);
-}
-
-async function load(env) {
-  try {
-    // why: a panic in a promise of the wasm never settles, and waitUntil would wait for it
-    await Promise.race([core.load(env, Date.now()), pause(10000)]);
-  } catch (error) {
-    report("loading the document", error);
-  }
 }
 
 async function page(request, env, ctx, method, url) {
@@ -122,7 +124,8 @@ async function page(request, env, ctx, method, url) {
   } catch (error) {
     report("deciding", error);
   }
-  if (!outcome) return toOrigin(incoming, env);
+  // why: one that is no page view is forwarded without a copy of it, as on the way that most requests take
+  if (!outcome) return untouched(incoming, env, ctx);
   if (outcome.kind === "answer") return ownAnswer(visit, outcome, env, ctx);
   const { response, how } = await carriedOut(outcome, visit, incoming, env, ctx);
   // why: a WebSocket's answer cannot be made anew
@@ -133,7 +136,21 @@ async function page(request, env, ctx, method, url) {
     return finish(visit, response, env, ctx, how);
   } catch (error) {
     report("finishing the answer", error);
-    return response;
+    return unfinished(response);
+  }
+}
+
+/**
+ * The origin's answer where ours failed. The origin may have rendered it for this visitor, so it leaves as nobody's to
+ * keep, and without what is between the origin and us.
+ */
+function unfinished(response) {
+  try {
+    const answer = new Response(response.body, response);
+    change(answer.headers, UNFINISHED);
+    return answer;
+  } catch (error) {
+    return unreachable(error);
   }
 }
 
@@ -222,13 +239,15 @@ function finish(visit, response, env, ctx, copy) {
     headers.get("sortition-expose") ?? undefined,
     headers.get("sortition-user") ?? undefined,
     headers.get("sortition-versions") ?? undefined,
+    headers.get("sortition-variants") ?? undefined,
+    headers.get("sortition-assignments") ?? undefined,
     copy,
     Date.now(),
   );
   const { visits, rewriting, changes } = decode(text);
-  const met = (exposure) => {
+  const met = (key, exposure) => {
     revive();
-    const visits = core.met(exposure, Date.now());
+    const visits = core.met(key, exposure, Date.now());
     if (visits) post(visits, env, ctx);
   };
   const transform = rewriting && rewriter(rewriting, visit, met);
@@ -236,16 +255,24 @@ function finish(visit, response, env, ctx, copy) {
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later
   visit.free();
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
-  const answer = remade(response, transform);
+  const answer = remade(response, transform, rewriting?.relabelled);
   change(answer.headers, changes);
   if (visits) post(visits, env, ctx);
   return answer;
 }
 
-/** The response anew, so that its headers may be changed; its body through the rewriter if there is one. */
-function remade(response, transform) {
+/**
+ * The response anew, so that its headers may be changed; its body through the rewriter if there is one. `type` is what
+ * that one reads in place of the page's own type, which is among the changes.
+ */
+function remade(response, transform, type) {
+  let page = response;
+  if (transform && type) {
+    page = new Response(response.body, response);
+    page.headers.set("content-type", type);
+  }
   // why: the rewriter makes a new response itself, except of one without a body
-  const answer = transform?.transform(response) ?? response;
+  const answer = transform?.transform(page) ?? response;
   return answer === response ? new Response(response.body, response) : answer;
 }
 
@@ -290,7 +317,9 @@ async function bodyOf(request, most) {
 
 /** The answer of another site without what it may not say here: cookies, and who the visitor is. */
 function withoutClaims(response) {
-  const claims = ["set-cookie", "sortition-user"].filter((name) => response.headers.has(name));
+  const claims = ["set-cookie", "sortition-user", "sortition-assignments", "sortition-variants"].filter((name) =>
+    response.headers.has(name),
+  );
   if (claims.length === 0) return response;
   const copy = new Response(response.body, response);
   for (const name of claims) copy.headers.delete(name);
@@ -313,19 +342,38 @@ function change(headers, changes) {
   }
 }
 
-/** The request without `Sortition-*` headers from outside; copied only where there is one. Notes what else it `seen` has. */
+/**
+ * The request without `Sortition-*` headers from outside; copied only where there is one. Notes what else it `seen` has.
+ * Without `seen` it is one that no experiment touches: then a worker before this one is not outside, and conditions on
+ * what a page of ours handed out are turned back.
+ */
 function stripped(request, seen) {
   let copy;
+  let isInside;
   for (const name of request.headers.keys()) {
-    if (name.startsWith("sortition-")) {
+    if (isOurs(name)) {
+      isInside ??=
+        !seen &&
+        request.headers.has("sortition-handover") &&
+        attempt(INSIDE, () => core.is_handed_over(request), false);
+      if (isInside) continue;
       copy ??= new Request(request);
       copy.headers.delete(name);
-    } else if (seen) {
+    } else if (!seen && (name === "if-match" || name === "if-none-match") && !SAFE.has(request.method)) {
+      const tags = attempt(CONDITIONS, () => core.original_tags(request.headers.get(name)), undefined);
+      if (tags === undefined) continue;
+      copy ??= new Request(request);
+      copy.headers.set(name, tags);
+    }
+    if (seen) {
       for (const known of ASKED_FOR[name.length] ?? []) if (known.name === name) seen.headers |= known.mask;
     }
   }
   return copy ?? request;
 }
+
+/** Whether a header is one of ours. Servers that make variables of headers take `_` for `-`. */
+const isOurs = (name) => name.startsWith("sortition") && (name[9] === "-" || name[9] === "_");
 
 /** The origin's answer, or one that says that there is none; with a signal it rejects instead. */
 function toOrigin(request, env, signal) {
@@ -365,8 +413,7 @@ async function endpoint(request, env, ctx) {
   });
   late.catch(() => {});
   try {
-    if (request.url.includes("/_sortition/health"))
-      core.note_counts(hits(), JSON.stringify(copies() ?? null), numbered());
+    if (request.url.includes("/_sortition/health")) core.note_counts(hits(), numbered());
     const { pathname } = new URL(request.url);
     const answer = isReadout(pathname, env) ? readout(request, env) : core.fetch(request, env, ctx);
     return await Promise.race([answer, late]);
@@ -382,7 +429,7 @@ async function endpoint(request, env, ctx) {
 
 /** Ends what breaches its own conditions. The isolate may be a new one: it needs its secret and its queue. */
 async function guarded(env) {
-  await load(env);
+  await load(env).done;
   try {
     revive();
     await guard(env);

@@ -20,7 +20,8 @@ unsafe extern "C" {
 }
 
 /// The headers that are asked for most, of which most requests have few.
-const HEADERS: [&str; 11] = [
+const HEADERS: [&str; 16] = [
+    "sec-fetch-dest",
     "user-agent",
     "cookie",
     "referer",
@@ -32,6 +33,10 @@ const HEADERS: [&str; 11] = [
     "if-modified-since",
     "range",
     "authorization",
+    "accept",
+    "if-match",
+    "if-range",
+    "sortition-handover",
 ];
 
 /// The properties that are asked for most.

@@ -1,58 +1,68 @@
 //! A page request, in two synchronous calls around the origin's fetch.
 
-use super::config;
 use super::isolate::{self, Loaded};
 use super::source::Incoming;
-use crate::arrive::{Arrival, Proof, arrive};
+use crate::arrive::{Arrival, Proof, arrive, handed_over};
 use crate::decide::Decision;
 use crate::events::health::Answered;
 use crate::events::{Event, Written, identity};
-use crate::execution::Answer;
+use crate::execution::{self, Answer, Charset, NotRewritten, rewriting};
 use crate::facts::{Request, Source};
 use crate::plan::Plan;
 use crate::url::Url;
-use crate::visit::{self, Joined, Lane, Outcome, World};
+use crate::visit::{self, Forward, Joined, Lane, Outcome, World};
 use crate::visitor::token::Unverified;
 use crate::visitor::{Consented, VisitorId};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
-/// Nothing applies: the request passes through.
-const PASS: u32 = 0;
-/// A live experiment is on the page.
-const PAGE: u32 = 1;
-/// One of our own endpoints.
-const ENDPOINT: u32 = 2;
-/// KV was never asked: load first, then ask again.
-const LOAD: u32 = 3;
-/// Nothing but what a preview shows: a page request if the preview's cookie is there, else it passes through.
-const PREVIEWABLE: u32 = 4;
-/// Added to the lane where the plan should be refreshed behind the answer.
-const STALE: u32 = 8;
+/// Which way a request goes, as a number.
+#[wasm_bindgen]
+#[derive(Clone, Copy)]
+pub enum Way {
+    /// Nothing applies: the request passes through.
+    Untouched = 0,
+    /// Something may apply.
+    Page = 1,
+    /// One of our own endpoints.
+    Endpoint = 2,
+    /// There is no plan yet: wait for it, then ask again.
+    Load = 3,
+    /// Nothing but what a preview shows: a page request if the preview's cookie is there, else it passes through.
+    Previewable = 4,
+    /// Added to the others where the plan should be refreshed behind the answer.
+    Stale = 8,
+}
 
-/// Which way a request goes, by its method and URL alone. `now` in milliseconds since 1970.
+/// Which way a request goes, by its method and URL alone; see [`Way`]. `now` in milliseconds since 1970.
 #[wasm_bindgen]
 pub fn lane(method: &str, url: &str, now: f64) -> u32 {
     #[cfg(feature = "chaos")]
     chaos(url, "lane");
-    let Some((loaded, never, due)) = isolate::with(|isolate| {
-        let never = isolate.due_at.is_none();
-        (isolate.loaded.clone(), never, !never && config::is_due(isolate, now))
+    let Some((loaded, awaited, due)) = isolate::with(|isolate| {
+        let awaited = isolate.config.is_awaited();
+        (isolate.config.loaded().cloned(), awaited, !awaited && isolate.config.is_due(now))
     }) else {
-        return PASS;
+        return Way::Untouched as u32;
     };
-    if never {
-        return LOAD;
+    if awaited {
+        return Way::Load as u32;
     }
-    let stale = if due { STALE } else { 0 };
+    let stale = if due { Way::Stale as u32 } else { 0 };
     let plan = loaded.as_ref().map(|loaded| &*loaded.plan);
-    let lane = match visit::lane(plan, method, &Url::split(url), millis(now)) {
-        Lane::Untouched => PASS,
-        Lane::Page => PAGE,
-        Lane::Previewable => PREVIEWABLE,
-        Lane::Endpoint => ENDPOINT,
+    let way = match visit::lane(plan, method, &Url::split(url), millis(now)) {
+        Lane::Untouched => Way::Untouched,
+        Lane::Page => Way::Page,
+        Lane::Previewable => Way::Previewable,
+        Lane::Endpoint => Way::Endpoint,
     };
-    lane | stale
+    way as u32 | stale
+}
+
+/// The names of headers that are for us alone.
+#[wasm_bindgen]
+pub fn header_names() -> String {
+    visit::INTERNAL_HEADERS.join(",")
 }
 
 /// A page request under way, and the isolate's number of its plan.
@@ -67,7 +77,8 @@ pub struct Visit {
 /// What stands before the answer of a user's object; without it none came in time.
 const ANSWER: char = '=';
 
-/// Decides for a request; `None` where nothing applies after all. `present` says which headers it has, by the bits of
+/// Decides for a request; `None` where nothing applies after all: it is no page view. `present` says which headers it has,
+/// by the bits of
 /// `teach_names`.
 ///
 /// Where the visit's outcome was a question, it begins once more: with whether a token's signature `holds`, and with what
@@ -87,8 +98,10 @@ pub fn begin(
     let loaded = isolate::loaded()?;
     let source = Incoming::new(request, present);
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
-    let (secret, users, has_people) =
-        isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets), isolate.has_people))?;
+    let (secret, users, has_people, exposed) = isolate::with(|isolate| {
+        let exposed = core::mem::take(&mut isolate.exposed);
+        (isolate.secret.clone(), Rc::clone(&isolate.user_secrets), isolate.has_people, exposed)
+    })?;
     let joined = match joined.as_deref() {
         _ if !has_people => Joined::Never,
         None => Joined::NotYet,
@@ -101,12 +114,16 @@ pub fn begin(
         token_secret: users.token.as_deref(),
         token_holds: None,
         joined,
+        exposed: Some(&exposed),
     };
-    let mut visit = visit::Visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
-    if let Some(token_holds) = visit.unproven().and_then(|token| token_holds(token, holds, millis(now))) {
+    let mut visit = visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
+    let unproven = visit.as_ref().and_then(visit::Visit::unproven);
+    if let Some(token_holds) = unproven.and_then(|token| token_holds(token, holds, millis(now))) {
         let world = World { token_holds: Some(token_holds), ..world };
-        visit = visit::Visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
+        visit = visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
     }
+    isolate::with(|isolate| isolate.exposed = exposed);
+    let visit = visit?;
     isolate::with(|isolate| match visit.intent().arrival {
         Arrival::Crawler => isolate.counts.crawlers += 1,
         _ => isolate.counts.visits += 1,
@@ -206,6 +223,8 @@ impl Visit {
         expose: Option<String>,
         user: Option<String>,
         versions: Option<String>,
+        variants: Option<String>,
+        assignments: Option<String>,
         copy: Option<String>,
         now: f64,
     ) -> String {
@@ -220,6 +239,8 @@ impl Visit {
             expose: expose.as_deref(),
             user: user.as_deref(),
             versions: versions.as_deref(),
+            variants: variants.as_deref(),
+            assignments: assignments.as_deref(),
             copy: copy.as_deref(),
         };
         if answer.is_fresh() {
@@ -236,16 +257,27 @@ impl Visit {
         {
             events.push(&event);
         }
+        isolate::with(|isolate| {
+            self.visit.note(&mut isolate.exposed, &finish.exposed);
+            let counts = &mut isolate.counts.not_rewritten;
+            match finish.not_rewritten {
+                Some(NotRewritten::Forbidden) => counts.forbidden += 1,
+                Some(NotRewritten::Charset) => counts.charset += 1,
+                Some(NotRewritten::Encoding) => counts.encoding += 1,
+                None => {}
+            }
+        });
         let told = isolate::page_message(&events, millis(now)).unwrap_or_default();
         visit::encode_finish(&finish, self.loaded.generation, &told)
     }
 
-    /// The rewriter's steps of one variant of the visit's plan, as JSON:
-    /// `{"name":"hero=bold","steps":[{"select":"h1","do":"set_text","value":"…"}]}`.
-    pub fn steps(&self, experiment: usize, variant: usize) -> String {
+    /// The rewriter's calls of one variant of the visit's plan, on a page of a charset (`utf-8` or `ascii`), as JSON:
+    /// `{"name":"hero=bold","steps":[{"select":"h1","do":"set_text","method":"setInnerContent","arguments":[…]}]}`.
+    pub fn steps(&self, experiment: usize, variant: usize, charset: &str) -> String {
+        let charset = if charset == "utf-8" { Charset::Utf8 } else { Charset::Ascii };
         let steps = || {
             let variant = self.loaded.plan.experiments.get(experiment)?.variants.get(variant)?;
-            let steps = serde_json::to_string(&variant.rewrite).ok()?;
+            let steps = serde_json::to_string(&rewriting::calls(&variant.rewrite, charset)).ok()?;
             // why: ids have no character that JSON would escape, and quotes stand around some in a header only
             Some(format!("{{\"name\":\"{}\",\"steps\":{steps}}}", variant.header_member.replace('"', "")))
         };
@@ -280,9 +312,12 @@ impl Visit {
     }
 }
 
-/// What the queue is told of an exposure that waited until an element was met: visits in JSON, one a line.
+/// What the queue is told of an exposure that waited until an element was met: visits in JSON, one a line; `None` where
+/// the isolate sent it today. `key`: what it is remembered by, in hexadecimal digits.
 #[wasm_bindgen]
-pub fn met(exposure: String, now: f64) -> Option<String> {
+pub fn met(key: &str, exposure: String, now: f64) -> Option<String> {
+    let key = u64::from_str_radix(key, 16).ok()?;
+    isolate::with(|isolate| isolate.exposed.note(key, millis(now))).filter(|is_new| *is_new)?;
     isolate::page_message(&Written::exposure(exposure), millis(now))
 }
 
@@ -324,16 +359,42 @@ pub fn person_merge(kept: &str, shown: &str) -> String {
     crate::person::merge(kept, shown)
 }
 
-/// Takes down what the rewriter's steps met so far, and how many pages came from shared copies, as JSON for `/health`;
-/// and how many visits were told of.
+/// Takes down what the rewriter's steps met so far, as JSON for `/health`, and how many visits were told of.
 #[wasm_bindgen]
-pub fn note_counts(hits: String, copies: String, visits: f64) {
-    use serde_json::value::RawValue;
+pub fn note_counts(hits: String, visits: f64) {
     isolate::with(|isolate| {
         isolate.messages = u64::try_from(millis(visits)).unwrap_or(0);
-        isolate.hits = RawValue::from_string(hits).ok();
-        isolate.copies = RawValue::from_string(copies).ok();
+        isolate.hits = serde_json::value::RawValue::from_string(hits).ok();
     });
+}
+
+/// Changes of the headers of an answer that could not be finished, as a `forward` of [`visit::encode_outcome`].
+#[wasm_bindgen]
+pub fn unfinished() -> String {
+    visit::encode_outcome(&Outcome::Forward(Forward { changes: &execution::unfinished() }), "")
+}
+
+/// A list of entity tags with ours turned into the origin's, in a request that no experiment touches and that changes
+/// something; `None` where none is ours.
+#[wasm_bindgen]
+pub fn original_tags(tags: &str) -> Option<String> {
+    execution::original_tags(tags)
+}
+
+/// Whether the `Sortition-*` headers of a request come from a worker before this one.
+#[wasm_bindgen]
+pub fn is_handed_over(request: &JsValue) -> bool {
+    let Some(loaded) = isolate::loaded() else { return false };
+    let source = Incoming::unseen(request);
+    let request = Request::new("GET", Url::split(""), &source, &loaded.crawlers);
+    let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
+    handed_over(&request, secret.as_deref()).is_some()
+}
+
+/// The `class` of an element that had `old`, with a class or without it; `None`: the attribute goes.
+#[wasm_bindgen]
+pub fn classes(old: &str, class: &str, adds: bool) -> Option<String> {
+    rewriting::classes(old, class, adds)
 }
 
 /// Events that were made elsewhere, as visits for the queue, one a line; `None` where there is no queue.
@@ -346,7 +407,7 @@ pub fn message(events: &str) -> Option<String> {
 /// The number of the isolate's plan.
 #[wasm_bindgen]
 pub fn generation() -> u32 {
-    isolate::with(|isolate| isolate.generation).unwrap_or(0)
+    isolate::loaded().map_or(0, |loaded| loaded.generation)
 }
 
 pub(super) fn entropy() -> [u8; 16] {

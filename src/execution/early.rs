@@ -1,5 +1,6 @@
 //! Answers that need no origin: a redirect to a variant's page, and the link that starts or ends a preview.
 
+use super::caching::{self, Storage};
 use super::{Answer, Besides, HeaderChange, Intent};
 use crate::arrive::PreviewRequest;
 use crate::plan::Plan;
@@ -38,20 +39,19 @@ impl Intent {
         if let (PreviewRequest::Start { clean, .. } | PreviewRequest::End { clean }, Some(cookie)) =
             (&self.preview, cookie)
         {
-            let changes = vec![
+            let mut changes = vec![
                 HeaderChange::Set("Location", clean.clone()),
-                HeaderChange::Set("Cache-Control", "private, no-store".to_owned()),
                 HeaderChange::Set("X-Robots-Tag", "noindex".to_owned()),
                 HeaderChange::Append("Set-Cookie", cookie),
             ];
+            caching::last_word(&mut changes, Storage::Never);
             return Some(Early { status: 302, changes, ..Early::default() });
         }
         let (status, location) = self.redirect(plan)?;
-        let reply = self.reply(plan, &Answer { status, ..Answer::default() }, secret);
+        let answer = Answer { status, ..Answer::default() };
+        let reply = self.reply_stored(plan, &answer, secret, Storage::Never);
         let mut changes = reply.changes;
-        changes.retain(|change| !matches!(change, HeaderChange::Set("Cache-Control", _)));
         changes.push(HeaderChange::Set("Location", location));
-        changes.push(HeaderChange::Set("Cache-Control", "private, no-store".to_owned()));
         let (besides, shown_to_user) = (reply.besides, reply.shown_to_user);
         Some(Early { status, changes, exposed: reply.exposed, besides, shown_to_user })
     }

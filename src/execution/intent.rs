@@ -22,7 +22,7 @@ pub struct Intent {
     pub prefetch: bool,
     /// What the request says about previews.
     pub preview: PreviewRequest,
-    /// The path of the page that this one stands in for in a redirect experiment.
+    /// The URL of the page that this one stands in for in a redirect experiment.
     pub canonical: Option<String>,
     /// The request's method.
     pub method: Box<str>,
@@ -38,6 +38,8 @@ pub struct Intent {
     pub depends_on_visitor: bool,
     /// What tells this answer's validators from those of other variants; `None` where the answer is the origin's own.
     pub(super) validator: Option<String>,
+    /// The decisions, by position, that this isolate exposed today; see [`Intent::recall`].
+    pub(super) exposed_before: Vec<usize>,
     /// The experiments whose variant could not be served, by position in the plan.
     pub(super) fallen_back: Vec<usize>,
     /// The treatments, as experiment and variant by index, those of higher priority first.
@@ -90,7 +92,7 @@ impl Intent {
             depends_on_visitor: decisions.iter().any(|decision| decision.reason.depends_on_visitor()),
             decisions,
             preview,
-            canonical: plan.canonical_of(&request.url, now).map(str::to_owned),
+            canonical: plan.canonical_of(&request.url, now),
             prefetch: crate::arrive::is_prefetch(request),
             method: request.method.into(),
             url: request.url.whole.into(),
@@ -98,6 +100,7 @@ impl Intent {
             told_origin: String::new(),
             told_client: String::new(),
             validator: None,
+            exposed_before: Vec::new(),
             fallen_back: Vec::new(),
             carried_out: Vec::new(),
             assignments,
@@ -183,10 +186,14 @@ impl Intent {
     /// Whether some step changes the HTML, if it can be rewritten.
     #[must_use]
     pub fn rewrites(&self, plan: &Plan) -> bool {
-        &*self.method == "GET"
-            && (self.treatments(plan).any(|treatment| !treatment.variant.rewrite.is_empty())
-                || self.bridge(plan).is_some()
-                || self.is_preview())
+        &*self.method == "GET" && self.changes_page(plan)
+    }
+
+    /// Whether the page that a GET is answered by is changed, if it can be rewritten.
+    pub(super) fn changes_page(&self, plan: &Plan) -> bool {
+        self.treatments(plan).any(|treatment| !treatment.variant.rewrite.is_empty())
+            || self.bridge(plan).is_some()
+            || self.is_preview()
     }
 
     /// Whether the answer might expose the visitor to something for the first time.
@@ -235,20 +242,20 @@ impl Intent {
     pub fn for_origin<S: Source>(&self, plan: &Plan, request: &Request<'_, S>) -> Vec<HeaderChange> {
         let mut changes = Vec::with_capacity(4);
         if plan.headers.to_origin {
-            if !self.told_origin.is_empty() {
-                changes.push(HeaderChange::Set(VARIANTS, self.told_origin.clone()));
+            let told = self.told_in_chain(plan);
+            if !told.is_empty() {
+                changes.push(HeaderChange::Set(VARIANTS, told));
             }
             if let Some(visitor) = self.visitor().filter(|_| self.depends_on_visitor) {
                 changes.push(HeaderChange::Set(VISITOR, visitor.id.as_str().to_owned()));
             }
         }
-        if matches!(&*self.method, "GET" | "HEAD") {
-            if let Some(validator) = &self.validator {
-                caching::unscope_request(validator, request, &mut changes);
-            }
-            if self.rewrites(plan) {
-                caching::ask_for_whole_readable_page(request, &mut changes);
-            }
+        let rewrites = self.rewrites(plan);
+        if let Some(validator) = &self.validator {
+            caching::unscope_request(validator, request, rewrites, &mut changes);
+        }
+        if rewrites {
+            caching::ask_for_whole_readable_page(request, &mut changes);
         }
         changes
     }

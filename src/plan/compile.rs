@@ -5,9 +5,8 @@ use super::{
     Variant,
 };
 use crate::condition::{Condition, FactKey, Groups};
-use crate::document::{self, Audience, Document, PageSubject, Problem, Severity};
+use crate::document::{self, Audience, Document, Problem, Severity};
 use crate::hash::{self, BUCKETS, Salt};
-use crate::url::Url;
 use std::collections::{HashMap, HashSet};
 
 impl Plan {
@@ -40,7 +39,7 @@ impl Plan {
             project: document.project.as_str().into(),
             revision: document.revision.as_deref().map_or_else(|| content_revision(document), Into::into),
             index: PageIndex::new(&experiments),
-            canonical: canonical(&experiments),
+            originals: super::original::of_targets(&experiments),
             cached: document.cache.iter().flat_map(|cache| &cache.pages).map(PageRule::compile).collect(),
             redirect_hosts: document.redirect_hosts.iter().map(|host| host.to_ascii_lowercase().into()).collect(),
             has_sessions: experiments.iter().any(Experiment::needs_session),
@@ -73,31 +72,6 @@ impl Plan {
 fn content_revision(document: &Document) -> Box<str> {
     let text = serde_json::to_string(document).unwrap_or_default();
     format!("unpushed-{}", hash::fingerprint(&text)).into()
-}
-
-/// The pages that redirects lead to, each with the page that it stands in for. Only an experiment on one exact path
-/// tells which that is.
-#[inline(never)]
-fn canonical(experiments: &[Experiment]) -> HashMap<Box<str>, (usize, Box<str>)> {
-    let mut pages = HashMap::new();
-    for (index, e) in experiments.iter().enumerate().filter(|(_, e)| e.redirects) {
-        let original = e.scope.pages.iter().find_map(|rule| match (&rule.pattern, rule.subject) {
-            (Pattern::Exact(path), PageSubject::Path) => Some(path.clone()),
-            _ => None,
-        });
-        let Some(original) = original else { continue };
-        for redirect in e.variants.iter().filter_map(|variant| variant.redirect.as_ref()) {
-            let path = if redirect.to.starts_with('/') {
-                redirect.to.split(['?', '#']).next().unwrap_or("")
-            } else {
-                Url::split(&redirect.to).path
-            };
-            if path != &*original {
-                pages.insert(path.into(), (index, original.clone()));
-            }
-        }
-    }
-    pages
 }
 
 struct Compiler<'a> {

@@ -10,7 +10,7 @@
 
 use super::{Finish, Outcome, Question};
 use crate::document::TokenAlgorithm;
-use crate::execution::HeaderChange;
+use crate::execution::{Charset, HeaderChange};
 
 /// Between fields: ASCII "unit separator".
 const FIELD: char = '\u{1f}';
@@ -84,8 +84,9 @@ pub fn encode_question(question: &Question) -> String {
 }
 
 /// What becomes of an answer, as text: `finish`, visits for the queue, then, where the body is rewritten, the number of
-/// the plan that positions are of, else nothing; steps (`3.1,5.0`: experiment and variant); the bridge, after `a` for an
-/// attribute or `s` for a script; the bar; what is watched (experiment, exposure, experiment, …); changes of the answer.
+/// the plan that positions are of, else nothing; steps (`3.1,5.0`: experiment and variant); `utf-8`, or `ascii` where text
+/// beyond ASCII goes in as references; the `Content-Type` for the rewriter, or nothing; further calls as JSON, or nothing;
+/// what is watched (experiment, key and exposure, experiment, …); changes of the answer.
 #[must_use]
 pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
     let mut text = Text::new("finish", 2048);
@@ -96,17 +97,23 @@ pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
             let steps: Vec<String> =
                 rewriting.steps.iter().map(|(experiment, variant)| format!("{experiment}.{variant}")).collect();
             text.field(&steps.join(","));
-            let carrier = if rewriting.bridge_is_script { "s" } else { "a" };
-            text.field(&rewriting.bridge.as_deref().map_or_else(String::new, |json| [carrier, json].concat()));
-            text.field(rewriting.bar.as_deref().unwrap_or_default());
+            text.field(if rewriting.charset == Charset::Utf8 { "utf-8" } else { "ascii" });
+            text.field(rewriting.relabelled.unwrap_or_default());
+            text.field(&rewriting.additions);
             let watched: Vec<String> = rewriting
                 .watched
                 .iter()
-                .flat_map(|watched| [watched.experiment.to_string(), watched.exposure.text().to_owned()])
+                .flat_map(|watched| {
+                    [
+                        watched.experiment.to_string(),
+                        format!("{:016x}", watched.key),
+                        watched.exposure.text().to_owned(),
+                    ]
+                })
                 .collect();
             text.list(&watched);
         }
-        None => (0..5).for_each(|_| text.field("")),
+        None => (0..6).for_each(|_| text.field("")),
     }
     text.changes(&finish.changes)
 }

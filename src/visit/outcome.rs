@@ -2,7 +2,7 @@
 
 use crate::document::TokenAlgorithm;
 use crate::events::Written;
-use crate::execution::{Besides, Elsewhere, HeaderChange};
+use crate::execution::{Besides, Charset, Elsewhere, HeaderChange, NotRewritten};
 
 /// What to do next for a request.
 #[derive(Clone, Debug)]
@@ -87,6 +87,8 @@ pub struct Finish {
     pub exposed: Vec<usize>,
     /// What its body goes through, if anything.
     pub rewriting: Option<Rewriting>,
+    /// Why it leaves as it came although it was to be rewritten.
+    pub not_rewritten: Option<NotRewritten>,
     /// Changes to its headers.
     pub changes: Vec<HeaderChange>,
     /// Exposures beside the page's own.
@@ -107,12 +109,12 @@ impl Finish {
 pub struct Rewriting {
     /// The treatments whose steps change it: experiment and variant, by position in the visit's plan.
     pub steps: Vec<(usize, usize)>,
-    /// What the page's scripts are told, as JSON.
-    pub bridge: Option<String>,
-    /// Whether a script block carries that, rather than an attribute.
-    pub bridge_is_script: bool,
-    /// The bar of a previewed page, as HTML.
-    pub bar: Option<String>,
+    /// How text is put into it.
+    pub charset: Charset,
+    /// The `Content-Type` that the rewriter is given in place of the page's.
+    pub relabelled: Option<&'static str>,
+    /// The calls that put the decision for the page's scripts and the bar of a preview into it, as JSON; empty: none.
+    pub additions: String,
     /// What is to be noticed in it.
     pub watched: Vec<Watched>,
 }
@@ -122,6 +124,8 @@ pub struct Rewriting {
 pub struct Watched {
     /// The experiment, by position in the visit's plan.
     pub experiment: usize,
+    /// What the exposure is remembered by.
+    pub key: u64,
     /// The exposure, for when one of them is met.
     pub exposure: Written,
 }

@@ -282,6 +282,34 @@ describe("who gets what", () => {
   });
 });
 
+// Fifty simultaneous visitors of a page without a copy once asked the origin fifty times.
+describe("at the same time", () => {
+  before(() => publish(documentOf([halves("one", HELLO)], { cache })));
+
+  test("fifty visitors, one request of the origin", async () => {
+    const path = freshPage();
+    origin.on(path, (_request, response) => {
+      response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", "Cache-Control": PUBLIC });
+      setTimeout(() => response.end("<html><body><h1>Welcome</h1></body></html>"), 200);
+    });
+    const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => ask(path, { cookie: `basket=${n}` })));
+    assert.equal(origin.of(path).length, 1);
+    assert.deepEqual([...new Set(answers.map(how))].sort(), ["hit", "miss"]);
+    for (const { status, text } of answers) assert.ok(status === 200 && /<h1>(Welcome|Hello)<\/h1>/.test(text));
+  });
+
+  test("a page that is not for everybody: each is asked for as the visitor", async () => {
+    const path = freshPage();
+    origin.on(path, (request, response) => {
+      response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", "Cache-Control": "private" });
+      setTimeout(() => response.end(`<h1>${request.headers.cookie}</h1>`), 100);
+    });
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => ask(path, { cookie: `basket=${n}` })));
+    for (const [n, { headers }] of answers.entries()) assert.equal(headers["sortition-cache"], undefined, String(n));
+    assert.equal(origin.of(path).length, 21, "once for everybody, then for each");
+  });
+});
+
 describe("time and validators", () => {
   before(() => publish(documentOf([halves("one", HELLO)], { cache })));
 

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use sortition_engine::document::TokenAlgorithm;
 use sortition_engine::events::Written;
 use sortition_engine::execution::breaker::Breakers;
-use sortition_engine::execution::{Answer, Elsewhere, HeaderChange};
+use sortition_engine::execution::rewriting::additions;
+use sortition_engine::execution::{Answer, Charset, Elsewhere, HeaderChange};
 use sortition_engine::visit::{
     Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOrigin, Watched, encode_finish,
     encode_outcome, encode_question, is_header_value,
@@ -51,22 +52,24 @@ fn examples() -> BTreeMap<&'static str, String> {
         let answer = OwnAnswer { status: 302, events: Written::default(), changes: &changes };
         encode_outcome(&Outcome::Answer(answer), told)
     };
-    let watched = |experiment, text: &str| Watched { experiment, exposure: Written::exposure(text.to_owned()) };
+    let watched =
+        |experiment, key, text: &str| Watched { experiment, key, exposure: Written::exposure(text.to_owned()) };
     let finish = |rewriting| Finish {
         exposed: Vec::new(),
         rewriting,
+        not_rewritten: None,
         changes: changes.clone(),
         besides: Vec::new(),
         shown_to_user: String::new(),
     };
     let rewriting = Rewriting {
         steps: vec![(3, 1), (0, 2)],
-        bridge: Some("{\"variants\":{}}".to_owned()),
-        bridge_is_script: false,
-        bar: Some("<aside>\n</aside>".to_owned()),
-        watched: vec![watched(3, "{\"id\":\"1\"}"), watched(0, "{\"id\":\"2\"}")],
+        charset: Charset::Ascii,
+        relabelled: Some("text/html; charset=windows-1252"),
+        additions: serde_json::to_string(&additions(Some(("{}", true)), None, Charset::Ascii)).unwrap(),
+        watched: vec![watched(3, 1, "{\"id\":\"1\"}"), watched(0, u64::MAX, "{\"id\":\"2\"}")],
     };
-    let script = Rewriting { bridge_is_script: true, bridge: rewriting.bridge.clone(), ..Rewriting::default() };
+    let watching = Rewriting { watched: vec![watched(7, 0, "{}")], ..Rewriting::default() };
     let refused = forged('\u{1f}');
     BTreeMap::from([
         ("an answer of our own", own("")),
@@ -95,7 +98,7 @@ fn examples() -> BTreeMap<&'static str, String> {
         }),
         ("an answer passed on", encode_finish(&finish(None), 7, "")),
         ("an answer rewritten", encode_finish(&finish(Some(rewriting)), 4_000_000_000, told)),
-        ("an answer with a script block", encode_finish(&finish(Some(script)), 7, told)),
+        ("an answer watched", encode_finish(&finish(Some(watching)), 7, told)),
     ])
 }
 

@@ -3,6 +3,7 @@
 use super::{problem, problems};
 use crate::arrive::{Arrival, PreviewRequest};
 use crate::edge::isolate::{self, Loaded};
+use crate::edge::secret::secret;
 use crate::edge::source::Incoming;
 use crate::edge::visit::{entropy, recognised};
 use crate::events::limit::{Counts, Keys};
@@ -127,13 +128,12 @@ pub(super) async fn from_server(request: &Request, env: &Env) -> Result<Response
     let Some(body) = read(request, MAX_BODY).await? else { return too_large(MAX_BODY) };
     let now = now();
     let seconds = now.div_euclid(1000);
-    let Ok(secret) = env.secret("INGEST_SECRET").map(|secret| secret.to_string()) else {
-        return unauthorized("INGEST_SECRET is not set on this worker");
+    let Some(secret) = secret(env, "INGEST_SECRET") else {
+        return unauthorized("INGEST_SECRET is not set on this worker, or empty");
     };
     let header = request.headers().get("sortition-signature")?.unwrap_or_default();
     let tag = match signature::verify(&header, &body, secret.as_bytes(), seconds) {
-        Ok(tag) if !secret.is_empty() => tag,
-        Ok(_) => return unauthorized("INGEST_SECRET is empty"),
+        Ok(tag) => tag,
         Err(reason) => return unauthorized(reason),
     };
     let drafts = match reception::read(&body, Channel::Server, now) {
@@ -154,11 +154,11 @@ pub(super) async fn from_server(request: &Request, env: &Env) -> Result<Response
 /// What Shopify reports, with its signature.
 pub(super) async fn from_shopify(request: &Request, env: &Env) -> Result<Response> {
     let Some(body) = read(request, shopify::MAX_BODY).await? else { return too_large(shopify::MAX_BODY) };
-    let Ok(secret) = env.secret("SHOPIFY_WEBHOOK_SECRET").map(|secret| secret.to_string()) else {
-        return unauthorized("SHOPIFY_WEBHOOK_SECRET is not set on this worker");
+    let Some(secret) = secret(env, "SHOPIFY_WEBHOOK_SECRET") else {
+        return unauthorized("SHOPIFY_WEBHOOK_SECRET is not set on this worker, or empty");
     };
     let tag = request.headers().get("x-shopify-hmac-sha256")?.unwrap_or_default();
-    if secret.is_empty() || !shopify::is_genuine(&tag, &body, secret.as_bytes()) {
+    if !shopify::is_genuine(&tag, &body, secret.as_bytes()) {
         return unauthorized("X-Shopify-Hmac-SHA256 is not the body's");
     }
     let Some(loaded): Option<Rc<Loaded>> = isolate::loaded() else { return unconfigured() };

@@ -74,6 +74,7 @@ fn follow(plan: &Plan, half: u64) -> [u64; 5] {
                 user: user.map(str::to_owned),
                 session: None,
                 assignments,
+                handover: None,
                 consent: Consented::All,
                 unproven: None,
             };
