@@ -1,6 +1,9 @@
 //! Document → plan.
 
-use super::{CookieAttributes, Experiment, Gate, Kill, LayerPart, PageIndex, PageRule, Pattern, Plan, Scope, Variant};
+use super::{
+    CookieAttributes, Experiment, Gate, Kill, LayerPart, MeasuredHoldout, PageIndex, PageRule, Pattern, Plan, Scope,
+    Variant,
+};
 use crate::condition::{Condition, FactKey, Groups};
 use crate::document::{self, Audience, Document, Problem, Severity};
 use crate::hash::{self, BUCKETS, Salt};
@@ -41,6 +44,7 @@ impl Plan {
             redirect_hosts: document.redirect_hosts.iter().map(|host| host.to_ascii_lowercase().into()).collect(),
             has_sessions: experiments.iter().any(Experiment::needs_session),
             has_users: experiments.iter().any(|e| e.unit == document::UnitKind::User),
+            measured_holdout: measured_holdout(document),
             layers: layers(document, &experiments),
             keyed: keyed(&experiments),
             experiments,
@@ -169,6 +173,7 @@ impl<'a> Compiler<'a> {
             requires,
             overrides,
             sticky: e.is_sticky(),
+            essential: e.essential,
             display: e.display,
             expose: e.expose,
             winner: e.winner.as_ref().and_then(variant),
@@ -282,6 +287,18 @@ fn same_code(variants: &[Variant], held_out: u32) -> Option<(&str, &str)> {
     codes.windows(2).find_map(|pair| match pair {
         [(a, one), (b, other)] if a == b => Some((*one, *other)),
         _ => None,
+    })
+}
+
+fn measured_holdout(document: &Document) -> Option<MeasuredHoldout> {
+    let percent = document.holdout.percent.buckets();
+    let compared = f64::from(percent) * (1.0 + document.holdout.compare.max(0.0));
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let compared_below = if compared >= f64::from(BUCKETS) { BUCKETS } else { compared.round() as u16 };
+    (percent > 0).then(|| MeasuredHoldout {
+        assignment_key: assignment_key(MeasuredHoldout::ID, 1),
+        codes: MeasuredHoldout::GROUPS.map(|group| assignment_code(MeasuredHoldout::ID, 1, group)),
+        compared_below,
     })
 }
 
