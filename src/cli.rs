@@ -33,6 +33,7 @@ mod switch;
 mod decide;
 mod preview;
 mod rehearse;
+mod readout;
 mod completions;
 mod script;
 mod init;
@@ -107,6 +108,8 @@ enum Command {
     Kill(switch::KillArguments),
     /// Change the traffic of a live experiment.
     Ramp(switch::RampArguments),
+    /// Print what a readout asks the engine that holds the events.
+    Readout(readout::Arguments),
     /// Keep what was decided of an experiment, and make it so.
     Decide(decide::DecideArguments),
     /// Stop an experiment before its time, and record why.
@@ -184,6 +187,7 @@ pub fn run() -> ExitCode {
         Command::History(arguments) => push::history(&arguments),
         Command::Kill(arguments) => switch::kill(&arguments),
         Command::Ramp(arguments) => switch::ramp(&arguments),
+        Command::Readout(arguments) => readout::run(&arguments),
         Command::Decide(arguments) => decide::decide(&arguments),
         Command::End(arguments) => decide::end(&arguments),
         Command::Events(arguments) => events::run(&arguments),

@@ -25,6 +25,7 @@ mod groups;
 mod operator;
 mod parse;
 mod pattern;
+mod plain;
 mod text;
 mod tree;
 mod version;
@@ -34,6 +35,7 @@ pub use fact_key::FactKey;
 pub use groups::Groups;
 pub use parse::Problem;
 pub(crate) use parse::called;
+pub use plain::{Matter, Plain};
 
 use tree::Node;
 

@@ -230,6 +230,10 @@ pub struct Conversion {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 128)))]
     pub refund_of: Option<String>,
+    /// The session that it happened in, where the producer knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 128)))]
+    pub session_id: Option<String>,
     /// When it happened.
     #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 24)))]
     pub converted_at: String,

@@ -6,6 +6,9 @@
 
 pub mod answer;
 mod archive;
+mod arrivals;
+pub mod dialect;
+pub mod question;
 pub mod readout;
 mod rows;
 #[cfg(not(target_arch = "wasm32"))]
@@ -13,6 +16,7 @@ pub mod upkeep;
 
 pub use archive::{archive, archive_visits};
 
+use crate::document::Timestamp;
 use crate::events::{Event, Message, What};
 use serde_json::{Value, json};
 
@@ -25,34 +29,19 @@ pub struct Statement {
     pub rows: String,
 }
 
-/// The earliest exposure of a unit wins, of equals the variant that sorts first, whatever order they arrive in.
-const EXPOSURES: &str = "INSERT INTO exposures (id, project, experiment_id, iteration, variant, unit, unit_id, anonymous_id, \
-user_id, reason, exposed_at, config_revision, country, device, browser, visitor_type) \
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, \
-value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15 FROM json_each(?1) WHERE true \
-ON CONFLICT (id) DO UPDATE SET variant = excluded.variant, anonymous_id = excluded.anonymous_id, user_id = excluded.user_id, \
-reason = excluded.reason, exposed_at = excluded.exposed_at, config_revision = excluded.config_revision, \
-country = excluded.country, device = excluded.device, browser = excluded.browser, visitor_type = excluded.visitor_type \
-WHERE (excluded.exposed_at, excluded.variant) < (exposures.exposed_at, exposures.variant)";
+/// Of several of one id the least by time, variant, ids and revision stays, whatever order they arrive in.
+const EXPOSURES: &str = include_str!("ledger/statements/exposures.sql");
 
 const EXPOSURE_VARIANTS: &str = "INSERT INTO exposure_variants (exposure_id, variant, first_at) \
 SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true \
 ON CONFLICT (exposure_id, variant) DO UPDATE SET first_at = excluded.first_at \
 WHERE excluded.first_at < exposure_variants.first_at";
 
-/// Of several reports of one outcome the one of lowest `precedence` stays: a server's before a page's, then the earliest,
-/// then by a hash of the rest, so that no order of arrival matters.
-const CONVERSIONS: &str = "INSERT INTO conversions (id, project, conversion_event, value_minor, currency, transaction_id, \
-refund_of, anonymous_id, user_id, experiment_id, variant, converted_at, channel, config_revision, properties, precedence) \
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, \
-value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15 FROM json_each(?1) WHERE true \
-ON CONFLICT (id) DO UPDATE SET project = excluded.project, conversion_event = excluded.conversion_event, \
-value_minor = excluded.value_minor, currency = excluded.currency, transaction_id = excluded.transaction_id, \
-refund_of = excluded.refund_of, anonymous_id = excluded.anonymous_id, user_id = excluded.user_id, \
-experiment_id = excluded.experiment_id, variant = excluded.variant, converted_at = excluded.converted_at, \
-channel = excluded.channel, config_revision = excluded.config_revision, properties = excluded.properties, \
-precedence = excluded.precedence WHERE excluded.precedence < conversions.precedence";
+/// Of several reports of one outcome the least stays: a server's before a page's, then the earliest, then by value,
+/// currency and ids.
+const CONVERSIONS: &str = include_str!("ledger/statements/conversions.sql");
 
+/// From the first event that names both of its ids on a visitor is a user.
 const IDENTITIES: &str = "INSERT INTO identities (project, anonymous_id, user_id, identified_at) \
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true \
 ON CONFLICT (project, anonymous_id, user_id) DO UPDATE SET identified_at = excluded.identified_at \
@@ -63,14 +52,14 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
 ON CONFLICT (id) DO UPDATE SET ended_reason = excluded.ended_reason, ended_at = excluded.ended_at \
 WHERE (excluded.ended_at, excluded.ended_reason) < (endings.ended_at, endings.ended_reason)";
 
-const MESSAGES: &str = "INSERT INTO messages (source, seq) SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true \
-ON CONFLICT DO NOTHING";
+/// Ranges of the numbers that arrived, one row an isolate: a set union, so that it may be repeated and reordered.
+const ARRIVALS: &str = include_str!("ledger/statements/arrivals.sql");
 
 /// Running totals only rise, so the larger is the later.
-const SERVED: &str = "INSERT INTO served (source, crawlers, visits) \
-SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true \
+const SERVED: &str = "INSERT INTO served (source, crawlers, visits, heard_on) \
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true \
 ON CONFLICT (source) DO UPDATE SET crawlers = max(excluded.crawlers, served.crawlers), \
-visits = max(excluded.visits, served.visits)";
+visits = max(excluded.visits, served.visits), heard_on = max(excluded.heard_on, coalesce(served.heard_on, ''))";
 
 /// Counters of one isolate and hour only rise, so the larger is the later, and no delivery counts twice.
 const ORIGIN_HEALTH: &str = "INSERT INTO origin_health (project, experiment_id, iteration, variant, hour, source, requests, \
@@ -83,9 +72,9 @@ le_100 = max(le_100, excluded.le_100), le_200 = max(le_200, excluded.le_200), le
 le_800 = max(le_800, excluded.le_800), le_1600 = max(le_1600, excluded.le_1600), le_3200 = max(le_3200, excluded.le_3200), \
 over_3200 = max(over_3200, excluded.over_3200)";
 
-/// The statements that put messages into the record, to be run in one transaction.
+/// The statements that put messages into the record, to be run in one transaction. `received_at` is RFC 3339.
 #[must_use]
-pub fn statements(messages: &[Message]) -> Vec<Statement> {
+pub fn statements(messages: &[Message], received_at: &str) -> Vec<Statement> {
     let (mut exposures, mut variants) = (Vec::new(), Vec::new());
     let (mut conversions, mut identities, mut endings) = (Vec::new(), Vec::new(), Vec::new());
     for event in messages.iter().flat_map(Message::events) {
@@ -93,8 +82,12 @@ pub fn statements(messages: &[Message]) -> Vec<Statement> {
             What::Exposed(exposure) => {
                 exposures.push(rows::exposure(event, exposure));
                 variants.push(json!([event.id, exposure.variant, exposure.exposed_at]));
+                identities.extend(identity(event, &exposure.exposed_at));
             }
-            What::Converted(conversion) => conversions.push(rows::conversion(event, conversion)),
+            What::Converted(conversion) => {
+                conversions.push(rows::conversion(event, conversion));
+                identities.extend(identity(event, &conversion.converted_at));
+            }
             What::EndedEarly(ended) => endings.push(json!([
                 event.id,
                 event.project,
@@ -103,15 +96,15 @@ pub fn statements(messages: &[Message]) -> Vec<Statement> {
                 ended.ended_reason,
                 ended.ended_at
             ])),
-            What::Identified => identities.push(identity(event)),
+            What::Identified => identities.extend(identity(event, &event.at)),
         }
     }
+    let day = received_at.get(..10).unwrap_or_default();
     let visits =
         || messages.iter().flat_map(|message| message.visits.iter().map(move |visit| (&message.source, visit)));
-    let numbers: Vec<Value> = visits().map(|(source, visit)| json!([source, visit.seq])).collect();
     let served = visits().filter_map(|(source, visit)| {
         let served = visit.served?;
-        Some(json!([source, served.crawlers, served.visits]))
+        Some(json!([source, served.crawlers, served.visits, day]))
     });
     let health = visits().flat_map(|(source, visit)| visit.health.iter().map(move |row| rows::health(source, row)));
     [
@@ -122,7 +115,7 @@ pub fn statements(messages: &[Message]) -> Vec<Statement> {
         (ENDINGS, endings),
         (SERVED, served.collect()),
         (ORIGIN_HEALTH, health.collect()),
-        (MESSAGES, numbers),
+        (ARRIVALS, arrivals::rows(visits().map(|(source, visit)| (source.as_str(), visit.seq)), day)),
     ]
     .into_iter()
     .filter(|(_, rows)| !rows.is_empty())
@@ -130,6 +123,35 @@ pub fn statements(messages: &[Message]) -> Vec<Statement> {
     .collect()
 }
 
-fn identity(event: &Event) -> Value {
-    json!([event.project, event.anonymous_id, event.user_id, event.at])
+/// How long it is kept what each isolate sent, served and heard of the origin.
+const KEPT_DAYS: i64 = 90;
+
+/// Statements that forget, a few thousand rows each, what isolates told more than ninety days ago: to be run every hour or
+/// so. `?1` is the day, or the hour.
+#[must_use]
+pub fn prune(now: Timestamp) -> Vec<question::Question> {
+    let before = Timestamp::from_millis(now.millis() - KEPT_DAYS * 86_400_000).to_string();
+    let prune = |sql: &str, length: usize| question::Question {
+        sql: sql.to_owned(),
+        values: vec![json!(before.get(..length).unwrap_or_default())],
+    };
+    vec![
+        prune("DELETE FROM arrivals WHERE source IN (SELECT source FROM arrivals WHERE heard_on < ?1 LIMIT 5000)", 10),
+        prune(
+            "DELETE FROM served WHERE source IN (SELECT source FROM served WHERE coalesce(heard_on, '') < ?1 \
+AND source NOT IN (SELECT source FROM arrivals) LIMIT 5000)",
+            10,
+        ),
+        prune(
+            "DELETE FROM origin_health WHERE (project, experiment_id, iteration, variant, hour, source) IN \
+(SELECT project, experiment_id, iteration, variant, hour, source FROM origin_health WHERE hour < ?1 LIMIT 5000)",
+            13,
+        ),
+    ]
+}
+
+/// That a visitor and a user are one person; `None` where an event does not name both.
+fn identity(event: &Event, at: &str) -> Option<Value> {
+    let (visitor, user) = (event.anonymous_id.as_deref()?, event.user_id.as_deref()?);
+    Some(json!([event.project, visitor, user, at]))
 }

@@ -21,6 +21,7 @@ pub mod visit;
 #[cfg(any(not(target_arch = "wasm32"), feature = "chaos"))]
 pub mod replay;
 pub mod decisions;
+pub mod metrics;
 pub mod ledger;
 pub mod stats;
 pub mod readout;

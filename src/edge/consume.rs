@@ -128,10 +128,14 @@ async fn keep(delivery: &RawMessage, letter: &js_sys::Object, env: &Env) {
     }
 }
 
+fn now() -> Timestamp {
+    Timestamp::from_millis(worker::Date::now().as_millis().try_into().unwrap_or(0))
+}
+
 /// Two R2 objects a batch; see [`ledger::archive`] and [`ledger::archive_visits`].
 async fn archive(messages: &[Message], env: &Env) -> Result<()> {
     let Ok(bucket) = env.bucket("ARCHIVE") else { return Ok(()) };
-    let now = Timestamp::from_millis(worker::Date::now().as_millis().try_into().unwrap_or(0)).to_string();
+    let now = now().to_string();
     for (key, lines) in [ledger::archive(messages, &now), ledger::archive_visits(messages, &now)].into_iter().flatten()
     {
         bucket.put(key, lines).execute().await?;
@@ -142,7 +146,7 @@ async fn archive(messages: &[Message], env: &Env) -> Result<()> {
 /// One D1 transaction, a statement a table.
 async fn record(messages: &[Message], env: &Env) -> Result<()> {
     let Ok(database) = env.d1("LEDGER") else { return Ok(()) };
-    let statements = ledger::statements(messages)
+    let statements = ledger::statements(messages, &now().to_string())
         .into_iter()
         .map(|statement| database.prepare(statement.sql).bind(&[statement.rows.into()]))
         .collect::<Result<Vec<_>>>()?;

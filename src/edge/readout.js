@@ -1,7 +1,7 @@
 // The readout's endpoints and its guard: asks the record and KV what the wasm wants to know, and carries out what it says.
 
 import * as core from "sortition-core";
-import { initSync, Readout, readout_policy } from "sortition-readout";
+import { initSync, prune, Readout, readout_policy } from "sortition-readout";
 import { pause, ship } from "./ship.js";
 
 const ROOT = "/_sortition/experiments";
@@ -149,7 +149,7 @@ async function answerTo(env, question, asked) {
   const [sql, ...values] = question;
   const started = Date.now();
   // why: only questions of one experiment are ever slow
-  const key = values.length > 2 && (await digest(JSON.stringify(question)));
+  const key = sql.startsWith("WITH ") && values.length === 0 && (await digest(JSON.stringify(question)));
   if (key && asked) {
     const kept = await env.LEDGER.prepare("SELECT answer, asked_at FROM readouts WHERE question = ?1 AND asked_at > ?2")
       .bind(key, started - KEPT_MS)
@@ -162,8 +162,9 @@ async function answerTo(env, question, asked) {
   const rows = await env.LEDGER.prepare(sql)
     .bind(...values)
     .raw();
-  const text = rows[0]?.[0] ?? null;
-  if (key && text !== null && Date.now() - started > SLOW_MS) {
+  // why: a row an answer's row, for D1 bounds the size of a value
+  const text = `[${rows.map(([row]) => row).join(",")}]`;
+  if (key && Date.now() - started > SLOW_MS) {
     await env.LEDGER.batch([
       env.LEDGER.prepare("DELETE FROM readouts WHERE asked_at < ?1").bind(started - KEPT_MS),
       env.LEDGER.prepare("INSERT OR REPLACE INTO readouts VALUES (?1, ?2, ?3)").bind(key, text, started),
@@ -187,22 +188,18 @@ async function audit(env) {
 
 /** The units and their outcomes, a page at a time. */
 function download(env, text) {
-  const [visitors, known] = JSON.parse(text);
+  const [visitors, people] = JSON.parse(text);
   const encoder = new TextEncoder();
   const pages = (async function* () {
     yield "unit,variant,contaminated,exposed_at,device,country,visitor_type,event,value_minor,currency,transaction_id,converted_at,channel\r\n";
-    // why: `exposed_at` and `id` of the last visitor, then the last person, are where the next page starts
-    for (let [at, id] = ["", ""]; ; ) {
-      const rows = JSON.parse(await answerTo(env, visitors.with(4, at).with(5, id)));
-      if (rows.length === 0) break;
-      yield rows.map((row) => line([...row.slice(2, 5), row[0], ...row.slice(5)])).join("");
-      for (const row of rows) if (row[0] > at || (row[0] === at && row[1] > id)) [at, id] = row;
-    }
-    for (let person = ""; ; ) {
-      const rows = JSON.parse(await answerTo(env, known.with(4, person)));
-      if (rows.length === 0) break;
-      yield rows.map((row) => line(row.slice(1))).join("");
-      for (const [name] of rows) if (name > person) person = name;
+    // why: a row's first two fields are where the next page starts, and rows come in their order
+    for (const ask of [(at, id) => visitors.with(1, at).with(2, id), (unit) => people.with(1, unit)]) {
+      for (let [at, id] = ["", ""]; ; ) {
+        const rows = JSON.parse(await answerTo(env, ask(at, id)));
+        if (rows.length === 0) break;
+        yield rows.map((row) => line(row.slice(2))).join("");
+        [at, id] = rows.at(-1);
+      }
     }
   })();
   return new ReadableStream({
@@ -287,6 +284,8 @@ function problem(status, title, detail, headers) {
  */
 export async function guard(env) {
   if (!env.LEDGER) return;
+  // why: once an hour is often enough, and the schedule runs every five minutes
+  if (new Date().getUTCMinutes() < 5) await forgetOld(env);
   const config = await env.CONFIG.get("config");
   if (config === null) return;
   await wake();
@@ -310,6 +309,17 @@ export async function guard(env) {
   }
   const news = acts.notify.filter(([name]) => claimed.has(name));
   await Promise.all(news.map(([, url, body, signature]) => notify(url, body, signature)));
+}
+
+/** Forgets what isolates told long ago. */
+async function forgetOld(env) {
+  await wake();
+  const statements = JSON.parse(prune(Date.now())).map(([sql, ...values]) => env.LEDGER.prepare(sql).bind(...values));
+  try {
+    await env.LEDGER.batch(statements);
+  } catch (error) {
+    console.error(`sortition: failed in forgetting old rows of the record: ${error}`);
+  }
 }
 
 async function notify(url, body, signature) {

@@ -3,7 +3,8 @@
 use crate::document::{Document, Experiment, Kind, NewsFormat, Notify, Status, Timestamp};
 use crate::events::{EndedEarly, Event, What};
 use crate::hash::{self, signature};
-use crate::ledger::readout::{self as record, Iteration, Question};
+use crate::ledger;
+use crate::ledger::question::{self, Iteration, Question};
 use crate::plan::{Kill, KillGuard};
 use crate::readout::{self, AuditEntry, Known, Results, Scope, View};
 use serde::Serialize;
@@ -45,6 +46,13 @@ pub fn readout_policy() -> String {
     format!(
         "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
+}
+
+/// What to forget of the record now: `[[sql, value], …]`.
+#[wasm_bindgen]
+pub fn prune(now: f64) -> String {
+    #[allow(clippy::cast_possible_truncation)]
+    text(ledger::prune(Timestamp::from_millis(now as i64)))
 }
 
 #[wasm_bindgen]
@@ -95,7 +103,7 @@ impl Readout {
                 return "[]".to_owned();
             }
             left -= 1;
-            text(readout::questions(&self.document, e, &self.known, self.scope, self.now))
+            text(readout::questions(&self.document, e, self.scope, self.now))
         };
         format!("[{}]", self.experiments().map(ask).collect::<Vec<_>>().join(","))
     }
@@ -157,11 +165,18 @@ impl Readout {
         written.unwrap_or_default()
     }
 
-    /// The questions of the download: a page of visitors, a page of known people.
+    /// The questions of the download: a page of visitors, a page of all others.
     pub fn download(&self) -> String {
         let of = |e: &Experiment| {
-            let of = Iteration { project: &self.document.project, experiment: e.id.as_str(), iteration: e.iteration };
-            text(vec![record::visitors(of, ("", "")), record::known(of, "")])
+            let variants: Vec<&str> = e.variants.iter().map(|variant| variant.id.as_str()).collect();
+            let of = Iteration {
+                project: &self.document.project,
+                experiment: e.id.as_str(),
+                iteration: e.iteration,
+                variants: &variants,
+                now: self.now.millis(),
+            };
+            text(vec![question::download_visitors(of), question::download_people(of)])
         };
         self.experiments().next().map(of).unwrap_or_default()
     }

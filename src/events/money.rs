@@ -209,6 +209,11 @@ impl Currency {
         self.0
     }
 
+    /// The codes of the currencies whose smallest unit has so many digits after the point; none for the usual two.
+    pub fn of_exponent(exponent: u8) -> impl Iterator<Item = &'static str> {
+        EXPONENTS.iter().filter(move |(of, _)| *of == exponent).flat_map(|(_, codes)| codes.split(' '))
+    }
+
     /// The digits after the point of its smallest unit.
     #[must_use]
     pub fn exponent(self) -> u8 {

@@ -192,6 +192,7 @@ fn event(
             currency: Some(money.currency),
             transaction_id: Some(transaction),
             refund_of,
+            session_id: None,
             converted_at: converted_at.to_string(),
             experiment_id: None,
             variant: None,

@@ -1,8 +1,7 @@
 //! Events → rows.
 
 use crate::events::health::OriginHealth;
-use crate::events::{Channel, Conversion, Event, Exposure, minor_value};
-use crate::hash;
+use crate::events::{Conversion, Event, Exposure, minor_value};
 use serde_json::{Value, json};
 
 pub(super) fn exposure(event: &Event, exposure: &Exposure) -> Value {
@@ -11,6 +10,8 @@ pub(super) fn exposure(event: &Event, exposure: &Exposure) -> Value {
         "session" => exposure.session_id.as_deref(),
         _ => event.anonymous_id.as_deref(),
     };
+    // why: as text, for that is how the rollup tells them apart; a map of this kind is sorted
+    let versions = (!exposure.versions.is_empty()).then(|| json!(exposure.versions).to_string());
     json!([
         event.id,
         event.project,
@@ -28,6 +29,11 @@ pub(super) fn exposure(event: &Event, exposure: &Exposure) -> Value {
         exposure.request.device,
         exposure.request.browser,
         exposure.request.visitor_type,
+        exposure.request.region,
+        exposure.request.referrer_host,
+        exposure.request.logged_in.map(|is| if is { "true" } else { "false" }),
+        exposure.fallback.then_some("true"),
+        versions,
     ])
 }
 
@@ -50,25 +56,22 @@ pub(super) fn conversion(event: &Event, conversion: &Conversion) -> Value {
     // why: a message is checked before it comes here, so a value always fits
     let minor = minor_value(conversion).ok().flatten();
     let properties = Value::Object(conversion.properties.clone()).to_string();
-    let mut row = vec![
-        json!(event.id),
-        json!(event.project),
-        json!(conversion.conversion_event),
-        json!(minor),
-        json!(conversion.currency),
-        json!(conversion.transaction_id),
-        json!(conversion.refund_of),
-        json!(event.anonymous_id),
-        json!(event.user_id),
-        json!(conversion.experiment_id),
-        json!(conversion.variant),
-        json!(conversion.converted_at),
-        json!(conversion.channel),
-        json!(event.config_revision),
-        json!(properties),
-    ];
-    let trust = if conversion.channel == Channel::Page { 1 } else { 0 };
-    let rest = hash::event_id(&[&Value::Array(row.clone()).to_string()]);
-    row.push(json!(format!("{trust} {} {rest}", conversion.converted_at)));
-    Value::Array(row)
+    json!([
+        event.id,
+        event.project,
+        conversion.conversion_event,
+        minor,
+        conversion.currency,
+        conversion.transaction_id,
+        conversion.refund_of,
+        event.anonymous_id,
+        event.user_id,
+        conversion.experiment_id,
+        conversion.variant,
+        conversion.converted_at,
+        conversion.channel,
+        event.config_revision,
+        properties,
+        conversion.session_id,
+    ])
 }

@@ -4,56 +4,114 @@
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// The users whom a visitor was identified as: `?1` the visitor, `?2` the project or null. Column `id`.
-pub const USERS_OF: &str = "SELECT DISTINCT user_id AS id FROM identities WHERE anonymous_id = ?1 AND (?2 IS NULL OR project = ?2) ORDER BY id";
-
-/// The visitors who were identified as a user: as [`USERS_OF`], the other way round.
-pub const VISITORS_OF: &str = "SELECT DISTINCT anonymous_id AS id FROM identities WHERE user_id = ?1 AND (?2 IS NULL OR project = ?2) ORDER BY id";
-
-/// After the start of a statement, the rows that name a person. `?2`, the orders, is not asked here.
-macro_rules! persons {
-    ($start:literal) => {
+/// The projects of a table, by an index that begins with them: one lookup each, however many rows there are. `?N` or null
+/// names the only one that is wanted.
+macro_rules! projects {
+    ($table:literal, $wanted:literal) => {
         concat!(
-            $start,
-            " WHERE (?3 IS NULL OR project = ?3) AND (anonymous_id IN (SELECT value FROM json_each(?1)) \
-OR user_id IN (SELECT value FROM json_each(?1)))"
+            "WITH RECURSIVE projects (project) AS (SELECT min(project) FROM ",
+            $table,
+            " UNION ALL SELECT (SELECT min(project) FROM ",
+            $table,
+            " t WHERE t.project > p.project) FROM projects p WHERE p.project IS NOT NULL), \
+named (project) AS MATERIALIZED (SELECT project FROM projects WHERE project IS NOT NULL AND (",
+            $wanted,
+            " IS NULL OR project = ",
+            $wanted,
+            ")) "
         )
     };
 }
 
-/// The same of conversions: refunds name an order.
-macro_rules! outcomes {
-    ($start:literal) => {
+/// The users whom a visitor was identified as: `?1` the visitor, `?2` the project or null. Column `id`.
+pub const USERS_OF: &str = concat!(
+    projects!("identities", "?2"),
+    "SELECT DISTINCT i.user_id AS id FROM named n CROSS JOIN identities i ON i.project = n.project AND i.anonymous_id = ?1 ORDER BY id"
+);
+
+/// The visitors who were identified as a user: as [`USERS_OF`], the other way round.
+pub const VISITORS_OF: &str = concat!(
+    projects!("identities", "?2"),
+    "SELECT DISTINCT i.anonymous_id AS id FROM named n CROSS JOIN identities i ON i.project = n.project AND i.user_id = ?1 ORDER BY id"
+);
+
+/// The exposures of a person: every iteration is asked by its index of visitors.
+macro_rules! exposures_of {
+    ($rest:literal) => {
+        concat!(exposures_of!(), $rest)
+    };
+    () => {
+        "WITH RECURSIVE iterations (at) AS (\
+SELECT (SELECT json_array(project, experiment_id, iteration) FROM exposures ORDER BY project, experiment_id, iteration LIMIT 1) \
+UNION ALL SELECT (SELECT json_array(e.project, e.experiment_id, e.iteration) FROM exposures e \
+WHERE (e.project, e.experiment_id, e.iteration) > (i.at ->> 0, i.at ->> 1, i.at ->> 2) \
+ORDER BY e.project, e.experiment_id, e.iteration LIMIT 1) FROM iterations i WHERE i.at IS NOT NULL), \
+theirs (id) AS MATERIALIZED (\
+SELECT e.id FROM iterations i CROSS JOIN json_each(?1) p CROSS JOIN exposures e ON e.project = i.at ->> 0 AND e.experiment_id = i.at ->> 1 \
+AND e.iteration = i.at ->> 2 AND e.anonymous_id = p.value WHERE i.at IS NOT NULL AND (?3 IS NULL OR e.project = ?3) \
+UNION SELECT e.id FROM json_each(?1) p CROSS JOIN exposures e ON e.user_id = p.value WHERE ?3 IS NULL OR e.project = ?3) "
+    };
+}
+
+/// The outcomes of a person. `?2` are orders, whose refunds name nobody.
+macro_rules! outcomes_of {
+    ($rest:literal) => {
         concat!(
-            $start,
-            " FROM conversions WHERE (?3 IS NULL OR project = ?3) AND (anonymous_id IN (SELECT value FROM json_each(?1)) \
-OR user_id IN (SELECT value FROM json_each(?1)) OR refund_of IN (SELECT value FROM json_each(?2)))"
+            projects!("conversions", "?3"),
+            ", theirs (id) AS MATERIALIZED (\
+SELECT c.id FROM named n CROSS JOIN json_each(?1) p CROSS JOIN conversions c ON c.project = n.project AND c.anonymous_id = p.value \
+UNION SELECT c.id FROM named n CROSS JOIN json_each(?1) p CROSS JOIN conversions c ON c.project = n.project AND c.user_id = p.value \
+UNION SELECT c.id FROM named n CROSS JOIN json_each(?2) o CROSS JOIN conversions c ON c.project = n.project AND c.refund_of = o.value) ",
+            $rest
+        )
+    };
+}
+
+/// The identities of a person.
+macro_rules! identities_of {
+    ($rest:literal) => {
+        concat!(
+            projects!("identities", "?3"),
+            ", theirs (project, anonymous_id, user_id) AS MATERIALIZED (\
+SELECT i.project, i.anonymous_id, i.user_id FROM named n CROSS JOIN json_each(?1) p CROSS JOIN identities i ON i.project = n.project \
+AND i.anonymous_id = p.value UNION SELECT i.project, i.anonymous_id, i.user_id FROM named n CROSS JOIN json_each(?1) p \
+CROSS JOIN identities i ON i.project = n.project AND i.user_id = p.value) ",
+            $rest
         )
     };
 }
 
 /// The orders of a person, whose refunds name nobody: parameters as [`Person::parameters`]. Column `id`.
-pub const ORDERS_OF: &str = concat!(
-    "SELECT DISTINCT id FROM (",
-    persons!("SELECT transaction_id AS id FROM conversions"),
-    ") WHERE id IS NOT NULL"
+pub const ORDERS_OF: &str = outcomes_of!(
+    "SELECT DISTINCT transaction_id AS id FROM conversions WHERE id IN (SELECT id FROM theirs) AND transaction_id IS NOT NULL"
 );
 
 /// What the record holds of a person: the table, the statement that counts it (column `n`), and the one that deletes it,
-/// in the order in which they are run, each with [`Person::parameters`].
+/// in the order in which they are run, each with [`Person::parameters`]. Each goes by an index, so that it takes as long
+/// as the person has rows, not the record.
 pub const FORGET: [(&str, &str, &str); 4] = [
     (
         "exposure_variants",
-        concat!(
-            "SELECT count(*) AS n FROM exposure_variants WHERE exposure_id IN (",
-            persons!("SELECT id FROM exposures"),
-            ")"
-        ),
-        concat!("DELETE FROM exposure_variants WHERE exposure_id IN (", persons!("SELECT id FROM exposures"), ")"),
+        exposures_of!("SELECT count(*) AS n FROM exposure_variants WHERE exposure_id IN (SELECT id FROM theirs)"),
+        exposures_of!("DELETE FROM exposure_variants WHERE exposure_id IN (SELECT id FROM theirs)"),
     ),
-    ("exposures", persons!("SELECT count(*) AS n FROM exposures"), persons!("DELETE FROM exposures")),
-    ("conversions", outcomes!("SELECT count(*) AS n"), outcomes!("DELETE")),
-    ("identities", persons!("SELECT count(*) AS n FROM identities"), persons!("DELETE FROM identities")),
+    (
+        "exposures",
+        exposures_of!("SELECT count(*) AS n FROM theirs"),
+        exposures_of!("DELETE FROM exposures WHERE id IN (SELECT id FROM theirs)"),
+    ),
+    (
+        "conversions",
+        outcomes_of!("SELECT count(*) AS n FROM theirs"),
+        outcomes_of!("DELETE FROM conversions WHERE id IN (SELECT id FROM theirs)"),
+    ),
+    (
+        "identities",
+        identities_of!("SELECT count(*) AS n FROM theirs"),
+        identities_of!(
+            "DELETE FROM identities WHERE (project, anonymous_id, user_id) IN (SELECT project, anonymous_id, user_id FROM theirs)"
+        ),
+    ),
 ];
 
 /// The projects that have an iteration on record: `?1` experiment, `?2` iteration, `?3` the project or null.
@@ -62,23 +120,27 @@ AND (?3 IS NULL OR project = ?3) UNION SELECT project FROM origin_health WHERE e
 AND (?3 IS NULL OR project = ?3)";
 
 /// The rows of an iteration, a few thousand at a time: the table and its statement, with `?1` project, `?2` experiment, `?3`
-/// iteration and `?4` the `place` of the last row so far, or nothing.
+/// iteration and `?4` the `place` of the last row so far, or nothing. The place is where an index goes on, so that the
+/// last page takes as long as the first.
 pub const EXPORT: [(&str, &str); 3] = [
     (
         "exposures",
-        "SELECT *, id AS place FROM exposures WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3 AND id > ?4 \
-ORDER BY id LIMIT 2000",
+        "SELECT *, exposed_at || ' ' || id AS place FROM exposures WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3 \
+AND (exposed_at, id) > (substr(?4, 1, 24), substr(?4, 26)) ORDER BY exposed_at, id LIMIT 2000",
     ),
     (
         "exposure_variants",
-        "SELECT v.*, v.exposure_id || ' ' || v.variant AS place FROM exposures e JOIN exposure_variants v ON v.exposure_id = e.id \
-WHERE e.project = ?1 AND e.experiment_id = ?2 AND e.iteration = ?3 AND v.exposure_id || ' ' || v.variant > ?4 \
-ORDER BY place LIMIT 2000",
+        "SELECT v.*, e.exposed_at || ' ' || e.id || ' ' || v.variant AS place FROM exposures e CROSS JOIN exposure_variants v \
+ON v.exposure_id = e.id WHERE e.project = ?1 AND e.experiment_id = ?2 AND e.iteration = ?3 \
+AND (e.exposed_at, e.id) >= (substr(?4, 1, 24), substr(?4, 26, 32)) \
+AND (e.exposed_at, e.id, v.variant) > (substr(?4, 1, 24), substr(?4, 26, 32), substr(?4, 59)) \
+ORDER BY e.exposed_at, e.id, v.variant LIMIT 2000",
     ),
     (
         "origin_health",
         "SELECT *, variant || ' ' || hour || ' ' || source AS place FROM origin_health WHERE project = ?1 AND experiment_id = ?2 \
-AND iteration = ?3 AND variant || ' ' || hour || ' ' || source > ?4 ORDER BY place LIMIT 2000",
+AND iteration = ?3 AND (?4 = '' OR (variant, hour, source) > (substr(?4, 1, instr(?4, ' ') - 1), \
+substr(?4, instr(?4, ' ') + 1, 13), substr(?4, instr(?4, ' ') + 15))) ORDER BY variant, hour, source LIMIT 2000",
     ),
 ];
 
@@ -86,9 +148,9 @@ AND iteration = ?3 AND variant || ' ' || hour || ' ' || source > ?4 ORDER BY pla
 /// `?3` iteration.
 pub const DROP: [&str; 3] = [
     "DELETE FROM exposure_variants WHERE exposure_id IN (SELECT id FROM exposures WHERE project = ?1 AND experiment_id = ?2 \
-AND iteration = ?3 ORDER BY id LIMIT 2000)",
+AND iteration = ?3 ORDER BY exposed_at, id LIMIT 2000)",
     "DELETE FROM exposures WHERE id IN (SELECT id FROM exposures WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3 \
-ORDER BY id LIMIT 2000)",
+ORDER BY exposed_at, id LIMIT 2000)",
     "DELETE FROM origin_health WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3",
 ];
 

@@ -1,10 +1,12 @@
 //! What to ask the record, and its answers.
 
 use super::types::AuditEntry;
-use crate::document::{Document, Experiment, Id, Metric, MetricKind, Timestamp};
+use crate::document::{Document, Experiment, Id, Kind, Metric, MetricKind, Status, Timestamp};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
-use crate::ledger::answer::{AGE, ALL, Answer, Cell, OfCurrency, Pair, Sums, Units};
-use crate::ledger::readout::{self as record, Counted, Iteration, Question, Row, sum, unit};
+use crate::ledger::answer::{Answer, Pair, Units, pairs};
+use crate::ledger::question::{self, Extent, Iteration, Place, Question};
+use crate::ledger::readout::{self as record, Row};
+use crate::metrics::Definition;
 use crate::plan::{Kill, KillGuard};
 use std::collections::BTreeMap;
 
@@ -20,8 +22,6 @@ pub enum Scope {
 /// What is known of the project as a whole.
 #[derive(Clone, Default)]
 pub struct Known {
-    /// By event: the currency of its latest outcomes, or several.
-    pub(super) currencies: BTreeMap<String, Vec<String>>,
     /// Experiment, time, reason, variant.
     pub(super) endings: Vec<Row>,
     /// Messages sent and lost, requests of crawlers and of people.
@@ -50,34 +50,20 @@ impl Known {
     #[must_use]
     pub fn questions(document: &Document) -> Vec<Question> {
         let project = document.project.as_str();
-        let mut events: Vec<&str> = document.metrics.values().map(|metric| metric.event.as_str()).collect();
-        events.sort_unstable();
-        events.dedup();
-        vec![
-            record::currencies(project, &events),
-            record::endings(project),
-            record::delivery(),
-            record::health(project, ""),
-            record::guard_notes(),
-        ]
+        vec![record::endings(project), record::delivery(), record::health(project, ""), record::guard_notes()]
     }
 
     /// Reads the answers, in the questions' order.
     #[must_use]
     pub fn read(answers: &[Option<String>]) -> Self {
         let answer = |index: usize| answers.get(index).and_then(Option::as_deref);
-        let currencies = |row: &Row| {
-            let codes = row.text(1).split(',').filter(|code| !code.is_empty());
-            (row.text(0).to_owned(), codes.map(str::to_owned).collect())
-        };
-        let delivered = rows(answer(2));
+        let delivered = rows(answer(1));
         let delivered = |field| delivered.first().map_or(0, |row| row.number(field));
         Self {
-            currencies: rows(answer(0)).iter().map(currencies).collect(),
-            endings: rows(answer(1)),
+            endings: rows(answer(0)),
             delivery: [delivered(0), delivered(1), delivered(2), delivered(3)],
-            health: rows(answer(3)),
-            notes: rows(answer(4))
+            health: rows(answer(2)),
+            notes: rows(answer(3))
                 .iter()
                 .filter_map(|row| Some((row.text(0).to_owned(), row.text(1).parse().ok()?)))
                 .collect(),
@@ -94,16 +80,6 @@ impl Known {
     /// Whether the guard noted something.
     pub(super) fn has_note(&self, name: &str) -> bool {
         self.notes.contains_key(name)
-    }
-
-    /// The currencies of an event's values.
-    fn currencies_of(&self, event: &str) -> &[String] {
-        self.currencies.get(event).map_or(&[], Vec::as_slice)
-    }
-
-    /// How many minor units make a major one.
-    fn minor_units(&self, event: &str) -> f64 {
-        minor_units(self.currencies_of(event).first().map(String::as_str))
     }
 }
 
@@ -135,35 +111,72 @@ pub(super) fn metrics<'d>(
     ids.into_iter().filter_map(|id| Some((id, document.metrics.get(id)?))).collect()
 }
 
-/// What to ask about an experiment: its units, then the outcomes of each of its metrics.
+/// How many other experiments the interactions are asked for: the newest of the document.
+const MOST_OTHERS: usize = 20;
+
+/// The ids of an experiment's variants.
+fn variants(experiment: &Experiment) -> Vec<&str> {
+    experiment.variants.iter().map(|variant| variant.id.as_str()).collect()
+}
+
+/// The iteration of an experiment that the document names.
+fn iteration<'a>(document: &'a Document, of: &'a Experiment, variants: &'a [&'a str], now: Timestamp) -> Iteration<'a> {
+    Iteration {
+        project: &document.project,
+        experiment: of.id.as_str(),
+        iteration: of.iteration,
+        variants,
+        now: now.millis(),
+    }
+}
+
+/// What to ask about an experiment: its units, then the outcomes of each of its metrics, and of the first among the people
+/// of other experiments.
 #[must_use]
-pub fn questions(
-    document: &Document,
-    experiment: &Experiment,
-    known: &Known,
-    scope: Scope,
-    now: Timestamp,
-) -> Vec<Question> {
-    let of =
-        Iteration { project: &document.project, experiment: experiment.id.as_str(), iteration: experiment.iteration };
-    let today = now.to_string();
-    let today = today.get(..10).unwrap_or_default();
-    let mut questions = vec![record::units(of)];
-    let all = metrics(document, experiment, scope);
-    for (_, metric) in &all {
-        // why: whether somebody bought follows from any sums of the event, so one question may do for several metrics
-        let richer = |other: &&&Metric| other.event == metric.event && other.kind != MetricKind::Proportion;
-        let asked = match metric.kind {
-            MetricKind::Proportion => all.iter().map(|(_, other)| other).find(richer).unwrap_or(metric),
-            _ => metric,
-        };
-        let per = asked.per.as_deref().unwrap_or(&asked.event);
-        // why: a float cast saturates, and the record bounds values at that
-        #[allow(clippy::cast_possible_truncation)]
-        let cap = asked.cap.map(|cap| (cap * known.minor_units(&asked.event)).round() as i64);
-        questions.push(record::outcomes(of, Counted { event: &asked.event, per, cap }, today));
+pub fn questions(document: &Document, experiment: &Experiment, scope: Scope, now: Timestamp) -> Vec<Question> {
+    let ids = variants(experiment);
+    let of = iteration(document, experiment, &ids, now);
+    let extent = if scope == Scope::Detail { Extent::Parts } else { Extent::Days };
+    let mut questions = vec![question::units(of, extent, Place::RECORD)];
+    for (position, (_, metric)) in metrics(document, experiment, scope).into_iter().enumerate() {
+        // why: the parts of the audience are shown for the primary metric alone
+        let extent = if position == 0 { extent } else { Extent::Days };
+        questions.push(match Definition::of(metric) {
+            Ok(definition) => question::metric(of, &definition, extent, Place::RECORD),
+            // why: the check refuses such a metric; a document that came in without it has no answer here
+            Err(_) => Question { sql: "SELECT json_array('refused')".to_owned(), values: Vec::new() },
+        });
+    }
+    if scope == Scope::Detail {
+        questions.extend(interactions(document, experiment, of, now));
     }
     questions
+}
+
+/// What to ask about other experiments on the same people.
+fn interactions(document: &Document, experiment: &Experiment, of: Iteration<'_>, now: Timestamp) -> Option<Question> {
+    let id = experiment.metrics.as_ref()?.primary.as_ref()?;
+    let metric = document.metrics.get(id).filter(|metric| metric.kind != MetricKind::Quantile)?;
+    let is_other = |other: &&Experiment| {
+        other.id != experiment.id
+            && other.kind == Kind::Experiment
+            && other.status != Status::Draft
+            && other.unit == experiment.unit
+    };
+    let others: Vec<(&Experiment, Vec<&str>)> = document
+        .experiments
+        .iter()
+        .rev()
+        .filter(is_other)
+        .take(MOST_OTHERS)
+        .map(|other| (other, variants(other)))
+        .collect();
+    if others.is_empty() {
+        return None;
+    }
+    let others: Vec<Iteration<'_>> =
+        others.iter().map(|(other, variants)| iteration(document, other, variants, now)).collect();
+    Some(question::interactions(of, &others, &Definition::of(metric).ok()?, Place::RECORD))
 }
 
 /// The answers about an experiment.
@@ -179,94 +192,20 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn read(
-        document: &Document,
-        experiment: &Experiment,
-        known: &Known,
-        scope: Scope,
-        answers: &[Option<String>],
-    ) -> Self {
-        let (units, outcomes) = answers.split_first().map_or((None, &[][..]), |(units, rest)| (units.as_deref(), rest));
-        let failed = answers.iter().filter(|answer| answer.is_none()).count();
+    pub(super) fn read(document: &Document, experiment: &Experiment, scope: Scope, answers: &[Option<String>]) -> Self {
+        let answer = |index: usize| answers.get(index).and_then(Option::as_deref);
         let asked = !answers.is_empty();
-        let units = old::units(&rows(units));
-        let of = |(position, (_, metric)): (usize, &(&Id, &Metric))| {
-            let rows = rows(outcomes.get(position).and_then(|answer| answer.as_deref()));
-            old::answer(&rows, &units, metric, known.currencies_of(&metric.event))
-        };
-        let outcomes = metrics(document, experiment, scope).iter().enumerate().map(of).collect();
-        Self { asked, failed, units, outcomes, pairs: Vec::new() }
-    }
-}
-
-/// Rows of the first edition's questions as answers.
-mod old {
-    use super::{AGE, ALL, Answer, Cell, Metric, MetricKind, OfCurrency, Row, Sums, Units, sum, unit};
-
-    pub(super) fn units(rows: &[Row]) -> Units {
-        let mut units = Units::default();
-        for row in rows {
-            let number = i128::from(row.number(unit::UNITS));
-            if row.text(unit::DIMENSION) == "contaminated" {
-                units.contaminated += number;
-                continue;
-            }
-            let cell = |dimension: &str, part: &str| Cell {
-                dimension: dimension.to_owned(),
-                part: part.to_owned(),
-                variant: row.text(unit::VARIANT).to_owned(),
-                sums: Sums { units: number, ..Sums::default() },
-            };
-            if row.text(unit::DIMENSION) == "day" {
-                units.cells.push(cell(ALL, ""));
-            }
-            units.cells.push(cell(row.text(unit::DIMENSION), row.text(unit::PART)));
+        let units = answer(0).and_then(|text| Units::read(text).ok());
+        let all = metrics(document, experiment, scope);
+        let outcomes: Vec<Option<Answer>> =
+            (1..=all.len()).map(|index| answer(index).and_then(|text| Answer::read(text).ok())).collect();
+        let failed = usize::from(units.is_none()) + outcomes.iter().filter(|answer| answer.is_none()).count();
+        Self {
+            asked,
+            failed: if asked { failed } else { 0 },
+            units: units.unwrap_or_default(),
+            outcomes: outcomes.into_iter().map(Option::unwrap_or_default).collect(),
+            pairs: answer(1 + all.len()).and_then(|text| pairs(text).ok()).unwrap_or_default(),
         }
-        units
-    }
-
-    pub(super) fn answer(rows: &[Row], units: &Units, metric: &Metric, currencies: &[String]) -> Answer {
-        let mut answer = Answer { cells: units.cells.clone(), ..Answer::default() };
-        for row in rows {
-            let number = |field| i128::from(row.number(field));
-            if row.text(unit::DIMENSION) == "contradicts" {
-                answer.contradicting = answer.contradicting.max(number(sum::CONVERTED));
-                continue;
-            }
-            let (y, yy) = match metric.kind {
-                MetricKind::Count => (number(sum::D), number(sum::DD)),
-                MetricKind::Proportion | MetricKind::Retention => (number(sum::CONVERTED), number(sum::CONVERTED)),
-                _ => (number(sum::Y), (number(sum::YY_HIGH) << 32) + number(sum::YY_LOW)),
-            };
-            let sums = Sums {
-                converted: number(sum::CONVERTED),
-                y,
-                yy,
-                d: number(sum::D),
-                dd: number(sum::DD),
-                yd: number(sum::YD),
-                ..Sums::default()
-            };
-            let cell = |dimension: &str, part: String| Cell {
-                dimension: dimension.to_owned(),
-                part,
-                variant: row.text(unit::VARIANT).to_owned(),
-                sums,
-            };
-            match row.text(unit::DIMENSION) {
-                "age" => answer.cells.push(cell(AGE, row.number(unit::PART).to_string())),
-                dimension => {
-                    if dimension == "day" {
-                        answer.cells.push(cell(ALL, String::new()));
-                    }
-                    answer.cells.push(cell(dimension, row.text(unit::PART).to_owned()));
-                }
-            }
-        }
-        let of = |code: &String| OfCurrency { currency: Some(code.clone()), outcomes: 1, left_out: false };
-        if metric.kind != MetricKind::Proportion {
-            answer.currencies = currencies.iter().map(of).collect();
-        }
-        answer
     }
 }

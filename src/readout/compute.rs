@@ -23,7 +23,7 @@ pub fn results(
     scope: Scope,
     now: Timestamp,
 ) -> Results {
-    let answers = Answers::read(document, experiment, known, scope, answers);
+    let answers = Answers::read(document, experiment, scope, answers);
     let one = One { document, experiment, known, answers, scope, now };
     one.results()
 }

@@ -19,7 +19,7 @@ const TABLES = {
   endings: "id",
   served: "source",
   origin_health: "project, experiment_id, iteration, variant, hour, source",
-  messages: "source, seq",
+  arrivals: "source",
   sources: "source",
 };
 
@@ -153,7 +153,9 @@ test("the record of a wild day is that of a clean one, row for row", { timeout: 
     same(await consumer.ask("record", { place: "WILD", sql }), record[table], table);
   }
   const numbers = kept.flatMap((number) => visitsOf(all[number]));
-  assert.equal(record.messages.length, numbers.length);
+  const arrived = record.arrivals.reduce((sum, source) => sum + source.arrived, 0);
+  assert.equal(arrived, numbers.length);
+  assert.equal(record.arrivals.length, new Set(kept.map((number) => all[number].source)).size, "a row an isolate");
   assert.ok(record.exposure_variants.length > record.exposures.length, "some units met both variants");
 
   const lost = record.sources.reduce((sum, source) => sum + source.lost, 0);

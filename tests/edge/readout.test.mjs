@@ -79,9 +79,11 @@ const basic = (token, user = "anybody") => `Basic ${Buffer.from(`${user}:${token
 const get = (path, authorization = basic(TOKEN), more = {}) =>
   platform.ask(`/_sortition/${path}`, { ...more, headers: { ...(authorization && { Authorization: authorization }) } });
 const json = async (path) => JSON.parse((await get(path)).text);
+// columns that are not given are null
+const COLUMNS = { exposures: 21, conversions: 17 };
 const insert = (table, rows) =>
   platform.env.LEDGER.prepare(
-    `INSERT INTO ${table} SELECT ${rows[0].map((_, n) => `value ->> ${n}`)} FROM json_each(?1) WHERE true`,
+    `INSERT INTO ${table} SELECT ${Array.from({ length: COLUMNS[table] ?? rows[0].length }, (_, n) => `value ->> ${n}`)} FROM json_each(?1) WHERE true`,
   )
     .bind(JSON.stringify(rows))
     .run();

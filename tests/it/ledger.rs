@@ -26,14 +26,23 @@ fn message(seq: u64) -> Message {
 #[test]
 fn a_batch_is_one_statement_a_table() {
     let messages: Vec<_> = (0..100).map(message).collect();
-    let statements = statements(&messages);
+    let statements = statements(&messages, "2026-11-21T12:00:00.000Z");
     assert_eq!(statements.len(), 8);
     for statement in &statements {
         let rows: Vec<Vec<Value>> = serde_json::from_str(&statement.rows).unwrap();
-        assert_eq!(rows.len(), 100, "{}", statement.sql);
-        let columns = statement.sql.matches("value ->> ").count();
-        assert!(rows.iter().all(|row| row.len() == columns), "{}", statement.sql);
+        let columns = (0..)
+            .take_while(|n| {
+                statement.sql.contains(&format!("value ->> {n},"))
+                    || statement.sql.contains(&format!("value ->> {n} FROM"))
+            })
+            .count();
+        assert!(rows.iter().all(|row| row.len() == columns), "{columns} of {:?}: {}", rows[0], statement.sql);
         assert!(statement.sql.contains("ON CONFLICT"), "repeatable: {}", statement.sql);
+        let is_arrivals = statement.sql.contains("INTO arrivals");
+        assert_eq!(rows.len(), if is_arrivals { 1 } else { 100 }, "{}", statement.sql);
+        if is_arrivals {
+            assert_eq!(rows[0], [json!("isolate"), json!("[[0,99]]"), json!(99), json!(100), json!("2026-11-21")]);
+        }
     }
     assert!(statements.iter().any(|statement| statement.rows.contains(",1999,\"EUR\",")), "integer minor units");
 }

@@ -21,6 +21,7 @@ mod hostile;
 mod laws;
 mod ledger;
 mod ledger_answer;
+mod ledger_question;
 mod nearest;
 mod origin_health;
 mod pages;

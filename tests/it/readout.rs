@@ -32,52 +32,56 @@ fn now() -> Timestamp {
 #[derive(Clone, Copy)]
 pub(super) struct Arm(pub(super) i64, pub(super) i64, pub(super) i64);
 
-/// The answers to the questions of an experiment with these arms, over `days` days.
-pub(super) fn told(days: i64, arms: [Arm; 2]) -> Vec<Option<String>> {
-    let (mut units, mut sums) = (Vec::new(), Vec::new());
-    for (variant, Arm(people, buyers, cents)) in ["control", "bold"].into_iter().zip(arms) {
-        for day in 0..days {
-            let day = format!("2026-11-{:02}", 1 + day);
-            units.push(json!(["day", day, variant, people]));
-            let squares = buyers * cents * cents;
-            let sum = json!([
-                "day",
-                day,
-                variant,
-                buyers,
-                buyers * cents,
-                squares >> 32,
-                squares & 0xffff_ffff,
-                buyers,
-                buyers,
-                buyers * cents
-            ]);
-            sums.push(sum);
-        }
-        for device in ["mobile", "desktop"] {
-            units.push(json!(["device", device, variant, people * days / 2]));
-            sums.push(json!(["device", device, variant, buyers * days / 2, 0, 0, 0, 0, 0, 0]));
-        }
-    }
-    units.push(json!(["contaminated", "", "", 0]));
-    let sums = Some(json!(sums).to_string());
-    vec![Some(json!(units).to_string()), sums.clone(), sums]
+/// A row of sums: units, those that converted, Σy, Σy².
+pub(super) fn sums(dimension: &str, part: &str, variant: &str, [units, converted, y, yy]: [i64; 4]) -> Value {
+    json!(["sum", dimension, part, variant, units, 0, converted, y, yy, 0, 0, 0, 0, 0, 0, 0])
 }
 
-fn known(currencies: &str, endings: Value) -> Known {
-    Known::read(&[
-        Some(json!([["purchase", currencies]]).to_string()),
-        Some(endings.to_string()),
-        Some("[[1000,0,3,5]]".to_owned()),
-        Some("[]".to_owned()),
-        Some("[]".to_owned()),
-    ])
+/// The rows of an answer.
+pub(super) fn answer(rows: &[Value]) -> Option<String> {
+    let end = json!(["end", "", "", "", null, null, null, null, null, null, null, null, null, null, null, null]);
+    Some(json!([rows, &[end]].concat()).to_string())
+}
+
+/// The rows of an answer, without its end.
+pub(super) fn rows(answer: Option<&String>) -> Vec<Value> {
+    let mut rows: Vec<Value> = serde_json::from_str(answer.unwrap()).unwrap();
+    rows.pop();
+    rows
+}
+
+/// 2026-11-01, in days since 1970.
+const FIRST_DAY: i64 = 20_758;
+
+/// The answers to the questions of an experiment with these arms, over `days` days: units, buyers, revenue.
+pub(super) fn told(days: i64, arms: [Arm; 2]) -> Vec<Option<String>> {
+    let (mut units, mut buying, mut spending) = (Vec::new(), Vec::new(), Vec::new());
+    for (variant, Arm(people, buyers, cents)) in ["control", "bold"].into_iter().zip(arms) {
+        let mut add = |dimension: &str, part: &str, times: i64| {
+            let (people, buyers) = (people * times, buyers * times);
+            units.push(sums(dimension, part, variant, [people, 0, 0, 0]));
+            buying.push(sums(dimension, part, variant, [people, buyers, buyers, buyers]));
+            spending.push(sums(dimension, part, variant, [people, buyers, buyers * cents, buyers * cents * cents]));
+        };
+        add("", "", days);
+        for day in 0..days {
+            add("day", &(FIRST_DAY + day).to_string(), 1);
+        }
+        for device in ["mobile", "desktop"] {
+            add("device", device, days / 2);
+        }
+    }
+    spending.push(json!(["currency", "", "EUR", "", 100, 0]));
+    vec![answer(&units), answer(&buying), answer(&spending)]
+}
+
+fn known(endings: Value) -> Known {
+    known_with(endings, json!([]))
 }
 
 /// What is known with these endings and notes of the guard.
 pub(super) fn known_with(endings: Value, notes: Value) -> Known {
     Known::read(&[
-        Some(json!([["purchase", "EUR"]]).to_string()),
         Some(endings.to_string()),
         Some("[[1000,0,3,5]]".to_owned()),
         Some("[]".to_owned()),
@@ -86,7 +90,7 @@ pub(super) fn known_with(endings: Value, notes: Value) -> Known {
 }
 
 fn read(document: &Document, answers: &[Option<String>]) -> Results {
-    results(document, &document.experiments[0], &known("EUR", json!([])), answers, Scope::Detail, now())
+    results(document, &document.experiments[0], &known(json!([])), answers, Scope::Detail, now())
 }
 
 #[track_caller]
@@ -119,21 +123,15 @@ fn no_winner_while_a_gate_is_red() {
     let winning = [Arm(500, 50, 1000), Arm(500, 65, 1000)];
     let mut missing = told(14, winning);
     missing[1] = None;
+    let mut mixed = told(14, winning);
+    let mut spending = rows(mixed[2].as_ref());
+    spending.push(json!(["currency", "", "USD", "", 3, 0]));
+    mixed[2] = answer(&spending);
     let cases: [(&str, Results); 4] = [
         ("record", read(&document, &missing)),
         ("srm", read(&document, &told(14, [Arm(500, 50, 1000), Arm(400, 65, 1000)]))),
         ("units", read(&document, &told(1, [Arm(90, 9, 1000), Arm(90, 60, 1000)]))),
-        (
-            "currency",
-            results(
-                &document,
-                &document.experiments[0],
-                &known("EUR,USD", json!([])),
-                &told(14, winning),
-                Scope::Detail,
-                now(),
-            ),
-        ),
+        ("currency", read(&document, &mixed)),
     ];
     for (name, results) in cases {
         assert_eq!(level(&results, name), if name == "units" { Level::Neutral } else { Level::Red }, "{name}");
@@ -146,13 +144,13 @@ fn no_winner_while_a_gate_is_red() {
 /// Answers whose buyers of each day since the exposure are these, for control and treatment.
 fn by_age(buyers: [[i64; 7]; 2]) -> Vec<Option<String>> {
     let mut answers = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
-    let mut sums: Vec<Value> = serde_json::from_str(answers[1].as_ref().unwrap()).unwrap();
+    let mut buying = rows(answers[1].as_ref());
     for (variant, of_variant) in ["control", "bold"].into_iter().zip(buyers) {
         for (age, count) in of_variant.into_iter().enumerate() {
-            sums.push(json!(["age", age, variant, count, 0, 0, 0, 0, 0, 0]));
+            buying.push(sums("age", &age.to_string(), variant, [0, count, count, count]));
         }
     }
-    answers[1] = Some(json!(sums).to_string());
+    answers[1] = answer(&buying);
     answers
 }
 
@@ -209,19 +207,18 @@ fn every_part_against_the_whole_is_told() {
     let mut answers = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
     let part = |units: i64, buyers: [i64; 2], device: &str| {
         [("control", buyers[0]), ("bold", buyers[1])].map(|(variant, buyers)| {
-            (json!(["device", device, variant, units]), json!(["device", device, variant, buyers, 0, 0, 0, 0, 0, 0]))
+            let bought = [units, buyers, buyers, buyers];
+            (sums("device", device, variant, [units, 0, 0, 0]), sums("device", device, variant, bought))
         })
     };
-    let mut units: Vec<Value> = serde_json::from_str(answers[0].as_ref().unwrap()).unwrap();
-    let mut sums: Vec<Value> = serde_json::from_str(answers[1].as_ref().unwrap()).unwrap();
-    units.retain(|row| row[0] != "device");
-    sums.retain(|row| row[0] != "device");
+    let (mut units, mut buying) = (rows(answers[0].as_ref()), rows(answers[1].as_ref()));
+    units.retain(|row| row[1] != "device");
+    buying.retain(|row| row[1] != "device");
     for (unit, sum) in part(1000, [300, 250], "mobile").into_iter().chain(part(5000, [400, 390], "desktop")) {
         units.push(unit);
-        sums.push(sum);
+        buying.push(sum);
     }
-    answers[0] = Some(json!(units).to_string());
-    answers[1] = Some(json!(sums).to_string());
+    (answers[0], answers[1]) = (answer(&units), answer(&buying));
     let results = read(&document(|_| ()), &answers);
     assert_eq!(level(&results, "simpson"), Level::Red);
     assert_eq!(results.verdict.state, State::Untrusted);
@@ -234,7 +231,7 @@ fn what_was_stopped_is_exploratory_unless_the_method_allows_it() {
     let arms = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
     for (method, expected) in [("sequential", Level::Amber), ("fixed", Level::Red), ("bayesian", Level::Red)] {
         let document = document(|value| value["experiments"][0]["analysis"] = json!({"method": method}));
-        let known = known("EUR", endings.clone());
+        let known = known(endings.clone());
         let results = results(&document, &document.experiments[0], &known, &arms, Scope::Detail, now());
         assert_eq!(level(&results, "ended_early"), expected, "{method}");
         assert_eq!(results.endings.len(), 1);
@@ -262,13 +259,13 @@ fn only_what_is_named_ends_an_experiment_and_only_once() {
         let results = results(document, &document.experiments[0], known, &broken, Scope::Detail, now());
         breaches(&document.experiments[0], &results)
     };
-    let fresh = known("EUR", json!([]));
+    let fresh = known(json!([]));
     assert_eq!(guard(&with("srm, errors"), &fresh), []);
     let document = with("guardrail");
     let [breach] = &guard(&document, &fresh)[..] else { panic!("one breach") };
     assert_eq!(breach.variant.as_deref(), Some("bold"));
     assert!(!fresh.was_ended(&document.experiments[0], Cause::Guardrail));
-    let ended = known("EUR", json!([["hero", "2026-11-15T00:00:00.000Z", breach.reason, "bold"]]));
+    let ended = known(json!([["hero", "2026-11-15T00:00:00.000Z", breach.reason, "bold"]]));
     assert!(ended.was_ended(&document.experiments[0], Cause::Guardrail));
     assert!(!ended.was_ended(&document.experiments[0], Cause::Srm));
 }
@@ -282,7 +279,7 @@ fn an_answer_of_any_kind_makes_a_page() {
         for sums in garbage {
             let answers = vec![Some(units.to_owned()), Some(sums.to_owned()), None];
             for scope in [Scope::List, Scope::Detail] {
-                let known = Known::read(&vec![Some(sums.to_owned()); 5]);
+                let known = Known::read(&vec![Some(sums.to_owned()); 4]);
                 let one = results(&document, &document.experiments[0], &known, &answers, scope, now());
                 assert!(detail_page(&one).ends_with("</html>"));
                 assert!(list_page("shop", std::slice::from_ref(&one), &View::default()).ends_with("</html>"));
@@ -296,13 +293,25 @@ fn an_answer_of_any_kind_makes_a_page() {
 #[test]
 fn the_questions_are_one_for_the_units_and_one_a_metric() {
     let document = document(|_| ());
-    let asked = questions(&document, &document.experiments[0], &Known::default(), Scope::Detail, now());
+    let asked = questions(&document, &document.experiments[0], Scope::Detail, now());
     assert_eq!(asked.len(), 3);
-    assert_eq!(asked[1], asked[2], "whether somebody bought follows from what they spent");
     for question in &asked {
-        let places = (1..).take_while(|n| question.sql.contains(&format!("?{n}"))).count();
-        assert_eq!(places, question.values.len(), "{}", question.sql);
+        assert!(question.sql.starts_with("WITH ") && question.values.is_empty(), "{}", question.sql);
+        assert!(question.sql.contains("'2026-11-21T12:00:00.000Z'"), "what is later is not there yet");
     }
+    let two = document_of_two();
+    let asked = questions(&two, &two.experiments[0], Scope::Detail, now());
+    assert_eq!(asked.len(), 4, "and one for the interactions");
+    assert!(asked[3].sql.contains("'pair'") && asked[3].sql.contains("'nav'"), "{}", asked[3].sql);
+    assert_eq!(questions(&two, &two.experiments[0], Scope::List, now()).len(), 3);
+}
+
+fn document_of_two() -> Document {
+    document(|value| {
+        let mut nav = value["experiments"][0].clone();
+        nav["id"] = json!("nav");
+        value["experiments"].as_array_mut().unwrap().push(nav);
+    })
 }
 
 #[test]

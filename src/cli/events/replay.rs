@@ -67,10 +67,11 @@ fn take(store: &mut Store, waiting: Vec<Waiting>) -> Result<(), Failure> {
         return Ok(());
     }
     let (keys, messages): (Vec<_>, Vec<_>) = waiting.into_iter().map(|it| (it.key, it.message)).unzip();
-    if let Some((key, lines)) = ledger::archive(&messages, &clock::now().to_string()) {
+    let now = clock::now().to_string();
+    if let Some((key, lines)) = ledger::archive(&messages, &now) {
         store.put(&key, &lines)?;
     }
-    let statements = ledger::statements(&messages);
+    let statements = ledger::statements(&messages, &now);
     let statements: Vec<_> = statements.iter().map(|it| (it.sql, json!([it.rows]))).collect();
     store.run(&statements)?;
     store.delete(&keys)

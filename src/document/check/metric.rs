@@ -1,5 +1,6 @@
 //! Metrics: fields that a kind needs, and fields that mean nothing to it.
 
+use crate::condition::{Condition, Groups};
 use crate::document::{BUILT_IN_METRICS, Document, Metric, MetricKind, Numerator, Problem};
 
 #[inline(never)]
@@ -15,7 +16,28 @@ pub(super) fn check(document: &Document, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Conditions over properties, which the record and every engine must be able to evaluate.
+fn conditions(metric: &Metric, report: &mut impl FnMut(&str, &str)) {
+    for (field, condition) in [("where", &metric.filter), ("where_per", &metric.filter_per)] {
+        let Some(condition) = condition else { continue };
+        let condition = serde_json::Value::Object(condition.clone());
+        match Condition::<Box<str>>::parse(&condition, &Groups::default(), |name| Ok(name.into())) {
+            Err(problems) => {
+                for problem in problems {
+                    report(&format!("{field}.{}", problem.path), &problem.message);
+                }
+            }
+            Ok(condition) => {
+                if let Err(what) = condition.plain() {
+                    report(field, &format!("`{what}` cannot be asked of a database: compare plain values"));
+                }
+            }
+        }
+    }
+}
+
 fn one(metric: &Metric, report: &mut impl FnMut(&str, &str)) {
+    conditions(metric, report);
     use MetricKind::{Count, Mean, Proportion, Quantile, Ratio, Retention};
     if metric.event.is_empty() {
         report("event", "it is empty: name the conversion event that is counted");

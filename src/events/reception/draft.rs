@@ -150,6 +150,7 @@ fn converted(reader: &mut Reader<'_>, channel: Channel, clock: Clock) -> Option<
         currency,
         transaction_id,
         refund_of,
+        session_id: None,
         converted_at: converted_at?.to_string(),
         experiment_id,
         variant,

@@ -1,0 +1,176 @@
+//! The questions of a readout, one SQL statement each: one tree, which a [`Dialect`] and a metric's [`Definition`] fill in.
+//!
+//! The files beside this one are its steps, each a common table that the next ones build on:
+//!
+//! - who is who, what happened: `archive` from events as they lie, or `record` from the record's tables
+//! - `people` the units of an iteration: the first exposure of each, and whether it met two variants
+//! - `tally` how many units there are, by variant, day and part; `hits` their outcomes
+//! - `metric` which outcomes count, and what each unit comes to; `contributions` or `quantile` what a unit contributes
+//! - `answer` the sums, `tails` what else is to be known; `mates` the sums among the people of other experiments
+//!
+//! The record has two steps of its own (`record_tally`, `record_hits`), since most units are visitors of whom nothing
+//! else is known: a rollup counts them, and their outcomes find them by an index. Only the others (`record_slow`) are
+//! looked at one by one.
+//!
+//! The rules are in docs/warehouse.md, and written a second time in fixtures/metrics/reference.py.
+
+mod condition;
+mod tree;
+mod words;
+
+use super::dialect::Dialect;
+use crate::metrics::{Definition, Kind};
+use serde_json::Value;
+use words::Words;
+
+pub use super::readout::Question;
+
+/// One iteration of an experiment, at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Iteration<'a> {
+    /// The project.
+    pub project: &'a str,
+    /// The experiment's id.
+    pub experiment: &'a str,
+    /// The iteration.
+    pub iteration: u32,
+    /// The variants that the document has.
+    pub variants: &'a [&'a str],
+    /// What is later is not there yet; in milliseconds since 1970.
+    pub now: i64,
+}
+
+/// How much is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The sums, all together and by day.
+    Days,
+    /// Also by the parts of the audience.
+    Parts,
+}
+
+/// Where to ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The engine's SQL.
+    pub dialect: Dialect,
+    /// What the archive's events are there: a table, or a query in brackets with its columns (docs/warehouse.md). Not
+    /// used by the record.
+    pub events: &'a str,
+}
+
+impl Place<'_> {
+    /// The record.
+    pub const RECORD: Self = Self { dialect: Dialect::Sqlite, events: "" };
+}
+
+const ARCHIVE: &str = include_str!("question/archive.sql");
+const RECORD: &str = include_str!("question/record.sql");
+const RECORD_SLOW: &str = include_str!("question/record_slow.sql");
+const PEOPLE: &str = include_str!("question/people.sql");
+const TALLY: &str = include_str!("question/tally.sql");
+const RECORD_TALLY: &str = include_str!("question/record_tally.sql");
+const HITS: &str = include_str!("question/hits.sql");
+const RECORD_HITS: &str = include_str!("question/record_hits.sql");
+const METRIC: &str = include_str!("question/metric.sql");
+const CONTRIBUTIONS: &str = include_str!("question/contributions.sql");
+const QUANTILE: &str = include_str!("question/quantile.sql");
+const ANSWER: &str = include_str!("question/answer.sql");
+const TAILS: &str = include_str!("question/tails.sql");
+const MATES: &str = include_str!("question/mates.sql");
+
+/// Nobody contributes anything: the units alone are asked for.
+const NOTHING: &str =
+    ", contributions AS (SELECT t.*, 0 AS converted, 0 AS y, 0 AS d, 0 AS x FROM tally t WHERE 1 = 0)";
+
+const COLUMNS: &str = "what, dimension, part, variant, a, b, c, e, f, g, h, i, j, k, l, m";
+const END: &str =
+    "UNION ALL SELECT 'end', '', '', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
+
+/// The units of an iteration. Read by [`super::answer::Units::read`].
+#[must_use]
+pub fn units(of: Iteration<'_>, extent: Extent, place: Place<'_>) -> Question {
+    let words = Words::new(of, None, extent, place);
+    let base = if place.dialect.is_record() {
+        [RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY]
+    } else {
+        [ARCHIVE, PEOPLE, TALLY, ""]
+    };
+    let rest = format!(
+        "{NOTHING}{ANSWER} SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
+UNION ALL SELECT 'contaminated', '', '', '', $sum(crossed), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM people \
+UNION ALL SELECT 'unknown', '', '', variant, $sum(n), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM tally \
+WHERE variant NOT IN ($variants()) GROUP BY variant {END}) r"
+    );
+    words.question(&[base.concat().as_str(), &rest])
+}
+
+/// The answer to a metric. Read by [`super::answer::Answer::read`].
+#[must_use]
+pub fn metric(of: Iteration<'_>, definition: &Definition, extent: Extent, place: Place<'_>) -> Question {
+    let words = Words::new(of, Some(definition), extent, place);
+    let base = if place.dialect.is_record() {
+        [RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY, RECORD_HITS]
+    } else {
+        [ARCHIVE, PEOPLE, TALLY, HITS, ""]
+    };
+    let (contributions, ranks) = match definition.kind {
+        Kind::Quantile(_) => (
+            QUANTILE,
+            "UNION ALL SELECT 'rank', '', '', variant, value, first_nth, last_nth, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+NULL, NULL FROM ranks",
+        ),
+        _ => (CONTRIBUTIONS, ""),
+    };
+    let rest = format!(
+        "{METRIC}{contributions}{ANSWER}{TAILS} SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
+UNION ALL SELECT what, dimension, part, variant, a, b, c, e, f, g, h, i, NULL, NULL, NULL, NULL FROM tails {ranks} {END}) r"
+    );
+    words.question(&[base.concat().as_str(), &rest])
+}
+
+/// The metric of an iteration among the people of others, by both variants. Read by [`super::answer::pairs`].
+#[must_use]
+pub fn interactions(
+    of: Iteration<'_>,
+    others: &[Iteration<'_>],
+    definition: &Definition,
+    place: Place<'_>,
+) -> Question {
+    let words = Words::new(of, Some(definition), Extent::Days, place).among(others);
+    let base = if place.dialect.is_record() { RECORD } else { ARCHIVE };
+    let contributions = if matches!(definition.kind, Kind::Quantile(_)) { QUANTILE } else { CONTRIBUTIONS };
+    let rest = format!("{METRIC}{contributions}{MATES} SELECT $row() FROM (SELECT {COLUMNS} FROM cells {END}) r");
+    words.question(&[base, PEOPLE, HITS, &rest])
+}
+
+/// How many units a page of the download holds.
+pub const PAGE: u32 = 2_000;
+
+/// The units of the record and their outcomes, a page: visitors of whom nothing else is known, in the order of their
+/// exposures. `?1` and `?2` are the first two fields of the last row so far, or empty; `?3` is [`PAGE`]. A row an outcome,
+/// one a unit without: `[place, place, unit, variant, contaminated, exposed_at, device, country, visitor_type, event,
+/// value_minor, currency, transaction_id, converted_at, channel]`.
+#[must_use]
+pub fn download_visitors(of: Iteration<'_>) -> Question {
+    let question =
+        Words::new(of, None, Extent::Days, Place::RECORD).text(include_str!("question/download_visitors.sql"));
+    Question { values: vec!["".into(), "".into(), PAGE.into()], ..question }
+}
+
+/// The same of all others, in the order of their names: `?1` is the first field of the last row so far, `?2` [`PAGE`].
+#[must_use]
+pub fn download_people(of: Iteration<'_>) -> Question {
+    let words = Words::new(of, None, Extent::Days, Place::RECORD);
+    let question = words.question(&[RECORD_SLOW, RECORD, PEOPLE, include_str!("question/download.sql")]);
+    Question { values: vec!["".into(), PAGE.into()], ..question }
+}
+
+/// The rows of an answer, a JSON text each, as one JSON text.
+#[must_use]
+pub fn joined<'a>(rows: impl IntoIterator<Item = &'a str>) -> String {
+    format!("[{}]", rows.into_iter().collect::<Vec<_>>().join(","))
+}
+
+/// The parameters that every question of the record has: none, for all is in its text.
+const NO_VALUES: Vec<Value> = Vec::new();

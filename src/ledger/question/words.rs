@@ -1,0 +1,272 @@
+//! What a question fills into its tree: who is asked about, and what the metric's definition says.
+
+use super::condition::condition;
+use super::tree::{Node, parse};
+use super::{Extent, Iteration, NO_VALUES, Place, Question};
+use crate::document::Timestamp;
+use crate::events::money::{Currency, DEFAULT_EXPONENT};
+use crate::ledger::answer::{ALL, DAY, PARTS};
+use crate::metrics::{Cap, Definition, Kind, Window};
+use std::fmt::Write as _;
+
+/// The words of a question.
+pub(super) struct Words<'a> {
+    of: Iteration<'a>,
+    others: &'a [Iteration<'a>],
+    definition: Option<&'a Definition>,
+    extent: Extent,
+    place: Place<'a>,
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn new(of: Iteration<'a>, definition: Option<&'a Definition>, extent: Extent, place: Place<'a>) -> Self {
+        Self { of, others: &[], definition, extent, place }
+    }
+
+    /// Also about the people of other experiments.
+    pub(super) fn among(self, others: &'a [Iteration<'a>]) -> Self {
+        Self { others, ..self }
+    }
+
+    /// Puts a question's steps together.
+    pub(super) fn question(&self, steps: &[&str]) -> Question {
+        self.text(&format!("WITH {}", steps.concat()))
+    }
+
+    /// A question as it is written, filled in.
+    pub(super) fn text(&self, text: &str) -> Question {
+        Question { sql: self.written(&parse(text)), values: NO_VALUES }
+    }
+
+    fn written(&self, nodes: &[Node<'_>]) -> String {
+        let mut text = String::new();
+        for node in nodes {
+            match node {
+                Node::Text(sql) => text.push_str(sql),
+                Node::Call(name, arguments) => {
+                    let arguments: Vec<String> =
+                        arguments.iter().map(|argument| self.written(argument).trim().to_owned()).collect();
+                    let called = self.word(name, &arguments).or_else(|| self.place.dialect.call(name, &arguments));
+                    // why: a call that nobody knows must not pass as SQL; a test asks every question of every dialect
+                    text.push_str(&called.unwrap_or_else(|| format!("${name}()")));
+                }
+            }
+        }
+        text
+    }
+
+    fn quoted(&self, text: &str) -> String {
+        self.place.dialect.quoted(text)
+    }
+
+    /// What a word of the question stands for.
+    fn word(&self, name: &str, arguments: &[String]) -> Option<String> {
+        let argument = arguments.first().map_or("", String::as_str);
+        Some(match name {
+            "events" => self.place.events.to_owned(),
+            "project" => self.quoted(self.of.project),
+            "experiment" => self.quoted(self.of.experiment),
+            "iteration" => self.of.iteration.to_string(),
+            "variants" => self.list(self.of.variants),
+            "now" => self.of.now.to_string(),
+            "now_text" => self.time(self.of.now),
+            "waiting_since" => self.time(self.of.now.saturating_sub(self.window().length())),
+            "window" => self.window().length().to_string(),
+            "chosen" => self.chosen(argument),
+            "others" => self.known_others(argument),
+            "seen" if self.others.is_empty() => "slow s CROSS JOIN exposures e ON e.id = s.id WHERE 1 = 1".to_owned(),
+            "seen" => {
+                format!("exposures e WHERE e.project = {} AND {}", self.quoted(self.of.project), self.chosen("e"))
+            }
+            "dimensions" => {
+                let parts: &[&str] = if self.extent == Extent::Parts { &PARTS } else { &[] };
+                let all = [ALL, DAY].iter().chain(parts).map(|one| self.quoted(one));
+                return self.place.dialect.call(name, &arguments.iter().cloned().chain(all).collect::<Vec<_>>());
+            }
+            "product" => return self.product(arguments),
+            _ => return self.measured(name, arguments),
+        })
+    }
+
+    /// What a word stands for that is about the metric.
+    fn measured(&self, name: &str, arguments: &[String]) -> Option<String> {
+        let argument = arguments.first().map_or("", String::as_str);
+        let dialect = self.place.dialect;
+        Some(match (name, self.definition) {
+            ("event" | "per", None) => "''".to_owned(),
+            ("lookback", None) => "0".to_owned(),
+            (_, None) => return None,
+            ("event", Some(metric)) => self.quoted(&metric.event),
+            ("per", Some(metric)) => self.quoted(metric.per().unwrap_or("")),
+            ("lookback", Some(metric)) => metric.lookback.to_string(),
+            ("where", Some(metric)) => condition(&metric.filter, argument, dialect),
+            ("where_per", Some(metric)) => match &metric.kind {
+                Kind::Ratio { filter, .. } => condition(filter, argument, dialect),
+                _ => "1 = 0".to_owned(),
+            },
+            ("inside", Some(metric)) => inside(metric.window, argument),
+            ("other", Some(metric)) => self.other_currency(metric, argument),
+            ("money", Some(metric)) => if metric.has_values() { "1 = 1" } else { "1 = 0" }.to_owned(),
+            ("net", Some(metric)) => net(
+                metric,
+                argument,
+                dialect.call("least", &[format!("{argument}.value"), "coalesce(b.amount, 0)".to_owned()])?,
+            ),
+            ("back", Some(metric)) => back(metric),
+            ("y" | "x", Some(metric)) => contribution(metric, name == "x", arguments),
+            ("cap", Some(metric)) => self.cap(metric)?,
+            ("rank", Some(Definition { kind: Kind::Quantile(share), .. })) => {
+                rank(share.0, argument, dialect.call("idiv", &["#".to_owned(), "1000000".to_owned()])?)
+            }
+            ("share", Some(Definition { kind: Kind::Quantile(share), .. })) => ((share.0 + 500) / 1000).to_string(),
+            _ => return None,
+        })
+    }
+
+    /// The sum of products of what units contribute. The record is spared those that are nothing but zeros: its sums in
+    /// limbs are what a question takes longest for.
+    fn product(&self, factors: &[String]) -> Option<String> {
+        let names =
+            |name: char| factors.iter().any(|factor| factor.trim_start_matches("coalesce(c.").starts_with(name));
+        let has_denominator =
+            self.definition.is_some_and(|metric| metric.per().is_some() || matches!(metric.kind, Kind::Quantile(_)));
+        let has_covariate = self.definition.is_some_and(|metric| metric.lookback > 0);
+        let is_nothing = self.definition.is_none() || names('d') && !has_denominator || names('x') && !has_covariate;
+        if is_nothing && self.place.dialect.is_record() {
+            return Some("NULL".to_owned());
+        }
+        self.place.dialect.call("sum_of_products", factors)
+    }
+
+    fn window(&self) -> Window {
+        self.definition.map_or(Window::Open, |metric| metric.window)
+    }
+
+    fn time(&self, millis: i64) -> String {
+        self.quoted(&Timestamp::from_millis(millis).to_string())
+    }
+
+    /// Texts in quotes, at least one.
+    fn list(&self, texts: &[&str]) -> String {
+        let quoted: Vec<String> = texts.iter().map(|text| self.quoted(text)).collect();
+        if quoted.is_empty() { "''".to_owned() } else { quoted.join(", ") }
+    }
+
+    /// The exposures that are asked about.
+    fn chosen(&self, of: &str) -> String {
+        let one = |it: &Iteration<'_>| {
+            format!("({of}.experiment_id = {} AND {of}.iteration = {})", self.quoted(it.experiment), it.iteration)
+        };
+        let all: Vec<String> = std::iter::once(&self.of).chain(self.others).map(one).collect();
+        format!("({})", all.join(" OR "))
+    }
+
+    /// The other experiments, and their variants that the document has.
+    fn known_others(&self, of: &str) -> String {
+        let one = |it: &Iteration<'_>| {
+            let (experiment, variants) = (self.quoted(it.experiment), self.list(it.variants));
+            format!(
+                "({of}.experiment_id = {experiment} AND {of}.iteration = {} AND {of}.variant IN ({variants}))",
+                it.iteration
+            )
+        };
+        let all: Vec<String> = self.others.iter().map(one).collect();
+        if all.is_empty() { "1 = 0".to_owned() } else { format!("({})", all.join(" OR ")) }
+    }
+
+    /// 1 for an outcome that is left out, since its currency is another than the metric's.
+    fn other_currency(&self, metric: &Definition, of: &str) -> String {
+        let Some(currency) = &metric.currency else { return "0".to_owned() };
+        let (currency, event) = (self.quoted(currency), self.quoted(&metric.event));
+        let without = if metric.has_values() {
+            format!("{of}.name = {event} AND {of}.value IS NOT NULL")
+        } else {
+            "1 = 0".to_owned()
+        };
+        format!(
+            "CASE WHEN {of}.currency IS NOT NULL THEN CASE WHEN {of}.currency <> {currency} THEN 1 ELSE 0 END \
+WHEN {without} THEN 1 ELSE 0 END"
+        )
+    }
+
+    /// The query of the cap: one row, null where there is none.
+    fn cap(&self, metric: &Definition) -> Option<String> {
+        let integer = self.place.dialect.call("integer", &[])?;
+        Some(match metric.cap {
+            Cap::None => format!("SELECT CAST(NULL AS {integer}) AS cap"),
+            Cap::Value(cap) => {
+                // why: a float cast saturates, and the check bounds caps
+                #[allow(clippy::cast_possible_truncation)]
+                let minor = |exponent: u8| (cap * libm::pow(10.0, f64::from(exponent)) + 0.5).floor() as i64;
+                if !metric.has_values() {
+                    return Some(format!("SELECT CAST({} AS {integer}) AS cap", minor(0)));
+                }
+                let named = metric.currency.as_deref().map_or("''".to_owned(), |code| self.quoted(code));
+                let mut cases = String::new();
+                for exponent in [0, 3, 4] {
+                    let codes: Vec<String> = Currency::of_exponent(exponent).map(|code| self.quoted(code)).collect();
+                    let _ = write!(cases, " WHEN code IN ({}) THEN {}", codes.join(", "), minor(exponent));
+                }
+                format!(
+                    "SELECT CAST(CASE{cases} ELSE {} END AS {integer}) AS cap FROM (SELECT coalesce(max(currency), {named}) AS code \
+FROM values_found WHERE other = 0) v",
+                    minor(DEFAULT_EXPONENT)
+                )
+            }
+            Cap::Percentile(share) => {
+                let idiv = self.place.dialect.call("idiv", &["#".to_owned(), "1000000".to_owned()])?;
+                format!(
+                    "SELECT max(CASE WHEN nth = {} THEN y0 END) AS cap FROM (SELECT y0, row_number() OVER (ORDER BY y0) AS nth, \
+count(*) OVER () AS n FROM raw WHERE y0 > 0) o",
+                    rank(share.0, "n", idiv)
+                )
+            }
+        })
+    }
+}
+
+/// The rank ⌈share · n⌉ in whole numbers; `idiv` divides `#`.
+fn rank(share: u32, n: &str, idiv: String) -> String {
+    idiv.replace('#', &format!("{n} * {share} + 999999"))
+}
+
+fn inside(window: Window, of: &str) -> String {
+    match window {
+        Window::Open => format!("{of}.ms >= {of}.met"),
+        Window::Until(length) => format!("{of}.ms >= {of}.met AND {of}.ms <= {of}.met + {length}"),
+        Window::Between(from, to) => format!("{of}.ms >= {of}.met + {from} AND {of}.ms < {of}.met + {to}"),
+    }
+}
+
+/// What an outcome is worth, refunds taken off where they are.
+fn net(metric: &Definition, of: &str, least: String) -> String {
+    if !metric.subtracts_refunds {
+        return format!("coalesce({of}.value, 0)");
+    }
+    format!("CASE WHEN {of}.value > 0 THEN {of}.value - {least} ELSE coalesce({of}.value, 0) END")
+}
+
+/// Joins what went back of each order. Before the exposure only what went back by then.
+fn back(metric: &Definition) -> String {
+    if !metric.subtracts_refunds {
+        return String::new();
+    }
+    "LEFT JOIN (SELECT k.unit, k.id, sum(r.amount) AS amount FROM marks k JOIN refunds r ON r.transaction_id = k.transaction_id \
+AND r.currency = coalesce(k.currency, '') WHERE k.mine = 1 AND (k.earlier = 0 OR r.ms < k.met) GROUP BY k.unit, k.id) b \
+ON b.unit = m.unit AND b.id = m.id"
+        .to_owned()
+}
+
+/// What a unit contributes, of the number of its outcomes and of what they are worth.
+fn contribution(metric: &Definition, is_covariate: bool, arguments: &[String]) -> String {
+    let [number, worth] = arguments else { return "NULL".to_owned() };
+    if is_covariate && metric.lookback == 0 {
+        return "0".to_owned();
+    }
+    match metric.kind {
+        Kind::Proportion | Kind::Retention => format!("CASE WHEN {number} > 0 THEN 1 ELSE 0 END"),
+        Kind::Count | Kind::Ratio { counts: true, .. } => number.clone(),
+        Kind::Mean | Kind::Ratio { .. } => worth.clone(),
+        Kind::Quantile(_) => "0".to_owned(),
+    }
+}

@@ -1,0 +1,181 @@
+//! Questions: every dialect knows every call of the tree, and conditions mean for a database what they mean for a request.
+//! That the answers are right is tested on the engines themselves (tests/edge/metrics.test.mjs).
+
+use serde_json::{Value, json};
+use sortition_engine::condition::{Condition, Groups, Matter, Plain};
+use sortition_engine::document::Metric;
+use sortition_engine::ledger::dialect::DIALECTS;
+use sortition_engine::ledger::question::{self, Extent, Iteration, Place};
+use sortition_engine::metrics::{Definition, Window};
+
+fn metric(value: Value) -> Definition {
+    Definition::of(&serde_json::from_value::<Metric>(value).unwrap()).unwrap()
+}
+
+fn metrics() -> Vec<Definition> {
+    vec![
+        metric(json!({"event": "purchase", "kind": "proportion", "window_hours": 72, "cuped": {"days": 14}})),
+        metric(json!({"event": "purchase", "kind": "mean", "cap": 99.5, "currency": "EUR"})),
+        metric(json!({"event": "purchase", "kind": "mean", "cap_percentile": 99.9, "refunds": "ignore"})),
+        metric(
+            json!({"event": "payment", "kind": "ratio", "of": "count", "where": {"ok": false, "a.b": {"$in": ["x' $now()", 1, null, true]}},
+            "per": "payment", "where_per": {"method": {"$gt": "card"}}}),
+        ),
+        metric(json!({"event": "payment", "kind": "quantile", "q": 0.95})),
+        metric(json!({"event": "visit", "kind": "retention", "from_days": 7, "to_days": 14})),
+        metric(json!({"event": "visit", "kind": "count"})),
+    ]
+}
+
+fn iteration<'a>(experiment: &'a str, variants: &'a [&'a str]) -> Iteration<'a> {
+    Iteration { project: "acme-shop", experiment, iteration: 2, variants, now: 1_795_219_200_000 }
+}
+
+/// What stands outside of quotes. Backslashes escape in some dialects, and no text here holds one.
+fn unquoted(sql: &str) -> String {
+    sql.replace("\\'", "").split('\'').step_by(2).collect()
+}
+
+#[test]
+fn every_dialect_knows_every_call() {
+    for (name, dialect) in DIALECTS {
+        let place = Place { dialect, events: "events" };
+        let of = iteration("hero", &["control", "bold"]);
+        let mut questions = vec![question::units(of, Extent::Parts, place), question::units(of, Extent::Days, place)];
+        for metric in &metrics() {
+            questions.push(question::metric(of, metric, Extent::Parts, place));
+            questions.push(question::interactions(of, &[iteration("nav", &["old"])], metric, place));
+        }
+        for question in questions {
+            let code = unquoted(&question.sql);
+            assert!(!code.contains('$'), "{name}: a call that is not known: {}", question.sql);
+            assert!(!code.contains("{0}") && !code.contains("{1}"), "{name}: {}", question.sql);
+            let depth = code.chars().fold(0_i32, |depth, c| depth + i32::from(c == '(') - i32::from(c == ')'));
+            assert_eq!(depth, 0, "{name}: brackets: {}", question.sql);
+            assert!(question.sql.len() < 100_000, "{name}: D1 takes statements of 100 KB");
+        }
+    }
+}
+
+#[test]
+fn text_from_outside_stays_text() {
+    let of = iteration("hero", &["control"]);
+    for (name, dialect) in DIALECTS {
+        let definition = metric(json!({"event": "a'b\\c", "kind": "proportion", "where": {"x": "1' OR '1'='1"}}));
+        let sql = question::metric(of, &definition, Extent::Days, Place { dialect, events: "events" }).sql;
+        let doubled = sql.contains("'1'' OR ''1''=''1'") && sql.contains("'a''b\\c'");
+        let escaped = sql.contains("'1\\' OR \\'1\\'=\\'1'") && sql.contains("'a\\'b\\\\c'");
+        assert!(doubled ^ escaped, "{name}: {sql}");
+    }
+}
+
+#[test]
+fn a_definition_has_everything_decided() {
+    let mean = metric(json!({"event": "purchase", "kind": "mean", "cuped": {"days": 2}}));
+    assert!(mean.subtracts_refunds && mean.has_values());
+    assert_eq!((mean.lookback, mean.window), (172_800_000, Window::Open));
+    let back = metric(json!({"event": "visit", "kind": "retention", "from_days": 1, "to_days": 2}));
+    assert_eq!(back.window, Window::Between(86_400_000, 172_800_000));
+    let failed = metric(json!({"event": "payment", "kind": "ratio", "of": "count", "per": "payment"}));
+    assert!(!failed.subtracts_refunds && !failed.has_values());
+    let written = json!({"event": "payment", "kind": "count", "where": {"method": {"$regex": "^c"}}});
+    let error = Definition::of(&serde_json::from_value::<Metric>(written).unwrap()).unwrap_err();
+    assert_eq!(error, "where: `$regex` cannot be asked of a database: compare plain values");
+}
+
+/// What a database makes of a condition, read by its own rules.
+fn holds(plain: &Plain, facts: &Value) -> bool {
+    match plain {
+        Plain::All(parts) => parts.iter().all(|part| holds(part, facts)),
+        Plain::Any(parts) => parts.iter().any(|part| holds(part, facts)),
+        Plain::Not(part) => !holds(part, facts),
+        Plain::Is(path, matter) => {
+            let value = path.iter().try_fold(facts, |value, name| value.get(name)).unwrap_or(&Value::Null);
+            is(matter, value)
+        }
+    }
+}
+
+fn compare<T: PartialOrd>(left: T, sign: &str, right: T) -> bool {
+    match sign {
+        "<" => left < right,
+        "<=" => left <= right,
+        ">" => left > right,
+        ">=" => left >= right,
+        "=" => left == right,
+        other => panic!("{other}"),
+    }
+}
+
+fn is(matter: &Matter, value: &Value) -> bool {
+    match matter {
+        Matter::Absent => value.is_null(),
+        Matter::Truth(truth) => value.as_bool() == Some(*truth),
+        Matter::Text(text) => value.as_str() == Some(text),
+        Matter::Number(number) => value.as_f64() == Some(*number),
+        Matter::TextOrder(sign, text) => value.as_str().is_some_and(|left| compare(left, sign, text)),
+        Matter::NumberOrder(sign, number) => value.as_f64().is_some_and(|left| compare(left, sign, *number)),
+        Matter::SpelledOrder(sign, number) => value
+            .as_str()
+            .and_then(|text| serde_json::from_str::<f64>(text).ok())
+            .is_some_and(|left| compare(left, sign, *number)),
+        Matter::FilledText => value.as_str().is_some_and(|text| !text.is_empty()),
+        Matter::Composite => value.is_array() || value.is_object(),
+    }
+}
+
+#[test]
+fn conditions_mean_the_same_to_databases() {
+    let values = [
+        json!(null),
+        json!(true),
+        json!(false),
+        json!(0),
+        json!(1),
+        json!(2.5),
+        json!(-3),
+        json!(""),
+        json!("card"),
+        json!("2"),
+        json!("2.5"),
+        json!("0"),
+        json!("true"),
+        json!("many"),
+    ];
+    let mut tests: Vec<Value> = values.to_vec();
+    for scalar in &values {
+        for operator in ["$eq", "$ne", "$lt", "$lte", "$gt", "$gte"] {
+            tests.push(json!({operator: scalar}));
+            tests.push(json!({"$not": {operator: scalar}}));
+        }
+        tests.push(json!({"$in": [scalar, "x"]}));
+        tests.push(json!({"$nin": [scalar, 7]}));
+    }
+    tests.push(json!({"$exists": true}));
+    tests.push(json!({"$exists": false}));
+    let (mut asked, mut read) = (0, 0);
+    for test in &tests {
+        let conditions = [
+            json!({"p": test}),
+            json!({"$or": [{"q": 1}, {"p": test}]}),
+            json!({"$nor": [{"p": test}]}),
+            json!({"$not": {"p": test, "q": {"$exists": false}}}),
+            json!({"deep.p": test}),
+        ];
+        for written in conditions {
+            let Ok(condition) = Condition::<Box<str>>::parse(&written, &Groups::default(), |name| Ok(name.into()))
+            else {
+                continue;
+            };
+            read += 1;
+            let plain = condition.plain().unwrap();
+            for value in &values {
+                for facts in [json!({"p": value, "deep": {"p": value}}), json!({})] {
+                    asked += 1;
+                    assert_eq!(holds(&plain, &facts), condition.matches(&facts), "{written} of {facts}: {plain:?}");
+                }
+            }
+        }
+    }
+    assert!(read > 500 && asked > 10_000, "{read} {asked}");
+}
