@@ -31,15 +31,16 @@ export function output(command, args) {
 }
 
 /** The npm packages of package-lock.json, installed again only where that changed. */
-export function packages() {
-  const hash = createHash("sha256").update(readFileSync(at("package.json")));
-  if (existsSync(at("package-lock.json"))) hash.update(readFileSync(at("package-lock.json")));
+export function packages(folder = at()) {
+  const hash = createHash("sha256").update(readFileSync(join(folder, "package.json")));
+  const locked = join(folder, "package-lock.json");
+  if (existsSync(locked)) hash.update(readFileSync(locked));
   const lock = hash.digest("hex");
-  const stamp = at("node_modules", ".sortition-installed");
+  const stamp = join(folder, "node_modules", ".sortition-installed");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
   console.log("Installing npm packages …");
   // why: `npm ci` refuses a lock file with packages for other platforms where a registry lacks them
-  run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error"]);
+  run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: folder });
   writeFileSync(stamp, lock);
 }
 

@@ -2,11 +2,6 @@
 //!
 //! Native only, on the same modules as the worker, so that what it says is what the edge does. Each command turns its
 //! arguments into a [`Report`] or a [`Failure`]; only [`run`] prints. Exit codes: 0 fine, 1 refused, 2 usage.
-//!
-//! What brings experiments over from another tool belongs beside `registry`, a file for each tool: it reads that tool's
-//! export, makes a document of it, passes it through [`input::sound`] like every other, and says of everything that it
-//! could not bring over why. Visitors keep their variants only where the engine has the other tool's hash, which is a
-//! value of `hash` in the document and code in `bucket`, not here.
 
 mod terminal;
 mod clock;
@@ -24,6 +19,8 @@ mod simulate;
 mod diff;
 mod sizing;
 mod registry;
+mod import;
+mod compare;
 mod wrangler;
 mod kv;
 mod store;
@@ -96,6 +93,10 @@ enum Command {
     Plan(sizing::Arguments),
     /// List the experiments of a document, and what is overdue.
     List(registry::ListArguments),
+    /// Bring experiments over from another tool without moving one visitor.
+    Import(import::Arguments),
+    /// Compare what another tool decided for real ids with what the worker will.
+    Compare(compare::Arguments),
     /// Write a well-formed experiment to start from.
     New(registry::NewArguments),
     /// Put a document live: check, compare with what is live, write, verify.
@@ -181,6 +182,8 @@ pub fn run() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Plan(arguments) => sizing::run(&arguments),
         Command::List(arguments) => registry::list(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::New(arguments) => registry::new(&arguments),
         Command::Push(arguments) => push::push(&arguments),
         Command::Rollback(arguments) => push::rollback(&arguments),

@@ -44,8 +44,7 @@ const operations = {
     } while (cursor);
     return keys;
   },
-  get: ({ keys }) =>
-    Promise.all(keys.map(async (key) => (await (await bound("ARCHIVE").get(key))?.text()) ?? null)),
+  get: ({ keys }) => Promise.all(keys.map(async (key) => (await (await bound("ARCHIVE").get(key))?.text()) ?? null)),
   put: async ({ key, text }) => {
     await bound("ARCHIVE").put(key, text);
   },

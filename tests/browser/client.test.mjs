@@ -1,6 +1,7 @@
 // client.js in a real browser against the running worker: a click becomes a row, once, whatever happens on the way.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -27,7 +28,8 @@ let browser;
 before(async () => {
   origin = await startOrigin();
   for (const path of ["/", "/p/next"]) origin.serve(path, { body: PAGE });
-  platform = await startHarness({ origin: origin.url, document: DOCUMENT });
+  const change = (config) => Object.assign(config.vars, { INGEST_SECRET: "ingest-key" });
+  platform = await startHarness({ origin: origin.url, document: DOCUMENT, change });
   const executablePath =
     process.env.CHROMIUM ?? systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
   browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
@@ -109,9 +111,10 @@ test("the page reads its variant, its payload and its id; an exposure is told on
   await context.close();
 });
 
-test("identify makes the visitor a user", async () => {
+test("identify makes the visitor a user, with the proof of the shop's server", async () => {
   const { context, page, id } = await visitor("identify-1");
-  await page.evaluate(() => sortition.identify(4711));
+  const proof = createHmac("sha256", "ingest-key").update(`${id}.4711`).digest("hex");
+  await page.evaluate((proof) => sortition.identify(4711, proof), proof);
   const found = () => rows("SELECT user_id FROM identities WHERE anonymous_id = ?", id);
   await until(async () => (await found()).length > 0, "the identification");
   assert.deepEqual(await found(), [{ user_id: "4711" }]);

@@ -85,7 +85,8 @@ describe("OFREP for a server", () => {
   });
 
   test("an entity tag changes with the decisions and the revision, and with nothing else", async () => {
-    const of = async (context, headers = server) => post(FLAGS, { context: { targetingKey: "user-1", ...context } }, headers);
+    const of = async (context, headers = server) =>
+      post(FLAGS, { context: { targetingKey: "user-1", ...context } }, headers);
     const first = await of({});
     assert.equal((await of({ unrelated: 1 })).headers.etag, first.headers.etag);
     assert.notEqual((await of({ role: "staff" })).headers.etag, first.headers.etag);
@@ -204,7 +205,9 @@ describe("a browser", () => {
     assert.equal(answer.headers["access-control-allow-origin"], "https://app.example");
     assert.match(answer.headers["access-control-expose-headers"], /ETag/i);
     assert.match(answer.headers["access-control-expose-headers"], /Retry-After/i);
-    const byServer = await post(`${FLAGS}/pay`, { context: { targetingKey: "visitor-in-app", visitor_id: "visitor-in-app" } });
+    const byServer = await post(`${FLAGS}/pay`, {
+      context: { targetingKey: "visitor-in-app", visitor_id: "visitor-in-app" },
+    });
     assert.equal(answer.json.metadata.variant, byServer.json.metadata.variant);
     assert.deepEqual(answer.setCookies, []);
     const preflight = await world.ask(FLAGS, {

@@ -157,7 +157,8 @@ describe("variant origins", () => {
       assert.equal(seen.headers["sortition-variants"], undefined);
       assert.equal(world.origin.of("/else").length, 1);
       await world.sent();
-      assert.deepEqual(exposed(), []);
+      assert.deepEqual(exposed(), ["else"]);
+      assert.equal(world.platform.messages[0].events[0].fallback, true);
     });
   }
 
@@ -171,7 +172,7 @@ describe("variant origins", () => {
       assert.equal((await bodyAt("/else")).length, body.length);
       assert.equal(world.origin.of("/v/else").length, 0);
       await world.sent();
-      assert.deepEqual(exposed(), []);
+      assert.deepEqual(exposed(), ["else"]);
     }
   });
 

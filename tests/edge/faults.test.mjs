@@ -122,20 +122,23 @@ const FAULTS = {
     },
     signs: [log(/Parser error/, "the runtime's reason")],
   },
-  "a variant origin does not listen": { cause: (world) => [get(world, "/refused")], signs: [fallbacks(), exposed(0)] },
+  "a variant origin does not listen": {
+    cause: (world) => [get(world, "/refused")],
+    signs: [fallbacks(), exposedAsFallback()],
+  },
   "a variant origin answers 500": {
     async cause(world) {
       world.origin.on("/variant/failing", answers.error);
       return [get(world, "/failing")];
     },
-    signs: [fallbacks(), exposed(0)],
+    signs: [fallbacks(), exposedAsFallback()],
   },
   "a variant origin does not answer in its time": {
     async cause(world) {
       world.origin.on("/variant/hanging", answers.never);
       return [get(world, "/hanging")];
     },
-    signs: [fallbacks(), exposed(0)],
+    signs: [fallbacks(), exposedAsFallback()],
   },
   "a variant origin breaks off in the middle of a page": {
     async cause(world) {
@@ -281,6 +284,20 @@ function exposed(count) {
   return [words[count], isSo];
 }
 
+/** Whoever a failed variant origin met is exposed as assigned, and marked. */
+function exposedAsFallback() {
+  const isSo = async (world) => {
+    await world.sent();
+    const exposures = world.platform.messages.flatMap((message) => message.events);
+    assert.deepEqual(
+      exposures.map(({ fallback }) => fallback),
+      [true],
+    );
+    return true;
+  };
+  return ["exposed once, marked `fallback`", isSo];
+}
+
 function fallbacks() {
   return ["`/health`: `fallbacks`", async (world) => (await world.health()).fallbacks === 1];
 }
@@ -293,7 +310,8 @@ async function isAlive(world) {
 /** A message to the consumer while a service is down, and again when it is back. */
 async function delivered(world, service) {
   await world.ask("/");
-  const [message] = await until(async () => (await world.sent()).length > 0 && world.sent(), "the message");
+  await until(async () => (await world.sent()).length > 0, "the message");
+  const [message] = world.platform.bodies;
   fail(world, service, "fail");
   const view = await get(world);
   const [first] = await world.deliver([message]);

@@ -365,7 +365,10 @@ test("the release workflow's steps, and a tag that is not the version", () => {
     ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64", "win32-x64"],
   );
   const tagged = (tag, published = []) => {
-    const say = (name) => () => (published.push(name), {});
+    const say = (name) => () => {
+      published.push(name);
+      return {};
+    };
     const instead = {
       Package: () => ({}),
       Checksums: () => {

@@ -29,14 +29,15 @@ fn groups_of(case: &[Value]) -> Groups {
     groups
 }
 
-fn growthbook_cases() -> Vec<Vec<Value>> {
-    let file: Value = serde_json::from_str(include_str!("../../fixtures/growthbook/cases.json")).unwrap();
-    serde_json::from_value(file["evalCondition"].clone()).unwrap()
+/// GrowthBook's own cases; none where the environment names no folder that holds them.
+fn growthbook_cases() -> Option<Vec<Vec<Value>>> {
+    let file = crate::takeover::conformance_json("growthbook/cases.json")?;
+    Some(serde_json::from_value(file["evalCondition"].clone()).unwrap())
 }
 
 #[test]
 fn every_case_of_growthbook_passes() {
-    let cases = growthbook_cases();
+    let Some(cases) = growthbook_cases() else { return };
     let failed: Vec<_> = cases
         .iter()
         .filter(|case| {
@@ -52,8 +53,9 @@ fn every_case_of_growthbook_passes() {
 /// What the strict reading accepts means the same there, and it refuses only what cannot match as written.
 #[test]
 fn the_strict_reading_agrees_with_the_lenient_one() {
+    let Some(cases) = growthbook_cases() else { return };
     let mut refused = Vec::new();
-    for case in growthbook_cases() {
+    for case in cases {
         let groups = groups_of(&case);
         match OverJson::parse(&case[1], &groups, |fact| Ok(fact.into())) {
             Ok(condition) => assert_eq!(condition, OverJson::parse_lenient(&case[1], &groups), "{case:?}"),

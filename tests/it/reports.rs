@@ -188,6 +188,8 @@ fn names_elsewhere_and_assignments_of_other_tools() {
 fn a_page_proves_who_somebody_is() {
     let user = |more: Value| json!([with(json!({"type": "identified", "user_id": "user-77"}), more)]);
     let tag = proof(VISITOR, "user-77", KEY);
+    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/telemetry.md")).unwrap();
+    assert!(docs.contains(&tag), "the example of docs/telemetry.md");
     let events = page(&user(json!({"proof": tag}))).unwrap();
     assert_eq!((events[0].anonymous_id.as_deref(), events[0].user_id.as_deref()), (Some(VISITOR), Some("user-77")));
     assert!(!serde_json::to_string(&events[0]).unwrap().contains(&tag), "the proof is not kept");

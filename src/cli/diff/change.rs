@@ -275,7 +275,9 @@ fn rest(path: &str, old: &Experiment, new: &Experiment, shown: bool, changes: &m
             continue;
         };
         let (was, is) = (fields(before), fields(variant));
-        for (name, before) in was.iter().filter(|(name, _)| *name != "weight") {
+        // why: a field that is absent is not written, so what only the new one has counts as well
+        let added = is.iter().filter(|(name, _)| !was.contains_key(*name)).map(|(name, _)| (name, &Value::Null));
+        for (name, before) in was.iter().chain(added).filter(|(name, _)| *name != "weight") {
             let known = changes.len();
             let after = is.get(name).unwrap_or(&Value::Null);
             values(&format!("{path}.{name}"), before, after, Some(new.id.as_str()), changes);

@@ -45,7 +45,10 @@ pub(in crate::cli) struct Attributes {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected the name of a fact, or {\"fact\": NAME, \"type\": \"string\" | \"number\" | \"boolean\" | \"semver\"}")]
+#[serde(
+    untagged,
+    expecting = "expected the name of a fact, or {\"fact\": NAME, \"type\": \"string\" | \"number\" | \"boolean\" | \"semver\"}"
+)]
 enum Entry {
     Fact(String),
     Typed {
@@ -65,8 +68,8 @@ impl Attributes {
     ///
     /// What is wrong with it, with the attribute's name.
     pub(in crate::cli) fn parse(text: &str) -> Result<Self, String> {
-        let entries: BTreeMap<String, Value> =
-            serde_json::from_str(text).map_err(|error| format!("an object of attributes and facts is needed: {error}"))?;
+        let entries: BTreeMap<String, Value> = serde_json::from_str(text)
+            .map_err(|error| format!("an object of attributes and facts is needed: {error}"))?;
         let mut named = BTreeMap::new();
         for (name, value) in entries {
             let entry: Entry = serde_json::from_value(value).map_err(|error| format!("`{name}`: {error}"))?;
@@ -88,10 +91,6 @@ impl Attributes {
 
     pub(in crate::cli) fn get(&self, name: &str) -> Option<&Attribute> {
         self.named.get(name)
-    }
-
-    pub(in crate::cli) fn iter(&self) -> impl Iterator<Item = (&str, &Attribute)> {
-        self.named.iter().map(|(name, attribute)| (name.as_str(), attribute))
     }
 
     /// The unit that this attribute is here.
@@ -196,7 +195,9 @@ impl Attribute {
     pub(super) fn version(&self, relation: &str, value: &str) -> Result<Cond, String> {
         let parts: Vec<&str> = value.split('.').collect();
         let plain = |part: &&str| {
-            (1..=5).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()) && (*part == "0" || !part.starts_with('0'))
+            (1..=5).contains(&part.len())
+                && part.bytes().all(|b| b.is_ascii_digit())
+                && (*part == "0" || !part.starts_with('0'))
         };
         if parts.len() > 3 || !parts.iter().all(plain) {
             return Err(format!("the version {value:?} is more than three plain numbers"));

@@ -5,11 +5,16 @@
 //! come before everything else here; a split becomes an experiment.
 
 use super::cond::Cond;
-use super::flag::{Flag, Gate, Outcome, Ranges, Recipe, Refusal, Requirement, Rule, Split, common, complement};
+use super::flag::{
+    Falls, Flag, Gate, NOBODY, Outcome, Ranges, Recipe, Refusal, Requirement, Rule, Split, common, complement,
+};
 use serde_json::{Map, Value, json};
 
 /// More experiments than this of one flag are no document that anybody can read.
 const MOST: usize = 24;
+
+/// Gates, the split's hash, and the ranges of each variant.
+type Hashing = (Vec<Gate>, Recipe, Vec<(usize, Ranges)>);
 
 /// An experiment to be, of a flag.
 #[derive(Clone, Debug)]
@@ -24,7 +29,7 @@ pub(super) struct Piece {
     pub(super) requires: Vec<Requirement>,
     pub(super) winner: Option<usize>,
     /// None: everybody in the audience gets the only variant with a weight, or nobody anything.
-    pub(super) split: Option<(Vec<Gate>, Recipe, Vec<(usize, Ranges)>)>,
+    pub(super) split: Option<Hashing>,
     /// Whether the audience assigns nobody: the overrides are all there is.
     pub(super) nobody: bool,
 }
@@ -38,6 +43,8 @@ struct Region {
     and: Vec<Cond>,
     /// The buckets that they left.
     gates: Vec<Gate>,
+    /// Of these, the first so many take nothing but traffic away, and other splits may follow.
+    open: Vec<Recipe>,
     unit: Option<&'static str>,
 }
 
@@ -93,7 +100,9 @@ impl Builder<'_> {
         let after = region.who(&rule.when, true);
         match &rule.outcome {
             Outcome::Nobody => {}
-            Outcome::Given(variant) if region.gates.is_empty() && rule.requires.is_empty() && self.flag.requires.is_empty() => {
+            Outcome::Given(variant)
+                if region.gates.is_empty() && rule.requires.is_empty() && self.flag.requires.is_empty() =>
+            {
                 if last && after == Cond::Always && self.pieces.is_empty() {
                     self.winner = Some(*variant);
                 } else {
@@ -101,9 +110,10 @@ impl Builder<'_> {
                 }
             }
             Outcome::Given(variant) => {
-                let split = region.gates.split_last().map(|(gate, gates)| {
-                    (gates.to_vec(), gate.recipe.clone(), vec![(*variant, gate.within.clone())])
-                });
+                let split = region
+                    .gates
+                    .split_last()
+                    .map(|(gate, gates)| (gates.to_vec(), gate.recipe.clone(), vec![(*variant, gate.within.clone())]));
                 self.push(rule, region, who, after, vec![*variant], vec![1.0], split, region.unit);
             }
             Outcome::Split(split) => self.split(rule, split, region, who, after)?,
@@ -117,6 +127,8 @@ impl Builder<'_> {
         for open in &region.gates {
             if let Some(gate) = gates.iter_mut().find(|gate| gate.recipe == open.recipe) {
                 gate.within = common(&gate.within, &open.within);
+            } else if region.open.contains(&open.recipe) && split.recipe != open.recipe {
+                gates.push(open.clone());
             } else if split.recipe == open.recipe {
                 ranges.iter_mut().for_each(|(_, own)| *own = common(own, &open.within));
             } else {
@@ -127,6 +139,7 @@ impl Builder<'_> {
                 ));
             }
         }
+        ranges.retain(|(variant, _)| *variant != NOBODY);
         let empty = |ranges: &Ranges| !ranges.iter().any(|(from, to)| from < to);
         if gates.iter().any(|gate| empty(&gate.within)) || ranges.iter().all(|(_, own)| empty(own)) {
             return Ok(());
@@ -149,7 +162,7 @@ impl Builder<'_> {
         after: Cond,
         variants: Vec<usize>,
         weights: Vec<f64>,
-        split: Option<(Vec<Gate>, Recipe, Vec<(usize, Ranges)>)>,
+        split: Option<Hashing>,
         unit: Option<&'static str>,
     ) {
         let requires = self.flag.requires.iter().chain(&rule.requires).cloned().collect();
@@ -168,8 +181,9 @@ impl Builder<'_> {
     }
 
     fn finish(self) -> Vec<Piece> {
-        let Self { mut pieces, overrides, winner, .. } = self;
-        if pieces.is_empty() && (winner.is_some() || !overrides.is_empty()) {
+        let Self { pieces, overrides, winner, .. } = self;
+        let mut pieces = joined(pieces);
+        if pieces.is_empty() {
             let piece = Piece {
                 variants: vec![winner.unwrap_or(0)],
                 weights: vec![1.0],
@@ -202,30 +216,72 @@ impl Builder<'_> {
     }
 }
 
+/// Pieces of one hash and one audience as one experiment.
+fn joined(pieces: Vec<(Piece, Cond)>) -> Vec<(Piece, Cond)> {
+    let mut kept: Vec<(Piece, Cond)> = Vec::new();
+    for (piece, after) in pieces {
+        let fits = |other: &&mut (Piece, Cond)| {
+            let other = &other.0;
+            let same = match (&other.split, &piece.split) {
+                (Some((gates, recipe, _)), Some((own, hash, _))) => gates == own && recipe == hash,
+                _ => false,
+            };
+            same && other.audience == piece.audience && other.requires == piece.requires && other.unit == piece.unit
+        };
+        let Some((other, _)) = kept.iter_mut().find(fits) else {
+            kept.push((piece, after));
+            continue;
+        };
+        for (variant, weight) in piece.variants.into_iter().zip(piece.weights) {
+            match other.variants.iter().position(|known| *known == variant).and_then(|at| other.weights.get_mut(at)) {
+                Some(sum) => *sum += weight,
+                None => {
+                    other.variants.push(variant);
+                    other.weights.push(weight);
+                }
+            }
+        }
+        if let (Some((.., ranges)), Some((.., more))) = (&mut other.split, piece.split) {
+            for (variant, own) in more {
+                match ranges.iter_mut().find(|(known, _)| *known == variant) {
+                    Some((_, ranges)) => ranges.extend(own),
+                    None => ranges.push((variant, own)),
+                }
+            }
+        }
+    }
+    kept
+}
+
 /// What a rule leaves of a region.
 fn rest(rule: &Rule, region: Region) -> Vec<Region> {
     let mut left = Vec::new();
-    if let Outcome::Split(split) = &rule.outcome {
-        if split.falls_through && region.who(&rule.when, false) != Cond::Never {
-            let taken: Ranges = split.ranges.iter().flat_map(|(_, own)| own.iter().copied()).collect();
-            let all = split.gates.iter().cloned().chain([Gate { recipe: split.recipe.clone(), within: taken }]);
-            let mut before: Vec<Gate> = Vec::new();
-            for gate in all {
-                let outside = complement(&gate.within, gate.recipe.of);
-                if !outside.is_empty() {
-                    let closed = Gate { recipe: gate.recipe.clone(), within: outside };
-                    let gates = region.gates.iter().chain(&before).cloned().chain([closed]);
-                    let gates = merged(gates.collect());
-                    if gates.iter().all(|gate| !gate.within.is_empty()) {
-                        let mut region = region.clone();
-                        region.and.push(rule.when.clone());
-                        region.gates = gates;
-                        region.unit = Some(split.unit);
-                        left.push(region);
+    if let Outcome::Split(split) = &rule.outcome
+        && split.falls != Falls::Nobody
+        && region.who(&rule.when, false) != Cond::Never
+    {
+        let taken: Ranges = split.ranges.iter().flat_map(|(_, own)| own.iter().copied()).collect();
+        let own = (split.falls == Falls::All).then(|| Gate { recipe: split.recipe.clone(), within: taken });
+        let all = split.gates.iter().cloned().chain(own);
+        let mut before: Vec<Gate> = Vec::new();
+        for gate in all {
+            let outside = complement(&gate.within, gate.recipe.of);
+            if !outside.is_empty() {
+                let closed = Gate { recipe: gate.recipe.clone(), within: outside };
+                let gates = region.gates.iter().chain(&before).cloned().chain([closed]);
+                let gates = merged(gates.collect());
+                if gates.iter().all(|gate| !gate.within.is_empty()) {
+                    let mut region = region.clone();
+                    region.and.push(rule.when.clone());
+                    region.gates = gates;
+                    if split.coverage {
+                        region.open.push(gate.recipe.clone());
                     }
+                    region.unit = Some(split.unit);
+                    left.push(region);
                 }
-                before.push(gate);
             }
+            before.push(gate);
         }
     }
     if rule.when != Cond::Always {
@@ -251,7 +307,8 @@ fn merged(gates: Vec<Gate>) -> Vec<Gate> {
 
 /// The `hash` of a document.
 pub(super) fn hash(gates: &[Gate], recipe: &Recipe, ranges: &[(String, Ranges)]) -> Value {
-    let written = |ranges: &Ranges| -> Value { ranges.iter().map(|(from, to)| json!([bound(*from), bound(*to)])).collect() };
+    let written =
+        |ranges: &Ranges| -> Value { ranges.iter().map(|(from, to)| json!([bound(*from), bound(*to)])).collect() };
     let salted = |recipe: &Recipe| {
         let mut object = Map::from_iter([("salt".to_owned(), json!(recipe.salt)), ("of".to_owned(), json!(recipe.of))]);
         if let Some(seed) = recipe.seed {
@@ -276,7 +333,8 @@ pub(super) fn hash(gates: &[Gate], recipe: &Recipe, ranges: &[(String, Ranges)])
     let mut split = salted(recipe);
     let own = ranges.iter().map(|(variant, ranges)| (variant.clone(), written(ranges)));
     split.insert("ranges".to_owned(), Value::Object(own.collect()));
-    let mut object = Map::from_iter([("like".to_owned(), json!(recipe.like)), ("split".to_owned(), Value::Object(split))]);
+    let mut object =
+        Map::from_iter([("like".to_owned(), json!(recipe.like)), ("split".to_owned(), Value::Object(split))]);
     if !gates.is_empty() {
         object.insert("gates".to_owned(), Value::Array(gates));
     }

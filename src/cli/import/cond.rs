@@ -45,7 +45,15 @@ impl Cond {
                 part => kept.push(part),
             }
         }
-        if kept.iter().any(|part| kept.contains(&part.clone().negated())) {
+        let contradicts = |part: &Self| match part {
+            // why: the parts of a conjunction stand here one by one
+            Self::Not(inner) => match &**inner {
+                Self::All(parts) => parts.iter().all(|part| kept.contains(part)),
+                inner => kept.contains(inner),
+            },
+            _ => false,
+        };
+        if kept.iter().any(contradicts) {
             return Self::Never;
         }
         match kept.pop() {

@@ -139,9 +139,26 @@ pub(super) struct Split {
     pub(super) recipe: Recipe,
     /// The ranges of each variant, by its position in the flag's list, the control first.
     pub(super) ranges: Vec<(usize, Ranges)>,
-    /// Whether who is in no range goes on to the next rule, rather than being out.
-    pub(super) falls_through: bool,
+    /// Who goes on to the next rule, rather than being out.
+    pub(super) falls: Falls,
+    /// Whether it only takes units away from the rules below, which may split by another hash: a layer's share, or a
+    /// traffic allocation.
+    pub(super) coverage: bool,
 }
+
+/// Who goes on to the next rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Falls {
+    /// Nobody.
+    Nobody,
+    /// Who fails a gate; who is in no range of the split is out.
+    Gates,
+    /// Who fails a gate or is in no range.
+    All,
+}
+
+/// In place of a variant: in this range nobody is assigned.
+pub(super) const NOBODY: usize = usize::MAX;
 
 /// The runs of buckets for which a tool's own comparison holds: exact, whatever it rounds.
 pub(super) fn runs(of: u32, mut holds: impl FnMut(u32) -> bool) -> Ranges {

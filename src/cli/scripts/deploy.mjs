@@ -34,9 +34,11 @@ function wrangler(words, { quiet = false } = {}) {
 const placeholder = (id) => /^[0-]+$/.test(id ?? "");
 const kv = config.kv_namespaces.find(({ binding }) => binding === "CONFIG");
 if (!kv) fail("the configuration binds no KV namespace CONFIG: add it, without an id, and the deployment makes it");
-if (placeholder(kv.id)) fail("the id of CONFIG is all zeros: leave `id` out, and the deployment makes the namespace, or write the real one");
+if (placeholder(kv.id))
+  fail("the id of CONFIG is all zeros: leave `id` out, and the deployment makes the namespace, or write the real one");
 const ledger = config.d1_databases.find(({ binding }) => binding === "LEDGER");
-if (placeholder(ledger?.database_id)) fail("the id of LEDGER is all zeros: leave `database_id` out, and the deployment makes the database");
+if (placeholder(ledger?.database_id))
+  fail("the id of LEDGER is all zeros: leave `database_id` out, and the deployment makes the database");
 
 const queues = new Set([
   ...(config.queues.producers ?? []).map(({ queue }) => queue),
@@ -46,16 +48,23 @@ for (const queue of dry ? [] : queues) {
   const { status, said } = wrangler(["queues", "create", queue, ...shared], { quiet: true });
   if (status === 0) console.log(`made the queue ${queue}`);
   else if (!/already (?:exists|taken)|11009/i.test(said)) {
-    fail(`the queue ${queue} could not be made; without queues (a plan may have none) leave \`queues\` out of the configuration:\n${said.trim()}`);
+    fail(
+      `the queue ${queue} could not be made; without queues (a plan may have none) leave \`queues\` out of the configuration:\n${said.trim()}`,
+    );
   }
 }
 const migrate = () => {
   if (!ledger || dry) return;
   const { status } = wrangler(["d1", "migrations", "apply", "LEDGER", "--remote", ...shared]);
-  if (status !== 0) fail("the ledger's migrations could not be applied: see above; run this again, it is safe to repeat");
+  if (status !== 0)
+    fail("the ledger's migrations could not be applied: see above; run this again, it is safe to repeat");
 };
 // why: tables come before the code that needs them; a database that is yet to be made can only follow
 if (ledger?.database_id) migrate();
-const { status } = wrangler(["deploy", ...args, ...(configured && !at("--config") && !at("-c") ? ["--config", configured] : [])]);
+const { status } = wrangler([
+  "deploy",
+  ...args,
+  ...(configured && !at("--config") && !at("-c") ? ["--config", configured] : []),
+]);
 if (status !== 0) process.exit(status ?? 1);
 if (ledger && !ledger.database_id) migrate();

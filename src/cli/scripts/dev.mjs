@@ -127,9 +127,9 @@ function stop(code = 0) {
   stopping = true;
   for (const child of children) if (child.exitCode === null) child.kill("SIGTERM");
   setTimeout(() => process.exit(code), 3000).unref();
-  Promise.all(children.map((child) => (child.exitCode === null ? new Promise((done) => child.on("exit", done)) : 0))).then(() =>
-    process.exit(code),
-  );
+  Promise.all(
+    children.map((child) => (child.exitCode === null ? new Promise((done) => child.on("exit", done)) : 0)),
+  ).then(() => process.exit(code));
 }
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => stop());
 // why: whoever started this and is gone would leave a worker behind
@@ -138,7 +138,9 @@ if (settings.tied) process.stdin.resume().on("end", () => stop());
 const { token, database } = configure();
 const config = ["--config", join(folder, "wrangler.json")];
 if (database) {
-  const migrated = await finished(run(["d1", "migrations", "apply", "LEDGER", "--local", "--persist-to", state, ...config]));
+  const migrated = await finished(
+    run(["d1", "migrations", "apply", "LEDGER", "--local", "--persist-to", state, ...config]),
+  );
   if (migrated.code !== 0) fail(`the migrations could not be applied:\n${migrated.log}`);
 }
 
@@ -200,21 +202,29 @@ async function takeUp() {
   }
   if (!answer.ok) {
     const errors = (answer.problems ?? []).filter(({ severity }) => severity === "error").length;
-    say(`${name}: refused, ${errors ? `${errors} error${errors === 1 ? "" : "s"}` : answer.error}; what was live stays`);
+    say(
+      `${name}: refused, ${errors ? `${errors} error${errors === 1 ? "" : "s"}` : answer.error}; what was live stays`,
+    );
     return;
   }
   const value = JSON.parse(readFileSync(document, "utf8"));
   value.revision = `dev.${++taken}.${key.slice(0, 6)}`;
   const drafts = value.experiments.filter(({ status }) => settings.drafts && (status ?? "draft") === "draft");
   for (const experiment of drafts) experiment.status = "running";
-  const answered = await fetch(direct, { method: "POST", headers: { "x-sortition-dev": key }, body: JSON.stringify(value) });
+  const answered = await fetch(direct, {
+    method: "POST",
+    headers: { "x-sortition-dev": key },
+    body: JSON.stringify(value),
+  });
   if (!answered.ok) return say(`${name}: it could not be written: ${await answered.text()}`);
   for (let tries = 0; tries < 100; tries++) {
     if ((await health()).config_revision === value.revision) break;
     await pause(50);
   }
   const ids = value.experiments.map(({ id }) => id).join(", ");
-  say(`${name}: live here: ${ids || "no experiments"}${drafts.length ? ` (drafts run here: ${drafts.map(({ id }) => id).join(", ")})` : ""}`);
+  say(
+    `${name}: live here: ${ids || "no experiments"}${drafts.length ? ` (drafts run here: ${drafts.map(({ id }) => id).join(", ")})` : ""}`,
+  );
 }
 
 function reported({ path, body, status }) {

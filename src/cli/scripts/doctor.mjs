@@ -25,7 +25,11 @@ function wrangler(...args) {
   const env = { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1", WRANGLER_LOG: "log", CI: "1" };
   const script = join(wranglerFolder, "bin", "wrangler.js");
   const shared = settings.wranglerEnv ? ["--env", settings.wranglerEnv] : [];
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args, ...shared], { env, encoding: "utf8", timeout: 60_000 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args, ...shared], {
+    env,
+    encoding: "utf8",
+    timeout: 60_000,
+  });
   return { fine: status === 0, stdout: stdout ?? "", said: `${stdout ?? ""}${stderr ?? ""}`.trim() };
 }
 
@@ -43,7 +47,11 @@ if (config) {
   bindings(config);
   coverage(config, document);
   if (settings.local || settings.account) account(config);
-  else skipped("secrets, migrations and what is live", "only with --account, since wrangler asks Cloudflare for them, or with --local");
+  else
+    skipped(
+      "secrets, migrations and what is live",
+      "only with --account, since wrangler asks Cloudflare for them, or with --local",
+    );
 }
 if (settings.url) await live(new URL(settings.url), document);
 else skipped("the running worker", "name its address to look at it: sortition doctor https://shop.example/");
@@ -52,7 +60,8 @@ process.stdout.write(`@sortition ${JSON.stringify(findings)}\n`);
 function versions() {
   const [major] = process.versions.node.split(".");
   if (Number(major) >= 22) ok("Node", process.versions.node);
-  else failure("Node", `${process.versions.node} is too old for wrangler`, "install Node 22 or newer: https://nodejs.org");
+  else
+    failure("Node", `${process.versions.node} is too old for wrangler`, "install Node 22 or newer: https://nodejs.org");
   if (!wranglerFolder) return failure("wrangler", "it is not installed here", "npm install --save-dev wrangler");
   const { version } = JSON.parse(readFileSync(join(wranglerFolder, "package.json"), "utf8"));
   const [of, minor] = version.split(".").map(Number);
@@ -66,7 +75,9 @@ async function configuration() {
   const name = names.find((one) => existsSync(join(project, one)));
   if (!name || !wranglerFolder) {
     const advice = "run this in the folder of the project, or make one with `sortition init`";
-    return void (settings.url ? skipped("configuration", "there is none in this folder") : failure("configuration", "there is none in this folder", advice));
+    return void (settings.url
+      ? skipped("configuration", "there is none in this folder")
+      : failure("configuration", "there is none in this folder", advice));
   }
   try {
     const { unstable_readConfig: readConfig } = await import("wrangler");
@@ -80,13 +91,18 @@ async function configuration() {
 
 function readDocument() {
   const file = settings.document;
-  if (!existsSync(file)) return void warning("document", `there is no ${file}`, "name it with --document, or write one: sortition new");
+  if (!existsSync(file))
+    return void warning("document", `there is no ${file}`, "name it with --document, or write one: sortition new");
   try {
     execFileSync(settings.tool, ["check", file, "--json"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   } catch (error) {
     const { errors, problems } = JSON.parse(error.stdout || "{}");
     const first = problems?.find(({ severity }) => severity === "error");
-    failure("document", `${file}: ${errors ?? "some"} errors${first ? `, the first: ${first.path}: ${first.message}` : ""}`, `sortition check ${file}`);
+    failure(
+      "document",
+      `${file}: ${errors ?? "some"} errors${first ? `, the first: ${first.path}: ${first.message}` : ""}`,
+      `sortition check ${file}`,
+    );
     return;
   }
   const document = JSON.parse(readFileSync(file, "utf8"));
@@ -94,63 +110,134 @@ function readDocument() {
   return document;
 }
 
-function bindings({ configPath, kv_namespaces: kv, queues, d1_databases: d1, r2_buckets: r2, triggers, compatibility_date: date, main }) {
+function bindings({
+  configPath,
+  kv_namespaces: kv,
+  queues,
+  d1_databases: d1,
+  r2_buckets: r2,
+  triggers,
+  compatibility_date: date,
+  main,
+}) {
   if (main && existsSync(main)) ok("worker", main);
   else failure("worker", `${main ?? "`main`"} is not there`, "npm install, or `npm run build` in a clone");
   const named = (list, name) => (list ?? []).find(({ binding }) => binding === name);
   const config = named(kv, "CONFIG");
   if (!config) failure("CONFIG", "no KV namespace is bound", 'add { "binding": "CONFIG" } to kv_namespaces');
-  else if (placeholder(config.id)) failure("CONFIG", "its id is all zeros", "leave `id` out, and the deployment makes it, or write the real one");
+  else if (placeholder(config.id))
+    failure("CONFIG", "its id is all zeros", "leave `id` out, and the deployment makes it, or write the real one");
   else ok("CONFIG", config.id ?? "made by the deployment");
   const events = named(queues.producers, "EVENTS");
-  if (!events) warning("EVENTS", "no queue is bound, so nothing is recorded", "add a producer EVENTS and a consumer of the same queue");
+  if (!events)
+    warning(
+      "EVENTS",
+      "no queue is bound, so nothing is recorded",
+      "add a producer EVENTS and a consumer of the same queue",
+    );
   else {
     const consumer = (queues.consumers ?? []).find(({ queue }) => queue === events.queue);
-    if (!consumer) failure("EVENTS", `nothing consumes the queue ${events.queue}`, "add a consumer of that queue to the configuration");
-    else if (!consumer.dead_letter_queue) warning("EVENTS", "what cannot be recorded is dropped after its retries", "name a dead_letter_queue");
+    if (!consumer)
+      failure(
+        "EVENTS",
+        `nothing consumes the queue ${events.queue}`,
+        "add a consumer of that queue to the configuration",
+      );
+    else if (!consumer.dead_letter_queue)
+      warning("EVENTS", "what cannot be recorded is dropped after its retries", "name a dead_letter_queue");
     else ok("EVENTS", `${events.queue}, dead letters to ${consumer.dead_letter_queue}`);
   }
   const ledger = named(d1, "LEDGER");
   if (!ledger) warning("LEDGER", "no D1 database is bound, so there are no results", "add a database LEDGER");
-  else if (placeholder(ledger.database_id)) failure("LEDGER", "its id is all zeros", "leave `database_id` out, or write the real one");
+  else if (placeholder(ledger.database_id))
+    failure("LEDGER", "its id is all zeros", "leave `database_id` out, or write the real one");
   else if (!existsSync(resolve(dirname(configPath), ledger.migrations_dir ?? "migrations"))) {
-    failure("LEDGER", `there are no migrations in ${ledger.migrations_dir ?? "migrations"}`, 'write "migrations_dir": "node_modules/sortition/migrations"');
+    failure(
+      "LEDGER",
+      `there are no migrations in ${ledger.migrations_dir ?? "migrations"}`,
+      'write "migrations_dir": "node_modules/sortition/migrations"',
+    );
   } else ok("LEDGER", ledger.database_name ?? "bound");
   if (named(r2, "ARCHIVE")) ok("ARCHIVE", "bound");
-  else warning("ARCHIVE", "no bucket is bound: no archive, and events that the queue refuses are lost", "add a bucket ARCHIVE");
+  else
+    warning(
+      "ARCHIVE",
+      "no bucket is bound: no archive, and events that the queue refuses are lost",
+      "add a bucket ARCHIVE",
+    );
   if (triggers?.crons?.length) ok("schedule", triggers.crons.join(", "));
-  else warning("schedule", "nothing runs on a schedule: no guard, and nothing brings lost messages back", 'add "triggers": { "crons": ["*/5 * * * *"] }');
-  if (day(date) > 730) warning("compatibility date", `${date} is ${day(date)} days old`, "take the one of docs/deploy.md");
+  else
+    warning(
+      "schedule",
+      "nothing runs on a schedule: no guard, and nothing brings lost messages back",
+      'add "triggers": { "crons": ["*/5 * * * *"] }',
+    );
+  if (day(date) > 730)
+    warning("compatibility date", `${date} is ${day(date)} days old`, "take the one of docs/deploy.md");
   else ok("compatibility date", date);
 }
 
 /** Whether a route takes a host and path: `*` is any run of characters, at the start of the host and the end of the path. */
 function takes(pattern, host, path) {
   const [name, ...rest] = pattern.replace(/^https?:\/\//, "").split("/");
-  const glob = (text) => new RegExp(`^${text.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`);
+  const glob = (text) =>
+    new RegExp(
+      `^${text
+        .split("*")
+        .map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&"))
+        .join(".*")}$`,
+    );
   return glob(name).test(host) && glob(`/${rest.join("/")}`).test(path);
 }
 
 function coverage({ routes, route, workers_dev: dev }, document) {
-  const patterns = [...(routes ?? []), ...(route ? [route] : [])].map((one) => (typeof one === "string" ? { pattern: one } : one));
-  if (patterns.length === 0) return warning("routes", `there are none${dev ? ", only workers.dev" : ""}`, 'add "routes" before shoppers are to meet it');
-  if (patterns.some(({ custom_domain: whole }) => whole)) return ok("routes", "a custom domain, which covers everything");
-  const hosts = new Set(patterns.map(({ pattern }) => pattern.replace(/^https?:\/\//, "").split("/")[0].replace(/^\*\.?/, "")));
+  const patterns = [...(routes ?? []), ...(route ? [route] : [])].map((one) =>
+    typeof one === "string" ? { pattern: one } : one,
+  );
+  if (patterns.length === 0)
+    return warning(
+      "routes",
+      `there are none${dev ? ", only workers.dev" : ""}`,
+      'add "routes" before shoppers are to meet it',
+    );
+  if (patterns.some(({ custom_domain: whole }) => whole))
+    return ok("routes", "a custom domain, which covers everything");
+  const hosts = new Set(
+    patterns.map(({ pattern }) =>
+      pattern
+        .replace(/^https?:\/\//, "")
+        .split("/")[0]
+        .replace(/^\*\.?/, ""),
+    ),
+  );
   const covered = (path) => [...hosts].some((host) => patterns.some(({ pattern }) => takes(pattern, host, path)));
-  if (!covered("/_sortition/health")) failure("routes", "none covers /_sortition/*", "add a route for it: the page's events and the results are there");
-  const pages = (document?.experiments ?? []).flatMap(({ id, pages: list }) => (list ?? []).map((page) => ({ id, page })));
+  if (!covered("/_sortition/health"))
+    failure("routes", "none covers /_sortition/*", "add a route for it: the page's events and the results are there");
+  const pages = (document?.experiments ?? []).flatMap(({ id, pages: list }) =>
+    (list ?? []).map((page) => ({ id, page })),
+  );
   const missed = pages.filter(({ page }) => typeof page === "string" && !covered(page.replaceAll(/[*?]+/g, "x")));
-  for (const { id, page } of missed) failure("routes", `no route covers ${page} of the experiment ${id}`, "add a route for it, or it never runs there");
-  if (missed.length === 0 && covered("/_sortition/health")) ok("routes", patterns.map(({ pattern }) => pattern).join(", "));
+  for (const { id, page } of missed)
+    failure("routes", `no route covers ${page} of the experiment ${id}`, "add a route for it, or it never runs there");
+  if (missed.length === 0 && covered("/_sortition/health"))
+    ok("routes", patterns.map(({ pattern }) => pattern).join(", "));
 }
 
 function account({ d1_databases: d1 }) {
   const where = settings.local ? "--local" : "--remote";
   if (!settings.local) {
     const listed = wrangler("secret", "list", "--format", "json");
-    if (!listed.fine) return skipped("the account", `wrangler cannot be asked: ${listed.said.split("\n").find((line) => line.includes("ERROR")) ?? "is it signed in?"}`);
+    if (!listed.fine)
+      return skipped(
+        "the account",
+        `wrangler cannot be asked: ${listed.said.split("\n").find((line) => line.includes("ERROR")) ?? "is it signed in?"}`,
+      );
     const names = JSON.parse(listed.stdout.slice(listed.stdout.indexOf("["))).map(({ name }) => name);
-    for (const [name, use] of [["SORTITION_SECRET", "signed cookies and preview links"], ["INGEST_SECRET", "conversions of servers"], ["ADMIN_TOKEN", "the pages of results"]]) {
+    for (const [name, use] of [
+      ["SORTITION_SECRET", "signed cookies and preview links"],
+      ["INGEST_SECRET", "conversions of servers"],
+      ["ADMIN_TOKEN", "the pages of results"],
+    ]) {
       if (names.includes(name)) ok(name, "set");
       else warning(name, `it is not set: no ${use}`, `npx wrangler secret put ${name}`);
     }
@@ -161,9 +248,15 @@ function account({ d1_databases: d1 }) {
   }
   if (!d1?.some(({ binding }) => binding === "LEDGER")) return;
   const listed = wrangler("d1", "migrations", "list", "LEDGER", where);
-  if (!listed.fine) return warning("migrations", listed.said.split("\n").find((line) => line.includes("ERROR")) ?? "they cannot be listed", "npx wrangler d1 migrations list LEDGER --remote");
+  if (!listed.fine)
+    return warning(
+      "migrations",
+      listed.said.split("\n").find((line) => line.includes("ERROR")) ?? "they cannot be listed",
+      "npx wrangler d1 migrations list LEDGER --remote",
+    );
   const waiting = [...listed.said.matchAll(/\d{4}_[\w-]+\.sql/g)].map(([name]) => name);
-  if (waiting.length) failure("migrations", `not applied: ${waiting.join(", ")}`, `npx wrangler d1 migrations apply LEDGER ${where}`);
+  if (waiting.length)
+    failure("migrations", `not applied: ${waiting.join(", ")}`, `npx wrangler d1 migrations apply LEDGER ${where}`);
   else ok("migrations", "all applied");
 }
 
@@ -178,20 +271,52 @@ async function live(url, document) {
     ok("reached", `${under("health")} in ${milliseconds} ms`);
     const date = Date.parse(answer.headers.get("date") ?? "");
     const off = Math.abs(Date.now() - date) / 1000;
-    if (off > 120) warning("clock", `this machine and the worker are ${Math.round(off)} s apart`, "set this machine's clock: signatures hold five minutes");
+    if (off > 120)
+      warning(
+        "clock",
+        `this machine and the worker are ${Math.round(off)} s apart`,
+        "set this machine's clock: signatures hold five minutes",
+      );
     else if (date) ok("clock", `${off.toFixed(0)} s apart`);
   } catch (error) {
-    return failure("reached", `${under("health")}: ${error.cause?.message ?? error.message}`, "is the worker deployed, and does a route cover /_sortition/*?");
+    return failure(
+      "reached",
+      `${under("health")}: ${error.cause?.message ?? error.message}`,
+      "is the worker deployed, and does a route cover /_sortition/*?",
+    );
   }
-  if (health.version === undefined || health.version === settings.version) ok("version", `the worker is ${health.version ?? settings.version}`);
-  else warning("version", `the worker is ${health.version}, this tool ${settings.version}`, "deploy: the tool says what its own version does");
-  if (health.status === "ok") ok("document live", `${health.config_revision}, read ${Math.round(health.config_age_seconds ?? 0)} s ago`);
-  else if (health.status === "unconfigured") failure("document live", "there is none", "sortition push experiments.json");
-  else failure("document live", health.config_error ?? `the worker says ${health.status}`, "sortition push a document that passes `sortition check`");
-  if ((health.config_age_seconds ?? 0) > 600) warning("document age", `it was read ${Math.round(health.config_age_seconds)} s ago`, "KV cannot be read: see the worker's log");
+  if (health.version === undefined || health.version === settings.version)
+    ok("version", `the worker is ${health.version ?? settings.version}`);
+  else
+    warning(
+      "version",
+      `the worker is ${health.version}, this tool ${settings.version}`,
+      "deploy: the tool says what its own version does",
+    );
+  if (health.status === "ok")
+    ok("document live", `${health.config_revision}, read ${Math.round(health.config_age_seconds ?? 0)} s ago`);
+  else if (health.status === "unconfigured")
+    failure("document live", "there is none", "sortition push experiments.json");
+  else
+    failure(
+      "document live",
+      health.config_error ?? `the worker says ${health.status}`,
+      "sortition push a document that passes `sortition check`",
+    );
+  if ((health.config_age_seconds ?? 0) > 600)
+    warning(
+      "document age",
+      `it was read ${Math.round(health.config_age_seconds)} s ago`,
+      "KV cannot be read: see the worker's log",
+    );
   const killed = health.killed ?? [];
   const count = Array.isArray(killed) ? killed.length : Number(killed);
-  if (count > 0) warning("kill", `stopped: ${Array.isArray(killed) ? killed.join(", ") : count}`, "sortition history says by whom; sortition kill NAME --off lifts it");
+  if (count > 0)
+    warning(
+      "kill",
+      `stopped: ${Array.isArray(killed) ? killed.join(", ") : count}`,
+      "sortition history says by whom; sortition kill NAME --off lifts it",
+    );
   else ok("kill", "nothing is stopped");
   if (health.queue === false) warning("recording", "the worker has no queue: nothing is recorded", "bind EVENTS");
   await page(url, under, document);
@@ -200,7 +325,8 @@ async function live(url, document) {
 }
 
 const BROWSER = {
-  "user-agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36",
+  "user-agent":
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36",
   accept: "text/html",
   "sec-fetch-dest": "document",
   "sec-fetch-mode": "navigate",
@@ -210,14 +336,33 @@ async function page(url, under, document) {
   try {
     const script = await ask(under("client.js"));
     if (script.answer.status === 200) ok("client script", `${script.text.length} bytes`);
-    else failure("client script", `/_sortition/client.js answers ${script.answer.status}`, "a route must cover /_sortition/*");
+    else
+      failure(
+        "client script",
+        `/_sortition/client.js answers ${script.answer.status}`,
+        "a route must cover /_sortition/*",
+      );
     const { answer, text } = await ask(url, { headers: BROWSER });
     if (text.includes("/_sortition/client.js")) ok("script tag", `${url.pathname} loads it`);
-    else warning("script tag", `${url.pathname} does not load /_sortition/client.js`, '<script src="/_sortition/client.js" async></script>, where the page reports conversions');
+    else
+      warning(
+        "script tag",
+        `${url.pathname} does not load /_sortition/client.js`,
+        '<script src="/_sortition/client.js" async></script>, where the page reports conversions',
+      );
     const variants = answer.headers.get("sortition-variants");
-    const applies = (document?.experiments ?? []).some(({ status, pages }) => status === "running" && (pages ?? ["/"]).some((one) => typeof one === "string" && takes(`x${one}`, "x", url.pathname)));
+    const applies = (document?.experiments ?? []).some(
+      ({ status, pages }) =>
+        status === "running" &&
+        (pages ?? ["/"]).some((one) => typeof one === "string" && takes(`x${one}`, "x", url.pathname)),
+    );
     if (variants) ok("page", `${url.pathname}: ${variants}`);
-    else if (applies) warning("page", `${url.pathname} came without Sortition-Variants`, `sortition explain ${settings.document} --url ${url} says why`);
+    else if (applies)
+      warning(
+        "page",
+        `${url.pathname} came without Sortition-Variants`,
+        `sortition explain ${settings.document} --url ${url} says why`,
+      );
     else ok("page", `${url.pathname}: no experiment applies`);
   } catch (error) {
     failure("page", `${url}: ${error.cause?.message ?? error.message}`, "does the origin answer?");
@@ -226,37 +371,51 @@ async function page(url, under, document) {
 
 async function results(under, admin, document, health) {
   const list = await ask(under("experiments.json"), { headers: admin });
-  if (list.answer.status !== 200) return failure("results", `they answer ${list.answer.status}`, "ADMIN_TOKEN must be the worker's: npx wrangler secret put ADMIN_TOKEN");
+  if (list.answer.status !== 200)
+    return failure(
+      "results",
+      `they answer ${list.answer.status}`,
+      "ADMIN_TOKEN must be the worker's: npx wrangler secret put ADMIN_TOKEN",
+    );
   ok("results", `${under("experiments")}`);
   const missed = selectors(health).filter(({ hits }) => hits === 0);
-  for (const { experiment, select } of missed) warning("selectors", `${experiment}: ${select} was met on no page`, "does the page still have it?");
+  for (const { experiment, select } of missed)
+    warning("selectors", `${experiment}: ${select} was met on no page`, "does the page still have it?");
   for (const { id, status, metrics } of document?.experiments ?? []) {
     if (status !== "running" || !metrics) continue;
     const { answer, text } = await ask(under(`experiments/${id}.json`), { headers: admin });
     if (answer.status !== 200) continue;
-    const names = [metrics.primary, ...(metrics.secondary ?? []), ...(metrics.guardrails ?? []).map(({ metric }) => metric)];
+    const names = [
+      metrics.primary,
+      ...(metrics.secondary ?? []),
+      ...(metrics.guardrails ?? []).map(({ metric }) => metric),
+    ];
     for (const name of new Set(names.filter(Boolean))) {
       const event = document.metrics?.[name]?.event;
       if (!event) continue;
       const arrived = arriving(JSON.parse(text), name);
       if (arrived === undefined) continue;
-      if (arrived > 0) ok("conversions", `${id}: ${arrived} units with ${event} for ${name}`);
-      else warning("conversions", `${id}: no ${event} has arrived for ${name}`, `does the shop report it? sortition.trackConversion(${JSON.stringify(event)})`);
+      if (arrived) ok("conversions", `${id}: ${event} arrives for ${name}`);
+      else
+        warning(
+          "conversions",
+          `${id}: no ${event} has arrived for ${name}`,
+          `does the shop report it? sortition.trackConversion(${JSON.stringify(event)})`,
+        );
     }
   }
 }
 
+/** What `/health` says of the steps of one isolate: which selector was met how often. */
 function selectors({ rewrites }) {
-  if (!rewrites || typeof rewrites !== "object") return [];
-  return Object.entries(rewrites).flatMap(([experiment, steps]) =>
-    (Array.isArray(steps) ? steps : []).filter((one) => one?.select).map(({ select, hits }) => ({ experiment, select, hits })),
+  const shown = Array.isArray(rewrites) ? rewrites.filter(({ pages }) => pages > 0) : [];
+  return shown.flatMap(({ variant, steps }) =>
+    steps.map(({ select, hits }) => ({ experiment: variant, select, hits })),
   );
 }
 
-/** How many units have an outcome of a metric, as the page of results counts them. */
+/** Whether outcomes of a metric arrive: some variant has a mean above zero. Undefined where nobody was met yet. */
 function arriving(result, name) {
-  const metric = [result.primary, ...(result.metrics ?? []), ...(result.secondary ?? []), ...(result.guardrails ?? [])].find((one) => one?.metric === name || one?.name === name || one?.id === name);
-  const arms = metric?.variants ?? metric?.arms ?? [];
-  const counts = arms.map((arm) => arm.converted ?? arm.conversions ?? arm.units_with).filter((count) => Number.isFinite(count));
-  return counts.length ? counts.reduce((sum, count) => sum + count, 0) : undefined;
+  const means = (result.metrics ?? []).find(({ id }) => id === name)?.means?.filter(Number.isFinite) ?? [];
+  return means.length ? means.some((mean) => mean !== 0) : undefined;
 }

@@ -1,7 +1,7 @@
 // What stands between a browser on this machine and a worker that believes to be the shop: whatever would lead away from
 // this machine (absolute links, redirects, cookies of a domain, HTTPS alone) leads back to it.
 
-import { createServer, request as ask } from "node:http";
+import { request as ask, createServer } from "node:http";
 import { connect } from "node:net";
 import { Transform } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
@@ -68,10 +68,13 @@ export function localHeaders(raw, { host, local }) {
   for (let at = 0; at < raw.length; at += 2) {
     const [name, value] = [raw[at], raw[at + 1]];
     const lower = name.toLowerCase();
-    if (["strict-transport-security", "alt-svc", "connection", "transfer-encoding", "keep-alive"].includes(lower)) continue;
+    if (["strict-transport-security", "alt-svc", "connection", "transfer-encoding", "keep-alive"].includes(lower))
+      continue;
     if (lower === "set-cookie") out.push([name, localCookie(value)]);
     else if (lower.startsWith("content-security-policy")) {
-      const kept = value.split(";").filter((rule) => !/^\s*(?:upgrade-insecure-requests|block-all-mixed-content)\s*$/i.test(rule));
+      const kept = value
+        .split(";")
+        .filter((rule) => !/^\s*(?:upgrade-insecure-requests|block-all-mixed-content)\s*$/i.test(rule));
       out.push([name, links(kept.join(";"))]);
     } else out.push([name, links(value)]);
   }
@@ -106,10 +109,13 @@ export function serve({ port, worker, origin, token, reported }) {
     const events = request.method === "POST" && /^\/_sortition\/(?:events|conversions)$/.test(request.url);
     const sent = [];
     if (events) request.on("data", (chunk) => sent.push(chunk));
-    const asked = ask({ host: "127.0.0.1", port: worker, method: request.method, path: request.url, headers }, (answer) => {
-      if (events) reported({ path: request.url, body: Buffer.concat(sent).toString(), status: answer.statusCode });
-      relay(request, answer, response, { host, local });
-    });
+    const asked = ask(
+      { host: "127.0.0.1", port: worker, method: request.method, path: request.url, headers },
+      (answer) => {
+        if (events) reported({ path: request.url, body: Buffer.concat(sent).toString(), status: answer.statusCode });
+        relay(request, answer, response, { host, local });
+      },
+    );
     asked.on("error", (error) => {
       if (response.headersSent) return response.destroy();
       response.writeHead(502, { "content-type": "text/plain; charset=utf-8" });
@@ -126,7 +132,11 @@ export function serve({ port, worker, origin, token, reported }) {
       upstream.write(head);
       upstream.pipe(socket).pipe(upstream);
     });
-    for (const end of [socket, upstream]) end.on("error", () => (socket.destroy(), upstream.destroy()));
+    const cut = () => {
+      socket.destroy();
+      upstream.destroy();
+    };
+    for (const end of [socket, upstream]) end.on("error", cut);
   });
   return new Promise((resolve, reject) => {
     server.on("error", reject);
@@ -141,7 +151,8 @@ function relay(request, answer, response, where) {
   const whole = request.method !== "HEAD" && answer.statusCode !== 304 && answer.statusCode !== 204;
   // why: gzip was asked for here, whatever the browser asks for
   const decode = whole ? DECODERS[encoding]?.() : undefined;
-  const rewritten = whole && !ours && (encoding === "identity" || decode) && TEXTUAL.test(answer.headers["content-type"] ?? "");
+  const rewritten =
+    whole && !ours && (encoding === "identity" || decode) && TEXTUAL.test(answer.headers["content-type"] ?? "");
   const digests = ["content-md5", "digest", "repr-digest", "content-digest"];
   const gone = decode || rewritten ? ["content-length", "content-encoding", ...digests] : [];
   const kept = headers.filter(([name]) => !gone.includes(name.toLowerCase()));

@@ -23,7 +23,8 @@ const migrations = (verb) => {
   return [...new Set([...stdout.matchAll(/\d{4}_[\w-]+\.sql/g)].map(([name]) => name))];
 };
 
-if (!config.d1_databases.some(({ binding }) => binding === "LEDGER")) step(true, "migrations: there is no database LEDGER");
+if (!config.d1_databases.some(({ binding }) => binding === "LEDGER"))
+  step(true, "migrations: there is no database LEDGER");
 else {
   const waiting = migrations("list");
   if (waiting.length === 0) step(true, "migrations: all applied");
