@@ -26,7 +26,7 @@ const QUICK = process.env.SORTITION_QUICK === "1";
 
 const SOURCES = [
   "scripts/build.mjs",
-  ...["entry", "decode", "cache", "rewrite", "request", "readout", "ship", "post", "body", "client"].map(
+  ...["entry", "config", "decode", "cache", "rewrite", "request", "readout", "ship", "post", "body", "client"].map(
     (name) => `src/edge/${name}.js`,
   ),
 ];

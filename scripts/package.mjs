@@ -5,7 +5,8 @@
 //   npm run package -- --only binary       this platform's binary alone, as each machine of the release does
 //   npm run package -- --binary FILE --platform linux-arm64     a binary that was built elsewhere
 //
-// SORTITION_QUICK=1 packs the debug build of the tool and the quick build of the worker, for tests.
+// SORTITION_QUICK=1 packs the debug build of the tool and the quick build of the worker; SORTITION_BUILT names a worker that
+// is built already. Both are for tests.
 
 import { createHash } from "node:crypto";
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -101,7 +102,7 @@ function archive(name) {
 }
 
 function packMain(version, dependencies) {
-  const worker = build();
+  const worker = process.env.SORTITION_BUILT ?? build();
   const optional = Object.fromEntries(Object.keys(PLATFORMS).map((platform) => [`@sortition/${platform}`, version]));
   const manifest = {
     ...shared(version),
@@ -127,6 +128,7 @@ function packMain(version, dependencies) {
   pack("sortition", manifest, (folder) => {
     mkdirSync(join(folder, "bin"));
     cpSync(at("packaging", "sortition.cjs"), join(folder, "bin", "sortition.cjs"));
+    chmodSync(join(folder, "bin", "sortition.cjs"), 0o755);
     cpSync(worker, join(folder, "worker"), { recursive: true });
     for (const name of ["schema", "migrations"]) cpSync(at(name), join(folder, name), { recursive: true });
     cpSync(at("src", "edge", "client.d.ts"), join(folder, "client.d.ts"));
@@ -152,6 +154,7 @@ function packMain(version, dependencies) {
     },
     (folder) => {
       cpSync(at("packaging", "create.cjs"), join(folder, "create.cjs"));
+      chmodSync(join(folder, "create.cjs"), 0o755);
     },
   );
   const name = `sortition-worker-${version}`;

@@ -6,7 +6,7 @@ use crate::plan::{Experiment, Plan};
 use crate::visitor::assignments::{self, Assignments, Bearer, IdProof};
 use crate::visitor::cookies;
 use crate::visitor::preview::{self, Token};
-use crate::visitor::{SESSION_COOKIE, Visitor, VisitorId};
+use crate::visitor::{SESSION_COOKIE, VISITOR_COOKIE, Visitor, VisitorId, foreign, is_foreign};
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
@@ -117,12 +117,21 @@ fn has_consented<S: Source>(consent: &Consent, request: &Request<'_, S>) -> bool
 
 /// The id of the first of our cookies that holds one: a browser may send several, of other paths or domains.
 fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<(VisitorId, IdProof)> {
-    let mut values = cookies::values(request.cookie_header(), &plan.visitor.cookie);
+    let settings = &plan.visitor;
+    let mut values = cookies::values(request.cookie_header(), &settings.cookie);
+    if is_foreign(settings) {
+        let theirs = values.find_map(|value| foreign::id(&settings.read, value));
+        // why: where the other tool has not given one, ours is kept beside it, for its cookie is not ours to write
+        let ours = || cookies::values(request.cookie_header(), VISITOR_COOKIE).find_map(VisitorId::accept);
+        return theirs.or_else(ours).map(|id| (id, IdProof::Unsigned));
+    }
+    // why: a cookie of another name may be another tool's, whose ids are kept as they are
+    let accept = if settings.cookie == VISITOR_COOKIE { VisitorId::accept } else { VisitorId::accept_foreign };
     match (plan.visitor.signed, secret) {
         (true, Some(secret)) => values.find_map(|value| VisitorId::accept_signed(value, secret)),
         // why: without the secret nothing could be checked, and a new id on every request would be worse than one that
         // is not signed
-        _ => values.find_map(VisitorId::accept).map(|id| (id, IdProof::Unsigned)),
+        _ => values.find_map(accept).map(|id| (id, IdProof::Unsigned)),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod condition;
 pub mod document;
 pub mod plan;
 pub mod visitor;
+pub mod configuration;
 pub mod person;
 pub mod facts;
 pub mod arrive;

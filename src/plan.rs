@@ -214,7 +214,7 @@ impl Scope {
     /// Whether a request is in the scope.
     #[must_use]
     pub fn contains(&self, method: &str, url: &Url<'_>) -> bool {
-        (self.methods.is_empty() || self.methods.iter().any(|m| &**m == method)) && self.has_page(url)
+        self.takes(method) && self.has_page(url)
     }
 
     /// Whether a page is in the scope, whatever the method.
@@ -225,11 +225,28 @@ impl Scope {
             && !self.except.iter().any(|rule| rule.matches(url))
     }
 
+    /// Whether requests of a method may be in the experiment: those that its `methods` list, else GET and HEAD. What only
+    /// asks about a resource or for an echo never is.
+    #[must_use]
+    pub fn takes(&self, method: &str) -> bool {
+        match method {
+            "OPTIONS" | "TRACE" => false,
+            "GET" | "HEAD" if self.methods.is_empty() => true,
+            _ => self.methods.iter().any(|listed| &**listed == method),
+        }
+    }
+
+    /// Whether the scope names its pages, rather than taking in every path: then a script's request for one is meant too.
+    #[must_use]
+    pub fn names_pages(&self) -> bool {
+        !self.pages.is_empty() && !self.pages.iter().any(PageRule::is_everything)
+    }
+
     /// Whether the scope names its pages or methods, rather than taking in everything: then an answer that is no HTML
     /// page was meant too.
     #[must_use]
     pub fn is_named(&self) -> bool {
-        !self.methods.is_empty() || (!self.pages.is_empty() && !self.pages.iter().any(PageRule::is_everything))
+        !self.methods.is_empty() || self.names_pages()
     }
 }
 

@@ -5,7 +5,7 @@
 //! The way of a request:
 //!
 //! 1. [`lane`]: by method and URL alone, which way it goes. Most requests end here.
-//! 2. [`Visit::begin`]: who asks, what is decided, what follows. The visit holds its plan from here to its last event.
+//! 2. [`begin`]: whether it is a page view at all ([`RequestKind`]), and then who asks, what is decided, what follows. The visit holds its plan from here to its last event.
 //! 3. [`Visit::next`]: the [`Outcome`] to carry out. Where the outside must be asked first (a variant origin, a copy that
 //!    visitors share), a method of the visit takes what came of it, and `next` is asked again.
 //! 4. [`Visit::finish`]: the head of the answer → its changes, what rewrites it, what was met ([`Finish`]).
@@ -16,21 +16,24 @@
 //! is asked of the runtime while carrying an outcome out belongs to `edge/entry.js`, which decides nothing.
 
 mod codec;
+mod kind;
 mod lane;
 mod outcome;
 
 pub use codec::{encode_finish, encode_outcome, is_header_value};
+pub use kind::RequestKind;
 pub use lane::{ENDPOINTS, Lane, is_reserved, lane};
 pub use outcome::{Finish, Forward, Outcome, OwnAnswer, Rewriting, SharedCopy, VariantOrigin, Watched};
 
 use crate::arrive::{Arrival, PreviewRequest, arrive, preview};
 use crate::decide::{Asker, Decision, Evidence, Reason, decide};
-use crate::document::Bridge;
+use crate::document::{Bridge, Preview};
 use crate::events::{Shared, Written, page_view, versions};
 use crate::execution::breaker::Breakers;
 use crate::execution::{Answer, Early, HeaderChange, Intent, VARIANTS};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::plan::Plan;
+use crate::visitor::preview as preview_token;
 use std::ops::Deref;
 
 /// What a visit needs of the world beside the request.
@@ -40,6 +43,57 @@ pub struct World<'a> {
     pub now: i64,
     /// What signs cookies and previews.
     pub secret: Option<&'a [u8]>,
+}
+
+/// Response headers that an origin sends for us alone, in lower case.
+pub const INTERNAL_HEADERS: [&str; 4] =
+    ["sortition-user", "sortition-expose", "sortition-versions", "sortition-visitor"];
+
+/// Response headers by which a cache may keep an answer or take one for another, in lower case: an answer that was made
+/// for one visitor and could not be finished leaves without them.
+pub const SHARING_HEADERS: [&str; 7] = [
+    "cdn-cache-control",
+    "cloudflare-cdn-cache-control",
+    "surrogate-control",
+    "expires",
+    "age",
+    "etag",
+    "last-modified",
+];
+
+/// Begins a visit; `None` where nothing applies: the request is forwarded as it came, and answered as the origin answers.
+/// That is decided before anybody is given an identity.
+pub fn begin<P: Deref<Target = Plan>, S: Source>(
+    plan: P,
+    request: &Request<'_, S>,
+    world: World<'_>,
+    entropy: impl FnMut() -> [u8; 16],
+) -> Option<Visit<P>> {
+    applies(&plan, request, world.now).then(|| Visit::begin(plan, request, world, entropy))
+}
+
+/// Whether something of ours may apply to a request: an experiment, a preview, a page that a redirect leads to, or a copy
+/// that visitors share.
+#[must_use]
+pub fn applies<S: Source>(plan: &Plan, request: &Request<'_, S>, now: i64) -> bool {
+    let kind = RequestKind::of(request);
+    if kind == RequestKind::Resource {
+        return false;
+    }
+    if plan.shares(request.method, &request.url) || !on_page(plan, request, kind).is_empty() {
+        return true;
+    }
+    kind == RequestKind::Navigation
+        && (plan.canonical_of(&request.url, now).is_some()
+            || (plan.preview != Preview::Off
+                && (request.url.query.contains(preview_token::NAME) || request.cookie(preview_token::NAME).is_some())))
+}
+
+/// The experiments that a request of this kind may be in, in the document's order, whatever their state.
+fn on_page<S: Source>(plan: &Plan, request: &Request<'_, S>, kind: RequestKind) -> Vec<usize> {
+    let mut on_page = plan.on_page(request.method, &request.url);
+    on_page.retain(|&index| plan.experiments.get(index).is_some_and(|e| kind.may_be_in(&e.scope)));
+    on_page
 }
 
 /// A page request under way: what was decided, and the plan that it was decided by.
@@ -60,7 +114,7 @@ pub struct Visit<P> {
 }
 
 impl<P: Deref<Target = Plan>> Visit<P> {
-    /// Decides for a request. `entropy` gives 16 random bytes, and is only asked for an id that the request did not bring.
+    /// Decides for a request, whether or not anything applies to it. `entropy` gives 16 random bytes, and is only asked for an id that the request did not bring.
     pub fn begin<S: Source>(
         plan: P,
         request: &Request<'_, S>,
@@ -68,7 +122,8 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         entropy: impl FnMut() -> [u8; 16],
     ) -> Self {
         let World { now, secret } = world;
-        let mut on_page = plan.on_page(request.method, &request.url);
+        let kind = RequestKind::of(request);
+        let mut on_page = on_page(&plan, request, kind);
         let arrival = arrive(&plan, &on_page, request, secret, entropy);
         let preview = match arrival {
             Arrival::Crawler => PreviewRequest::None,
@@ -224,7 +279,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     pub fn every_decision<S: Source>(&self, request: &Request<'_, S>) -> Vec<Decision> {
         let plan: &Plan = &self.plan;
         let is_decided = |index: &usize| self.intent.decisions.iter().any(|decision| decision.experiment == *index);
-        let on_page = plan.on_page(request.method, &request.url);
+        let on_page = on_page(plan, request, RequestKind::of(request));
         let resting: Vec<usize> = on_page.into_iter().filter(|index| !is_decided(index)).collect();
         // why: their status decides before it is asked who they are
         let facts = Facts { request, identity: Identity::default() };

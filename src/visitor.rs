@@ -4,6 +4,7 @@ pub mod agent;
 pub mod assignments;
 pub mod cookies;
 pub mod crawler;
+pub mod foreign;
 mod id;
 pub mod kept;
 pub mod preview;
@@ -13,7 +14,11 @@ pub mod token;
 pub use id::VisitorId;
 pub use kept::{Kept, Viewer};
 
+use crate::document::{CookieForm, VisitorSettings};
 use assignments::Assignments;
+
+/// The name of the visitor cookie, where the document gives it none.
+pub const VISITOR_COOKIE: &str = "sortition_id";
 
 /// The name of the session cookie.
 pub const SESSION_COOKIE: &str = "sortition_session";
@@ -31,4 +36,16 @@ pub struct Visitor {
     pub session: Option<(VisitorId, bool)>,
     /// What they were assigned before.
     pub assignments: Assignments,
+}
+
+/// Whether the visitor cookie is another tool's, in a form that we do not write.
+#[must_use]
+pub fn is_foreign(settings: &VisitorSettings) -> bool {
+    settings.read != CookieForm::default()
+}
+
+/// The cookie in which the worker keeps an id that it made: the document's, or its own beside another tool's.
+#[must_use]
+pub fn own_cookie(settings: &VisitorSettings) -> &str {
+    if is_foreign(settings) { VISITOR_COOKIE } else { &settings.cookie }
 }

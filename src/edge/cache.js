@@ -2,6 +2,8 @@
 // that the document names. A copy is asked for without anything of the visitor who happens to be first: no cookie, no
 // id, no address, no user agent.
 
+import { pause } from "./ship.js";
+
 // How long a page whose answer may not be shared is asked for as if it were not named, and how many are remembered.
 const UNSHARED_MS = 60_000;
 const MOST_UNSHARED = 1000;
@@ -12,8 +14,15 @@ const REFRESH_MS = 30_000;
 const MADE = "sortition-made";
 const ORIGINAL = "sortition-cache-control";
 
+// How long a request waits for the copy that another of this isolate is fetching, and how often it looks. No request may
+// wait for what belongs to another, so each looks into the cache itself.
+const FETCH_MS = 3000;
+const LOOK_MS = 20;
+
 const unshared = new Map();
 const refreshing = new Map();
+// When the first request began that fetches a copy of which there is none.
+const fetching = new Map();
 const counts = { hits: 0, stale: 0, misses: 0, bypassed: 0 };
 
 /** How many pages came from copies, for `/health`; undefined where none was ever looked for. */
@@ -50,10 +59,34 @@ export async function sharedCopy(variants, request, ask, ctx) {
     }
     return { how: "stale", response: conditional(copy.response, request) };
   }
+  // why: nothing may be awaited between looking for another's mark and setting one
+  if (now - (fetching.get(key) ?? 0) < FETCH_MS) {
+    const other = await copyOfAnother(key);
+    if (other) {
+      counts.hits++;
+      return { how: "hit", response: conditional(other.response, request) };
+    }
+    if (unshared.get(key) > now) return bypass();
+  }
+  // why: a request that was ended leaves its mark behind
+  if (fetching.size >= MOST_UNSHARED) fetching.delete(fetching.keys().next().value);
+  fetching.set(key, now);
   const response = await fetched(key, variants, request.url, ask, ctx);
-  if (!response) return bypass();
+  if (!response) {
+    fetching.delete(key);
+    return bypass();
+  }
   counts.misses++;
   return { how: "miss", response: conditional(response, request) };
+}
+
+/** The copy that another request of this isolate is fetching, once it is there; undefined where it is so in vain. */
+async function copyOfAnother(key) {
+  const since = fetching.get(key);
+  while (fetching.get(key) === since && Date.now() - since < FETCH_MS) await pause(LOOK_MS);
+  const found = await caches.default.match(key);
+  const copy = found && restored(found, Date.now());
+  return copy?.isFresh ? copy : undefined;
 }
 
 function bypass() {
@@ -94,6 +127,8 @@ async function keep(key, response, { fresh, stale }) {
     await caches.default.put(key, copy);
   } catch (error) {
     console.error(`sortition: failed in keeping a shared copy: ${error}`);
+  } finally {
+    fetching.delete(key);
   }
 }
 

@@ -3,20 +3,16 @@
 
 import * as core from "sortition-core";
 import { copies, sharedCopy } from "./cache.js";
+import { load } from "./config.js";
 import { decode } from "./decode.js";
 import { post } from "./post.js";
 import { freeze, guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
 import { keepLast, numbered, pause, recover } from "./ship.js";
 
-const PAGE = 1;
-const ENDPOINT = 2;
-const LOAD = 3;
-const PREVIEWABLE = 4;
-const STALE = 8;
+const { Page: PAGE, Endpoint: ENDPOINT, Load: LOAD, Previewable: PREVIEWABLE, Stale: STALE } = core.Way;
+const WAY = STALE - 1;
 
-// How long the first request of an isolate waits for KV before it passes through untouched.
-const LOAD_BUDGET_MS = 2000;
 // How long an endpoint may take. A panic in a promise of the wasm leaves it pending for ever.
 const ENDPOINT_BUDGET_MS = 15000;
 // The headers that the wasm asks for most, by the length of the name: it is told by bits which of them a request has.
@@ -24,13 +20,17 @@ const ASKED_FOR = [];
 for (const [bit, name] of attempt("teaching names", () => core.teach_names().split(","), []).entries()) {
   ASKED_FOR[name.length] = [...(ASKED_FOR[name.length] ?? []), { name, mask: 1 << bit }];
 }
+const [INTERNAL, SHARING] = attempt("asking for names", () => core.header_names(), ";")
+  .split(";")
+  .map((names) => names.split(",").filter(Boolean));
+const BUDGET_MS = attempt("asking for the budget", () => core.budget_ms(), 0);
 
 export default {
   fetch(request, env, ctx) {
     // why: each is made anew whenever it is asked for
     const { method, url } = request;
     const lane = laneOf(method, url);
-    return lane === LOAD ? firstLoad(request, env, ctx, method, url) : take(lane, request, env, ctx, method, url);
+    return lane === LOAD ? awaitPlan(request, env, ctx, method, url) : take(lane, request, env, ctx, method, url);
   },
 
   async queue(batch, env, ctx) {
@@ -50,8 +50,8 @@ function laneOf(method, url) {
 }
 
 function take(lane, request, env, ctx, method, url) {
-  if (lane & STALE) ctx.waitUntil(load(env));
-  switch (lane & 7) {
+  if (lane & STALE) ctx.waitUntil(load(env, url).done);
+  switch (lane & WAY) {
     case PAGE:
       return page(request, env, ctx, method, url);
     case ENDPOINT:
@@ -85,21 +85,14 @@ function withoutUser(request, response, env, ctx) {
   return answer;
 }
 
-async function firstLoad(request, env, ctx, method, url) {
-  const loading = load(env);
-  ctx.waitUntil(loading);
-  await Promise.race([loading, pause(LOAD_BUDGET_MS)]);
+/** While an isolate has no plan every request waits for it, each by its own reading: none may use another's. */
+async function awaitPlan(request, env, ctx, method, url) {
+  const loading = load(env, url);
+  ctx.waitUntil(loading.done);
+  await Promise.race([loading.usable, pause(BUDGET_MS)]);
+  attempt("giving up the wait for KV", () => core.give_up(Date.now()));
   const lane = laneOf(method, url);
   return take(lane === LOAD ? 0 : lane, request, env, ctx, method, url);
-}
-
-async function load(env) {
-  try {
-    // why: a panic in a promise of the wasm never settles, and waitUntil would wait for it
-    await Promise.race([core.load(env, Date.now()), pause(10000)]);
-  } catch (error) {
-    report("loading the document", error);
-  }
 }
 
 async function page(request, env, ctx, method, url) {
@@ -114,7 +107,8 @@ async function page(request, env, ctx, method, url) {
   } catch (error) {
     report("deciding", error);
   }
-  if (!outcome) return toOrigin(incoming, env);
+  // why: one that is no page view is forwarded without a copy of it, as on the way that most requests take
+  if (!outcome) return untouched(incoming, env, ctx);
   if (outcome.kind === "answer") return ownAnswer(visit, outcome, env, ctx);
   const { response, how } = await carriedOut(outcome, visit, incoming, env, ctx);
   // why: a WebSocket's answer cannot be made anew
@@ -124,7 +118,7 @@ async function page(request, env, ctx, method, url) {
     return finish(visit, response, env, ctx, how);
   } catch (error) {
     report("finishing the answer", error);
-    return response;
+    return unfinished(response);
   }
 }
 
@@ -188,6 +182,18 @@ function finish(visit, response, env, ctx, copy) {
   const answer = remade(response, transform);
   change(answer.headers, changes);
   if (visits) post(visits, env, ctx);
+  return answer;
+}
+
+/**
+ * An answer that could not be finished. The origin was told a variant, so it is this visitor's: it leaves private, without
+ * what caches tell answers apart by, and without what was meant for us.
+ */
+function unfinished(response) {
+  if (response.bodyUsed) return unreachable("its answer was used up");
+  const answer = new Response(response.body, response);
+  for (const name of [...INTERNAL, ...SHARING]) answer.headers.delete(name);
+  answer.headers.set("cache-control", "private, no-store");
   return answer;
 }
 
@@ -331,7 +337,7 @@ async function endpoint(request, env, ctx) {
 
 /** Ends what breaches its own conditions. The isolate may be a new one: it needs its secret and its queue. */
 async function guarded(env) {
-  await load(env);
+  await load(env).done;
   try {
     revive();
     await guard(env);

@@ -1,46 +1,21 @@
 //! What an isolate remembers: the plan, how it came by it, and counters. Nothing of a request.
 
+pub(super) use crate::configuration::Loaded;
+
+use crate::configuration::Configuration;
 use crate::events::health::{OriginHealth, Tally};
 use crate::events::identity::Told;
 use crate::events::signature::Used;
 use crate::events::{Event, Served, Written};
 use crate::execution::breaker::Breakers;
-use crate::plan::{Kill, KillGuard, Plan};
-use crate::visitor::crawler::Crawlers;
 use std::cell::RefCell;
 use std::rc::Rc;
-
-/// A plan and what is worked out once for it.
-pub(super) struct Loaded {
-    pub(super) plan: Rc<Plan>,
-    pub(super) crawlers: Rc<Crawlers>,
-    /// A number for the document that the plan is of; positions in it are only good within one.
-    pub(super) generation: u32,
-}
 
 /// The isolate's memory.
 #[derive(Default)]
 pub(super) struct Isolate {
-    /// The last good plan; none: everything passes through.
-    pub(super) loaded: Option<Rc<Loaded>>,
-    /// The number of the newest plan: what JavaScript keeps of older ones it throws away.
-    pub(super) generation: u32,
-    /// The text that the plan came from, as a hash, so that an unchanged document is not compiled again.
-    pub(super) content: Option<String>,
-    /// What was last known of the kill switch.
-    pub(super) kill: Kill,
-    /// What was last known of the guard's own key.
-    pub(super) guard: KillGuard,
-    /// When KV last answered, in milliseconds since 1970.
-    pub(super) confirmed_at: Option<f64>,
-    /// When the next refresh is due; none: nothing was ever asked for.
-    pub(super) due_at: Option<f64>,
-    /// When the last one began.
-    pub(super) asked_at: f64,
-    /// How many refreshes failed in a row.
-    pub(super) failures: u32,
-    /// What is wrong with the document, the kill key or KV.
-    pub(super) error: Option<String>,
+    /// The plan in force, and how it came about.
+    pub(super) config: Configuration,
     /// The signing secret.
     pub(super) secret: Option<Vec<u8>>,
     /// Whether there is a queue for events.
@@ -89,7 +64,7 @@ pub(super) fn with<T>(work: impl FnOnce(&mut Isolate) -> T) -> Option<T> {
 
 /// The last good plan.
 pub(super) fn loaded() -> Option<Rc<Loaded>> {
-    with(|isolate| isolate.loaded.clone()).flatten()
+    with(|isolate| isolate.config.loaded().cloned()).flatten()
 }
 
 /// Events for the queue, as visits in JSON, one a line; `None` where there is no queue.

@@ -20,7 +20,8 @@ unsafe extern "C" {
 }
 
 /// The headers that are asked for most, of which most requests have few.
-const HEADERS: [&str; 11] = [
+const HEADERS: [&str; 13] = [
+    "sec-fetch-dest",
     "user-agent",
     "cookie",
     "referer",
@@ -32,6 +33,7 @@ const HEADERS: [&str; 11] = [
     "if-modified-since",
     "range",
     "authorization",
+    "accept",
 ];
 
 /// The properties that are asked for most.

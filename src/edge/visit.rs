@@ -1,6 +1,5 @@
 //! A page request, in two synchronous calls around the origin's fetch.
 
-use super::config;
 use super::isolate::{self, Loaded};
 use super::source::Incoming;
 use crate::arrive::{Arrival, arrive};
@@ -16,42 +15,53 @@ use crate::visitor::VisitorId;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
-/// Nothing applies: the request passes through.
-const PASS: u32 = 0;
-/// A live experiment is on the page.
-const PAGE: u32 = 1;
-/// One of our own endpoints.
-const ENDPOINT: u32 = 2;
-/// KV was never asked: load first, then ask again.
-const LOAD: u32 = 3;
-/// Nothing but what a preview shows: a page request if the preview's cookie is there, else it passes through.
-const PREVIEWABLE: u32 = 4;
-/// Added to the lane where the plan should be refreshed behind the answer.
-const STALE: u32 = 8;
+/// Which way a request goes, as a number.
+#[wasm_bindgen]
+#[derive(Clone, Copy)]
+pub enum Way {
+    /// Nothing applies: the request passes through.
+    Untouched = 0,
+    /// Something may apply.
+    Page = 1,
+    /// One of our own endpoints.
+    Endpoint = 2,
+    /// There is no plan yet: wait for it, then ask again.
+    Load = 3,
+    /// Nothing but what a preview shows: a page request if the preview's cookie is there, else it passes through.
+    Previewable = 4,
+    /// Added to the others where the plan should be refreshed behind the answer.
+    Stale = 8,
+}
 
-/// Which way a request goes, by its method and URL alone. `now` in milliseconds since 1970.
+/// Which way a request goes, by its method and URL alone; see [`Way`]. `now` in milliseconds since 1970.
 #[wasm_bindgen]
 pub fn lane(method: &str, url: &str, now: f64) -> u32 {
     #[cfg(feature = "chaos")]
     chaos(url, "lane");
-    let Some((loaded, never, due)) = isolate::with(|isolate| {
-        let never = isolate.due_at.is_none();
-        (isolate.loaded.clone(), never, !never && config::is_due(isolate, now))
+    let Some((loaded, awaited, due)) = isolate::with(|isolate| {
+        let awaited = isolate.config.is_awaited();
+        (isolate.config.loaded().cloned(), awaited, !awaited && isolate.config.is_due(now))
     }) else {
-        return PASS;
+        return Way::Untouched as u32;
     };
-    if never {
-        return LOAD;
+    if awaited {
+        return Way::Load as u32;
     }
-    let stale = if due { STALE } else { 0 };
+    let stale = if due { Way::Stale as u32 } else { 0 };
     let plan = loaded.as_ref().map(|loaded| &*loaded.plan);
-    let lane = match visit::lane(plan, method, &Url::split(url), millis(now)) {
-        Lane::Untouched => PASS,
-        Lane::Page => PAGE,
-        Lane::Previewable => PREVIEWABLE,
-        Lane::Endpoint => ENDPOINT,
+    let way = match visit::lane(plan, method, &Url::split(url), millis(now)) {
+        Lane::Untouched => Way::Untouched,
+        Lane::Page => Way::Page,
+        Lane::Previewable => Way::Previewable,
+        Lane::Endpoint => Way::Endpoint,
     };
-    lane | stale
+    way as u32 | stale
+}
+
+/// The names of headers that are for us alone, then, behind a `;`, those by which shared caches keep an answer.
+#[wasm_bindgen]
+pub fn header_names() -> String {
+    [visit::INTERNAL_HEADERS.join(","), visit::SHARING_HEADERS.join(",")].join(";")
 }
 
 /// A page request under way, and the isolate's number of its plan.
@@ -61,7 +71,7 @@ pub struct Visit {
     visit: visit::Visit<Rc<Plan>>,
 }
 
-/// Decides for a request; `None` where nothing applies after all. `present` says which headers it has, by the bits of
+/// Decides for a request; `None` where nothing applies after all: it is no page view. `present` says which headers it has, by the bits of
 /// `teach_names`.
 #[wasm_bindgen]
 pub fn begin(request: &JsValue, present: u32, method: &str, url: &str, now: f64) -> Option<Visit> {
@@ -72,7 +82,7 @@ pub fn begin(request: &JsValue, present: u32, method: &str, url: &str, now: f64)
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
     let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
     let world = World { now: millis(now), secret: secret.as_deref() };
-    let visit = visit::Visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
+    let visit = visit::begin(Rc::clone(&loaded.plan), &request, world, entropy)?;
     isolate::with(|isolate| match visit.intent().arrival {
         Arrival::Crawler => isolate.counts.crawlers += 1,
         _ => isolate.counts.visits += 1,
@@ -246,7 +256,7 @@ pub fn message(events: &str) -> Option<String> {
 /// The number of the isolate's plan.
 #[wasm_bindgen]
 pub fn generation() -> u32 {
-    isolate::with(|isolate| isolate.generation).unwrap_or(0)
+    isolate::loaded().map_or(0, |loaded| loaded.generation)
 }
 
 pub(super) fn entropy() -> [u8; 16] {

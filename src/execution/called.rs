@@ -6,7 +6,7 @@ use crate::plan::Plan;
 use crate::url::Url;
 use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies::Jar;
-use crate::visitor::{SESSION_COOKIE, Visitor};
+use crate::visitor::{SESSION_COOKIE, Visitor, own_cookie};
 
 /// What follows of decisions for a browser's visitor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,9 +56,9 @@ pub(super) fn visitor_cookies(
             None => visitor.id.as_str().to_owned(),
         };
         cookies.push(if settings.http_only {
-            jar.lasting_http_only(&settings.cookie, &value)
+            jar.lasting_http_only(own_cookie(settings), &value)
         } else {
-            jar.lasting(&settings.cookie, &value)
+            jar.lasting(own_cookie(settings), &value)
         });
     }
     if let Some((session, false)) = &visitor.session {

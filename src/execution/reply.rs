@@ -8,7 +8,7 @@ use crate::plan::{Experiment, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies::Jar;
-use crate::visitor::{SESSION_COOKIE, Visitor, preview};
+use crate::visitor::{SESSION_COOKIE, Visitor, own_cookie, preview};
 
 /// The head of the origin's answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -152,9 +152,9 @@ impl Intent {
                 None => visitor.id.as_str().to_owned(),
             };
             set(if settings.http_only {
-                jar.lasting_http_only(&settings.cookie, &value)
+                jar.lasting_http_only(own_cookie(settings), &value)
             } else {
-                jar.lasting(&settings.cookie, &value)
+                jar.lasting(own_cookie(settings), &value)
             });
         }
         if let Some((session, false)) = &visitor.session {

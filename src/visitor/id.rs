@@ -25,6 +25,15 @@ impl VisitorId {
         fits.then(|| Self(text.into()))
     }
 
+    /// An id that another tool made, kept as it is: 1 to 256 visible ASCII characters that can stand in a header. An
+    /// e-mail address is no id, for it would reach events.
+    #[must_use]
+    pub fn accept_foreign(text: &str) -> Option<Self> {
+        let fits = (1..=256).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'@' | b'"' | b',' | b';' | b'\\'));
+        fits.then(|| Self(text.into()))
+    }
+
     /// An id with a tag under the secret, as [`VisitorId::signed`] writes it or as the first edition did, and which of
     /// them; a wrong tag is no id.
     #[must_use]

@@ -282,6 +282,38 @@ describe("who gets what", () => {
   });
 });
 
+describe("many at once, while there is no copy", () => {
+  before(() => publish(documentOf([halves("one", HELLO)], { cache })));
+
+  /** Answers a page late, so that all requests for it are under way together. */
+  const late = (headers) =>
+    origin.on("*", (_request, response) => {
+      setTimeout(() => {
+        response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", ...headers });
+        response.end('<html><body><h1 id="h">Welcome</h1></body></html>');
+      }, 300);
+    });
+
+  test("the origin is asked once, and everybody gets the page", async () => {
+    late({ "Cache-Control": PUBLIC });
+    const path = freshPage();
+    const answers = await Promise.all(Array.from({ length: 50 }, () => ask(path)));
+    assert.equal(origin.of(path).length, 1);
+    for (const answer of answers) assert.match(answer.text, /<h1 id="h">(Welcome|Hello)<\/h1>/);
+    assert.deepEqual([...new Set(answers.map(how))].sort(), ["hit", "miss"]);
+  });
+
+  test("a page that may not be shared is asked for once in vain, and then as each visitor", async () => {
+    late({ "Cache-Control": "private" });
+    const path = freshPage();
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => ask(path, { cookie: `basket=${n}` })));
+    for (const answer of answers) assert.equal(answer.status, 200);
+    const seen = origin.of(path).map(({ headers }) => headers.cookie);
+    assert.equal(seen.filter((cookie) => cookie === undefined).length, 1);
+    assert.equal(new Set(seen.filter(Boolean)).size, 20);
+  });
+});
+
 describe("time and validators", () => {
   before(() => publish(documentOf([halves("one", HELLO)], { cache })));
 

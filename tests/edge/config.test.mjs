@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { documentOf, experiment, ours, startWorld } from "./world.mjs";
+import { documentOf, experiment, ours, startWorld, until } from "./world.mjs";
 
 const HERO = documentOf([experiment()]);
 const TWO = documentOf([experiment(), experiment({ id: "price", pages: ["/", "/p/*"] })]);
@@ -71,22 +71,22 @@ test("the first request of an isolate waits for the document", async (t) => {
   assert.equal(answer.headers["sortition-variants"], "hero=bold");
 });
 
-test("only `config` and `kill` are read from KV", async (t) => {
+test("what has a say is read from KV, with one call", async (t) => {
   const world = await startWorld({ document: HERO });
   t.after(() => world.close());
   for (const path of ["/", "/other", "/_sortition/health"]) await world.ask(path);
-  assert.deepEqual([...new Set(world.platform.reads)].sort(), ["config", "kill"]);
+  assert.deepEqual([...new Set(world.platform.calls.map((keys) => keys.join()))], ["config,kill,kill-guard"]);
 });
 
 test("within its TTL a plan is not asked for again; then one request refreshes it behind its answer", async (t) => {
   const world = await startWorld({ document: HERO, vars: { CONFIG_TTL_SECONDS: "1" } });
   t.after(() => world.close());
   await world.ask("/");
-  const reads = world.platform.reads.length;
-  assert.equal(reads, 2);
+  const calls = world.platform.calls.length;
+  assert.equal(calls, 1);
   await Promise.all(Array.from({ length: 20 }, () => world.ask("/")));
   // why: the machine may be slow, so the second may be over; but it is over once, not twenty times
-  assert.ok(world.platform.reads.length <= reads + 2, `${world.platform.reads.length} reads`);
+  assert.ok(world.platform.calls.length <= calls + 1, `${world.platform.calls.length} calls`);
   world.setKey("config", { ...HERO, revision: "later" });
   await world.settled((health) => health.config_revision === "later");
   const { config_age_seconds: age } = await world.health();
@@ -184,6 +184,156 @@ describe("the kill key", () => {
     world.origin.forget();
     await world.ask("/elsewhere");
     assert.deepEqual(ours(world.origin.of("/elsewhere")[0].fields), []);
+  });
+});
+
+describe("a kill that cannot be read", () => {
+  const unread = async (world, keys) => {
+    for (const key of ["kill", "kill-guard"]) world.platform.unreadable.delete(key);
+    for (const key of keys) world.platform.unreadable.add(key);
+  };
+
+  test("stays in force when another document comes", async (t) => {
+    const world = await startWorld({ document: TWO, kill: { experiments: ["hero"] } });
+    t.after(() => world.close());
+    assert.equal((await world.ask("/")).headers["sortition-variants"], "price=bold");
+    await unread(world, ["kill"]);
+    await world.publish({ ...TWO, crawlers: { also: ["AcmeMonitor"] } });
+    assert.equal((await world.ask("/")).headers["sortition-variants"], "price=bold");
+    const health = await world.health();
+    assert.deepEqual([health.status, health.killed], ["degraded", ["hero"]]);
+    assert.match(health.config_error, /`kill`/);
+    await unread(world, []);
+    world.setKey("kill", undefined);
+    await world.settled((health) => health.status === "ok" && health.killed.length === 0);
+    assert.equal((await world.ask("/")).headers["sortition-variants"], "hero=bold, price=bold");
+  });
+
+  for (const key of ["kill", "kill-guard"]) {
+    test(`${key}: while it was never known no experiment acts`, async (t) => {
+      const world = await startWorld({ document: TWO, unreadable: [key] });
+      t.after(() => world.close());
+      const answer = await world.ask("/");
+      assert.match(answer.text, /Welcome/);
+      assert.deepEqual([answer.setCookies, ours(answer.fields)], [[], []]);
+      assert.match((await world.health()).config_error, new RegExp(`\`${key}\``));
+      await unread(world, []);
+      await world.settled((health) => health.status === "ok");
+      assert.match((await world.ask("/")).text, /Hello/);
+    });
+  }
+
+  test("kill-guard: what it ended, holds and weighs applies beside the kill of people", async (t) => {
+    const world = await startWorld({ document: TWO });
+    t.after(() => world.close());
+    const guard = (value) => world.setKey("kill-guard", value);
+    await world.ask("/");
+    guard({ experiments: ["hero"] });
+    await world.settled((health) => health.killed.join() === "hero");
+    assert.deepEqual((await world.health()).killed_by_guard, ["hero"]);
+    assert.equal((await world.ask("/")).headers["sortition-variants"], "price=bold");
+    world.setKey("kill", { experiments: ["price"] });
+    await world.settled((health) => health.killed.join() === "hero,price");
+    world.setKey("kill", undefined);
+    guard({ experiments: [], hold: { hero: 0 }, weights: { price: { control: 1, bold: 0 } } });
+    const given = async () => (await world.ask("/")).headers["sortition-variants"];
+    await world.settled(async (health) => health.killed.length === 0 && (await given()) === "price=control");
+    guard("not json");
+    await world.settled((health) => health.config_error?.includes("kill-guard"));
+    assert.equal(await given(), "price=control", "what was last known of it stays");
+  });
+});
+
+describe("an isolate without a plan", () => {
+  test("every request waits for it, each by its own reading", async (t) => {
+    const world = await startWorld({ document: HERO, kvDelay: 500, vars: { CONFIG_TTL_SECONDS: "60" } });
+    t.after(() => world.close());
+    const cookie = "sortition_id=returning-visitor-1";
+    const answers = await Promise.all(Array.from({ length: 20 }, () => world.ask("/", { cookie })));
+    for (const answer of answers) assert.equal(answer.headers["sortition-variants"], "hero=bold");
+    assert.equal(world.platform.calls.length, 20);
+  });
+
+  test("so do the endpoints", async (t) => {
+    const world = await startWorld({ document: HERO, kvDelay: 500, vars: { CONFIG_TTL_SECONDS: "60" } });
+    t.after(() => world.close());
+    const events = [{ type: "experiment_converted", id: "0123456789abcdef0123456789abcdef", conversion_event: "signup" }];
+    const body = JSON.stringify({ events });
+    const cookie = "sortition_id=returning-visitor-1";
+    const post = () => world.ask("/_sortition/events", { method: "POST", body, cookie });
+    for (const answer of await Promise.all([post(), post(), post()])) assert.equal(answer.status, 202, answer.text);
+  });
+
+  test("nobody waits longer than two seconds, and nobody at all afterwards", async (t) => {
+    const world = await startWorld({ document: HERO });
+    t.after(() => world.close());
+    world.platform.behaviour.kv = "hang";
+    const timed = async () => {
+      const started = performance.now();
+      assert.match((await world.ask("/")).text, /Welcome/);
+      return performance.now() - started;
+    };
+    const first = await Promise.all([timed(), timed(), timed()]);
+    assert.ok(Math.max(...first) < 4000, `${first}`);
+    assert.ok((await timed()) < 1000);
+    assert.match((await world.health()).config_error, /KV did not answer/);
+  });
+});
+
+describe("the data centre's copy", () => {
+  const host = "shop.test";
+  const visit = (world, path = "/") => world.ask(path, { host });
+
+  /** A world in which KV answers, left behind with its cache. */
+  async function before(t, options) {
+    const world = await startWorld({ document: TWO, cache: new Map(), ...options });
+    t.after(() => world.close());
+    await visit(world);
+    await until(() => world.platform.cache.size === 1, "the copy");
+    return { cache: world.platform.cache, vars: { ORIGIN_URL: world.origin.url }, world };
+  }
+
+  for (const behaviour of ["fail", "hang"]) {
+    test(`an isolate that starts while KV does ${behaviour} serves by it, kills included, and says so`, async (t) => {
+      const { cache, vars } = await before(t, { kill: { experiments: ["hero"] } });
+      const world = await startWorld({ cache, vars, kvBehaviour: behaviour });
+      t.after(() => world.close());
+      const answer = await visit(world);
+      assert.equal(answer.headers["sortition-variants"], "price=bold");
+      const health = JSON.parse((await visit(world, "/_sortition/health")).text);
+      assert.deepEqual([health.config_from, health.killed], ["copy", ["hero"]]);
+      if (behaviour === "fail") assert.match(health.config_error, /KV did not give/);
+      world.platform.behaviour.kv = "ok";
+      world.setKey("config", { ...HERO, revision: "later" });
+      await world.settled((health) => health.config_from === "kv" && health.config_revision === "later");
+    });
+  }
+
+  test("one that is older than a week is none, and neither is that of another worker on the host", async (t) => {
+    const { cache, vars } = await before(t);
+    const [[url, copy]] = cache;
+    const made = JSON.parse(copy.body.toString());
+    const old = { ...copy, body: Buffer.from(JSON.stringify({ ...made, at: made.at - 8 * 86_400_000 })) };
+    const starts = [
+      { cache: new Map([[url, old]]), vars },
+      { cache, vars: { ORIGIN_URL: `${vars.ORIGIN_URL}/other` } },
+    ];
+    for (const options of starts) {
+      const world = await startWorld({ ...options, kvBehaviour: "fail" });
+      t.after(() => world.close());
+      assert.match((await visit(world)).text, /Welcome/);
+    }
+  });
+
+  test("a kill reaches it at once", async (t) => {
+    const { world, cache } = await before(t);
+    world.setKey("kill", { all: true });
+    const text = () => [...cache.values()][0].body.toString();
+    const killed = async () => {
+      await visit(world);
+      return text().includes('{\\"all\\":true}');
+    };
+    await until(killed, "the copy to have it");
   });
 });
 

@@ -10,6 +10,7 @@ const trying = (id, pages, ...variants) =>
   experiment({
     id,
     pages,
+    methods: ["GET", "HEAD", "POST", "PUT", "DELETE"],
     variants: [{ id: "control", weight: 0 }, ...variants.map((it, n) => ({ id: `v${n}`, weight: 1, ...it }))],
   });
 const redirecting = (id, from, to, status) => trying(id, [from], { redirect: { to, status } });

@@ -16,7 +16,7 @@ const CONTROL_ONLY = experiment({
 const DOCUMENT = documentOf([
   treatment(HELLO),
   treatment(HELLO, { id: "price", pages: ["/", "/p/*"] }),
-  treatment([], { id: "header", pages: ["/api/*"] }),
+  treatment([], { id: "header", pages: ["/api/*"], methods: ["GET", "POST"] }),
   treatment(HELLO, { id: "release", kind: "release", pages: ["/release"] }),
   treatment([], {
     id: "forced",

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { target } from "../../scripts/setup.mjs";
-import { documentOf, Jar, startWorld, treatment, until } from "./world.mjs";
+import { documentOf, Jar, ours, startWorld, treatment, until } from "./world.mjs";
 
 const HELLO = [{ select: "h1", do: "set_text", value: "Hello" }];
 const DOCUMENT = documentOf([treatment(HELLO)]);
@@ -200,6 +200,33 @@ describe("a panic of the wasm", () => {
       }
     });
   }
+
+  test("in reply: what the origin rendered for a variant leaves private, and without what was meant for us", async () => {
+    world.origin.serve("/", {
+      ...ANSWER,
+      headers: [
+        ...[...ANSWER.headers, "Cache-Control", "public, s-maxage=600", "CDN-Cache-Control", "max-age=600"],
+        ...[
+          "ETag",
+          '"v"',
+          "Last-Modified",
+          "Sat, 21 Nov 2026 12:00:00 GMT",
+          "Expires",
+          "Sat, 21 Nov 2036 12:00:00 GMT",
+        ],
+        ...["Sortition-User", "customer-1", "Sortition-Expose", "hero", "Sortition-Versions", "recommender=v12"],
+      ],
+    });
+    const answer = await world.ask("/?chaos=reply");
+    world.origin.serve("/", ANSWER);
+    assertOrigins(answer);
+    assert.equal(answer.headers["cache-control"], "private, no-store");
+    assert.deepEqual(ours(answer.fields), []);
+    for (const name of ["cdn-cache-control", "etag", "last-modified", "expires"]) {
+      assert.equal(answer.headers[name], undefined, name);
+    }
+    await works();
+  });
 
   /** The isolate has its document again, and assigns. */
   async function works() {

@@ -77,7 +77,7 @@ const FAULTS = {
   },
   "KV does not answer, from an isolate's first request on": {
     cause: (world) => fail(world, "kv", "hang"),
-    signs: [health("unconfigured")],
+    signs: [health("degraded", /KV did not answer/)],
   },
   "KV throws later": {
     async cause(world) {

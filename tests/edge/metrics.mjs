@@ -26,7 +26,11 @@ export function day(seed, people) {
 export const POSTGRES = process.env.SORTITION_POSTGRES;
 
 const psql = (text) =>
-  execFileSync("psql", [POSTGRES, "-qAt", "-v", "ON_ERROR_STOP=1"], { input: text, maxBuffer: 2 ** 28, encoding: "utf8" });
+  execFileSync("psql", [POSTGRES, "-qAt", "-v", "ON_ERROR_STOP=1"], {
+    input: text,
+    maxBuffer: 2 ** 28,
+    encoding: "utf8",
+  });
 
 /** Copies lines of events into the database, and makes the view of the guide, both for nobody else to see. */
 export function fillPostgres(lines, view) {
@@ -124,6 +128,7 @@ export function expected(answers, experiment, name) {
   if (name === "units") return whole("units", answers.units);
   if (name.startsWith("interactions ")) return whole("pairs", { cells: answers.pairs });
   const id = name.replace("metric ", "");
-  const said = answers.metrics[id] ?? (id.startsWith(`${experiment}-`) && answers.metrics[id.slice(experiment.length + 1)]);
+  const said =
+    answers.metrics[id] ?? (id.startsWith(`${experiment}-`) && answers.metrics[id.slice(experiment.length + 1)]);
   return said && whole("metric", said);
 }

@@ -78,13 +78,33 @@ for (const [dialect, ask] of Object.entries(ENGINES))
     });
 
 test("the tool asks DuckDB itself, and refuses what it cannot answer", () => {
-  const shown = tool("readout", one.document, "hero", "--from", `duckdb:${one.folder}`, "--at", one.questions.now, "--json");
+  const shown = tool(
+    "readout",
+    one.document,
+    "hero",
+    "--from",
+    `duckdb:${one.folder}`,
+    "--at",
+    one.questions.now,
+    "--json",
+  );
   const { answers } = JSON.parse(shown.stdout).experiments[0];
   const wanted = expected(one.answers.hero, "hero", "metric hero-revenue");
   assert.deepEqual(shaped(answers.find(({ name }) => name === "metric hero-revenue").rows, wanted), wanted);
-  const lines = tool("readout", one.document, "hero", "--from", `duckdb:${one.folder}`, "--at", one.questions.now).stdout;
+  const lines = tool(
+    "readout",
+    one.document,
+    "hero",
+    "--from",
+    `duckdb:${one.folder}`,
+    "--at",
+    one.questions.now,
+  ).stdout;
   const { units, converted, y } = one.answers.hero.metrics.revenue.cells["\t\tbold"];
-  assert.match(lines, new RegExp(`metric hero-revenue\n.*\n +bold +${units} units +0 waiting +${converted} converted +${y} sum`));
+  assert.match(
+    lines,
+    new RegExp(`metric hero-revenue\n.*\n +bold +${units} units +0 waiting +${converted} converted +${y} sum`),
+  );
   assert.match(lines, /metric hero-mixed: several currencies, nothing is added up/);
   const nowhere = tool("readout", one.document, "hero", "--from", `duckdb:${one.folder}/nowhere`);
   assert.equal(nowhere.status, 1);

@@ -52,7 +52,7 @@ let dev;
 before(async () => {
   for (const path of [out, shop, join(folder, "bin")]) mkdirSync(path);
   symlinkSync(process.execPath, join(folder, "bin", "node"));
-  const env = { ...process.env, SORTITION_QUICK: "1", SORTITION_PACKAGE_OUT: out };
+  const env = { ...process.env, SORTITION_QUICK: "1", SORTITION_BUILT: at("build"), SORTITION_PACKAGE_OUT: out };
   const packed = spawnSync(process.execPath, [at("scripts/package.mjs")], { cwd: at(), env, encoding: "utf8" });
   assert.equal(packed.status, 0, packed.stderr);
   // why: what npm would fetch is not what is tested, so the packages are unpacked as npm unpacks them

@@ -15,6 +15,12 @@ export async function startPlatform() {
     behaviour: { kv: "ok", queue: "ok", r2: "ok", d1: "ok" },
     /** Every key that KV was asked for. */
     reads: [],
+    /** The keys of each call to KV. */
+    calls: [],
+    /** Keys that KV fails to give. */
+    unreadable: new Set(),
+    /** How long KV takes, in milliseconds. */
+    delay: { kv: 0 },
     /** Every message that the queue took. */
     bodies: [],
     /** Their visits, each as if it were a message of its own. */
@@ -27,23 +33,30 @@ export async function startPlatform() {
     objects: new Map(),
     /** Every statement that D1 took. */
     statements: [],
+    /** What the data centre's cache holds, by URL. */
+    cache: new Map(),
   };
-  const answers = { kv: readKey, queue: takeMessages, r2: keepObject, d1: takeStatements };
+  const answers = { kv: readKey, queue: takeMessages, r2: keepObject, d1: takeStatements, cache: keepCopy };
   const server = http.createServer(async (request, response) => {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const service = request.headers["test-service"];
     const behaviour = state.behaviour[service];
-    if (service === "kv") state.reads.push(keyOf(request));
     if (service === "queue") state.sends++;
     const content = Buffer.concat(chunks);
+    const keys = service === "kv" ? keysOf(request, content) : [];
+    if (service === "kv") {
+      state.reads.push(...keys);
+      state.calls.push(keys);
+      if (state.delay.kv) await new Promise((resolve) => setTimeout(resolve, state.delay.kv));
+    }
     if (behaviour === "hang") return;
     const refuses = {
       fail: () => true,
       single: () => messagesOf(content).length > 1,
       poison: () => JSON.stringify(messagesOf(content)).includes("poison"),
     };
-    if (refuses[behaviour]?.()) {
+    if (refuses[behaviour]?.() || keys.some((key) => state.unreadable.has(key))) {
       response.writeHead(500);
       return response.end("this service is told to fail");
     }
@@ -66,10 +79,20 @@ export async function startPlatform() {
   };
 }
 
-const keyOf = (request) => decodeURIComponent(new URL(request.url, "http://kv").pathname.slice(1));
+const isBulk = (request) => request.method === "POST" && request.url.startsWith("/bulk/get");
 
-function readKey(state, request, response) {
-  const value = state.kv.get(keyOf(request));
+const keysOf = (request, content) =>
+  isBulk(request)
+    ? JSON.parse(content.toString()).keys
+    : [decodeURIComponent(new URL(request.url, "http://kv").pathname.slice(1))];
+
+function readKey(state, request, response, content) {
+  const keys = keysOf(request, content);
+  if (isBulk(request)) {
+    response.writeHead(200, { "Content-Type": "application/json" });
+    return response.end(JSON.stringify(Object.fromEntries(keys.map((key) => [key, state.kv.get(key) ?? null]))));
+  }
+  const value = state.kv.get(keys[0]);
   response.writeHead(value === undefined ? 404 : 200);
   response.end(value);
 }
@@ -88,6 +111,42 @@ function takeMessages(state, _request, response, body) {
   response.end(
     JSON.stringify({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: 0 } } }),
   );
+}
+
+/** The protocol of the Cache API: what is put comes as an HTTP response in the body. */
+function keepCopy(state, request, response, content) {
+  const url = `${request.headers.host}${request.url}`;
+  if (request.method === "PUT") {
+    const end = content.indexOf("\r\n\r\n");
+    const lines = content.subarray(0, end).toString().split("\r\n").slice(1);
+    state.cache.set(url, {
+      headers: lines.map((line) => line.split(": ")),
+      body: dechunked(lines, content.subarray(end + 4)),
+    });
+    response.writeHead(204);
+    return response.end();
+  }
+  const found = state.cache.get(url);
+  if (!found) {
+    response.writeHead(504, { "CF-Cache-Status": "MISS" });
+    return response.end();
+  }
+  const kept = found.headers.filter(([name]) => !/^(transfer-encoding|content-length)$/i.test(name));
+  response.writeHead(200, { ...Object.fromEntries(kept), "CF-Cache-Status": "HIT" });
+  response.end(found.body);
+}
+
+/** The body of a response that was sent in chunks, or as it is. */
+function dechunked(lines, body) {
+  if (!lines.some((line) => /^transfer-encoding: *chunked/i.test(line))) return body;
+  const parts = [];
+  for (let at = 0; ; ) {
+    const end = body.indexOf("\r\n", at);
+    const length = Number.parseInt(body.subarray(at, end).toString(), 16);
+    if (!(length > 0)) return Buffer.concat(parts);
+    parts.push(body.subarray(end + 2, end + 2 + length));
+    at = end + 2 + length + 2;
+  }
 }
 
 /** R2's protocol: a piece of JSON that says what is wanted, in a header or before the object's bytes. */

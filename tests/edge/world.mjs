@@ -28,17 +28,26 @@ const { compatibility_date: compatibilityDate } = readConfig(
  * @param {object} [options]
  * @param {object | string} [options.document] What KV holds under `config`; a string goes in as it is.
  * @param {string} [options.kill] What KV holds under `kill`.
+ * @param {number} [options.kvDelay] How long KV takes from the start on, in milliseconds.
+ * @param {string} [options.kvBehaviour] How KV behaves from the start on; see `startPlatform`.
+ * @param {string[]} [options.unreadable] Keys that KV fails to give from the start on.
  * @param {Record<string, string>} [options.vars] Variables and secrets. The plan is refreshed on every request unless
  *   `CONFIG_TTL_SECONDS` says otherwise.
  * @param {string[]} [options.without] Bindings that are left out, of `CONFIG`, `EVENTS`, `ARCHIVE`.
+ * @param {Map} [options.cache] What the data centre's cache holds, of another world's `platform.cache`; without one there
+ *   is none.
  * @param {string} [options.build] The folder of the built worker.
  * @param {boolean} [options.probed] Whether `probe.js` stands around the worker, with a D1 behind it.
  */
 export async function startWorld({
   document,
   kill,
+  kvDelay = 0,
+  kvBehaviour = "ok",
+  unreadable = [],
   vars = {},
   without = [],
+  cache,
   build = join(root, "build"),
   probed,
 } = {}) {
@@ -49,12 +58,16 @@ export async function startWorld({
       : platform.kv.set(key, typeof value === "string" ? value : JSON.stringify(value));
   setKey("config", document);
   setKey("kill", kill);
+  platform.delay.kv = kvDelay;
+  platform.behaviour.kv = kvBehaviour;
+  for (const [url, copy] of cache ?? []) platform.cache.set(url, copy);
+  for (const key of unreadable) platform.unreadable.add(key);
 
   const folder = mkdtempSync(join(tmpdir(), "sortition-"));
   for (const file of ["index.js", "index_bg.wasm"]) copyFileSync(join(build, file), join(folder, file));
   if (probed) copyFileSync(join(root, "tests", "edge", "probe.js"), join(folder, "probe.js"));
   const texts = { ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
-  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, without, probed));
+  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, without, probed, cache));
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", join(folder, "config.capnp")], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
@@ -132,7 +145,7 @@ export async function startWorld({
   return world;
 }
 
-function configuration(platform, texts, without, probed) {
+function configuration(platform, texts, without, probed, cache) {
   const text = (value) => JSON.stringify(value);
   const services = { CONFIG: ["kvNamespace", "kv"], EVENTS: ["queue", "queue"], ARCHIVE: ["r2Bucket", "r2"] };
   const bindings = [
@@ -146,7 +159,7 @@ function configuration(platform, texts, without, probed) {
       `(name = "LEDGER", wrapped = (moduleName = "cloudflare-internal:d1-api", innerBindings = [(name = "fetcher", service = "d1")]))`,
     );
   }
-  const standIns = [...Object.values(services).map(([, name]) => name), "d1"].map(
+  const standIns = [...Object.values(services).map(([, name]) => name), "d1", "cache"].map(
     (name) =>
       `(name = ${text(name)}, external = (address = ${text(platform)}, http = (injectRequestHeaders = [(name = "test-service", value = ${text(name)})])))`,
   );
@@ -170,6 +183,7 @@ const worker :Workerd.Worker = (
   ],
   compatibilityDate = ${text(compatibilityDate)},
   globalOutbound = "internet",
+  ${cache ? 'cacheApiOutbound = "cache",' : ""}
   bindings = [
     ${bindings.join(",\n    ")},
   ],

@@ -12,6 +12,7 @@ mod caching;
 mod check;
 mod cli;
 mod condition;
+mod configuration;
 mod decide;
 mod decisions;
 mod documentation;

@@ -224,3 +224,51 @@ fn an_experiment_with_another_tools_hash_assigns_as_that_tool_does() {
     // why: ranges split, weights do not; the ratio test expects what the ranges give
     assert_eq!(document.experiments[0].shares(), [2500.0, 2500.0]);
 }
+
+/// The id of another tool's cookie is kept as it is and its cookie never written; where there is none, ours is kept beside
+/// it; an e-mail address is no id.
+#[test]
+fn the_id_in_another_tools_cookie_is_kept_and_never_written() {
+    use crate::support::{Browser, HOME, compile, running, shop, values};
+    let json = || serde_json::json!({"json": "distinct_id"});
+    let cases = [
+        ("ph_key_posthog", json(), "%7B%22distinct_id%22%3A%22018f%3Aabc%22%7D", Some("018f:abc")),
+        ("ph_key_posthog", json(), r#"{"distinct_id":"018f"}"#, Some("018f")),
+        ("ph_key_posthog", json(), "%7B%22distinct_id%22%3A%22a%40b.example%22%7D", None),
+        ("ph_key_posthog", json(), "%7B%22distinct_id%22%3A%22a%0Ab%22%7D", None),
+        ("ph_key_posthog", json(), "%7B", None),
+        ("convert_visitor_id", "url".into(), "abc%2Fd", Some("abc/d")),
+        ("gbuuid", "plain".into(), "ab", Some("ab")),
+    ];
+    for (name, read, value, id) in cases {
+        let mut document = shop(&[running("hero", serde_json::json!({}))]);
+        document["visitor"] = serde_json::json!({"cookie": name, "read": read});
+        let plan = compile(&document);
+        let mut browser = Browser::new(1);
+        browser.cookies.insert(name.to_owned(), value.to_owned());
+        let (intent, finish) = browser.visit(&plan, HOME);
+        let set = values(&finish.changes, "Set-Cookie");
+        assert!(!set.iter().any(|cookie| cookie.starts_with(name)), "{name} was written: {set:?}");
+        let own = set.iter().any(|cookie| cookie.starts_with("sortition_id="));
+        let first = intent.visitor().unwrap().id.as_str().to_owned();
+        assert_eq!(own, id.is_none(), "{value}: {set:?}");
+        if let Some(id) = id {
+            assert_eq!(first, id);
+        }
+        // why: the second visit must find who came on the first
+        let (again, finish) = browser.visit(&plan, HOME);
+        assert_eq!(again.visitor().unwrap().id.as_str(), first, "{value}");
+        assert!(!values(&finish.changes, "Set-Cookie").iter().any(|cookie| cookie.starts_with("sortition_id=")));
+    }
+}
+
+/// Who is assigned by another tool is assigned by nobody here.
+#[test]
+fn an_experiment_that_another_tool_assigns_assigns_nobody() {
+    use crate::support::{compile, decide_one, running, shop};
+    let plan = compile(&shop(&[running("hero", serde_json::json!({"assigned_by": "growthbook"}))]));
+    for number in 0..200 {
+        let (reason, variant) = decide_one(&plan, &format!("visitor-{number}"));
+        assert!(!reason.acts() && variant.is_none(), "{reason:?}");
+    }
+}

@@ -143,7 +143,7 @@ export async function payloads(vendor, make, options = {}) {
       const came = flags.filter((flag) => flag.result === "exact").length;
       exact += came;
       all += flags.length;
-      decisions += came * IDS;
+      decisions += came * (options.ids ?? IDS);
     } finally {
       await close?.();
     }

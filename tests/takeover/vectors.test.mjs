@@ -151,7 +151,9 @@ test("Unleash's client specification", options, () => {
           // why: a variant test of a feature without variants, or the reverse, asks for what is no decision here
           if (!exact.has(toggleName) || withVariants.has(toggleName) !== (of === "variants")) continue;
           // why: without a user a rollout sticks to a session or to nobody
-          const rolls = /rollout/i.test(JSON.stringify(state.features.find((feature) => feature.name === toggleName)?.strategies));
+          const rolls = /rollout/i.test(
+            JSON.stringify(state.features.find((feature) => feature.name === toggleName)?.strategies),
+          );
           if (context.userId === undefined && (rolls || of === "variants")) continue;
           const attributes = Object.fromEntries(
             Object.entries({ ...context, ...context.properties }).filter(([key]) => key !== "properties"),

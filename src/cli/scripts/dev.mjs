@@ -144,7 +144,9 @@ if (database) {
   if (migrated.code !== 0) fail(`the migrations could not be applied:\n${migrated.log}`);
 }
 
-const port = await freePort();
+let port = await freePort();
+// why: the port of the page is free, too, until it is listened on
+while (port === settings.port) port = await freePort();
 const worker = run([
   "dev",
   ...config,

@@ -14,6 +14,14 @@ const [ok, warning, failure, skipped] = ["ok", "warning", "failure", "skipped"].
 const placeholder = (id) => /^[0-9]*$/.test(id ?? "x") && /^[0-]+$/.test(id ?? "");
 const day = (date) => Math.round((Date.now() - Date.parse(date)) / 86_400_000);
 
+const BROWSER = {
+  "user-agent":
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36",
+  accept: "text/html",
+  "sec-fetch-dest": "document",
+  "sec-fetch-mode": "navigate",
+};
+
 const resolver = createRequire(join(project, "x.js"));
 let wranglerFolder;
 try {
@@ -323,14 +331,6 @@ async function live(url, document) {
   if (settings.token) await results(under, admin, document, health);
   else skipped("results and conversions", "name the password: --token, or ADMIN_TOKEN in the environment");
 }
-
-const BROWSER = {
-  "user-agent":
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36",
-  accept: "text/html",
-  "sec-fetch-dest": "document",
-  "sec-fetch-mode": "navigate",
-};
 
 async function page(url, under, document) {
   try {

@@ -16,6 +16,10 @@ struct Health {
     config_error: Option<String>,
     experiments: usize,
     killed: Vec<String>,
+    /// Those that the worker's guard ended, beside what people killed.
+    killed_by_guard: Vec<String>,
+    /// `kv`, or `copy`: the data centre's copy, since KV did not answer yet.
+    config_from: &'static str,
     crawlers_served: u64,
     visits: u64,
     exposures: u64,
@@ -29,20 +33,26 @@ struct Health {
 pub(super) fn health() -> Result<Response> {
     let now = js_sys::Date::now();
     let health = isolate::with(|isolate| {
-        let plan = isolate.loaded.as_ref().map(|loaded| &loaded.plan);
+        let plan = isolate.config.loaded().map(|loaded| &loaded.plan);
         let killed = plan.map(|plan| plan.experiments.iter().filter(|e| e.killed).map(|e| e.id.to_string()).collect());
         Health {
-            status: match (&isolate.error, plan) {
+            status: match (isolate.config.error(), plan) {
                 (Some(_), _) => "degraded",
                 (None, Some(_)) => "ok",
                 (None, None) => "unconfigured",
             },
             version: env!("CARGO_PKG_VERSION"),
             config_revision: plan.map(|plan| plan.revision.to_string()),
-            config_age_seconds: isolate.confirmed_at.map(|at| ((now - at) / 1000.0).max(0.0)),
-            config_error: isolate.error.clone(),
+            config_age_seconds: isolate.config.confirmed_at().map(|at| ((now - at) / 1000.0).max(0.0)),
+            config_error: isolate.config.error().map(str::to_owned),
             experiments: plan.map_or(0, |plan| plan.experiments.len()),
             killed: killed.unwrap_or_default(),
+            killed_by_guard: isolate
+                .config
+                .guard()
+                .map(|guard| guard.experiments.iter().map(ToString::to_string).collect())
+                .unwrap_or_default(),
+            config_from: if isolate.config.is_of_copy() { "copy" } else { "kv" },
             crawlers_served: isolate.counts.crawlers,
             visits: isolate.counts.visits,
             exposures: isolate.counts.exposures,

@@ -1,0 +1,126 @@
+// VWO's own SDK decides for random features, its settings from a server of this machine. A variable names the variation.
+
+import { createServer } from "node:http";
+import { test } from "node:test";
+import * as vwo from "vwo-fme-node-sdk";
+import { IDS, payloads } from "./compare.mjs";
+
+test("VWO", async () => {
+  const segment = (dice) =>
+    dice.pick([
+      {},
+      {},
+      { or: [{ custom_variable: { country: "US" } }] },
+      { or: [{ custom_variable: { country: "lower(us)" } }] },
+      { or: [{ custom_variable: { plan: "wildcard(*pro*)" } }] },
+      { and: [{ custom_variable: { age: "gt(18)" } }, { not: { or: [{ custom_variable: { plan: "free" } }] } }] },
+    ]);
+  await payloads(
+    "vwo",
+    async (dice) => {
+      const campaigns = [];
+      const variables = (name) => [{ id: 1, key: "name", type: "string", value: name }];
+      const features = Array.from({ length: 10 }, (_, number) => {
+        const rules = [];
+        const add = (type, values) => {
+          const id = campaigns.length + 1;
+          campaigns.push({
+            id,
+            key: `c${id}`,
+            name: `c${id}`,
+            type,
+            status: "RUNNING",
+            isForcedVariationEnabled: false,
+            segments: {},
+            ...values,
+          });
+          rules.push({
+            campaignId: id,
+            type,
+            ruleKey: `rule-${id}`,
+            ...(type === "FLAG_PERSONALIZE" ? { variationId: 1 } : {}),
+          });
+        };
+        if (dice.chance(0.3)) {
+          const whole = dice.chance(0.4);
+          const variation = {
+            id: 1,
+            name: "rollout",
+            weight: whole ? 100 : dice.whole(100),
+            segments: whole ? {} : segment(dice),
+            variables: variables("rollout"),
+          };
+          if (dice.chance(0.3)) variation.salt = `salt-${number}`;
+          add("FLAG_ROLLOUT", { variations: [variation] });
+          if (!whole)
+            return {
+              id: number + 1,
+              key: `feature-${number}`,
+              name: "f",
+              type: "FEATURE_FLAG",
+              status: "ON",
+              metrics: [],
+              rules,
+            };
+        }
+        const weights = dice.pick([
+          [50, 50],
+          [33.33, 33.33, 33.34],
+          [10, 20, 70],
+        ]);
+        const values = {
+          percentTraffic: dice.pick([100, 100, 45, 7]),
+          segments: segment(dice),
+          variations: weights.map((weight, i) => ({
+            id: i + 1,
+            name: `Variation-${i}`,
+            weight,
+            segments: {},
+            variables: variables(`Variation-${i}`),
+          })),
+        };
+        if (dice.chance(0.3)) values.salt = `salt-${number}`;
+        add("FLAG_TESTING", values);
+        return {
+          id: number + 1,
+          key: `feature-${number}`,
+          name: "f",
+          type: "FEATURE_FLAG",
+          status: "ON",
+          metrics: [],
+          rules,
+        };
+      });
+      const payload = {
+        version: 1,
+        accountId: 12_345,
+        sdkKey: "key",
+        features,
+        campaigns,
+        groups: {},
+        campaignGroups: {},
+      };
+      const server = createServer((request, response) => {
+        response.setHeader("content-type", "application/json");
+        response.end(JSON.stringify(request.url.includes("settings") ? payload : {}));
+      });
+      await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const client = await vwo.init({
+        accountId: "12345",
+        sdkKey: "key",
+        gatewayService: { url: "127.0.0.1", port: server.address().port, protocol: "http" },
+        logger: { level: "ERROR" },
+        isUsageStatsDisabled: true,
+      });
+      const decide = async (key, { id, attributes }) => {
+        const flag = await client.getFlag(key, { id, customVariables: attributes });
+        return flag.isEnabled() ? flag.getVariable("name", null) : null;
+      };
+      // why: it still sends its events
+      const close = () => server.unref();
+      return { payload, decide, close };
+    },
+    // why: its SDK sends an event for each decision
+    { reasons: ["not disjoint", "three outcomes"], ids: Math.min(IDS, 100) },
+  );
+});
