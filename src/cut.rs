@@ -58,6 +58,28 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
+/// The members of a list in a header, trimmed. Commas between quotes are part of a member: `"a,b"` is one entity tag, and
+/// `no-cache="a, b"` one directive.
+///
+/// ```
+/// use sortition_engine::cut;
+/// assert_eq!(cut::members("a, \"b,c\" ,d=\"e,f\"").collect::<Vec<_>>(), ["a", "\"b,c\"", "d=\"e,f\""]);
+/// ```
+pub fn members(list: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(list);
+    std::iter::from_fn(move || {
+        let list = rest.take()?;
+        let mut quoted = false;
+        let end = list.bytes().position(|byte| {
+            quoted ^= byte == b'"';
+            byte == b',' && !quoted
+        });
+        let member = end.and_then(|end| list.get(..end)).unwrap_or(list);
+        rest = end.and_then(|end| list.get(end + 1..));
+        Some(trimmed(member))
+    })
+}
+
 /// Without the blanks and tabs at both ends: the optional white space of HTTP (RFC 9110, section 5.6.3).
 #[must_use]
 pub fn trimmed(text: &str) -> &str {

@@ -18,11 +18,15 @@ mod config;
 #[cfg(not(feature = "readout"))]
 mod consume;
 #[cfg(not(feature = "readout"))]
+mod copies;
+#[cfg(not(feature = "readout"))]
 mod endpoint;
 #[cfg(not(feature = "readout"))]
 mod isolate;
 #[cfg(feature = "readout")]
 mod readout;
+#[cfg(not(feature = "readout"))]
+mod secret;
 #[cfg(not(feature = "readout"))]
 mod source;
 #[cfg(not(feature = "readout"))]

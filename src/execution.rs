@@ -4,23 +4,31 @@
 //! [`Intent::reply`] what becomes of its answer: every header that the client sees differently is changed there.
 
 pub mod breaker;
+mod cache_control;
 mod caching;
 mod called;
+mod chain;
 mod early;
 mod elsewhere;
+mod entity_tag;
 mod intent;
+mod media_type;
+pub mod once;
 mod preview_bar;
 mod redirect;
 mod reply;
-mod shared;
+pub mod rewriting;
+pub mod shared;
 mod sticky;
 
+pub use caching::original_tags_of_any as original_tags;
 pub use called::{Called, called};
 pub use early::Early;
 pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
-pub use reply::{Answer, Reply};
-pub use sticky::assigned;
+pub use media_type::Charset;
+pub use reply::{Answer, NotRewritten, Reply, unfinished};
+pub use sticky::{Besides, ExposedTo, assigned};
 
 /// One change to a list of headers.
 #[derive(Clone, Debug, PartialEq, Eq)]

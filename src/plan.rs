@@ -7,7 +7,9 @@ mod cookie;
 mod guard;
 mod index;
 mod kill;
+mod original;
 mod page;
+mod secrets;
 mod takeover;
 
 pub use compile::{assignment_code, assignment_key, held_out_code};
@@ -15,6 +17,7 @@ pub use cookie::CookieAttributes;
 pub use guard::Guard as KillGuard;
 pub use kill::Kill;
 pub use page::{PageRule, Pattern};
+pub use secrets::MissingSecret;
 
 use crate::condition::{Condition, FactKey};
 use crate::document::{
@@ -24,6 +27,7 @@ use crate::document::{
 use crate::hash::{Bucket, Salt, Takeover};
 use crate::url::Url;
 use index::PageIndex;
+use original::Original;
 use std::collections::HashMap;
 
 /// A document, compiled.
@@ -65,6 +69,8 @@ pub struct Plan {
     pub redirect_hosts: Vec<Box<str>>,
     /// The units that no experiment touches.
     pub holdout: Gate,
+    /// By what the holdout is measured; none: there is no holdout.
+    pub measured_holdout: Option<MeasuredHoldout>,
     /// The experiments of each layer.
     pub layers: Vec<Vec<usize>>,
     /// Whether some experiment assigns users.
@@ -72,8 +78,8 @@ pub struct Plan {
     index: PageIndex,
     /// The experiments by [`Experiment::assignment_key`], in its order.
     keyed: Vec<(u32, usize)>,
-    /// From the path of a page that redirects lead to, to the experiment and the path that it stands in for.
-    canonical: HashMap<Box<str>, (usize, Box<str>)>,
+    /// From the path of a page that redirects lead to, to what it stands in for.
+    originals: HashMap<Box<str>, Vec<Original>>,
     killed_by_document: bool,
 }
 
@@ -117,6 +123,24 @@ pub struct LayerPart {
     pub layer: usize,
     /// The units that no experiment of the layer touches.
     pub holdout: Option<Gate>,
+}
+
+/// The reserved experiment by which a holdout is measured, as the assignment cookie keeps it.
+#[derive(Clone, Copy, Debug)]
+pub struct MeasuredHoldout {
+    /// What stands for it.
+    pub assignment_key: u32,
+    /// What stands for its groups: held out, and not.
+    pub codes: [u32; 2],
+    /// Visitors of a holdout bucket below this, and not below the holdout's own bound, are those that it is compared with.
+    pub compared_below: u16,
+}
+
+impl MeasuredHoldout {
+    /// Its id.
+    pub const ID: &str = "_holdout";
+    /// The names of its groups, in the order of the codes.
+    pub const GROUPS: [&str; 2] = ["held_out", "not_held_out"];
 }
 
 /// An experiment, compiled.
@@ -178,6 +202,8 @@ pub struct Experiment {
     pub overrides: Vec<(Condition<FactKey>, usize)>,
     /// Whether a unit keeps its variant.
     pub sticky: bool,
+    /// Whether it runs without consent.
+    pub essential: bool,
     /// How often the treatment is shown.
     pub display: Display,
     /// What counts as having met the variant.
@@ -375,11 +401,14 @@ impl Plan {
         !self.cached.is_empty() && method == "GET" && self.cached.iter().any(|rule| rule.matches(url))
     }
 
-    /// The path of the page that this one stands in for in a redirect experiment, for search engines.
+    /// The URL of the page that this one stands in for in a redirect experiment, for search engines.
     #[must_use]
-    pub fn canonical_of(&self, url: &Url<'_>, now: i64) -> Option<&str> {
-        let (experiment, original) = self.canonical.get(url.path)?;
-        self.experiments.get(*experiment).filter(|e| e.is_live(now)).map(|_| &**original)
+    pub fn canonical_of(&self, url: &Url<'_>, now: i64) -> Option<String> {
+        let originals = self.originals.get(url.path)?;
+        originals.iter().find_map(|original| {
+            self.experiments.get(original.experiment).filter(|e| e.is_live(now))?;
+            original.of(url)
+        })
     }
 
     /// These experiments and then all that they require, directly or not, wherever those are.

@@ -448,13 +448,13 @@ words! {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Seo {
-    /// Protected elements that its rewrites may touch.
+    /// Protected elements that its rewrites may touch, and headers that its `response_headers` may set.
     pub allow: Vec<Protected>,
     /// Whether `h1` is protected too.
     pub protect_h1: bool,
 }
 
-/// An element that search engines read, protected from rewrites.
+/// An element or a header that search engines read, protected from what variants do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -473,6 +473,15 @@ pub enum Protected {
     StructuredData,
     /// `h1`, where `protect_h1` is set.
     H1,
+    /// The header `X-Robots-Tag`; `robots` allows it too.
+    #[serde(rename = "X-Robots-Tag", alias = "x-robots-tag")]
+    XRobotsTag,
+    /// The header `Link`; `canonical` and `alternate` allow it too, since it may say either.
+    #[serde(rename = "Link", alias = "link")]
+    Link,
+    /// The header `Content-Language`.
+    #[serde(rename = "Content-Language", alias = "content-language")]
+    ContentLanguage,
 }
 
 impl Protected {
@@ -487,6 +496,22 @@ impl Protected {
             Self::Description => "description",
             Self::StructuredData => "structured-data",
             Self::H1 => "h1",
+            Self::XRobotsTag => "X-Robots-Tag",
+            Self::Link => "Link",
+            Self::ContentLanguage => "Content-Language",
         }
+    }
+
+    /// The words that allow a variant to set a header; none: nothing has to.
+    #[must_use]
+    pub fn of_header(name: &str) -> &'static [Self] {
+        [
+            ("x-robots-tag", &[Self::XRobotsTag, Self::Robots][..]),
+            ("link", &[Self::Link, Self::Canonical, Self::Alternate][..]),
+            ("content-language", &[Self::ContentLanguage][..]),
+        ]
+        .into_iter()
+        .find(|(header, _)| name.eq_ignore_ascii_case(header))
+        .map_or(&[], |(_, words)| words)
     }
 }

@@ -1,12 +1,16 @@
 //! What KV said, handed over by `config.js`, which reads it.
 
-use super::isolate;
+use super::isolate::{self, UserSecrets};
 use super::source::forget;
 use crate::configuration::{BUDGET_MS, Value, Values};
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 /// The plan's age at which it is refreshed, where `CONFIG_TTL_SECONDS` says nothing.
 const DEFAULT_TTL_SECONDS: f64 = 30.0;
+
+/// The secrets that a document may need.
+const SECRETS: [&str; 3] = ["SORTITION_SECRET", "INGEST_SECRET", "USER_JWT_SECRET"];
 
 /// How long a request of an isolate that has no plan yet waits for it, in milliseconds.
 #[wasm_bindgen]
@@ -16,12 +20,22 @@ pub fn budget_ms() -> f64 {
 
 /// Takes note that KV is being asked, and of what the bindings are. `now` in milliseconds since 1970.
 #[wasm_bindgen]
-pub fn configure(secret: Option<String>, has_queue: bool, now: f64) {
+pub fn configure(
+    secret: Option<String>,
+    ingest: Option<String>,
+    token: Option<String>,
+    has_queue: bool,
+    has_people: bool,
+    now: f64,
+) {
     isolate::with(|isolate| {
         isolate.config.begin(now);
         // why: an empty secret is none, or anybody could sign with it
-        isolate.secret = secret.filter(|secret| !secret.is_empty()).map(String::into_bytes);
+        let some = |secret: Option<String>| secret.filter(|secret| !secret.is_empty()).map(String::into_bytes);
+        isolate.secret = some(secret);
+        isolate.user_secrets = Rc::new(UserSecrets { ingest: some(ingest), token: some(token) });
         isolate.has_queue = has_queue;
+        isolate.has_people = has_people;
     });
 }
 
@@ -47,6 +61,23 @@ pub fn settle(
     let ttl = ttl_seconds.and_then(|text| text.trim().parse().ok()).filter(|ttl: &f64| ttl.is_finite() && *ttl >= 0.0);
     let ttl = ttl.unwrap_or(DEFAULT_TTL_SECONDS) * 1000.0;
     changed(|isolate| isolate.config.settle(values, now, ttl)).flatten()
+}
+
+/// Takes note of which secrets are set, of [`SECRETS`], by bits from the lowest on. Returns what the document needs and
+/// lacks, where that is news.
+#[wasm_bindgen]
+pub fn note_secrets(set: u32) -> Option<String> {
+    let is_set = |name: &str| SECRETS.iter().position(|one| *one == name).is_some_and(|bit| set >> bit & 1 == 1);
+    let missing = isolate::loaded().map(|loaded| loaded.plan.missing_secrets(is_set)).unwrap_or_default();
+    let before = isolate::with(|isolate| core::mem::replace(&mut isolate.missing_secrets, missing.clone()));
+    let is_news = before.is_some_and(|before| before != missing) && !missing.is_empty();
+    is_news.then(|| missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+/// The names of the secrets that [`note_secrets`] is told of.
+#[wasm_bindgen]
+pub fn secret_names() -> String {
+    SECRETS.join(",")
 }
 
 /// Starts by the data centre's copy of what KV said at `made_at`; whether it did.

@@ -16,10 +16,14 @@ export function decode(text) {
         kind: "finish",
         visits: fields[1],
         rewriting: fields[2] ? rewritingOf(fields) : undefined,
-        changes: changesOf(fields, 7),
+        changes: changesOf(fields, 8),
       };
     case "shared_copy":
       return { kind: "shared_copy", variants: fields[1], changes: changesOf(fields, 2) };
+    case "ask":
+      return fields[1] === "verify"
+        ? { kind: "ask", what: "verify", alg: fields[2], key: fields[3], signed: fields[4], signature: fields[5] }
+        : { kind: "ask", what: "join", object: fields[2], shown: fields[3] };
     case "answer":
       return {
         kind: "answer",
@@ -44,16 +48,16 @@ export function decode(text) {
 
 function rewritingOf(fields) {
   const watched = [];
-  const items = itemsOf(fields[6]);
-  for (let i = 0; i + 1 < items.length; i += 2) {
-    watched.push({ experiment: Number(items[i]), exposure: items[i + 1] });
+  const items = itemsOf(fields[7]);
+  for (let i = 0; i + 2 < items.length; i += 3) {
+    watched.push({ experiment: Number(items[i]), key: items[i + 1], exposure: items[i + 2] });
   }
   return {
     generation: Number(fields[2]),
     steps: fields[3] ? fields[3].split(",") : [],
-    bridge: fields[4].slice(1),
-    bridgeIsScript: fields[4][0] === "s",
-    bar: fields[5],
+    charset: fields[4],
+    relabelled: fields[5],
+    additions: fields[6] ? JSON.parse(fields[6]) : [],
     watched,
   };
 }

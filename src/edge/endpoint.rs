@@ -29,7 +29,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
         return not_allowed(allowed);
     }
     match route {
-        "health" => health::health(),
+        "health" => health::health(&request, &env),
         "client.js" => client::client(&request),
         "events" => ingest::from_page(&request, &env, &context).await,
         "conversions" => ingest::from_server(&request, &env).await,

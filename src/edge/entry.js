@@ -2,9 +2,10 @@
 // wasm says, and answers with the origin's response whenever anything of ours fails.
 
 import * as core from "sortition-core";
-import { copies, sharedCopy } from "./cache.js";
+import { sharedCopy } from "./cache.js";
 import { load } from "./config.js";
 import { decode } from "./decode.js";
+import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
 import { freeze, guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
@@ -13,6 +14,10 @@ import { keepLast, numbered, pause, recover } from "./ship.js";
 const { Page: PAGE, Endpoint: ENDPOINT, Load: LOAD, Previewable: PREVIEWABLE, Stale: STALE } = core.Way;
 const WAY = STALE - 1;
 
+// Methods that change nothing.
+const SAFE = new Set(["GET", "HEAD"]);
+const INSIDE = "asking whether a request is from a worker before this one";
+const CONDITIONS = "turning back a condition";
 // How long an endpoint may take. A panic in a promise of the wasm leaves it pending for ever.
 const ENDPOINT_BUDGET_MS = 15000;
 // The headers that the wasm asks for most, by the length of the name: it is told by bits which of them a request has.
@@ -20,10 +25,16 @@ const ASKED_FOR = [];
 for (const [bit, name] of attempt("teaching names", () => core.teach_names().split(","), []).entries()) {
   ASKED_FOR[name.length] = [...(ASKED_FOR[name.length] ?? []), { name, mask: 1 << bit }];
 }
-const [INTERNAL, SHARING] = attempt("asking for names", () => core.header_names(), ";")
-  .split(";")
-  .map((names) => names.split(",").filter(Boolean));
+// What only the origin and we know of; on every way it is taken out of an answer.
+const INTERNAL = attempt("asking for names", () => core.header_names(), "").split(",").filter(Boolean);
 const BUDGET_MS = attempt("asking for the budget", () => core.budget_ms(), 0);
+
+// What becomes of the headers of an answer that could not be finished; had at the start, since a panic leaves nobody to ask.
+const UNFINISHED = attempt("asking what is not to be kept", () => decode(core.unfinished()).changes, [
+  { operation: "set", name: "cache-control", value: "private, no-store" },
+]);
+
+export { Person } from "./person.js";
 
 export default {
   fetch(request, env, ctx) {
@@ -41,6 +52,7 @@ export default {
   async scheduled(_controller, env, ctx) {
     ctx.waitUntil(recover(env));
     ctx.waitUntil(guarded(env));
+    ctx.waitUntil(forget(env).catch((error) => report("forgetting users", error)));
   },
 };
 
@@ -69,19 +81,20 @@ function take(lane, request, env, ctx, method, url) {
 function untouched(request, env, ctx) {
   // why: one promise rather than two, on the way that most requests take
   return fromOrigin(stripped(request), env).then(
-    (response) => (response.headers.has("sortition-user") ? withoutUser(request, response, env, ctx) : response),
+    (response) =>
+      INTERNAL.some((name) => response.headers.has(name)) ? withoutInternal(request, response, env, ctx) : response,
     unreachable,
   );
 }
 
-function withoutUser(request, response, env, ctx) {
+function withoutInternal(request, response, env, ctx) {
   const user = response.headers.get("sortition-user");
   const ask = () => core.identify(request, request.method, request.url, user, Date.now());
-  const message = attempt("identifying a visitor", ask, undefined);
+  const message = user !== null && attempt("identifying a visitor", ask, undefined);
   if (message) post(message, env, ctx);
   if (response.webSocket || response.status === 101) return response;
   const answer = new Response(response.body, response);
-  answer.headers.delete("sortition-user");
+  for (const name of INTERNAL) answer.headers.delete(name);
   return answer;
 }
 
@@ -104,6 +117,10 @@ async function page(request, env, ctx, method, url) {
   try {
     visit = core.begin(request, seen.headers, method, url, Date.now());
     outcome = visit && decode(visit.next(Date.now()));
+    if (outcome?.kind === "ask") {
+      const again = (...answers) => core.begin(request, seen.headers, method, url, Date.now(), ...answers);
+      ({ visit, outcome } = await answered(visit, outcome, again, env, ctx));
+    }
   } catch (error) {
     report("deciding", error);
   }
@@ -114,12 +131,67 @@ async function page(request, env, ctx, method, url) {
   // why: a WebSocket's answer cannot be made anew
   if (response.webSocket || response.status === 101) return response;
   try {
+    if (env.PEOPLE && response.headers.has("sortition-user")) await joinByOrigin(visit, response, env, ctx);
     revive();
     return finish(visit, response, env, ctx, how);
   } catch (error) {
     report("finishing the answer", error);
     return unfinished(response);
   }
+}
+
+/**
+ * The origin's answer where ours failed. The origin may have rendered it for this visitor, so it leaves as nobody's to
+ * keep, and without what is between the origin and us.
+ */
+function unfinished(response) {
+  try {
+    const answer = new Response(response.body, response);
+    change(answer.headers, UNFINISHED);
+    return answer;
+  } catch (error) {
+    return unreachable(error);
+  }
+}
+
+// A user's token, then their devices: nothing else is asked first.
+const MOST_QUESTIONS = 2;
+
+/** The visit and its outcome, once what has to be asked first is answered. */
+async function answered(visit, outcome, again, env, ctx) {
+  let holds;
+  let joined;
+  for (let asked = 0; outcome?.kind === "ask" && asked < MOST_QUESTIONS; asked++) {
+    visit.free();
+    if (outcome.what === "verify") holds = await isSigned(outcome, env);
+    else joined = await join(outcome, env, ctx);
+    revive();
+    visit = again(holds, joined);
+    outcome = visit && decode(visit.next(Date.now()));
+  }
+  return { visit, outcome };
+}
+
+/** Joins the devices of a user of whom the origin says that this visitor is. */
+async function joinByOrigin(visit, response, env, ctx) {
+  try {
+    const user = response.headers.get("sortition-user");
+    revive();
+    const question = visit.question_of(user, Date.now());
+    if (!question) return;
+    const answer = await join(decode(question), env, ctx);
+    revive();
+    visit.join(user, answer);
+  } catch (error) {
+    report("joining a user's devices", error);
+  }
+}
+
+/** Tells the object of a user what an answer showed for the first time. */
+function tellUser(visit, env, ctx) {
+  if (!env.PEOPLE) return;
+  const news = attempt("telling a user's object", () => visit.news(), undefined);
+  if (news) tell(news, env, ctx);
 }
 
 /** The answer that an outcome asks for, and how the shared copy was come by where it is from one. */
@@ -148,6 +220,7 @@ async function fromSharedCopy({ variants, changes }, request, env, ctx) {
 
 /** An answer that needs no origin: a redirect, or the start of a preview. */
 function ownAnswer(visit, { status, visits, changes }, env, ctx) {
+  tellUser(visit, env, ctx);
   visit.free();
   const answer = new Response(null, { status });
   change(answer.headers, changes);
@@ -166,41 +239,40 @@ function finish(visit, response, env, ctx, copy) {
     headers.get("sortition-expose") ?? undefined,
     headers.get("sortition-user") ?? undefined,
     headers.get("sortition-versions") ?? undefined,
+    headers.get("sortition-variants") ?? undefined,
+    headers.get("sortition-assignments") ?? undefined,
     copy,
     Date.now(),
   );
   const { visits, rewriting, changes } = decode(text);
-  const met = (exposure) => {
+  const met = (key, exposure) => {
     revive();
-    const visits = core.met(exposure, Date.now());
+    const visits = core.met(key, exposure, Date.now());
     if (visits) post(visits, env, ctx);
   };
   const transform = rewriting && rewriter(rewriting, visit, met);
+  tellUser(visit, env, ctx);
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later
   visit.free();
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
-  const answer = remade(response, transform);
+  const answer = remade(response, transform, rewriting?.relabelled);
   change(answer.headers, changes);
   if (visits) post(visits, env, ctx);
   return answer;
 }
 
 /**
- * An answer that could not be finished. The origin was told a variant, so it is this visitor's: it leaves private, without
- * what caches tell answers apart by, and without what was meant for us.
+ * The response anew, so that its headers may be changed; its body through the rewriter if there is one. `type` is what
+ * that one reads in place of the page's own type, which is among the changes.
  */
-function unfinished(response) {
-  if (response.bodyUsed) return unreachable("its answer was used up");
-  const answer = new Response(response.body, response);
-  for (const name of [...INTERNAL, ...SHARING]) answer.headers.delete(name);
-  answer.headers.set("cache-control", "private, no-store");
-  return answer;
-}
-
-/** The response anew, so that its headers may be changed; its body through the rewriter if there is one. */
-function remade(response, transform) {
+function remade(response, transform, type) {
+  let page = response;
+  if (transform && type) {
+    page = new Response(response.body, response);
+    page.headers.set("content-type", type);
+  }
   // why: the rewriter makes a new response itself, except of one without a body
-  const answer = transform?.transform(response) ?? response;
+  const answer = transform?.transform(page) ?? response;
   return answer === response ? new Response(response.body, response) : answer;
 }
 
@@ -245,7 +317,9 @@ async function bodyOf(request, most) {
 
 /** The answer of another site without what it may not say here: cookies, and who the visitor is. */
 function withoutClaims(response) {
-  const claims = ["set-cookie", "sortition-user"].filter((name) => response.headers.has(name));
+  const claims = ["set-cookie", "sortition-user", "sortition-assignments", "sortition-variants"].filter((name) =>
+    response.headers.has(name),
+  );
   if (claims.length === 0) return response;
   const copy = new Response(response.body, response);
   for (const name of claims) copy.headers.delete(name);
@@ -268,19 +342,38 @@ function change(headers, changes) {
   }
 }
 
-/** The request without `Sortition-*` headers from outside; copied only where there is one. Notes what else it `seen` has. */
+/**
+ * The request without `Sortition-*` headers from outside; copied only where there is one. Notes what else it `seen` has.
+ * Without `seen` it is one that no experiment touches: then a worker before this one is not outside, and conditions on
+ * what a page of ours handed out are turned back.
+ */
 function stripped(request, seen) {
   let copy;
+  let isInside;
   for (const name of request.headers.keys()) {
-    if (name.startsWith("sortition-")) {
+    if (isOurs(name)) {
+      isInside ??=
+        !seen &&
+        request.headers.has("sortition-handover") &&
+        attempt(INSIDE, () => core.is_handed_over(request), false);
+      if (isInside) continue;
       copy ??= new Request(request);
       copy.headers.delete(name);
-    } else if (seen) {
+    } else if (!seen && (name === "if-match" || name === "if-none-match") && !SAFE.has(request.method)) {
+      const tags = attempt(CONDITIONS, () => core.original_tags(request.headers.get(name)), undefined);
+      if (tags === undefined) continue;
+      copy ??= new Request(request);
+      copy.headers.set(name, tags);
+    }
+    if (seen) {
       for (const known of ASKED_FOR[name.length] ?? []) if (known.name === name) seen.headers |= known.mask;
     }
   }
   return copy ?? request;
 }
+
+/** Whether a header is one of ours. Servers that make variables of headers take `_` for `-`. */
+const isOurs = (name) => name.startsWith("sortition") && (name[9] === "-" || name[9] === "_");
 
 /** The origin's answer, or one that says that there is none; with a signal it rejects instead. */
 function toOrigin(request, env, signal) {
@@ -320,8 +413,7 @@ async function endpoint(request, env, ctx) {
   });
   late.catch(() => {});
   try {
-    if (request.url.includes("/_sortition/health"))
-      core.note_counts(hits(), JSON.stringify(copies() ?? null), numbered());
+    if (request.url.includes("/_sortition/health")) core.note_counts(hits(), numbered());
     const { pathname } = new URL(request.url);
     const answer = isReadout(pathname, env) ? readout(request, env) : core.fetch(request, env, ctx);
     return await Promise.race([answer, late]);

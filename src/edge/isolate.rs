@@ -8,6 +8,10 @@ use crate::events::identity::Told;
 use crate::events::signature::Used;
 use crate::events::{Event, Served, Written};
 use crate::execution::breaker::Breakers;
+use crate::execution::once::Exposed;
+use crate::execution::shared::Copies;
+use crate::plan::MissingSecret;
+use crate::visitor::token::Verified;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -18,6 +22,12 @@ pub(super) struct Isolate {
     pub(super) config: Configuration,
     /// The signing secret.
     pub(super) secret: Option<Vec<u8>>,
+    /// What users are checked with.
+    pub(super) user_secrets: Rc<UserSecrets>,
+    /// The tokens of users that were found to be signed.
+    pub(super) tokens: Verified,
+    /// Whether there are objects that keep what users were assigned.
+    pub(super) has_people: bool,
     /// Whether there is a queue for events.
     pub(super) has_queue: bool,
     /// Random bytes for ids that are yet to be made, each taken once.
@@ -28,8 +38,12 @@ pub(super) struct Isolate {
     pub(super) breakers: Breakers,
     /// What it served.
     pub(super) counts: Counts,
-    /// How many pages came from shared copies, as JSON.
-    pub(super) copies: Option<Box<serde_json::value::RawValue>>,
+    /// What it knows of shared copies.
+    pub(super) copies: Copies,
+    /// What it exposed today, where a cookie may not say so.
+    pub(super) exposed: Exposed,
+    /// Which secrets the document needs and does not have.
+    pub(super) missing_secrets: Vec<MissingSecret>,
     /// What the rewriter's steps met, as JSON.
     pub(super) hits: Option<Box<serde_json::value::RawValue>>,
     /// How many crawlers its messages told of.
@@ -42,6 +56,15 @@ pub(super) struct Isolate {
     pub(super) signatures: Used,
 }
 
+/// What users are checked with; a secret that is empty is none.
+#[derive(Default)]
+pub(super) struct UserSecrets {
+    /// `INGEST_SECRET`.
+    pub(super) ingest: Option<Vec<u8>>,
+    /// `USER_JWT_SECRET`.
+    pub(super) token: Option<Vec<u8>>,
+}
+
 /// What an isolate served.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
@@ -51,6 +74,19 @@ pub(super) struct Counts {
     pub(super) visits: u64,
     /// Exposures put into messages.
     pub(super) exposures: u64,
+    /// Pages that could not be rewritten.
+    pub(super) not_rewritten: NotRewrittenCounts,
+}
+
+/// Pages that left as they came although something of them was to be rewritten.
+#[derive(Clone, Copy, Default, serde::Serialize)]
+pub(super) struct NotRewrittenCounts {
+    /// The origin forbade it.
+    pub(super) forbidden: u64,
+    /// By their charset.
+    pub(super) charset: u64,
+    /// By their content coding.
+    pub(super) encoding: u64,
 }
 
 thread_local! {

@@ -13,32 +13,14 @@ const PAGES_BEFORE_WARNING = 20;
 // How many variants, and steps of each, `/health` shows at most.
 const MOST_SHOWN = 20;
 
-const HTML = { html: true };
-const TEXT = { html: false };
-
-const ACTIONS = {
-  set_text: (element, { value }) => element.setInnerContent(value, TEXT),
-  set_html: (element, { value }) => element.setInnerContent(value, HTML),
-  before: (element, { value, html }) => element.before(value, { html }),
-  after: (element, { value, html }) => element.after(value, { html }),
-  prepend: (element, { value, html }) => element.prepend(value, { html }),
-  append: (element, { value, html }) => element.append(value, { html }),
-  replace: (element, { value, html }) => element.replace(value, { html }),
-  remove: (element) => element.remove(),
-  set_attribute: (element, { name, value }) => element.setAttribute(name, value),
-  remove_attribute: (element, { name }) => element.removeAttribute(name),
-  add_class: (element, { value }) => changeClasses(element, value, true),
-  remove_class: (element, { value }) => changeClasses(element, value, false),
-};
-
 /**
  * A rewriter for one page; `undefined` where nothing is to be done.
  *
  * `steps`: treatments (`3.1`: experiment and variant), `watched`: experiments whose selectors are to be noticed, by position
- * in the plan of the `visit`; `met` is called with the exposure of such an experiment, once. `bridge` is JSON, `bar` HTML
- * for the end of the page.
+ * in the plan of the `visit`; `met` is called with the key and the exposure of such an experiment, once. `additions` are
+ * further calls; `charset` says how text goes into the page.
  */
-export function rewriter({ generation, steps, bridge, bridgeIsScript, bar, watched }, visit, met) {
+export function rewriter({ generation, charset, steps, additions, watched }, visit, met) {
   const rewriter = new HTMLRewriter();
   const kept = keptOf(generation);
   let any = false;
@@ -47,36 +29,23 @@ export function rewriter({ generation, steps, bridge, bridgeIsScript, bar, watch
     any = true;
   };
   // why: watchers come first, or a step that removes an element would hide it from them
-  for (const { experiment, exposure } of watched) {
+  for (const { experiment, key, exposure } of watched) {
     let seen = false;
     for (const selector of selectorsOf(experiment, visit, kept)) {
       on(selector, () => {
-        if (!seen) met(exposure);
+        if (!seen) met(key, exposure);
         seen = true;
       });
     }
   }
   for (const ref of steps) {
-    for (const [selector, handler] of handlersOf(ref, visit, kept)) {
+    for (const [selector, handler] of handlersOf(ref, charset, visit, kept)) {
       rewriter.on(selector, handler);
       any = true;
     }
   }
-  if (bridge && bridgeIsScript) on("head", (element) => element.prepend(dataBlock(bridge), HTML));
-  if (bridge && !bridgeIsScript) {
-    // why: the rewriter escapes quotes in an attribute and nothing else, so `&quot;` in a payload would end its string
-    const json = bridge.replaceAll("&", "&amp;");
-    on("html", (element) => element.setAttribute("data-sortition", json));
-  }
-  if (bar) on("body", (element) => element.append(bar, HTML));
+  for (const { select, method, arguments: values } of additions) on(select, caller(method, values));
   return any ? rewriter : undefined;
-}
-
-/** JSON in a script block that is data: nothing in it can end the block or start another. */
-function dataBlock(json) {
-  const escapes = { "<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029" };
-  const safe = json.replace(/[<>&\u2028\u2029]/g, (character) => escapes[character]);
-  return `<script type="application/json" id="sortition">${safe}</script>`;
 }
 
 /** What is kept of a plan. */
@@ -99,17 +68,17 @@ function once(kept, key, make) {
   return value;
 }
 
-function handlersOf(ref, visit, kept) {
-  const treatment = once(kept, ref, () => treatmentOf(ref, visit));
+function handlersOf(ref, charset, visit, kept) {
+  const treatment = once(kept, `${ref} ${charset}`, () => treatmentOf(ref, charset, visit));
   treatment.pages++;
   if (treatment.pages === PAGES_BEFORE_WARNING) warn(treatment);
   return treatment.handlers;
 }
 
 /** The handlers of a variant's steps, and how many elements each step met on how many pages. */
-function treatmentOf(ref, visit) {
+function treatmentOf(ref, charset, visit) {
   const [experiment, variant] = ref.split(".");
-  const { name, steps } = JSON.parse(visit.steps(Number(experiment), Number(variant)));
+  const { name, steps } = JSON.parse(visit.steps(Number(experiment), Number(variant), charset));
   for (const step of steps) step.hits = 0;
   return { name, steps, pages: 0, handlers: steps.flatMap(handlerOf) };
 }
@@ -143,13 +112,24 @@ function selectorsOf(experiment, visit, kept) {
 }
 
 function handlerOf(step) {
-  const act = ACTIONS[step.do];
-  const detail = { name: step.name ?? "", value: step.value ?? "", html: step.html === true };
+  const act = caller(step.method, step.arguments);
   const element = (element) => {
     step.hits++;
-    guard(() => act(element, detail));
+    guard(() => act(element));
   };
   return isKnown(step.select) ? [[step.select, { element }]] : [];
+}
+
+/** What makes a call that the wasm asks for: of a method of the element, or a change of its classes, which has none. */
+function caller(method, values) {
+  if (method === "addClass" || method === "removeClass") return (element) => changeClass(element, values[0], method);
+  return (element) => element[method](...values);
+}
+
+function changeClass(element, value, method) {
+  const classes = core.classes(element.getAttribute("class") ?? "", value, method === "addClass");
+  if (classes === undefined) element.removeAttribute("class");
+  else element.setAttribute("class", classes);
 }
 
 /** Whether the runtime's rewriter takes a selector: it throws on one it does not know, which must not reach a page. */
@@ -161,14 +141,6 @@ function isKnown(selector) {
     console.error(`sortition: the rewriter does not know the selector ${JSON.stringify(selector)}: ${error}`);
     return false;
   }
-}
-
-function changeClasses(element, value, add) {
-  const changed = value.split(/\s+/).filter(Boolean);
-  const kept = (element.getAttribute("class") ?? "").split(/\s+/).filter((name) => name && !changed.includes(name));
-  const classes = add ? [...kept, ...changed] : kept;
-  if (classes.length) element.setAttribute("class", classes.join(" "));
-  else element.removeAttribute("class");
 }
 
 function guard(act) {

@@ -20,7 +20,7 @@ unsafe extern "C" {
 }
 
 /// The headers that are asked for most, of which most requests have few.
-const HEADERS: [&str; 13] = [
+const HEADERS: [&str; 16] = [
     "sec-fetch-dest",
     "user-agent",
     "cookie",
@@ -34,6 +34,9 @@ const HEADERS: [&str; 13] = [
     "range",
     "authorization",
     "accept",
+    "if-match",
+    "if-range",
+    "sortition-handover",
 ];
 
 /// The properties that are asked for most.

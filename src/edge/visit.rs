@@ -2,16 +2,17 @@
 
 use super::isolate::{self, Loaded};
 use super::source::Incoming;
-use crate::arrive::{Arrival, arrive};
+use crate::arrive::{Arrival, Proof, arrive, handed_over};
 use crate::decide::Decision;
 use crate::events::health::Answered;
 use crate::events::{Event, Written, identity};
-use crate::execution::Answer;
-use crate::facts::Request;
+use crate::execution::{self, Answer, Charset, NotRewritten, rewriting};
+use crate::facts::{Request, Source};
 use crate::plan::Plan;
 use crate::url::Url;
-use crate::visit::{self, Lane, Outcome, World};
-use crate::visitor::VisitorId;
+use crate::visit::{self, Forward, Joined, Lane, Outcome, World};
+use crate::visitor::token::Unverified;
+use crate::visitor::{Consented, VisitorId};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -58,10 +59,10 @@ pub fn lane(method: &str, url: &str, now: f64) -> u32 {
     way as u32 | stale
 }
 
-/// The names of headers that are for us alone, then, behind a `;`, those by which shared caches keep an answer.
+/// The names of headers that are for us alone.
 #[wasm_bindgen]
 pub fn header_names() -> String {
-    [visit::INTERNAL_HEADERS.join(","), visit::SHARING_HEADERS.join(",")].join(";")
+    visit::INTERNAL_HEADERS.join(",")
 }
 
 /// A page request under way, and the isolate's number of its plan.
@@ -69,25 +70,96 @@ pub fn header_names() -> String {
 pub struct Visit {
     loaded: Rc<Loaded>,
     visit: visit::Visit<Rc<Plan>>,
+    /// The object of the user, and what it is to hear.
+    news: Option<(String, String)>,
 }
 
-/// Decides for a request; `None` where nothing applies after all: it is no page view. `present` says which headers it has, by the bits of
+/// What stands before the answer of a user's object; without it none came in time.
+const ANSWER: char = '=';
+
+/// Decides for a request; `None` where nothing applies after all: it is no page view. `present` says which headers it has,
+/// by the bits of
 /// `teach_names`.
+///
+/// Where the visit's outcome was a question, it begins once more: with whether a token's signature `holds`, and with what
+/// the user's object answered (`joined`: `=` and the answer, or `late`).
 #[wasm_bindgen]
-pub fn begin(request: &JsValue, present: u32, method: &str, url: &str, now: f64) -> Option<Visit> {
+pub fn begin(
+    request: &JsValue,
+    present: u32,
+    method: &str,
+    url: &str,
+    now: f64,
+    holds: Option<bool>,
+    joined: Option<String>,
+) -> Option<Visit> {
     #[cfg(feature = "chaos")]
     chaos(url, "begin");
     let loaded = isolate::loaded()?;
     let source = Incoming::new(request, present);
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
-    let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
-    let world = World { now: millis(now), secret: secret.as_deref() };
-    let visit = visit::begin(Rc::clone(&loaded.plan), &request, world, entropy)?;
+    let (secret, users, has_people, exposed) = isolate::with(|isolate| {
+        let exposed = core::mem::take(&mut isolate.exposed);
+        (isolate.secret.clone(), Rc::clone(&isolate.user_secrets), isolate.has_people, exposed)
+    })?;
+    let joined = match joined.as_deref() {
+        _ if !has_people => Joined::Never,
+        None => Joined::NotYet,
+        Some(answer) => answer.strip_prefix(ANSWER).map_or(Joined::Late, Joined::Answer),
+    };
+    let world = World {
+        now: millis(now),
+        secret: secret.as_deref(),
+        ingest_secret: users.ingest.as_deref(),
+        token_secret: users.token.as_deref(),
+        token_holds: None,
+        joined,
+        exposed: Some(&exposed),
+    };
+    let mut visit = visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
+    let unproven = visit.as_ref().and_then(visit::Visit::unproven);
+    if let Some(token_holds) = unproven.and_then(|token| token_holds(token, holds, millis(now))) {
+        let world = World { token_holds: Some(token_holds), ..world };
+        visit = visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
+    }
+    isolate::with(|isolate| isolate.exposed = exposed);
+    let visit = visit?;
     isolate::with(|isolate| match visit.intent().arrival {
         Arrival::Crawler => isolate.counts.crawlers += 1,
         _ => isolate.counts.visits += 1,
     });
-    Some(Visit { loaded, visit })
+    Some(Visit { loaded, visit, news: None })
+}
+
+/// Whether a token's signature holds: as somebody just found out, or as it is known; `None`: it has to be looked at.
+fn token_holds(token: &Unverified, found: Option<bool>, now: i64) -> Option<bool> {
+    isolate::with(|isolate| {
+        if isolate.tokens.knows(token, now) {
+            return Some(true);
+        }
+        if found == Some(true) {
+            isolate.tokens.remember(token);
+        }
+        found
+    })
+    .flatten()
+}
+
+/// Who sent a request, by what the isolate knows: nothing is asked of anybody.
+pub(super) fn recognised<S: Source>(plan: &Plan, on_page: &[usize], request: &Request<'_, S>, now: i64) -> Arrival {
+    let known = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)));
+    let (secret, users) = known.unwrap_or_default();
+    let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
+    let proof = Proof { secret, ingest, token, token_holds: None, now };
+    let arrival = arrive(plan, on_page, request, proof, entropy);
+    let holds = match &arrival {
+        Arrival::Person(visitor) => visitor.unproven.as_ref().and_then(|token| token_holds(token, None, now)),
+        _ => None,
+    };
+    if holds.is_some() {
+        return arrive(plan, on_page, request, Proof { token_holds: holds, ..proof }, entropy);
+    }
+    arrival
 }
 
 #[wasm_bindgen]
@@ -100,9 +172,29 @@ impl Visit {
                 Outcome::Answer(answer) => isolate::page_visits(isolate, &answer.events, millis(now)),
                 _ => None,
             };
-            visit::encode_outcome(&outcome, &told.unwrap_or_default())
+            let text = visit::encode_outcome(&outcome, &told.unwrap_or_default());
+            if isolate.has_people {
+                self.news = self.visit.news_of_user(None);
+            }
+            text
         })
         .unwrap_or_default()
+    }
+
+    /// What to ask where the origin says which user the visitor is, as [`visit::encode_question`] writes it.
+    pub fn question_of(&self, user: &str, now: f64) -> Option<String> {
+        let question = isolate::with(|isolate| self.visit.question_of(user, &mut isolate.breakers, now)).flatten();
+        question.map(|question| visit::encode_question(&question))
+    }
+
+    /// Takes in what came of that: `=` and the answer, or `late`.
+    pub fn join(&mut self, user: &str, answer: &str) {
+        self.visit.join(user, answer.strip_prefix(ANSWER));
+    }
+
+    /// What the user's object is to hear: its name, a line break, and what this answer showed for the first time.
+    pub fn news(&self) -> Option<String> {
+        self.news.as_ref().map(|(object, shown)| [object, "\n", shown].concat())
     }
 
     /// Takes note that the variant origin answered.
@@ -122,7 +214,7 @@ impl Visit {
     // why: each is a header of the answer, and an object in their place would be as many calls across the boundary
     #[allow(clippy::too_many_arguments)]
     pub fn finish(
-        &self,
+        &mut self,
         status: u16,
         content_type: Option<String>,
         content_encoding: Option<String>,
@@ -131,6 +223,8 @@ impl Visit {
         expose: Option<String>,
         user: Option<String>,
         versions: Option<String>,
+        variants: Option<String>,
+        assignments: Option<String>,
         copy: Option<String>,
         now: f64,
     ) -> String {
@@ -145,28 +239,45 @@ impl Visit {
             expose: expose.as_deref(),
             user: user.as_deref(),
             versions: versions.as_deref(),
+            variants: variants.as_deref(),
+            assignments: assignments.as_deref(),
             copy: copy.as_deref(),
         };
         if answer.is_fresh() {
             self.count(&self.visit.intent().served(), status, millis(now));
         }
         let finish = self.visit.finish(&answer);
-        let mut events = self.visit.exposures(&finish.exposed, answer.versions);
+        let mut events = self.visit.exposures_of(&finish, answer.versions);
+        if isolate::with(|isolate| isolate.has_people).unwrap_or(false) {
+            self.news = self.visit.news_of_user(Some(&finish));
+        }
         if let (Some(user), Some(visitor)) = (&user, self.visit.intent().visitor())
+            && visitor.consent == Consented::All
             && let Some(event) = identified(&self.loaded, &visitor.id, user, millis(now))
         {
             events.push(&event);
         }
+        isolate::with(|isolate| {
+            self.visit.note(&mut isolate.exposed, &finish.exposed);
+            let counts = &mut isolate.counts.not_rewritten;
+            match finish.not_rewritten {
+                Some(NotRewritten::Forbidden) => counts.forbidden += 1,
+                Some(NotRewritten::Charset) => counts.charset += 1,
+                Some(NotRewritten::Encoding) => counts.encoding += 1,
+                None => {}
+            }
+        });
         let told = isolate::page_message(&events, millis(now)).unwrap_or_default();
         visit::encode_finish(&finish, self.loaded.generation, &told)
     }
 
-    /// The rewriter's steps of one variant of the visit's plan, as JSON:
-    /// `{"name":"hero=bold","steps":[{"select":"h1","do":"set_text","value":"…"}]}`.
-    pub fn steps(&self, experiment: usize, variant: usize) -> String {
+    /// The rewriter's calls of one variant of the visit's plan, on a page of a charset (`utf-8` or `ascii`), as JSON:
+    /// `{"name":"hero=bold","steps":[{"select":"h1","do":"set_text","method":"setInnerContent","arguments":[…]}]}`.
+    pub fn steps(&self, experiment: usize, variant: usize, charset: &str) -> String {
+        let charset = if charset == "utf-8" { Charset::Utf8 } else { Charset::Ascii };
         let steps = || {
             let variant = self.loaded.plan.experiments.get(experiment)?.variants.get(variant)?;
-            let steps = serde_json::to_string(&variant.rewrite).ok()?;
+            let steps = serde_json::to_string(&rewriting::calls(&variant.rewrite, charset)).ok()?;
             // why: ids have no character that JSON would escape, and quotes stand around some in a header only
             Some(format!("{{\"name\":\"{}\",\"steps\":{steps}}}", variant.header_member.replace('"', "")))
         };
@@ -201,9 +312,12 @@ impl Visit {
     }
 }
 
-/// What the queue is told of an exposure that waited until an element was met: visits in JSON, one a line.
+/// What the queue is told of an exposure that waited until an element was met: visits in JSON, one a line; `None` where
+/// the isolate sent it today. `key`: what it is remembered by, in hexadecimal digits.
 #[wasm_bindgen]
-pub fn met(exposure: String, now: f64) -> Option<String> {
+pub fn met(key: &str, exposure: String, now: f64) -> Option<String> {
+    let key = u64::from_str_radix(key, 16).ok()?;
+    isolate::with(|isolate| isolate.exposed.note(key, millis(now))).filter(|is_new| *is_new)?;
     isolate::page_message(&Written::exposure(exposure), millis(now))
 }
 
@@ -224,9 +338,8 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
     let loaded = isolate::loaded()?;
     let source = Incoming::unseen(request);
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
-    let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
-    match arrive(&loaded.plan, &[], &request, secret.as_deref(), entropy) {
-        Arrival::Person(visitor) if visitor.returning => {
+    match recognised(&loaded.plan, &[], &request, millis(now)) {
+        Arrival::Person(visitor) if visitor.returning && visitor.consent == Consented::All => {
             let event = identified(&loaded, &visitor.id, user, millis(now))?;
             isolate::page_message(&Written::events(&[event]), millis(now))
         }
@@ -234,16 +347,54 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
     }
 }
 
-/// Takes down what the rewriter's steps met so far, and how many pages came from shared copies, as JSON for `/health`;
-/// and how many visits were told of.
+/// Notes whether the object of a user answered in time.
 #[wasm_bindgen]
-pub fn note_counts(hits: String, copies: String, visits: f64) {
-    use serde_json::value::RawValue;
+pub fn person_answered(in_time: bool, now: f64) {
+    isolate::with(|isolate| isolate.breakers.settle(visit::PEOPLE, in_time, now));
+}
+
+/// What the object of a user keeps, after a device said what it has shown; see [`crate::person::merge`].
+#[wasm_bindgen]
+pub fn person_merge(kept: &str, shown: &str) -> String {
+    crate::person::merge(kept, shown)
+}
+
+/// Takes down what the rewriter's steps met so far, as JSON for `/health`, and how many visits were told of.
+#[wasm_bindgen]
+pub fn note_counts(hits: String, visits: f64) {
     isolate::with(|isolate| {
         isolate.messages = u64::try_from(millis(visits)).unwrap_or(0);
-        isolate.hits = RawValue::from_string(hits).ok();
-        isolate.copies = RawValue::from_string(copies).ok();
+        isolate.hits = serde_json::value::RawValue::from_string(hits).ok();
     });
+}
+
+/// Changes of the headers of an answer that could not be finished, as a `forward` of [`visit::encode_outcome`].
+#[wasm_bindgen]
+pub fn unfinished() -> String {
+    visit::encode_outcome(&Outcome::Forward(Forward { changes: &execution::unfinished() }), "")
+}
+
+/// A list of entity tags with ours turned into the origin's, in a request that no experiment touches and that changes
+/// something; `None` where none is ours.
+#[wasm_bindgen]
+pub fn original_tags(tags: &str) -> Option<String> {
+    execution::original_tags(tags)
+}
+
+/// Whether the `Sortition-*` headers of a request come from a worker before this one.
+#[wasm_bindgen]
+pub fn is_handed_over(request: &JsValue) -> bool {
+    let Some(loaded) = isolate::loaded() else { return false };
+    let source = Incoming::unseen(request);
+    let request = Request::new("GET", Url::split(""), &source, &loaded.crawlers);
+    let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
+    handed_over(&request, secret.as_deref()).is_some()
+}
+
+/// The `class` of an element that had `old`, with a class or without it; `None`: the attribute goes.
+#[wasm_bindgen]
+pub fn classes(old: &str, class: &str, adds: bool) -> Option<String> {
+    rewriting::classes(old, class, adds)
 }
 
 /// Events that were made elsewhere, as visits for the queue, one a line; `None` where there is no queue.

@@ -1,27 +1,124 @@
 //! Caches and validators: no shared cache can mix visitors, and no validator can mistake one variant for another.
 
 use super::HeaderChange;
+use super::cache_control::{CacheControl, is_named};
+use super::entity_tag::EntityTag;
 use crate::cut;
 use crate::facts::{Request, Source};
 
-/// What stands between the origin's entity tag and our validator. The letter keeps whether the tag was weak.
-const STRONG: &str = "--st-";
-const WEAK: &str = "--wk-";
+/// What becomes of an answer in caches. One of these has the last word on every answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Storage<'a> {
+    /// The answer is the same for everybody: as the origin says.
+    AsOriginSays,
+    /// It depends on the visitor: of the origin's `Cache-Control` what is meant for the visitor's own browser.
+    Private(Option<&'a str>),
+    /// Nobody keeps it.
+    Never,
+}
 
-/// Turns the conditions of a request into such as the origin understands: its own tag where the cached page is of these
-/// variants and this revision, none otherwise. Dates go always, since they cannot tell variants apart.
-pub(super) fn unscope_request<S: Source>(validator: &str, request: &Request<'_, S>, changes: &mut Vec<HeaderChange>) {
+/// Headers that say who may keep an answer, how long, and for whom. Nobody but [`last_word`] changes them.
+const CACHING: [&str; 10] = [
+    "cache-control",
+    "cdn-cache-control",
+    "cloudflare-cdn-cache-control",
+    "surrogate-control",
+    "expires",
+    "age",
+    "pragma",
+    "vary",
+    "etag",
+    "last-modified",
+];
+
+/// Headers that override `Cache-Control` in the caches they are meant for.
+const OVERRIDING: [&str; 3] = ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"];
+
+/// Says, behind every other change of an answer, what caches may do with it: what a variant's headers say of that is
+/// taken out, whoever wrote them.
+pub(super) fn last_word(changes: &mut Vec<HeaderChange>, storage: Storage<'_>) {
+    changes.retain(|change| match change {
+        HeaderChange::SetNamed(name, _) => !CACHING.iter().any(|caching| name.eq_ignore_ascii_case(caching)),
+        HeaderChange::Set("Cache-Control", _) => false,
+        _ => true,
+    });
+    let control = match storage {
+        Storage::AsOriginSays => return,
+        Storage::Private(origin) => private(origin),
+        Storage::Never => Some("private, no-store".to_owned()),
+    };
+    changes.extend(control.map(|control| HeaderChange::Set("Cache-Control", control)));
+    changes.push(HeaderChange::Append("Vary", "Cookie".to_owned()));
+    changes.extend(OVERRIDING.map(HeaderChange::Remove));
+}
+
+/// Turns the conditions of a request that is in an experiment into such as the origin understands: its own tag where what
+/// the client holds is of these variants and this revision. `is_whole`: the page is asked for in full, since it is
+/// rewritten.
+pub(super) fn unscope_request<S: Source>(
+    validator: &str,
+    request: &Request<'_, S>,
+    is_whole: bool,
+    changes: &mut Vec<HeaderChange>,
+) {
+    if !matches!(request.method, "GET" | "HEAD") {
+        for (name, header) in [("if-match", "If-Match"), ("if-none-match", "If-None-Match")] {
+            if let Some(own) = request.header(name).and_then(|tags| original_tags(&tags, None)) {
+                changes.push(HeaderChange::Set(header, own));
+            }
+        }
+        return;
+    }
     if let Some(tags) = request.header("if-none-match") {
-        let own: Vec<String> = members(&tags).filter_map(|tag| unscope(tag, validator)).collect();
+        let own: Vec<String> =
+            EntityTag::list(&tags).filter_map(|tag| tag.original(Some(validator))).map(|tag| tag.to_string()).collect();
         changes.push(if own.is_empty() {
             HeaderChange::Remove("If-None-Match")
         } else {
             HeaderChange::Set("If-None-Match", own.join(", "))
         });
     }
+    // why: dates cannot tell variants apart
     if request.header("if-modified-since").is_some() {
         changes.push(HeaderChange::Remove("If-Modified-Since"));
     }
+    if let Some(own) = request.header("if-match").and_then(|tags| original_tags(&tags, Some(validator))) {
+        changes.push(HeaderChange::Set("If-Match", own));
+    }
+    if is_whole || request.header("range").is_none() {
+        return;
+    }
+    if let Some(condition) = request.header("if-range") {
+        let tag = EntityTag::parse(&condition).and_then(|tag| tag.original(Some(validator)));
+        match tag {
+            Some(tag) => changes.push(HeaderChange::Set("If-Range", tag.to_string())),
+            // why: a part of one variant's page must not be put to what is left of another's
+            None => changes.extend(["Range", "If-Range"].map(HeaderChange::Remove)),
+        }
+    }
+}
+
+/// A list of tags with ours turned into the origin's, those of these variants, or of any; `None` where none is ours. A
+/// condition on what a client changes is about the state behind the page, which is the same in all variants.
+fn original_tags(tags: &str, validator: Option<&str>) -> Option<String> {
+    let mut is_ours = false;
+    let is_clean = |member: &&str| member.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let all: Vec<String> = cut::members(tags)
+        .filter(is_clean)
+        .map(|member| {
+            let original = EntityTag::parse(member).and_then(|tag| tag.original(validator));
+            is_ours |= original.is_some();
+            original.map_or_else(|| member.to_owned(), |tag| tag.to_string())
+        })
+        .collect();
+    is_ours.then(|| all.join(", "))
+}
+
+/// A list of tags with ours turned into the origin's, of whatever variants; `None` where none is ours: for requests that
+/// no experiment touches, but that are about what one has touched.
+#[must_use]
+pub fn original_tags_of_any(tags: &str) -> Option<String> {
+    original_tags(tags, None)
 }
 
 /// Asks for the page in full and in an encoding that the rewriter reads.
@@ -31,8 +128,7 @@ pub(super) fn ask_for_whole_readable_page<S: Source>(request: &Request<'_, S>, c
         changes.push(HeaderChange::Remove("If-Range"));
     }
     if let Some(accepted) = request.header("accept-encoding") {
-        let readable: Vec<&str> =
-            cut::pieces(&accepted, b',').map(cut::trimmed).filter(|coding| is_readable(coding)).collect();
+        let readable: Vec<String> = cut::pieces(&accepted, b',').filter_map(readable).collect();
         let readable = if readable.is_empty() { "identity".to_owned() } else { readable.join(", ") };
         if readable != accepted {
             changes.push(HeaderChange::Set("Accept-Encoding", readable));
@@ -40,63 +136,47 @@ pub(super) fn ask_for_whole_readable_page<S: Source>(request: &Request<'_, S>, c
     }
 }
 
-/// Whether the rewriter reads a content coding, with or without a weight behind it.
-pub(super) fn is_readable(coding: &str) -> bool {
-    let name = cut::trimmed(cut::before(coding, b';'));
+/// A member of `Accept-Encoding`, written anew from what was read, where the rewriter reads the coding.
+fn readable(member: &str) -> Option<String> {
+    let (name, weight) = cut::at(member, b';').unwrap_or((member, ""));
+    let name = cut::trimmed(name);
+    let weight = cut::trimmed(weight);
+    let is_weight = weight.bytes().all(|byte| byte.is_ascii_digit() || b"qQ=.".contains(&byte));
+    (!name.is_empty() && is_readable(name)).then(|| match weight {
+        "" => name.to_owned(),
+        _ if !is_weight => name.to_owned(),
+        weight => format!("{name};{weight}"),
+    })
+}
+
+/// Whether the rewriter reads a content coding.
+pub(super) fn is_readable(name: &str) -> bool {
+    let name = cut::trimmed(name);
     ["gzip", "br", "identity", ""].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// An entity tag that also tells variants and revisions apart. Weak (RFC 9110, section 8.8.1): the bytes differ with the
-/// visitor even where the page means the same.
-pub(super) fn scope(tag: &str, validator: &str) -> Option<String> {
-    let (mark, opaque) = match tag.trim().strip_prefix("W/") {
-        Some(opaque) => (WEAK, opaque),
-        None => (STRONG, tag.trim()),
-    };
-    let opaque = opaque.strip_prefix('"')?.strip_suffix('"')?;
-    Some(format!("W/\"{opaque}{mark}{validator}\""))
-}
-
-fn unscope(tag: &str, validator: &str) -> Option<String> {
-    let opaque = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
-    let rest = opaque.strip_suffix(validator)?;
-    if let Some(original) = rest.strip_suffix(STRONG) {
-        Some(format!("\"{original}\""))
-    } else {
-        rest.strip_suffix(WEAK).map(|original| format!("W/\"{original}\""))
-    }
-}
-
-/// The members of a list in a header. Commas between quotes are part of a member: `"a,b"` is one entity tag, and
-/// `no-cache="a, b"` one directive.
-fn members(list: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(list);
-    std::iter::from_fn(move || {
-        let list = rest.take()?;
-        let mut quoted = false;
-        let end = list.bytes().position(|byte| {
-            quoted ^= byte == b'"';
-            byte == b',' && !quoted
-        });
-        let member = end.and_then(|end| list.get(..end)).unwrap_or(list);
-        rest = end.and_then(|end| list.get(end + 1..));
-        Some(cut::trimmed(member))
-    })
+/// An entity tag that also tells variants and revisions apart, weak where the bytes differ with the visitor even though
+/// the page means the same (RFC 9110, section 8.8.1); `None` for what is no entity tag.
+pub(super) fn scope(tag: &str, validator: &str, is_weak: bool) -> Option<String> {
+    EntityTag::parse(tag).map(|tag| tag.scoped(validator, is_weak))
 }
 
 /// The `Cache-Control` of an answer that depends on the visitor: the origin's, with everything that lets shared caches
 /// keep it taken out and `private` put in; `None` where it is that strict already.
-pub(super) fn private(cache_control: Option<&str>) -> Option<String> {
-    let directives: Vec<&str> =
-        members(cache_control.unwrap_or("")).filter(|directive| !directive.is_empty()).collect();
-    let is = |directive: &&str, name: &str| directive.eq_ignore_ascii_case(name);
-    if directives.iter().any(|directive| is(directive, "no-store") || is(directive, "private")) {
+fn private(cache_control: Option<&str>) -> Option<String> {
+    let control = CacheControl::new(cache_control);
+    if control.has_whole("no-store") || control.has_whole("private") {
         return None;
     }
-    let kept = directives.into_iter().filter(|directive| {
-        let name = cut::trimmed(cut::before(directive, b'='));
-        // why: `private="Set-Cookie"` makes one field private and the rest public
-        !["public", "s-maxage", "proxy-revalidate", "private"].iter().any(|shared| name.eq_ignore_ascii_case(shared))
-    });
+    // why: `private="Set-Cookie"` makes one field private and the rest public
+    let is_shared = |directive: &&str| {
+        ["public", "s-maxage", "proxy-revalidate", "private"].iter().any(|it| is_named(directive, it))
+    };
+    let kept = control.directives().filter(|directive| !is_shared(directive));
     Some(std::iter::once("private").chain(kept).collect::<Vec<_>>().join(", "))
+}
+
+/// Whether the origin forbids intermediaries to change the page (RFC 9111, section 5.2.2.6).
+pub(super) fn forbids_transform(cache_control: Option<&str>) -> bool {
+    CacheControl::new(cache_control).has("no-transform")
 }

@@ -1,6 +1,7 @@
 //! Answers that need no origin: a redirect to a variant's page, and the link that starts or ends a preview.
 
-use super::{Answer, HeaderChange, Intent};
+use super::caching::{self, Storage};
+use super::{Answer, Besides, HeaderChange, Intent};
 use crate::arrive::PreviewRequest;
 use crate::plan::Plan;
 use crate::url::Url;
@@ -8,7 +9,7 @@ use crate::visitor::cookies::Jar;
 use crate::visitor::preview;
 
 /// An answer of our own, without a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Early {
     /// The status.
     pub status: u16,
@@ -16,6 +17,10 @@ pub struct Early {
     pub changes: Vec<HeaderChange>,
     /// The decisions that the visitor was exposed to by it, by position among the intent's.
     pub exposed: Vec<usize>,
+    /// Exposures beside those.
+    pub besides: Vec<Besides>,
+    /// What it shows the user for the first time, as [`crate::person::merge`] takes it.
+    pub shown_to_user: String,
 }
 
 impl Intent {
@@ -34,20 +39,20 @@ impl Intent {
         if let (PreviewRequest::Start { clean, .. } | PreviewRequest::End { clean }, Some(cookie)) =
             (&self.preview, cookie)
         {
-            let changes = vec![
+            let mut changes = vec![
                 HeaderChange::Set("Location", clean.clone()),
-                HeaderChange::Set("Cache-Control", "private, no-store".to_owned()),
                 HeaderChange::Set("X-Robots-Tag", "noindex".to_owned()),
                 HeaderChange::Append("Set-Cookie", cookie),
             ];
-            return Some(Early { status: 302, changes, exposed: Vec::new() });
+            caching::last_word(&mut changes, Storage::Never);
+            return Some(Early { status: 302, changes, ..Early::default() });
         }
         let (status, location) = self.redirect(plan)?;
-        let reply = self.reply(plan, &Answer { status, ..Answer::default() }, secret);
+        let answer = Answer { status, ..Answer::default() };
+        let reply = self.reply_stored(plan, &answer, secret, Storage::Never);
         let mut changes = reply.changes;
-        changes.retain(|change| !matches!(change, HeaderChange::Set("Cache-Control", _)));
         changes.push(HeaderChange::Set("Location", location));
-        changes.push(HeaderChange::Set("Cache-Control", "private, no-store".to_owned()));
-        Some(Early { status, changes, exposed: reply.exposed })
+        let (besides, shown_to_user) = (reply.besides, reply.shown_to_user);
+        Some(Early { status, changes, exposed: reply.exposed, besides, shown_to_user })
     }
 }

@@ -6,9 +6,10 @@ use crate::decide::{Asker, Decision, Person, Reason, decide};
 use crate::document::{Bridge, Display, Status};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::hash;
+use crate::person;
 use crate::plan::{Plan, Variant};
-use crate::visitor::Visitor;
-use crate::visitor::assignments::Assignments;
+use crate::visitor::assignments::{Assignments, mark_of};
+use crate::visitor::{Consented, Viewer, Visitor};
 
 /// What to do for one request.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct Intent {
     pub prefetch: bool,
     /// What the request says about previews.
     pub preview: PreviewRequest,
-    /// The path of the page that this one stands in for in a redirect experiment.
+    /// The URL of the page that this one stands in for in a redirect experiment.
     pub canonical: Option<String>,
     /// The request's method.
     pub method: Box<str>,
@@ -37,6 +38,8 @@ pub struct Intent {
     pub depends_on_visitor: bool,
     /// What tells this answer's validators from those of other variants; `None` where the answer is the origin's own.
     pub(super) validator: Option<String>,
+    /// The decisions, by position, that this isolate exposed today; see [`Intent::recall`].
+    pub(super) exposed_before: Vec<usize>,
     /// The experiments whose variant could not be served, by position in the plan.
     pub(super) fallen_back: Vec<usize>,
     /// The treatments, as experiment and variant by index, those of higher priority first.
@@ -74,7 +77,10 @@ impl Intent {
                 page = [request.url.host_name(), request.url.path].concat();
                 (nobody, Asker::Crawler(&page))
             }
-            Arrival::NoConsent(_) => (nobody, Asker::NoConsent),
+            Arrival::NoConsent => (nobody, Asker::NoConsent),
+            Arrival::Person(visitor) if visitor.consent == Consented::OnlyEssential => {
+                (identity(visitor), Asker::Essential(person(visitor, &chosen)))
+            }
             Arrival::Person(visitor) => (identity(visitor), Asker::Person(person(visitor, &chosen))),
         };
         let decisions = decide(plan, on_page, &Facts { request, identity }, asker, now);
@@ -86,7 +92,7 @@ impl Intent {
             depends_on_visitor: decisions.iter().any(|decision| decision.reason.depends_on_visitor()),
             decisions,
             preview,
-            canonical: plan.canonical_of(&request.url, now).map(str::to_owned),
+            canonical: plan.canonical_of(&request.url, now),
             prefetch: crate::arrive::is_prefetch(request),
             method: request.method.into(),
             url: request.url.whole.into(),
@@ -94,6 +100,7 @@ impl Intent {
             told_origin: String::new(),
             told_client: String::new(),
             validator: None,
+            exposed_before: Vec::new(),
             fallen_back: Vec::new(),
             carried_out: Vec::new(),
             assignments,
@@ -179,18 +186,34 @@ impl Intent {
     /// Whether some step changes the HTML, if it can be rewritten.
     #[must_use]
     pub fn rewrites(&self, plan: &Plan) -> bool {
-        &*self.method == "GET"
-            && (self.treatments(plan).any(|treatment| !treatment.variant.rewrite.is_empty())
-                || self.bridge(plan).is_some()
-                || self.is_preview())
+        &*self.method == "GET" && self.changes_page(plan)
+    }
+
+    /// Whether the page that a GET is answered by is changed, if it can be rewritten.
+    pub(super) fn changes_page(&self, plan: &Plan) -> bool {
+        self.treatments(plan).any(|treatment| !treatment.variant.rewrite.is_empty())
+            || self.bridge(plan).is_some()
+            || self.is_preview()
     }
 
     /// Whether the answer might expose the visitor to something for the first time.
     #[must_use]
     pub fn may_expose(&self, plan: &Plan) -> bool {
         let Some(visitor) = self.visitor().filter(|_| !self.prefetch && !self.is_preview()) else { return false };
+        if visitor.consent != Consented::All {
+            return false;
+        }
         let is_first = |it| sticky::is_first(plan, &self.assignments, it, visitor, self.now);
         self.decisions.iter().any(is_first)
+            || sticky::has_waiting(&self.assignments)
+            || sticky::holdout_group(plan, &self.assignments, visitor).is_some()
+    }
+
+    /// Takes in which user the visitor is, by the origin's word, with what they were assigned on other devices;
+    /// `answer`: none came in time.
+    pub fn join(&mut self, plan: &Plan, user: &str, answer: Option<&str>) {
+        let viewer = Viewer { user: Some(mark_of(user)), ..self.visitor().map(sticky::viewer).unwrap_or_default() };
+        person::join(plan, &mut self.assignments, viewer, answer, self.now);
     }
 
     /// The decision as the page's scripts are told it, as JSON text: `{"variants":{…},"payload":{…}}`.
@@ -219,20 +242,20 @@ impl Intent {
     pub fn for_origin<S: Source>(&self, plan: &Plan, request: &Request<'_, S>) -> Vec<HeaderChange> {
         let mut changes = Vec::with_capacity(4);
         if plan.headers.to_origin {
-            if !self.told_origin.is_empty() {
-                changes.push(HeaderChange::Set(VARIANTS, self.told_origin.clone()));
+            let told = self.told_in_chain(plan);
+            if !told.is_empty() {
+                changes.push(HeaderChange::Set(VARIANTS, told));
             }
             if let Some(visitor) = self.visitor().filter(|_| self.depends_on_visitor) {
                 changes.push(HeaderChange::Set(VISITOR, visitor.id.as_str().to_owned()));
             }
         }
-        if matches!(&*self.method, "GET" | "HEAD") {
-            if let Some(validator) = &self.validator {
-                caching::unscope_request(validator, request, &mut changes);
-            }
-            if self.rewrites(plan) {
-                caching::ask_for_whole_readable_page(request, &mut changes);
-            }
+        let rewrites = self.rewrites(plan);
+        if let Some(validator) = &self.validator {
+            caching::unscope_request(validator, request, rewrites, &mut changes);
+        }
+        if rewrites {
+            caching::ask_for_whole_readable_page(request, &mut changes);
         }
         changes
     }

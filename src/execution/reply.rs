@@ -1,14 +1,19 @@
 //! What becomes of the origin's answer: the one place that changes headers of a response.
 
-use super::{EXPOSE, HeaderChange, Intent, USER, VARIANTS, VERSIONS, caching, sticky};
-use crate::arrive::{Arrival, PreviewRequest};
+use super::caching::{self, Storage};
+use super::media_type::{self, Charset};
+use super::{Besides, EXPOSE, ExposedTo, HeaderChange, Intent, USER, VARIANTS, VERSIONS, VISITOR, chain, sticky};
+use crate::arrive::PreviewRequest;
 use crate::cut;
-use crate::document::Expose;
+use crate::decide::Reason;
+use crate::document::{Expose, Kind, UnitKind};
+use crate::person;
 use crate::plan::{Experiment, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies::Jar;
-use crate::visitor::{SESSION_COOKIE, Visitor, own_cookie, preview};
+use crate::visitor::handover::{self, joined};
+use crate::visitor::{Consented, SESSION_COOKIE, Visitor, own_cookie, preview};
 
 /// The head of the origin's answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +34,10 @@ pub struct Answer<'a> {
     pub user: Option<&'a str>,
     /// `Sortition-Versions`: what made the page.
     pub versions: Option<&'a str>,
+    /// `Sortition-Variants`, where the origin is another Sortition worker.
+    pub variants: Option<&'a str>,
+    /// `Sortition-Assignments`: what that worker assigned.
+    pub assignments: Option<&'a str>,
     /// How the shared copy was come by that it is from: `hit`, `stale` or `miss`; absent: the origin was asked as this
     /// visitor.
     pub copy: Option<&'a str>,
@@ -41,16 +50,37 @@ pub struct Reply {
     pub changes: Vec<HeaderChange>,
     /// Whether its body goes through the rewriter.
     pub rewrite: bool,
+    /// How text is put into it there.
+    pub charset: Charset,
+    /// The `Content-Type` that the rewriter is given in place of the page's, which it would read otherwise than browsers
+    /// do. The page's own is among the changes.
+    pub relabelled: Option<&'static str>,
+    /// Why a page leaves as it came although something of it was to be rewritten.
+    pub not_rewritten: Option<NotRewritten>,
     /// The decisions that the visitor was exposed to by this answer, by position among the intent's.
     pub exposed: Vec<usize>,
     /// The decisions that are exposed when an element of theirs is met, by position.
     pub watched: Vec<usize>,
+    /// Exposures beside those.
+    pub besides: Vec<Besides>,
+    /// What this answer shows the user for the first time, as [`crate::person::merge`] takes it.
+    pub shown_to_user: String,
+}
+
+/// Why a page cannot be rewritten. Then nobody is exposed to what a rewrite would have shown, in any variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRewritten {
+    /// The origin forbids it, by `Cache-Control: no-transform`.
+    Forbidden,
+    /// Its charset does not keep ASCII, such as UTF-16.
+    Charset,
+    /// It is compressed in a way that the rewriter does not read.
+    Encoding,
 }
 
 impl Answer<'_> {
     fn is_html(&self) -> bool {
-        let media_type = cut::trimmed(cut::before(self.content_type.unwrap_or(""), b';'));
-        media_type.eq_ignore_ascii_case("text/html")
+        media_type::page_charset(self.content_type).is_some()
     }
 
     /// Whether the origin was asked for it just now, so that it tells how the origin fares.
@@ -63,11 +93,18 @@ impl Answer<'_> {
         (200..300).contains(&self.status)
     }
 
-    /// Whether the rewriter can work on it, in answer to a GET.
-    fn is_rewritable(&self) -> bool {
-        self.status == 200
-            && self.is_html()
-            && cut::pieces(self.content_encoding.unwrap_or(""), b',').all(caching::is_readable)
+    /// How the rewriter can work on it, in answer to a GET; `None` for what is no page.
+    fn rewritable(&self) -> Option<Result<Charset, NotRewritten>> {
+        let charset = media_type::page_charset(self.content_type).filter(|_| self.status == 200)?;
+        Some(if caching::forbids_transform(self.cache_control) {
+            Err(NotRewritten::Forbidden)
+        } else if charset == Charset::Unreadable {
+            Err(NotRewritten::Charset)
+        } else if !cut::pieces(self.content_encoding.unwrap_or(""), b',').all(caching::is_readable) {
+            Err(NotRewritten::Encoding)
+        } else {
+            Ok(charset)
+        })
     }
 }
 
@@ -75,15 +112,58 @@ impl Intent {
     /// What to do with the origin's answer. `secret` signs the visitor cookie where the document asks for it.
     #[must_use]
     pub fn reply(&self, plan: &Plan, answer: &Answer<'_>, secret: Option<&[u8]>) -> Reply {
+        let storage = if self.is_preview() {
+            Storage::Never
+        } else if self.depends_on_visitor {
+            Storage::Private(answer.cache_control)
+        } else {
+            Storage::AsOriginSays
+        };
+        self.reply_stored(plan, answer, secret, storage)
+    }
+
+    /// What to do with an answer that caches may keep in this way.
+    pub(super) fn reply_stored(
+        &self,
+        plan: &Plan,
+        answer: &Answer<'_>,
+        secret: Option<&[u8]>,
+        storage: Storage<'_>,
+    ) -> Reply {
         let mut reply = Reply::default();
-        let rewritable = &*self.method == "GET" && answer.is_rewritable();
+        let page = answer.rewritable();
+        let rewritable = &*self.method == "GET" && matches!(page, Some(Ok(_)));
         reply.rewrite = rewritable && self.rewrites(plan);
         if let Some(visitor) = self.visitor().filter(|_| self.depends_on_visitor) {
             let mut assignments = self.assignments.clone();
+            chain::join_assignments(plan, answer, visitor, secret, &mut assignments);
+            let looks = !self.prefetch && !self.is_preview() && &*self.method != "HEAD";
+            if looks && visitor.consent == Consented::All {
+                // why: before the page's own, of which some may have waited
+                reply.besides = sticky::released(plan, &mut assignments, visitor, self.now);
+            }
             self.expose(plan, answer, rewritable, visitor, &mut assignments, &mut reply);
+            self.expose_to_holdout(plan, answer, visitor, &mut assignments, &mut reply);
+            if visitor.user.is_some() && plan.has_users && visitor.consent == Consented::All {
+                let viewer = sticky::viewer(visitor);
+                reply.shown_to_user = person::news(plan, &visitor.assignments, &assignments, viewer, self.now);
+            }
             self.set_cookies(plan, visitor, &assignments, secret, &mut reply.changes);
         }
+        match page {
+            Some(Ok(charset)) if reply.rewrite || !reply.watched.is_empty() => {
+                reply.charset = charset;
+                let own = answer.content_type.unwrap_or("");
+                reply.relabelled = media_type::relabelled(own, charset);
+                if reply.relabelled.is_some() {
+                    reply.changes.push(HeaderChange::Set("Content-Type", own.to_owned()));
+                }
+            }
+            Some(Err(reason)) if self.rewrites(plan) => reply.not_rewritten = Some(reason),
+            _ => {}
+        }
         self.change_headers(plan, answer, &mut reply);
+        caching::last_word(&mut reply.changes, storage);
         reply
     }
 
@@ -101,15 +181,57 @@ impl Intent {
             if !self.is_met(decision.experiment, e, answer, rewritable) {
                 continue;
             }
-            let exposes = sticky::is_first(plan, assignments, decision, visitor, self.now);
-            let watched = e.expose == Expose::Selector;
+            let is_first = sticky::is_first(plan, assignments, decision, visitor, self.now);
+            let known = self.exposed_before.contains(&position);
+            let watched = e.expose == Expose::Selector && !known;
+            if is_first && visitor.consent == Consented::Waits && !watched {
+                sticky::wait(plan, assignments, decision, visitor, self.now);
+            }
+            let exposes = is_first && visitor.consent == Consented::All;
             if exposes && watched {
                 reply.watched.push(position);
-            } else if exposes {
+            } else if exposes && !known {
                 reply.exposed.push(position);
             }
             let done = (exposes && !watched, self.is_displayed(plan, decision.experiment));
             sticky::mark(plan, assignments, decision, visitor, done, self.now);
+        }
+    }
+
+    /// The exposure to a group of the measured holdout, on the first page where an experiment stands: by one rule for both
+    /// groups.
+    fn expose_to_holdout(
+        &self,
+        plan: &Plan,
+        answer: &Answer<'_>,
+        visitor: &Visitor,
+        assignments: &mut Assignments,
+        reply: &mut Reply,
+    ) {
+        if self.prefetch || self.is_preview() || &*self.method == "HEAD" {
+            return;
+        }
+        let Some(holdout) = plan.measured_holdout.as_ref().filter(|_| visitor.consent != Consented::OnlyEssential)
+        else {
+            return;
+        };
+        let Some(group) = sticky::holdout_group(plan, assignments, visitor) else { return };
+        let stands_here = self.decisions.iter().any(|decision| {
+            plan.experiments.get(decision.experiment).is_some_and(|e| {
+                let is_shown = if e.redirects {
+                    &*self.method == "GET"
+                } else {
+                    answer.is_success() && (answer.is_html() || e.scope.is_named())
+                };
+                e.kind == Kind::Experiment && decision.reason != Reason::Killed && is_shown
+            })
+        });
+        if stands_here {
+            sticky::expose_to_holdout(holdout, group, assignments, visitor, self.now);
+            if visitor.consent == Consented::All {
+                let to = ExposedTo::Holdout(group);
+                reply.besides.push(Besides { to, unit: UnitKind::Visitor, at: self.now });
+            }
         }
     }
 
@@ -146,7 +268,9 @@ impl Intent {
         let settings = &plan.visitor;
         let jar = Jar::new(plan, &Url::split(&self.url));
         let mut set = |cookie| changes.push(HeaderChange::Append("Set-Cookie", cookie));
-        if !visitor.returning {
+        // why: in a chain the first worker keeps the visitor's id, and the one cookie of assignments
+        let in_chain = visitor.handover.is_some();
+        if !visitor.returning && !in_chain {
             let value = match secret.filter(|_| settings.signed) {
                 Some(secret) => visitor.id.signed(secret),
                 None => visitor.id.as_str().to_owned(),
@@ -164,7 +288,11 @@ impl Intent {
             let key = secret.map(assignments::tag_key);
             let value = assignments
                 .encode(visitor.id.as_str(), key.as_ref(), |entry| sticky::is_current(plan, entry, self.now));
-            set(jar.lasting_http_only(assignments::COOKIE, &value));
+            if in_chain {
+                changes.push(HeaderChange::Set(handover::ASSIGNMENTS, value));
+            } else {
+                changes.push(HeaderChange::Append("Set-Cookie", jar.lasting_http_only(assignments::COOKIE, &value)));
+            }
         }
     }
 
@@ -173,22 +301,27 @@ impl Intent {
         if let Some(copy) = answer.copy.filter(|_| plan.headers.to_client && self.visitor().is_some()) {
             changes.push(HeaderChange::Set("Sortition-Cache", copy.to_owned()));
         }
-        if plan.headers.to_client && !self.told_client.is_empty() {
-            changes.push(HeaderChange::Set(VARIANTS, self.told_client.clone()));
+        let tells_client = plan.headers.to_client && !self.told_client.is_empty();
+        if !tells_client && !self.told_origin.is_empty() {
+            // why: an origin that sends back what it was told would tell crawlers
+            changes.push(HeaderChange::Remove(VARIANTS));
         }
-        if plan.headers.to_client && !self.told_client.is_empty() {
+        if answer.assignments.is_some() {
+            changes.push(HeaderChange::Remove(handover::ASSIGNMENTS));
+        }
+        if tells_client {
+            let told = match answer.variants.filter(|_| self.visitor().is_some()) {
+                Some(others) => joined(&self.told_client, others),
+                None => self.told_client.clone(),
+            };
+            changes.push(HeaderChange::Set(VARIANTS, told));
             // why: of the response's headers this is the one that scripts of the page can read
             let told = shortened(&self.told_client).replace('"', "");
             changes.push(HeaderChange::Append("Server-Timing", ["sortition;desc=\"", &told, "\""].concat()));
         }
-        if let Some(path) = self.canonical.as_deref().filter(|_| answer.is_success()) {
-            let here = Url::split(&self.url);
-            let link = format!("<{}://{}{path}>; rel=\"canonical\"", here.scheme, here.host);
+        if let Some(original) = self.canonical.as_deref().filter(|_| answer.is_success()) {
+            let link = format!("<{original}>; rel=\"canonical\"");
             changes.push(HeaderChange::Append("Link", link));
-        }
-        if let Arrival::NoConsent(cookies) = &self.arrival {
-            let jar = Jar::new(plan, &Url::split(&self.url));
-            changes.extend(cookies.iter().map(|name| HeaderChange::Append("Set-Cookie", jar.delete(name))));
         }
         if let PreviewRequest::Ignored(why) = &self.preview {
             changes.push(HeaderChange::Set(preview::HEADER, why.as_str().to_owned()));
@@ -202,6 +335,10 @@ impl Intent {
         if answer.versions.is_some() {
             changes.push(HeaderChange::Remove(VERSIONS));
         }
+        if self.visitor().is_some() && self.depends_on_visitor {
+            // why: an origin may send back what it was told, and that is between it and us
+            changes.extend([VISITOR, handover::HEADER].map(HeaderChange::Remove));
+        }
         for treatment in self.treatments(plan) {
             for (name, value) in &treatment.variant.response_headers {
                 changes.push(HeaderChange::SetNamed(name.clone(), value.clone()));
@@ -210,41 +347,38 @@ impl Intent {
         if let Some(validator) = &self.validator {
             // why: a page fetched ahead exposes nothing; with a validator the navigation after it might be answered by a
             // 304, which exposes nothing either
-            let tag = answer.etag.filter(|_| !self.prefetch);
-            match tag.and_then(|tag| caching::scope(tag, validator)) {
+            let tag = answer.etag.filter(|_| !self.prefetch && !self.is_preview());
+            let is_weak =
+                self.changes_page(plan) && (answer.status == 304 || matches!(answer.rewritable(), Some(Ok(_))));
+            match tag.and_then(|tag| caching::scope(tag, validator, is_weak)) {
                 Some(tag) => changes.push(HeaderChange::Set("ETag", tag)),
                 None if answer.etag.is_some() => changes.push(HeaderChange::Remove("ETag")),
                 None => {}
             }
             changes.push(HeaderChange::Remove("Last-Modified"));
         }
-        if self.depends_on_visitor {
-            if let Some(value) = caching::private(answer.cache_control) {
-                changes.push(HeaderChange::Set("Cache-Control", value));
-            }
-            changes.push(HeaderChange::Append("Vary", "Cookie".to_owned()));
-            // why: these override Cache-Control in the caches they are meant for
-            for name in ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"] {
-                changes.push(HeaderChange::Remove(name));
-            }
-        }
         if self.is_preview() {
-            changes.retain(|change| !matches!(change, HeaderChange::Set("Cache-Control" | "ETag", _)));
-            changes.push(HeaderChange::Set("Cache-Control", "private, no-store".to_owned()));
-            changes.push(HeaderChange::Remove("ETag"));
             changes.push(HeaderChange::Set("X-Robots-Tag", "noindex".to_owned()));
         }
-        if reply.rewrite {
+        // why: a HEAD is answered as the GET would be
+        if reply.rewrite || (self.changes_page(plan) && matches!(answer.rewritable(), Some(Ok(_)))) {
             for name in ["Content-Length", "Accept-Ranges", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest"] {
                 changes.push(HeaderChange::Remove(name));
             }
-        } else if &*self.method == "HEAD"
-            && answer.is_html()
-            && self.treatments(plan).any(|t| !t.variant.rewrite.is_empty())
-        {
-            changes.push(HeaderChange::Remove("Content-Length"));
         }
     }
+}
+
+/// Headers that are between the origin and us, and what we tell clients of our own.
+const INTERNAL: [&str; 7] = [EXPOSE, USER, VERSIONS, VARIANTS, VISITOR, handover::HEADER, handover::ASSIGNMENTS];
+
+/// What becomes of the headers of an answer that could not be finished, whatever was decided: the origin may have rendered
+/// it for one visitor, so nobody keeps it, and what is between the origin and us does not leave.
+#[must_use]
+pub fn unfinished() -> Vec<HeaderChange> {
+    let mut changes = INTERNAL.map(HeaderChange::Remove).to_vec();
+    caching::last_word(&mut changes, Storage::Never);
+    changes
 }
 
 /// The most of the variants that `Server-Timing` repeats, in bytes. It is for looking at; scripts have the bridge.

@@ -1,10 +1,12 @@
 //! Document → plan.
 
-use super::{CookieAttributes, Experiment, Gate, Kill, LayerPart, PageIndex, PageRule, Pattern, Plan, Scope, Variant};
+use super::{
+    CookieAttributes, Experiment, Gate, Kill, LayerPart, MeasuredHoldout, PageIndex, PageRule, Pattern, Plan, Scope,
+    Variant,
+};
 use crate::condition::{Condition, FactKey, Groups};
-use crate::document::{self, Audience, Document, PageSubject, Problem, Severity};
+use crate::document::{self, Audience, Document, Problem, Severity};
 use crate::hash::{self, BUCKETS, Salt};
-use crate::url::Url;
 use std::collections::HashMap;
 
 impl Plan {
@@ -37,11 +39,12 @@ impl Plan {
             project: document.project.as_str().into(),
             revision: document.revision.as_deref().map_or_else(|| content_revision(document), Into::into),
             index: PageIndex::new(&experiments),
-            canonical: canonical(&experiments),
+            originals: super::original::of_targets(&experiments),
             cached: document.cache.iter().flat_map(|cache| &cache.pages).map(PageRule::compile).collect(),
             redirect_hosts: document.redirect_hosts.iter().map(|host| host.to_ascii_lowercase().into()).collect(),
             has_sessions: experiments.iter().any(Experiment::needs_session),
             has_users: experiments.iter().any(|e| e.unit == document::UnitKind::User),
+            measured_holdout: measured_holdout(document),
             layers: layers(document, &experiments),
             keyed: keyed(&experiments),
             experiments,
@@ -69,31 +72,6 @@ impl Plan {
 fn content_revision(document: &Document) -> Box<str> {
     let text = serde_json::to_string(document).unwrap_or_default();
     format!("unpushed-{}", hash::fingerprint(&text)).into()
-}
-
-/// The pages that redirects lead to, each with the page that it stands in for. Only an experiment on one exact path
-/// tells which that is.
-#[inline(never)]
-fn canonical(experiments: &[Experiment]) -> HashMap<Box<str>, (usize, Box<str>)> {
-    let mut pages = HashMap::new();
-    for (index, e) in experiments.iter().enumerate().filter(|(_, e)| e.redirects) {
-        let original = e.scope.pages.iter().find_map(|rule| match (&rule.pattern, rule.subject) {
-            (Pattern::Exact(path), PageSubject::Path) => Some(path.clone()),
-            _ => None,
-        });
-        let Some(original) = original else { continue };
-        for redirect in e.variants.iter().filter_map(|variant| variant.redirect.as_ref()) {
-            let path = if redirect.to.starts_with('/') {
-                redirect.to.split(['?', '#']).next().unwrap_or("")
-            } else {
-                Url::split(&redirect.to).path
-            };
-            if path != &*original {
-                pages.insert(path.into(), (index, original.clone()));
-            }
-        }
-    }
-    pages
 }
 
 struct Compiler<'a> {
@@ -195,6 +173,7 @@ impl<'a> Compiler<'a> {
             requires,
             overrides,
             sticky: e.is_sticky(),
+            essential: e.essential,
             display: e.display,
             expose: e.expose,
             winner: e.winner.as_ref().and_then(variant),
@@ -308,6 +287,18 @@ fn same_code(variants: &[Variant], held_out: u32) -> Option<(&str, &str)> {
     codes.windows(2).find_map(|pair| match pair {
         [(a, one), (b, other)] if a == b => Some((*one, *other)),
         _ => None,
+    })
+}
+
+fn measured_holdout(document: &Document) -> Option<MeasuredHoldout> {
+    let percent = document.holdout.percent.buckets();
+    let compared = f64::from(percent) * (1.0 + document.holdout.compare.max(0.0));
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let compared_below = if compared >= f64::from(BUCKETS) { BUCKETS } else { compared.round() as u16 };
+    (percent > 0).then(|| MeasuredHoldout {
+        assignment_key: assignment_key(MeasuredHoldout::ID, 1),
+        codes: MeasuredHoldout::GROUPS.map(|group| assignment_code(MeasuredHoldout::ID, 1, group)),
+        compared_below,
     })
 }
 

@@ -8,8 +8,9 @@
 //! values of headers come from outside. So one that holds a control character is refused here: what was to be set is
 //! removed, what was to be added is not.
 
-use super::{Finish, Outcome};
-use crate::execution::HeaderChange;
+use super::{Finish, Outcome, Question};
+use crate::document::TokenAlgorithm;
+use crate::execution::{Charset, HeaderChange};
 
 /// Between fields: ASCII "unit separator".
 const FIELD: char = '\u{1f}';
@@ -32,6 +33,7 @@ pub fn is_header_value(text: &str) -> bool {
 /// forward        changes of the request
 /// variant_origin base URL or nothing, path prefix, milliseconds, longest body to keep, `trusted` or `foreign`, changes
 /// shared_copy    variants, changes of the request where there is no copy
+/// ask            see [`encode_question`]
 /// ```
 #[must_use]
 pub fn encode_outcome(outcome: &Outcome<'_>, told: &str) -> String {
@@ -58,12 +60,33 @@ pub fn encode_outcome(outcome: &Outcome<'_>, told: &str) -> String {
             text.field(copy.variants);
             text.changes(copy.otherwise.changes)
         }
+        Outcome::Ask(question) => encode_question(question),
     }
 }
 
+/// A question as text: `ask`, then `verify`, the algorithm, the key or nothing, what is signed, and the signature; or
+/// `join`, the object's name, and what was shown.
+#[must_use]
+pub fn encode_question(question: &Question) -> String {
+    let mut text = Text::new("ask", 1024);
+    match question {
+        Question::Verify { alg, key, signed, signature, .. } => {
+            let alg = match alg {
+                TokenAlgorithm::HS256 => "HS256",
+                TokenAlgorithm::RS256 => "RS256",
+                TokenAlgorithm::ES256 => "ES256",
+            };
+            ["verify", alg, key, signed, signature].iter().for_each(|field| text.field(field));
+        }
+        Question::Join { object, shown } => ["join", object, shown].iter().for_each(|field| text.field(field)),
+    }
+    text.0
+}
+
 /// What becomes of an answer, as text: `finish`, visits for the queue, then, where the body is rewritten, the number of
-/// the plan that positions are of, else nothing; steps (`3.1,5.0`: experiment and variant); the bridge, after `a` for an
-/// attribute or `s` for a script; the bar; what is watched (experiment, exposure, experiment, …); changes of the answer.
+/// the plan that positions are of, else nothing; steps (`3.1,5.0`: experiment and variant); `utf-8`, or `ascii` where text
+/// beyond ASCII goes in as references; the `Content-Type` for the rewriter, or nothing; further calls as JSON, or nothing;
+/// what is watched (experiment, key and exposure, experiment, …); changes of the answer.
 #[must_use]
 pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
     let mut text = Text::new("finish", 2048);
@@ -74,17 +97,23 @@ pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
             let steps: Vec<String> =
                 rewriting.steps.iter().map(|(experiment, variant)| format!("{experiment}.{variant}")).collect();
             text.field(&steps.join(","));
-            let carrier = if rewriting.bridge_is_script { "s" } else { "a" };
-            text.field(&rewriting.bridge.as_deref().map_or_else(String::new, |json| [carrier, json].concat()));
-            text.field(rewriting.bar.as_deref().unwrap_or_default());
+            text.field(if rewriting.charset == Charset::Utf8 { "utf-8" } else { "ascii" });
+            text.field(rewriting.relabelled.unwrap_or_default());
+            text.field(&rewriting.additions);
             let watched: Vec<String> = rewriting
                 .watched
                 .iter()
-                .flat_map(|watched| [watched.experiment.to_string(), watched.exposure.text().to_owned()])
+                .flat_map(|watched| {
+                    [
+                        watched.experiment.to_string(),
+                        format!("{:016x}", watched.key),
+                        watched.exposure.text().to_owned(),
+                    ]
+                })
                 .collect();
             text.list(&watched);
         }
-        None => (0..5).for_each(|_| text.field("")),
+        None => (0..6).for_each(|_| text.field("")),
     }
     text.changes(&finish.changes)
 }

@@ -1,7 +1,8 @@
 //! What is to be done for a request, as data.
 
+use crate::document::TokenAlgorithm;
 use crate::events::Written;
-use crate::execution::{Elsewhere, HeaderChange};
+use crate::execution::{Besides, Charset, Elsewhere, HeaderChange, NotRewritten};
 
 /// What to do next for a request.
 #[derive(Clone, Debug)]
@@ -14,6 +15,33 @@ pub enum Outcome<'a> {
     VariantOrigin(VariantOrigin),
     /// Take a copy that visitors share, if there is one.
     SharedCopy(SharedCopy<'a>),
+    /// Ask something first, and begin once more with what came of it.
+    Ask(Question),
+}
+
+/// What only the runtime can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Whether a user's token is signed.
+    Verify {
+        /// The algorithm.
+        alg: TokenAlgorithm,
+        /// The key as a JSON Web Key; empty: it is in `USER_JWT_SECRET`.
+        key: String,
+        /// What is signed.
+        signed: String,
+        /// The signature, as URL-safe base64.
+        signature: String,
+        /// When the token expires, in milliseconds since 1970.
+        expires_at: i64,
+    },
+    /// What a user was assigned on other devices.
+    Join {
+        /// The name of the object that keeps it.
+        object: String,
+        /// What this device has shown, as [`crate::person::merge`] takes it.
+        shown: String,
+    },
 }
 
 /// An answer of our own, without a body.
@@ -59,8 +87,14 @@ pub struct Finish {
     pub exposed: Vec<usize>,
     /// What its body goes through, if anything.
     pub rewriting: Option<Rewriting>,
+    /// Why it leaves as it came although it was to be rewritten.
+    pub not_rewritten: Option<NotRewritten>,
     /// Changes to its headers.
     pub changes: Vec<HeaderChange>,
+    /// Exposures beside the page's own.
+    pub besides: Vec<Besides>,
+    /// What it shows the user for the first time, as [`crate::person::merge`] takes it.
+    pub shown_to_user: String,
 }
 
 impl Finish {
@@ -75,12 +109,12 @@ impl Finish {
 pub struct Rewriting {
     /// The treatments whose steps change it: experiment and variant, by position in the visit's plan.
     pub steps: Vec<(usize, usize)>,
-    /// What the page's scripts are told, as JSON.
-    pub bridge: Option<String>,
-    /// Whether a script block carries that, rather than an attribute.
-    pub bridge_is_script: bool,
-    /// The bar of a previewed page, as HTML.
-    pub bar: Option<String>,
+    /// How text is put into it.
+    pub charset: Charset,
+    /// The `Content-Type` that the rewriter is given in place of the page's.
+    pub relabelled: Option<&'static str>,
+    /// The calls that put the decision for the page's scripts and the bar of a preview into it, as JSON; empty: none.
+    pub additions: String,
     /// What is to be noticed in it.
     pub watched: Vec<Watched>,
 }
@@ -90,6 +124,8 @@ pub struct Rewriting {
 pub struct Watched {
     /// The experiment, by position in the visit's plan.
     pub experiment: usize,
+    /// What the exposure is remembered by.
+    pub key: u64,
     /// The exposure, for when one of them is met.
     pub exposure: Written,
 }

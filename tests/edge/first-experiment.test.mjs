@@ -49,7 +49,7 @@ before(async () => {
   buildTool();
   shop = await startShop({ port: 0 });
   // what `npm install` puts there
-  const modules = join(folder, "node_modules");
+  const modules = join(project, "node_modules");
   mkdirSync(join(modules, "sortition"), { recursive: true });
   symlinkSync(at("build"), join(modules, "sortition", "worker"));
   for (const name of ["migrations", "schema"]) symlinkSync(at(name), join(modules, "sortition", name));

@@ -4,12 +4,14 @@
 
 use crate::support::{CHROME, HOME, Page, Sent, compile, html, running, shop, with};
 use serde_json::{Value, json};
+use sortition_engine::document::TokenAlgorithm;
 use sortition_engine::events::Written;
 use sortition_engine::execution::breaker::Breakers;
-use sortition_engine::execution::{Answer, Elsewhere, HeaderChange};
+use sortition_engine::execution::rewriting::additions;
+use sortition_engine::execution::{Answer, Charset, Elsewhere, HeaderChange};
 use sortition_engine::visit::{
-    Finish, Forward, Outcome, OwnAnswer, Rewriting, SharedCopy, VariantOrigin, Watched, encode_finish, encode_outcome,
-    is_header_value,
+    Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOrigin, Watched, encode_finish,
+    encode_outcome, encode_question, is_header_value,
 };
 use std::collections::BTreeMap;
 
@@ -50,16 +52,24 @@ fn examples() -> BTreeMap<&'static str, String> {
         let answer = OwnAnswer { status: 302, events: Written::default(), changes: &changes };
         encode_outcome(&Outcome::Answer(answer), told)
     };
-    let watched = |experiment, text: &str| Watched { experiment, exposure: Written::exposure(text.to_owned()) };
-    let finish = |rewriting| Finish { exposed: Vec::new(), rewriting, changes: changes.clone() };
+    let watched =
+        |experiment, key, text: &str| Watched { experiment, key, exposure: Written::exposure(text.to_owned()) };
+    let finish = |rewriting| Finish {
+        exposed: Vec::new(),
+        rewriting,
+        not_rewritten: None,
+        changes: changes.clone(),
+        besides: Vec::new(),
+        shown_to_user: String::new(),
+    };
     let rewriting = Rewriting {
         steps: vec![(3, 1), (0, 2)],
-        bridge: Some("{\"variants\":{}}".to_owned()),
-        bridge_is_script: false,
-        bar: Some("<aside>\n</aside>".to_owned()),
-        watched: vec![watched(3, "{\"id\":\"1\"}"), watched(0, "{\"id\":\"2\"}")],
+        charset: Charset::Ascii,
+        relabelled: Some("text/html; charset=windows-1252"),
+        additions: serde_json::to_string(&additions(Some(("{}", true)), None, Charset::Ascii)).unwrap(),
+        watched: vec![watched(3, 1, "{\"id\":\"1\"}"), watched(0, u64::MAX, "{\"id\":\"2\"}")],
     };
-    let script = Rewriting { bridge_is_script: true, bridge: rewriting.bridge.clone(), ..Rewriting::default() };
+    let watching = Rewriting { watched: vec![watched(7, 0, "{}")], ..Rewriting::default() };
     let refused = forged('\u{1f}');
     BTreeMap::from([
         ("an answer of our own", own("")),
@@ -78,9 +88,17 @@ fn examples() -> BTreeMap<&'static str, String> {
             let otherwise = Forward { changes: &[] };
             encode_outcome(&Outcome::SharedCopy(SharedCopy { variants: "", otherwise }), "")
         }),
+        ("whether a token is signed", {
+            let (key, signed) = ("{\"kty\":\"EC\"}".to_owned(), "e30.e30".to_owned());
+            let (alg, signature) = (TokenAlgorithm::ES256, "c2ln".to_owned());
+            encode_question(&Question::Verify { alg, key, signed, signature, expires_at: 0 })
+        }),
+        ("what a user has on other devices", {
+            encode_question(&Question::Join { object: "shop/u-1".to_owned(), shown: "AAAABBBBAAB".to_owned() })
+        }),
         ("an answer passed on", encode_finish(&finish(None), 7, "")),
         ("an answer rewritten", encode_finish(&finish(Some(rewriting)), 4_000_000_000, told)),
-        ("an answer with a script block", encode_finish(&finish(Some(script)), 7, told)),
+        ("an answer watched", encode_finish(&finish(Some(watching)), 7, told)),
     ])
 }
 

@@ -4,7 +4,7 @@ use crate::assignments::cases;
 use crate::support::{CHROME, GOOGLEBOT, HOME, Page, Sent, compile, html, removes, running, shop, values, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sortition_engine::execution::{Answer, Intent};
+use sortition_engine::execution::{Answer, HeaderChange, Intent};
 use sortition_engine::plan::Plan;
 use sortition_engine::visitor::VisitorId;
 
@@ -78,7 +78,8 @@ fn what_is_the_same_for_everybody_stays_as_it_is() {
     let killed = compile(&with(shop(&[running("hero", json!({}))]), json!({"kill": true})));
     let sent = Sent::by(CHROME).header("if-none-match", "\"x\"");
     let intent = intent(&killed, &sent);
-    assert_eq!(intent.reply(&killed, &Answer { etag: Some("\"x\""), ..html() }, None).changes, []);
+    let echoed = [HeaderChange::Remove("Sortition-Variants")];
+    assert_eq!(intent.reply(&killed, &Answer { etag: Some("\"x\""), ..html() }, None).changes, echoed);
     let page = Page::new(&killed, HOME, &sent);
     let changes = intent.for_origin(&killed, &page.request());
     assert_eq!(values(&changes, "Sortition-Variants"), ["hero=control"], "the origin alone is told");
@@ -119,9 +120,9 @@ fn validators_tell_variants_and_revisions_apart() {
     let plan = hero(json!({}));
     let next = compile(&with(shop(&[running("hero", json!({}))]), json!({"revision": "2"})));
     let [control, bold] = people(&plan);
-    for tag in ["\"a\"", "W/\"a\"", "\"\"", "\"a,b\"", "\"--st-\"", "\"é\""] {
+    for tag in ["\"a\"", "W/\"a\"", "\"\"", "\"a,b\"", "\"--st-\""] {
         let kept = scoped(&plan, &control, tag).unwrap();
-        assert!(kept.starts_with("W/\""), "{kept}: the bytes differ with the visitor");
+        assert_eq!(kept.starts_with("W/"), tag.starts_with("W/"), "{kept}: the body is the origin's");
         assert_ne!(Some(&kept), scoped(&plan, &bold, tag).as_ref());
         assert_eq!(asked(&plan, &control, &kept).as_deref(), Some(tag), "the origin's own comes back");
         assert_eq!(asked(&plan, &bold, &kept), None, "of another variant: none");
@@ -138,7 +139,7 @@ fn validators_tell_variants_and_revisions_apart() {
     for hostile in ["*", "", "\"", "W/", "a", "\"a", ",,,", "W/\"", "\"\"\""] {
         assert_eq!(asked(&plan, &control, hostile), None, "{hostile}");
     }
-    for broken in ["a", "\"a", "", "W/a", "w/\"a\""] {
+    for broken in ["a", "\"a", "", "W/a", "w/\"a\"", "\"é\"", "\"a\u{1f}b\"", "\"a\"b\""] {
         assert_eq!(scoped(&plan, &control, broken), None, "{broken}: no tag is better than one that lies");
     }
 }

@@ -203,9 +203,12 @@ proptest! {
             expose: expose.as_deref(),
             user: expose.as_deref(),
             versions: expose.as_deref(),
+            variants: expose.as_deref(),
+            assignments: etag.as_deref(),
             copy: None,
         };
-        for answer in [answer, html()] {
+        let odd = Answer { content_type: etag.as_deref(), ..html() };
+        for answer in [answer, odd, html()] {
             let reply = intent.reply(&PLAN, &answer, Some(b"secret"));
             for cookie in crate::support::values(&reply.changes, "Set-Cookie") {
                 prop_assert!(cookie.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{}", cookie);

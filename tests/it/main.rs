@@ -19,6 +19,7 @@ mod documentation;
 mod events;
 mod fact_key;
 mod hostile;
+mod http;
 mod laws;
 mod ledger;
 mod ledger_answer;

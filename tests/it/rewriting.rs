@@ -3,11 +3,13 @@
 
 use crate::support::{compile, running, shop};
 use lol_html::html_content::{ContentType, Element};
-use lol_html::{ElementContentHandlers, HtmlRewriter, Selector, Settings};
+use lol_html::{AsciiCompatibleEncoding, ElementContentHandlers, HtmlRewriter, Selector, Settings};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sortition_engine::document::{Action, RewriteStep};
+use sortition_engine::document::RewriteStep;
+use sortition_engine::execution::Charset;
+use sortition_engine::execution::rewriting::{Argument, Call, additions, calls, classes};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -52,59 +54,73 @@ fn prepared(steps: &Value) -> Vec<RewriteStep> {
     compile(&shop(&[experiment])).experiments[0].variants[1].rewrite.to_vec()
 }
 
-/// One step on one element, as `src/edge/rewrite.js` does it.
-fn act(step: &RewriteStep, element: &mut Element<'_, '_>) {
-    let value = step.value.as_deref().unwrap_or_default();
-    let name = step.name.as_deref().unwrap_or_default();
-    let kind = if step.html { ContentType::Html } else { ContentType::Text };
-    match step.action {
-        Action::SetText => element.set_inner_content(value, ContentType::Text),
-        Action::SetHtml => element.set_inner_content(value, ContentType::Html),
-        Action::Before => element.before(value, kind),
-        Action::After => element.after(value, kind),
-        Action::Prepend => element.prepend(value, kind),
-        Action::Append => element.append(value, kind),
-        Action::Replace => element.replace(value, kind),
-        Action::Remove => element.remove(),
-        Action::SetAttribute => element.set_attribute(name, value).unwrap(),
-        Action::RemoveAttribute => element.remove_attribute(name),
-        Action::AddClass | Action::RemoveClass => {
+/// A call on one element: the methods of HTMLRewriter on the engine that it is made of. What an action does is in
+/// `execution::rewriting` alone; the worker makes the same calls.
+fn act(call: &Call<'_>, element: &mut Element<'_, '_>) {
+    let text = |position: usize| match call.arguments.get(position) {
+        Some(Argument::Text(text)) => text.to_string(),
+        other => panic!("{}: {other:?} is no text", call.method),
+    };
+    let kind = || match call.arguments.get(1) {
+        Some(Argument::Content { html: true }) => ContentType::Html,
+        Some(Argument::Content { html: false }) => ContentType::Text,
+        other => panic!("{}: {other:?} says not what it is", call.method),
+    };
+    match call.method {
+        "setInnerContent" => element.set_inner_content(&text(0), kind()),
+        "before" => element.before(&text(0), kind()),
+        "after" => element.after(&text(0), kind()),
+        "prepend" => element.prepend(&text(0), kind()),
+        "append" => element.append(&text(0), kind()),
+        "replace" => element.replace(&text(0), kind()),
+        "remove" => element.remove(),
+        "setAttribute" => element.set_attribute(&text(0), &text(1)).unwrap(),
+        "removeAttribute" => element.remove_attribute(&text(0)),
+        "addClass" | "removeClass" => {
             let old = element.get_attribute("class").unwrap_or_default();
-            let mut classes: Vec<&str> = old.split_ascii_whitespace().filter(|it| *it != value).collect();
-            if step.action == Action::AddClass {
-                classes.push(value);
-            }
-            if classes.is_empty() {
-                element.remove_attribute("class");
-            } else {
-                element.set_attribute("class", &classes.join(" ")).unwrap();
+            match classes(&old, &text(0), call.method == "addClass") {
+                Some(all) => element.set_attribute("class", &all).unwrap(),
+                None => element.remove_attribute("class"),
             }
         }
+        other => panic!("{other} is no method of the rewriter's elements"),
     }
 }
 
 /// The page after the steps, given to the rewriter in these chunks.
 #[track_caller]
 fn rewritten<'a>(steps: &[RewriteStep], chunks: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let handlers: Vec<_> = steps
+    let out = called(&calls(steps, Charset::Utf8), encoding_rs::UTF_8, chunks);
+    String::from_utf8(out).unwrap()
+}
+
+/// The bytes of a page after the calls.
+#[track_caller]
+fn called<'a>(
+    calls: &[Call<'_>],
+    encoding: &'static encoding_rs::Encoding,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<u8> {
+    let handlers: Vec<_> = calls
         .iter()
-        .map(|step| {
-            let selector: Selector = step.select.parse().unwrap();
+        .map(|call| {
+            let selector: Selector = call.select.parse().unwrap();
             let handler = ElementContentHandlers::default().element(move |element: &mut Element<'_, '_>| {
-                act(step, element);
+                act(call, element);
                 Ok(())
             });
             (Cow::Owned(selector), handler)
         })
         .collect();
     let mut out = Vec::new();
-    let settings = Settings { element_content_handlers: handlers, ..Settings::new() };
+    let encoding = AsciiCompatibleEncoding::new(encoding).unwrap();
+    let settings = Settings { element_content_handlers: handlers, encoding, ..Settings::new() };
     let mut rewriter = HtmlRewriter::new(settings, |chunk: &[u8]| out.extend_from_slice(chunk));
     for chunk in chunks {
         rewriter.write(chunk).unwrap();
     }
     rewriter.end().unwrap();
-    String::from_utf8(out).unwrap()
+    out
 }
 
 #[track_caller]
@@ -197,6 +213,111 @@ fn every_step_does_the_same_wherever_a_page_is_cut() {
             let (left, right) = page.as_bytes().split_at(at);
             assert_same(&rewritten(&steps, [left, right]), &expected, &format!("{action}, cut at {at}"));
         }
+    }
+}
+
+/// What each step puts into a page, and what a browser makes of it there.
+const INSERTED: &str = "é „ñ“ 雪 𝄞 & <b>";
+
+/// A page whose charset the header does not say is written in any of these. What is put into it means the same in all of
+/// them, and not a byte of the rest changes. It used to be inserted as UTF-8.
+#[test]
+fn what_is_inserted_is_right_in_every_charset() {
+    let page =
+        "<html><head><title>Café</title></head><body><h2 class='größe b' title=x>x</h2><p id=p>Größe</p></body></html>";
+    let steps = prepared(&json!([
+        {"select": "h2", "do": "set_text", "value": INSERTED},
+        {"select": "h2", "do": "set_attribute", "name": "title", "value": "„ñ“"},
+        {"select": "h2", "do": "add_class", "value": "c"},
+        {"select": "#p", "do": "append", "value": "<i>雪</i>", "html": true},
+    ]));
+    let calls = calls(&steps, Charset::Ascii);
+    for call in &calls {
+        assert!(serde_json::to_string(call).unwrap().is_ascii(), "{call:?}");
+    }
+    for encoding in [encoding_rs::UTF_8, encoding_rs::WINDOWS_1252, encoding_rs::ISO_8859_15, encoding_rs::GB18030] {
+        let (bytes, ..) = encoding.encode(page);
+        for length in [1, 7, 1024] {
+            let out = called(&calls, encoding_rs::WINDOWS_1252, bytes.chunks(length));
+            let (text, _, malformed) = encoding.decode(&out);
+            assert!(!malformed, "{}", encoding.name());
+            let expected = "<html><head><title>Café</title></head><body><h2 class=\"größe b c\" title=\"&#x201e;&#xf1;&#x201c;\">\
+                            &#xe9; &#x201e;&#xf1;&#x201c; &#x96ea; &#x1d11e; &amp; &lt;b&gt;</h2><p id=p>Größe<i>&#x96ea;</i></p></body></html>";
+            assert_same(&text, expected, encoding.name());
+        }
+    }
+    // multi-byte trails that are letters and brackets of ASCII
+    let (bytes, ..) = encoding_rs::SHIFT_JIS.encode("<p class=\"表 ソ\">表示ソ能</p><p id=p>予</p>");
+    let steps = prepared(
+        &json!([{"select": "#p", "do": "set_text", "value": "雪"}, {"select": "p", "do": "add_class", "value": "c"}]),
+    );
+    let out = called(&self::calls(&steps, Charset::Ascii), encoding_rs::WINDOWS_1252, bytes.chunks(3));
+    let (text, _, malformed) = encoding_rs::SHIFT_JIS.decode(&out);
+    assert!(!malformed);
+    assert_same(&text, "<p class=\"表 ソ c\">表示ソ能</p><p id=p class=\"c\">&#x96ea;</p>", "Shift_JIS");
+}
+
+/// Where references mean nothing, in scripts and style sheets, the language's own escapes stand for what is not ASCII.
+#[test]
+fn scripts_and_style_sheets_have_their_own_escapes() {
+    let html = |select: &str, value: &str| {
+        // why: as `check` lets them through where `seo.allow` does
+        let step = json!({"select": select, "do": "append", "value": value, "html": true});
+        let steps: [RewriteStep; 1] = [serde_json::from_value(step).unwrap()];
+        match &calls(&steps, Charset::Ascii)[0].arguments[0] {
+            Argument::Text(text) => text.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for (select, value, expected) in [
+        ("body", "é<script a='é'>'é𝄞'</script>é", "&#xe9;<script a='&#xe9;'>'\\u00e9\\ud834\\udd1e'</script>&#xe9;"),
+        ("body", "<STYLE>é::after{}</STYLE>é", "<STYLE>\\e9 ::after{}</STYLE>&#xe9;"),
+        ("body", "<script>'<b>é'</script>", "<script>'<b>\\u00e9'</script>"),
+        ("body", "<i title='é'>é</i><!-- é -->", "<i title='&#xe9;'>&#xe9;</i><!-- &#xe9; -->"),
+        ("script#data", "var a = 'é'", "var a = '\\u00e9'"),
+        ("head > style", "/*é*/", "/*\\e9 */"),
+        ("scripture", "é", "&#xe9;"),
+    ] {
+        assert_eq!(html(select, value), expected, "{select} {value}");
+    }
+}
+
+/// The decision for the page's scripts and the bar of a preview, on a page of any charset.
+#[test]
+fn what_a_visit_adds_is_escaped_where_it_stands() {
+    let json = "{\"a\":\"</script>&quot;é\u{2028}\"}";
+    for (charset, e) in [(Charset::Utf8, "é"), (Charset::Ascii, "\\u00e9")] {
+        let script = additions(Some((json, true)), None, charset);
+        let page = called(&script, encoding_rs::UTF_8, [&b"<html><head></head></html>"[..]]);
+        let page = String::from_utf8(page).unwrap();
+        let expected = format!(
+            "<html><head><script type=\"application/json\" id=\"sortition\">{{\"a\":\"\\u003c/script\\u003e\\u0026quot;{e}\\u2028\"}}</script></head></html>"
+        );
+        assert_same(&page, &expected, "script");
+        let attribute = additions(Some((json, false)), Some("<i>· é</i>"), charset);
+        let page = called(&attribute, encoding_rs::UTF_8, [&b"<html><body></body></html>"[..]]);
+        let page = String::from_utf8(page).unwrap();
+        let u2028 = if charset == Charset::Utf8 { "\u{2028}" } else { "\\u2028" };
+        let expected = format!(
+            "<html data-sortition=\"{{&quot;a&quot;:&quot;</script>&amp;quot;{e}{u2028}&quot;}}\"><body><i>&#xb7; &#xe9;</i></body></html>"
+        );
+        assert_same(&page, &expected, "attribute and bar");
+    }
+}
+
+/// Classes are apart at white space of ASCII and nowhere else: a no-break space is part of one.
+#[test]
+fn classes_are_those_of_html() {
+    for (old, class, adds, expected) in [
+        ("a b", "c", true, Some("a b c")),
+        ("a\tb\n c", "b", true, Some("a c b")),
+        ("", "c", true, Some("c")),
+        ("a b a", "a", false, Some("b")),
+        ("a", "a", false, None),
+        ("", "a", false, None),
+        ("a\u{a0}b c", "c", false, Some("a\u{a0}b")),
+    ] {
+        assert_eq!(classes(old, class, adds).as_deref(), expected, "{old:?} {class} {adds}");
     }
 }
 

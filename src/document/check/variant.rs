@@ -2,21 +2,39 @@
 
 use super::http::{Destination, has_control, is_header_value, is_token};
 use super::step;
-use crate::document::{Experiment, OriginChange, Problem, Variant};
+use crate::document::{Experiment, OriginChange, Problem, Protected, Variant};
 use std::collections::BTreeMap;
 
-/// Headers of the answer that the worker itself sets or that the connection owns.
-const OWNED: [&str; 10] = [
+/// Headers of the answer that the worker itself sets, or that belong to the connection or to the body.
+const OWNED: [&str; 16] = [
     "set-cookie",
     "content-length",
+    "content-range",
     "content-encoding",
+    "content-md5",
+    "content-digest",
+    "repr-digest",
+    "digest",
     "transfer-encoding",
     "etag",
+    "last-modified",
     "connection",
     "keep-alive",
     "te",
     "trailer",
     "upgrade",
+];
+
+/// Headers that say who may keep the answer, how long, and for whom.
+const CACHING: [&str; 8] = [
+    "cache-control",
+    "cdn-cache-control",
+    "cloudflare-cdn-cache-control",
+    "surrogate-control",
+    "expires",
+    "age",
+    "pragma",
+    "vary",
 ];
 
 /// The longest `timeout_ms`: a shopper has left by then.
@@ -46,13 +64,13 @@ pub(super) fn check(experiment: &Experiment, at: &str, problems: &mut Vec<Proble
         } else {
             first.insert(&variant.id, index);
         }
-        one(variant, &at, problems);
+        one(variant, &experiment.seo.allow, &at, problems);
         step::check(experiment, variant, &at, problems);
     }
 }
 
 #[inline(never)]
-fn one(variant: &Variant, at: &str, problems: &mut Vec<Problem>) {
+fn one(variant: &Variant, allowed: &[Protected], at: &str, problems: &mut Vec<Problem>) {
     if let Some(redirect) = &variant.redirect {
         if !matches!(redirect.status, 302 | 307) {
             problems.push(Problem::error(
@@ -79,6 +97,14 @@ fn one(variant: &Variant, at: &str, problems: &mut Vec<Problem>) {
             format!("{name:?} is not a header's name: use letters, digits and hyphens")
         } else if OWNED.contains(&lower.as_str()) || lower.starts_with("sortition-") {
             format!("`{name}` is set by the worker or the connection: remove it")
+        } else if CACHING.contains(&lower.as_str()) {
+            format!(
+                "`{name}` would undo what the worker says of caches, which keeps visitors apart: remove it, and set it at the origin for everybody"
+            )
+        } else if let words @ [word, ..] = Protected::of_header(name)
+            && !words.iter().any(|word| allowed.contains(word))
+        {
+            format!("search engines read `{name}`: remove it, or name {:?} in `seo.allow`", word.word())
         } else if !is_header_value(value) {
             format!(
                 "{value:?} cannot be a header's value: use visible ASCII characters, without blanks at its ends or line breaks"

@@ -1,5 +1,6 @@
 //! What works, and what somebody should look at.
 
+mod links;
 mod moment;
 mod reading;
 mod surface;
@@ -34,6 +35,7 @@ pub(super) fn check(document: &Document, now: Timestamp, problems: &mut Vec<Prob
         effects(document, experiment, &mut report);
         names(experiment, &mut report);
         destinations(document, experiment, &mut report);
+        links::check(experiment, &mut report);
         moment::check(document, experiment, &mut report);
         reading::check(document, experiment, now, &mut report);
         worth::check(document, experiment, &mut report);
@@ -92,6 +94,16 @@ fn destinations(document: &Document, experiment: &Experiment, report: &mut impl 
     for (index, variant) in experiment.variants.iter().enumerate() {
         let to = variant.redirect.as_ref().and_then(|redirect| Destination::parse(&redirect.to).ok());
         let Some(host) = to.and_then(|to| to.host) else { continue };
+        let is_one = |host: &String| !host.contains('*');
+        let leads_away = document.redirect_hosts.iter().any(|known| known.eq_ignore_ascii_case(&host));
+        if leads_away && !experiment.hosts.iter().any(is_one) && !experiment.pages.is_empty() {
+            report(
+                "hosts",
+                format!(
+                    "it redirects to {host} and names no host of its own, so that page cannot name its original for search engines: list the host of its pages"
+                ),
+            );
+        }
         let known = document.redirect_hosts.iter().chain(&experiment.hosts);
         if !known.into_iter().any(|known| known.eq_ignore_ascii_case(&host)) {
             report(

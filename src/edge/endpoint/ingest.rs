@@ -1,17 +1,18 @@
 //! `POST events`, `POST conversions`, `POST webhooks/shopify`: what outsiders report.
 
 use super::{problem, problems};
-use crate::arrive::{Arrival, PreviewRequest, arrive, user_of};
+use crate::arrive::{Arrival, PreviewRequest};
 use crate::edge::isolate::{self, Loaded};
+use crate::edge::secret::secret;
 use crate::edge::source::Incoming;
-use crate::edge::visit::entropy;
+use crate::edge::visit::{entropy, recognised};
 use crate::events::limit::{Counts, Keys};
 use crate::events::reception::{self, MAX_BODY, Page};
 use crate::events::{Channel, Event, page_view, shopify, signature};
 use crate::execution::Intent;
 use crate::facts::{Request as Facts, Source};
 use crate::url::Url;
-use crate::visitor::cookies;
+use crate::visitor::{Consented, cookies};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -81,23 +82,26 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     // why: what is decided, and what is kept of the view, is about the page that sent this
     let page_url = referrer.as_deref().map(Url::split).filter(|page| page.host == Url::split(&url).host);
     let facts = Facts::new("GET", page_url.unwrap_or_else(|| Url::split(&url)), &source, &loaded.crawlers);
-    let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
     let claimed = reception::claimed(&drafts, plan);
     let live: Vec<usize> =
         claimed.into_iter().filter(|&it| plan.experiments.get(it).is_some_and(|e| e.is_live(now))).collect();
     let sender = Anyone(incoming);
     let sender = Facts::new("GET", facts.url, &sender, &loaded.crawlers);
-    let arrival = arrive(plan, &live, &sender, secret.as_deref(), entropy);
+    let arrival = recognised(plan, &live, &sender, now);
     match &arrival {
         // why: a person without consent is not recorded, and did nothing wrong
-        Arrival::Crawler | Arrival::NoConsent(_) => return accepted(0),
+        Arrival::Crawler | Arrival::NoConsent => return accepted(0),
+        Arrival::Person(visitor) if visitor.consent != Consented::All => return accepted(0),
         Arrival::Person(visitor) if !visitor.returning => {
             let name = &plan.visitor.cookie;
             return problem(400, "Bad request", &format!("cookie {name}: it is missing or is no visitor id"));
         }
         Arrival::Person(_) => {}
     }
-    let user = user_of(plan, &facts);
+    let user = match &arrival {
+        Arrival::Person(visitor) => visitor.user.clone(),
+        _ => None,
+    };
     let intent = Intent::new(plan, &live, &facts, arrival, PreviewRequest::None, now);
     let mut view = page_view(plan, &intent, &facts);
     // why: the referrer of this request is the page itself
@@ -124,13 +128,12 @@ pub(super) async fn from_server(request: &Request, env: &Env) -> Result<Response
     let Some(body) = read(request, MAX_BODY).await? else { return too_large(MAX_BODY) };
     let now = now();
     let seconds = now.div_euclid(1000);
-    let Ok(secret) = env.secret("INGEST_SECRET").map(|secret| secret.to_string()) else {
-        return unauthorized("INGEST_SECRET is not set on this worker");
+    let Some(secret) = secret(env, "INGEST_SECRET") else {
+        return unauthorized("INGEST_SECRET is not set on this worker, or empty");
     };
     let header = request.headers().get("sortition-signature")?.unwrap_or_default();
     let tag = match signature::verify(&header, &body, secret.as_bytes(), seconds) {
-        Ok(tag) if !secret.is_empty() => tag,
-        Ok(_) => return unauthorized("INGEST_SECRET is empty"),
+        Ok(tag) => tag,
         Err(reason) => return unauthorized(reason),
     };
     let drafts = match reception::read(&body, Channel::Server, now) {
@@ -151,11 +154,11 @@ pub(super) async fn from_server(request: &Request, env: &Env) -> Result<Response
 /// What Shopify reports, with its signature.
 pub(super) async fn from_shopify(request: &Request, env: &Env) -> Result<Response> {
     let Some(body) = read(request, shopify::MAX_BODY).await? else { return too_large(shopify::MAX_BODY) };
-    let Ok(secret) = env.secret("SHOPIFY_WEBHOOK_SECRET").map(|secret| secret.to_string()) else {
-        return unauthorized("SHOPIFY_WEBHOOK_SECRET is not set on this worker");
+    let Some(secret) = secret(env, "SHOPIFY_WEBHOOK_SECRET") else {
+        return unauthorized("SHOPIFY_WEBHOOK_SECRET is not set on this worker, or empty");
     };
     let tag = request.headers().get("x-shopify-hmac-sha256")?.unwrap_or_default();
-    if secret.is_empty() || !shopify::is_genuine(&tag, &body, secret.as_bytes()) {
+    if !shopify::is_genuine(&tag, &body, secret.as_bytes()) {
         return unauthorized("X-Shopify-Hmac-SHA256 is not the body's");
     }
     let Some(loaded): Option<Rc<Loaded>> = isolate::loaded() else { return unconfigured() };

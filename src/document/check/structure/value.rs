@@ -49,7 +49,11 @@ pub(super) fn words(schema: &Value) -> Option<Vec<&str>> {
 pub(super) fn one_of(value: &Value, words: &[&str]) -> Result<(), String> {
     let list = || words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
     let Some(text) = value.as_str() else { return Err(format!("{}: use one of {}", found(value), list())) };
-    if words.contains(&text) {
+    // why: words with capitals are names of headers, which have no case
+    let is_same = |word: &&str| {
+        *word == text || (word.bytes().any(|byte| byte.is_ascii_uppercase()) && *word.to_ascii_lowercase() == *text)
+    };
+    if words.iter().any(is_same) {
         return Ok(());
     }
     Err(match nearest(text, words.iter().copied()) {

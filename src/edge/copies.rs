@@ -1,0 +1,70 @@
+//! Shared copies: what `execution::shared` says, for cache.js to carry out.
+
+use super::isolate;
+use crate::execution::shared::{CopyHead, Next, is_known};
+use wasm_bindgen::prelude::*;
+
+/// Whether to look for a copy at all. `now` in milliseconds since 1970, here and below.
+#[wasm_bindgen]
+pub fn copy_wanted(key: &str, now: f64) -> bool {
+    isolate::with(|isolate| isolate.copies.wanted(key, now)).unwrap_or(false)
+}
+
+/// What to do about a copy that was found, or about none (`made` is then no number): `hit`, `stale`, `refresh` with its
+/// age in seconds, `fetch`, `wait` with how many milliseconds, `bypass`.
+#[wasm_bindgen]
+pub fn copy_found(key: &str, made: f64, fresh: u32, looks: u32, now: f64) -> String {
+    let copy = made.is_finite().then_some((made, fresh));
+    match isolate::with(|isolate| isolate.copies.found(key, copy, looks, now)) {
+        Some(Next::Hit { age }) => format!("hit {age}"),
+        Some(Next::Stale { age }) => format!("stale {age}"),
+        Some(Next::Refresh { age }) => format!("refresh {age}"),
+        Some(Next::Fetch) => "fetch".to_owned(),
+        Some(Next::Wait { milliseconds }) => format!("wait {milliseconds}"),
+        Some(Next::Bypass) | None => "bypass".to_owned(),
+    }
+}
+
+/// For how many seconds an answer is everybody's, and how many more it may be shown while another is fetched; `None` where
+/// it is not. `particular`: it has something that is for one visitor alone.
+// why: each is a header of the answer, and an object in their place would be as many calls across the boundary
+#[allow(clippy::too_many_arguments)]
+#[wasm_bindgen]
+pub fn copy_answered(
+    key: &str,
+    status: u16,
+    cache_control: Option<String>,
+    vary: Option<String>,
+    age: Option<String>,
+    particular: bool,
+    refresh: bool,
+    now: f64,
+) -> Option<Vec<u32>> {
+    let head = CopyHead {
+        status,
+        cache_control: cache_control.as_deref(),
+        vary: vary.as_deref(),
+        age: age.as_deref(),
+        is_particular: particular,
+    };
+    let lifetime = isolate::with(|isolate| isolate.copies.answered(key, &head, refresh, now)).flatten()?;
+    Some(vec![lifetime.fresh, lifetime.stale])
+}
+
+/// Nobody fetches the copy any more.
+#[wasm_bindgen]
+pub fn copy_settled(key: &str) {
+    isolate::with(|isolate| isolate.copies.settled(key));
+}
+
+/// There is no cache to keep copies in.
+#[wasm_bindgen]
+pub fn copy_forgo(key: &str, now: f64) {
+    isolate::with(|isolate| isolate.copies.forgo(key, now));
+}
+
+/// Whether the client has the page already.
+#[wasm_bindgen]
+pub fn copy_is_known(etag: Option<String>, if_none_match: Option<String>) -> bool {
+    is_known(etag.as_deref(), if_none_match.as_deref())
+}
