@@ -29,7 +29,6 @@ mod origin_health;
 mod pages;
 mod person;
 mod readout;
-mod readout_pages;
 mod reports;
 mod rewriting;
 mod schema;
