@@ -74,7 +74,7 @@ impl Source for Sent {
 /// From the URL to what the answer's headers become, as the worker goes through it.
 fn whole_request(plan: &Plan, crawlers: &Crawlers, url: &str) -> usize {
     let request = Request::new("GET", Url::split(url), &Sent, crawlers);
-    let visit = Visit::begin(plan, &request, World { now: NOW, secret: None, exposed: None }, || [7; 16]);
+    let visit = Visit::begin(plan, &request, World { now: NOW, ..World::default() }, || [7; 16]);
     let answer = Answer { status: 200, content_type: Some("text/html"), ..Answer::default() };
     visit.for_origin().len() + visit.finish(&answer).changes.len()
 }

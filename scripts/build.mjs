@@ -26,7 +26,21 @@ const QUICK = process.env.SORTITION_QUICK === "1";
 
 const SOURCES = [
   "scripts/build.mjs",
-  ...["entry", "config", "decode", "cache", "rewrite", "request", "readout", "ship", "post", "body", "client"].map(
+  ...[
+    "entry",
+    "config",
+    "decode",
+    "cache",
+    "rewrite",
+    "request",
+    "people",
+    "person",
+    "readout",
+    "ship",
+    "post",
+    "body",
+    "client",
+  ].map(
     (name) => `src/edge/${name}.js`,
   ),
 ];

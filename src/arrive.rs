@@ -1,27 +1,40 @@
 //! Request → who sent it. The one place that knows which header means what about a visitor.
 
-use crate::document::{Consent, Preview};
+use crate::document::{Consent, ConsentMode, Preview};
 use crate::facts::{Request, Source};
 use crate::plan::{Experiment, Plan};
 use crate::visitor::assignments::{self, Assignments, Bearer, IdProof};
 use crate::visitor::cookies;
 use crate::visitor::handover::Handover;
 use crate::visitor::preview::{self, Token};
-use crate::visitor::{SESSION_COOKIE, VISITOR_COOKIE, Visitor, VisitorId, foreign, is_foreign};
+use crate::visitor::token::{self, UserProof};
+use crate::visitor::{Consented, SESSION_COOKIE, VISITOR_COOKIE, Visitor, VisitorId, foreign, is_foreign};
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
 pub enum Arrival {
     /// A crawler.
     Crawler,
-    /// A person who has not consented; the names of our cookies that are to be deleted.
-    NoConsent(Vec<String>),
+    /// A person who has not consented. Cookies that they still have rest.
+    NoConsent,
     /// A person.
     Person(Box<Visitor>),
 }
 
-/// The longest user id of a shop that is taken, in bytes.
-const MAX_USER: usize = 128;
+/// What ids are checked with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Proof<'a> {
+    /// `SORTITION_SECRET`.
+    pub secret: Option<&'a [u8]>,
+    /// `INGEST_SECRET`.
+    pub ingest: Option<&'a [u8]>,
+    /// `USER_JWT_SECRET`.
+    pub token: Option<&'a [u8]>,
+    /// Whether the signature of the user's token holds, where the runtime was asked.
+    pub token_holds: Option<bool>,
+    /// The time, in milliseconds since 1970.
+    pub now: i64,
+}
 
 /// Recognises who sent a request, for the live experiments of its page. `entropy` gives 16 random bytes, and is only
 /// asked for an id that the request did not bring along.
@@ -29,23 +42,29 @@ pub fn arrive<S: Source>(
     plan: &Plan,
     on_page: &[usize],
     request: &Request<'_, S>,
-    secret: Option<&[u8]>,
+    proof: Proof<'_>,
     mut entropy: impl FnMut() -> [u8; 16],
 ) -> Arrival {
     if is_crawler(request) {
         return Arrival::Crawler;
     }
-    if plan.consent.as_ref().is_some_and(|consent| !has_consented(consent, request)) {
-        // why: the cookies rest, and what was assigned comes back with the consent
-        return Arrival::NoConsent(Vec::new());
-    }
-    let handover = handed_over(request, secret);
+    let is_essential = |index: &usize| plan.experiments.get(*index).is_some_and(|e| e.essential);
+    let consent = match &plan.consent {
+        Some(consent) if !has_consented(consent, request) => match consent.mode {
+            ConsentMode::Hold => Consented::Waits,
+            ConsentMode::Strict if on_page.iter().any(is_essential) => Consented::OnlyEssential,
+            // why: the cookies rest, and what was assigned comes back with the consent
+            ConsentMode::Strict => return Arrival::NoConsent,
+        },
+        _ => Consented::All,
+    };
+    let handover = handed_over(request, proof.secret);
     let brought = match &handover {
         Some(handover) => handover.returning.then(|| (handover.visitor.clone(), IdProof::Unsigned)),
-        None => brought_id(plan, request, secret),
+        None => brought_id(plan, request, proof.secret),
     };
     let returning = brought.is_some();
-    let (id, proof) = brought.unwrap_or_else(|| match &handover {
+    let (id, id_proof) = brought.unwrap_or_else(|| match &handover {
         Some(handover) => (handover.visitor.clone(), IdProof::New),
         None => (VisitorId::from_random(entropy()), IdProof::New),
     });
@@ -60,12 +79,16 @@ pub fn arrive<S: Source>(
             (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
         });
     // why: not only experiments of users need to know; conditions may ask for `user_id`, and events carry it
-    let user = user_of(plan, request);
+    let (user, unproven) = match user_of(plan, request, proof) {
+        UserProof::User(user) => (Some(user), None),
+        UserProof::IfSigned(token) => (None, Some(token)),
+        UserProof::Nobody => (None, None),
+    };
     let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, |value| {
-        let key = secret.map(assignments::tag_key);
-        Assignments::read(value, plan, Bearer { visitor: id.as_str(), id: proof, key: key.as_ref() })
+        let key = proof.secret.map(assignments::tag_key);
+        Assignments::read(value, plan, Bearer { visitor: id.as_str(), id: id_proof, key: key.as_ref() })
     });
-    Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments, handover }))
+    Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments, handover, consent, unproven }))
 }
 
 /// What another Sortition worker before this one says of the visitor. Whoever has not its secret says nothing.
@@ -154,12 +177,30 @@ fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&
     }
 }
 
-/// The shop's user id of a person who is logged in, by the header or cookie that the document names for it.
-pub fn user_of<S: Source>(plan: &Plan, request: &Request<'_, S>) -> Option<String> {
-    let header = plan.visitor.user_header.as_deref().and_then(|name| request.header(&name.to_ascii_lowercase()));
-    let cookie = || plan.visitor.user_cookie.as_deref().and_then(|name| request.cookie(name)).map(str::to_owned);
-    // why: an e-mail address is no opaque key, and must not reach an event
-    header.or_else(cookie).filter(|user| !user.is_empty() && user.len() <= MAX_USER && !user.contains('@'))
+/// The shop's user id of a person who is logged in, by the token, header or cookie that the document names for it.
+pub fn user_of<S: Source>(plan: &Plan, request: &Request<'_, S>, proof: Proof<'_>) -> UserProof {
+    let settings = &plan.visitor;
+    let header = |name: &str| request.header(&name.to_ascii_lowercase());
+    if let Some(token) = &settings.user_jwt {
+        let of_header = token.header.as_deref().and_then(header);
+        let of_cookie = || token.cookie.as_deref().and_then(|name| request.cookie(name)).map(str::to_owned);
+        let Some(text) = of_header.or_else(of_cookie) else { return UserProof::Nobody };
+        return match (UserProof::read(&text, token, proof.token, proof.now), proof.token_holds) {
+            (UserProof::IfSigned(token), Some(true)) => UserProof::User(token.user),
+            (UserProof::IfSigned(_), Some(false)) => UserProof::Nobody,
+            (read, _) => read,
+        };
+    }
+    let of_header = settings.user_header.as_deref().and_then(header);
+    let of_cookie = || settings.user_cookie.as_deref().and_then(|name| request.cookie(name)).map(str::to_owned);
+    let Some(text) = of_header.or_else(of_cookie) else { return UserProof::Nobody };
+    let user = if settings.user_signed {
+        // why: without the key nothing can be checked, and whoever cannot be checked is nobody
+        proof.ingest.and_then(|key| token::signed_user(&text, key))
+    } else {
+        token::user(&text)
+    };
+    user.map_or(UserProof::Nobody, |user| UserProof::User(user.to_owned()))
 }
 
 /// Whether the browser only prepares for a visit that may never happen: prefetch and prerender.

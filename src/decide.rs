@@ -161,6 +161,8 @@ pub enum Asker<'a> {
     Crawler(&'a str),
     /// A person who has not consented.
     NoConsent,
+    /// A person who has not consented, to whom only what is essential happens.
+    Essential(Person<'a>),
     /// A person.
     Person(Person<'a>),
 }
@@ -207,7 +209,7 @@ pub fn decide(
     now: i64,
 ) -> Vec<Decision> {
     let viewer = match &asker {
-        Asker::Person(person) => person.viewer(),
+        Asker::Person(person) | Asker::Essential(person) => person.viewer(),
         _ => Viewer::default(),
     };
     let engine = Engine { plan, facts, asker, viewer, now, required: RefCell::default() };
@@ -249,7 +251,9 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
             return (Reason::Killed, Some(0));
         }
         let preview = match &self.asker {
-            Asker::Person(person) => person.preview.iter().find(|(experiment, _)| *experiment == index),
+            Asker::Person(person) | Asker::Essential(person) => {
+                person.preview.iter().find(|(experiment, _)| *experiment == index)
+            }
             _ => None,
         };
         let previewed = preview.is_some() && matches!(self.state(e), Some(Reason::Draft | Reason::Scheduled));
@@ -259,7 +263,8 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
         let person = match &self.asker {
             Asker::Crawler(page) => return (Reason::Crawler, Some(self.crawler_variant(e, page))),
             Asker::NoConsent => return (Reason::NoConsent, Some(0)),
-            Asker::Person(person) => person,
+            Asker::Essential(_) if !e.essential => return (Reason::NoConsent, Some(0)),
+            Asker::Essential(person) | Asker::Person(person) => person,
         };
         if let Some((_, variant)) = preview {
             return (Reason::Forced, Some(*variant));

@@ -28,7 +28,7 @@ pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
 pub use media_type::Charset;
 pub use reply::{Answer, NotRewritten, Reply, unfinished};
-pub use sticky::assigned;
+pub use sticky::{Besides, ExposedTo, assigned};
 
 /// One change to a list of headers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -73,6 +73,12 @@ pub fn merge(kept: &str, shown: &str) -> String {
     write(all)
 }
 
+/// The name of the object that keeps a user's assignments.
+#[must_use]
+pub fn object_name(project: &str, user: &str) -> String {
+    [project, "/", user].concat()
+}
+
 /// Whether a user's devices are to be joined: there are experiments of users, somebody is logged in, and this browser
 /// was not answered yet.
 #[must_use]
@@ -123,9 +129,19 @@ fn find(plan: &Plan, key: u32, code: u32) -> Option<(usize, &Experiment)> {
     })
 }
 
+/// Notes what came of asking for a user's assignments, and takes them over where there are any. `None`: no answer came in
+/// time.
+pub fn join(plan: &Plan, assignments: &mut Assignments, viewer: Viewer, answer: Option<&str>, now: i64) {
+    let Some(user) = viewer.user else { return };
+    if let Some(answer) = answer {
+        take_over(plan, assignments, viewer, answer, now);
+    }
+    assignments.note_join(user, answer.is_some());
+}
+
 /// Takes an object's answer over: what this browser has not shown its user. Where that would bring them into a second
 /// experiment of a layer, the browser stays with the one it has.
-pub fn take_over(plan: &Plan, assignments: &mut Assignments, viewer: Viewer, answer: &str, now: i64) {
+fn take_over(plan: &Plan, assignments: &mut Assignments, viewer: Viewer, answer: &str, now: i64) {
     let Some(user) = viewer.user else { return };
     for Shown { key, code, .. } in parse(answer) {
         let Some((index, e)) = find(plan, key, code) else { continue };

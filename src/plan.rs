@@ -69,6 +69,8 @@ pub struct Plan {
     pub redirect_hosts: Vec<Box<str>>,
     /// The units that no experiment touches.
     pub holdout: Gate,
+    /// By what the holdout is measured; none: there is no holdout.
+    pub measured_holdout: Option<MeasuredHoldout>,
     /// The experiments of each layer.
     pub layers: Vec<Vec<usize>>,
     /// Whether some experiment assigns users.
@@ -121,6 +123,24 @@ pub struct LayerPart {
     pub layer: usize,
     /// The units that no experiment of the layer touches.
     pub holdout: Option<Gate>,
+}
+
+/// The reserved experiment by which a holdout is measured, as the assignment cookie keeps it.
+#[derive(Clone, Copy, Debug)]
+pub struct MeasuredHoldout {
+    /// What stands for it.
+    pub assignment_key: u32,
+    /// What stands for its groups: held out, and not.
+    pub codes: [u32; 2],
+    /// Visitors of a holdout bucket below this, and not below the holdout's own bound, are those that it is compared with.
+    pub compared_below: u16,
+}
+
+impl MeasuredHoldout {
+    /// Its id.
+    pub const ID: &str = "_holdout";
+    /// The names of its groups, in the order of the codes.
+    pub const GROUPS: [&str; 2] = ["held_out", "not_held_out"];
 }
 
 /// An experiment, compiled.
@@ -182,6 +202,8 @@ pub struct Experiment {
     pub overrides: Vec<(Condition<FactKey>, usize)>,
     /// Whether a unit keeps its variant.
     pub sticky: bool,
+    /// Whether it runs without consent.
+    pub essential: bool,
     /// How often the treatment is shown.
     pub display: Display,
     /// What counts as having met the variant.

@@ -60,7 +60,7 @@ pub fn replay(script: &str) -> Result<String, String> {
         let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
         let request = Request::new(&recorded.method, Url::split(&recorded.url), recorded, &crawlers);
         let way = lane(Some(plan), &recorded.method, &request.url, recorded.now);
-        let world = World { now: recorded.now, secret: None, exposed: None };
+        let world = World { now: recorded.now, ..World::default() };
         let mut visit = Visit::begin(plan, &request, world, || [7; 16]);
         let page = Answer { status: 200, content_type: Some("text/html"), etag: Some("\"e\""), ..Answer::default() };
         let finish = encode_finish(&visit.finish(&page), 0, "");

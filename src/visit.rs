@@ -20,32 +20,75 @@ mod kind;
 mod lane;
 mod outcome;
 
-pub use codec::{encode_finish, encode_outcome, is_header_value};
+pub use codec::{encode_finish, encode_outcome, encode_question, is_header_value};
 pub use kind::RequestKind;
 pub use lane::{ENDPOINTS, Lane, is_reserved, lane};
-pub use outcome::{Finish, Forward, Outcome, OwnAnswer, Rewriting, SharedCopy, VariantOrigin, Watched};
+pub use outcome::{Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOrigin, Watched};
 
-use crate::arrive::{Arrival, PreviewRequest, arrive, preview};
-use crate::decide::{Asker, Decision, Evidence, Reason, decide};
+use crate::arrive::{Arrival, PreviewRequest, Proof, arrive, preview};
+use crate::decide::{Asker, Decision, Evidence, Person, Reason, decide};
 use crate::document::{Bridge, Preview};
 use crate::events::{Shared, Written, page_view, versions};
 use crate::execution::breaker::Breakers;
 use crate::execution::once::Exposed;
-use crate::execution::{Answer, Charset, Early, HeaderChange, Intent, VARIANTS, rewriting};
+use crate::execution::{Answer, Besides, Charset, Early, HeaderChange, Intent, VARIANTS, rewriting};
 use crate::facts::{Facts, Identity, Request, Source};
+use crate::person;
 use crate::plan::Plan;
+use crate::visitor::assignments::{Assignments, mark_of};
 use crate::visitor::preview as preview_token;
+use crate::visitor::token::{self, Unverified};
+use crate::visitor::{Consented, Viewer, Visitor};
 use std::ops::Deref;
 
+/// The circuit of the objects that keep what users were assigned.
+pub const PEOPLE: &str = "PEOPLE";
+
 /// What a visit needs of the world beside the request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct World<'a> {
     /// The time, in milliseconds since 1970.
     pub now: i64,
-    /// What signs cookies and previews; an empty secret is none.
+    /// What signs cookies and previews: `SORTITION_SECRET`; an empty secret is none.
     pub secret: Option<&'a [u8]>,
+    /// What signs users: `INGEST_SECRET`.
+    pub ingest_secret: Option<&'a [u8]>,
+    /// What signs users' tokens: `USER_JWT_SECRET`.
+    pub token_secret: Option<&'a [u8]>,
+    /// Whether the signature of the user's token holds, where the runtime was asked.
+    pub token_holds: Option<bool>,
+    /// What came of asking for the user's assignments on other devices.
+    pub joined: Joined<'a>,
     /// What the isolate exposed today.
     pub exposed: Option<&'a Exposed>,
+}
+
+/// What came of asking for a user's assignments on other devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Joined<'a> {
+    /// There is nobody to ask.
+    #[default]
+    Never,
+    /// It was not asked yet.
+    NotYet,
+    /// No answer came in time.
+    Late,
+    /// The answer.
+    Answer(&'a str),
+}
+
+impl<'a> World<'a> {
+    /// What ids are checked with.
+    #[must_use]
+    pub fn proof(&self) -> Proof<'a> {
+        Proof {
+            secret: self.secret,
+            ingest: self.ingest_secret,
+            token: self.token_secret,
+            token_holds: self.token_holds,
+            now: self.now,
+        }
+    }
 }
 
 /// Response headers that an origin sends for us alone, in lower case.
@@ -102,6 +145,8 @@ pub struct Visit<P> {
     /// The page view as JSON, where the answer might expose.
     page_view: String,
     secret: Option<Vec<u8>>,
+    /// What has to be asked before this visit can be decided; it begins once more then.
+    question: Option<Question>,
 }
 
 impl<P: Deref<Target = Plan>> Visit<P> {
@@ -114,9 +159,14 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     ) -> Self {
         let World { now, exposed, .. } = world;
         let secret = world.secret.filter(|secret| !secret.is_empty());
+        let world = World { secret, ..world };
         let kind = RequestKind::of(request);
         let mut on_page = on_page(&plan, request, kind);
-        let arrival = arrive(&plan, &on_page, request, secret, entropy);
+        let mut arrival = arrive(&plan, &on_page, request, world.proof(), entropy);
+        let question = match &mut arrival {
+            Arrival::Person(visitor) => question(&plan, visitor, world),
+            _ => None,
+        };
         let preview = match arrival {
             Arrival::Crawler => PreviewRequest::None,
             _ => preview(&plan, request, secret, now),
@@ -140,6 +190,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             secret: secret.map(<[u8]>::to_vec),
             intent,
             plan,
+            question,
         }
     }
 
@@ -167,6 +218,12 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         self.intent
     }
 
+    /// The user's token of which it has to be asked whether it is signed.
+    #[must_use]
+    pub fn unproven(&self) -> Option<&Unverified> {
+        self.intent.visitor()?.unproven.as_ref().filter(|_| self.question.is_some())
+    }
+
     /// The answer that needs no origin, if there is one.
     #[must_use]
     pub fn early(&self) -> Option<&Early> {
@@ -175,6 +232,12 @@ impl<P: Deref<Target = Plan>> Visit<P> {
 
     /// What to do next. `breakers` know which variant origins keep failing; `now` in milliseconds since 1970.
     pub fn next(&mut self, breakers: &mut Breakers, now: f64) -> Outcome<'_> {
+        match self.question.take() {
+            Some(question @ Question::Verify { .. }) => return Outcome::Ask(question),
+            // why: an object that does not answer is not waited for by everybody
+            Some(question) if breakers.admits(PEOPLE, now) => return Outcome::Ask(question),
+            _ => {}
+        }
         if self.early.is_none()
             && let Some(origin) = self.intent.elsewhere(&self.plan)
         {
@@ -188,7 +251,8 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             self.withdraw(origin.experiment);
         }
         if let Some(early) = &self.early {
-            let events = self.exposures(&early.exposed, None);
+            let mut events = self.exposures(&early.exposed, None);
+            self.push_besides(&mut events, &early.besides, None);
             return Outcome::Answer(OwnAnswer { status: early.status, events, changes: &early.changes });
         }
         let forward = Forward { changes: &self.for_origin };
@@ -247,7 +311,48 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             additions: if reply.rewrite { self.additions(reply.charset) } else { String::new() },
             watched,
         });
-        Finish { exposed: reply.exposed, rewriting, not_rewritten: reply.not_rewritten, changes: reply.changes }
+        let (exposed, besides, changes) = (reply.exposed, reply.besides, reply.changes);
+        let (not_rewritten, shown_to_user) = (reply.not_rewritten, reply.shown_to_user);
+        Finish { exposed, besides, rewriting, not_rewritten, changes, shown_to_user }
+    }
+
+    /// The exposures that go with an answer.
+    #[must_use]
+    pub fn exposures_of(&self, finish: &Finish, told: Option<&str>) -> Written {
+        let mut written = self.exposures(&finish.exposed, told);
+        self.push_besides(&mut written, &finish.besides, told);
+        written
+    }
+
+    fn push_besides(&self, written: &mut Written, besides: &[Besides], told: Option<&str>) {
+        if !besides.is_empty() {
+            let shared = Shared { view: &self.page_view, versions: &versions::to_json(told) };
+            written.push_besides(&self.intent, &self.plan, besides, shared);
+        }
+    }
+
+    /// What to ask where the origin says which user the visitor is, and this browser was not answered yet; the answer, or
+    /// that none came in time, goes to [`Visit::join`] before [`Visit::finish`].
+    #[must_use]
+    pub fn question_of(&self, user: &str, breakers: &mut Breakers, now: f64) -> Option<Question> {
+        let visitor = self.intent.visitor().filter(|it| it.user.is_none() && it.consent == Consented::All)?;
+        let user = token::user(user)?;
+        let viewer = Viewer { user: Some(mark_of(user)), ..Viewer::default() };
+        let question = join_question(&self.plan, &visitor.assignments, user, viewer, self.intent.now)?;
+        breakers.admits(PEOPLE, now).then_some(question)
+    }
+
+    /// Takes in what came of [`Visit::question_of`]; `None`: no answer came in time.
+    pub fn join(&mut self, user: &str, answer: Option<&str>) {
+        self.intent.join(&self.plan, user, answer);
+    }
+
+    /// The object that keeps the user's assignments, and what this answer shows for the first time, if anything does.
+    #[must_use]
+    pub fn news_of_user(&self, finish: Option<&Finish>) -> Option<(String, String)> {
+        let shown = finish.map(|it| &it.shown_to_user).or(self.early.as_ref().map(|it| &it.shown_to_user))?;
+        let user = self.intent.visitor()?.user.as_deref().filter(|_| !shown.is_empty())?;
+        Some((person::object_name(&self.plan.project, user), shown.clone()))
     }
 
     /// The calls that put the bridge and a preview's bar into the page, as JSON; empty where there are none.
@@ -296,6 +401,19 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         Written::exposures(&self.intent, &self.plan, positions, shared)
     }
 
+    /// What would be decided for somebody of the same ids and facts who has no past: what is kept, and what for.
+    #[must_use]
+    pub fn decisions_anew<S: Source>(&self, request: &Request<'_, S>) -> Vec<Decision> {
+        let Some(visitor) = self.intent.visitor() else { return Vec::new() };
+        let on_page: Vec<usize> = self.intent.decisions.iter().map(|decision| decision.experiment).collect();
+        let (user, session) = (visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()));
+        let identity = Identity { visitor: visitor.id.as_str(), user, returning: visitor.returning };
+        let nothing = Assignments::default();
+        let person = Person { visitor: visitor.id.as_str(), user, session, assignments: &nothing, preview: &[] };
+        let facts = Facts { request, identity };
+        decide(&self.plan, &on_page, &facts, Asker::Person(person), self.intent.now)
+    }
+
     /// A decision for every experiment of the document, also for those that are not on the page or do not act: what
     /// people ask who want to know why.
     #[must_use]
@@ -314,4 +432,32 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             .map(|index| known().find(|decision| decision.experiment == index).copied().unwrap_or(not_here(index)))
             .collect()
     }
+}
+
+/// What has to be asked before it can be decided for a person; what was answered already is taken in.
+fn question(plan: &Plan, visitor: &mut Visitor, world: World<'_>) -> Option<Question> {
+    if let (Some(token), None) = (&visitor.unproven, world.token_holds) {
+        let settings = plan.visitor.user_jwt.as_ref()?;
+        let key = settings.key.as_ref().and_then(|key| serde_json::to_string(key).ok()).unwrap_or_default();
+        let (signed, signature) = (token.signed.clone(), token.signature.clone());
+        return Some(Question::Verify { alg: settings.alg, key, signed, signature, expires_at: token.expires_at });
+    }
+    let user = visitor.user.as_deref().filter(|_| visitor.consent == Consented::All)?;
+    let viewer = Viewer { user: Some(mark_of(user)), ..Viewer::default() };
+    let answer = match world.joined {
+        Joined::Never => return None,
+        Joined::NotYet => return join_question(plan, &visitor.assignments, user, viewer, world.now),
+        Joined::Late => None,
+        Joined::Answer(answer) => Some(answer),
+    };
+    person::join(plan, &mut visitor.assignments, viewer, answer, world.now);
+    visitor.assignments.outdate();
+    None
+}
+
+fn join_question(plan: &Plan, assignments: &Assignments, user: &str, viewer: Viewer, now: i64) -> Option<Question> {
+    person::is_due(plan, assignments, viewer).then(|| Question::Join {
+        object: person::object_name(&plan.project, user),
+        shown: person::shown(plan, assignments, viewer, now),
+    })
 }

@@ -18,6 +18,7 @@ pub use kept::{Kept, Viewer};
 use crate::document::{CookieForm, VisitorSettings};
 use assignments::Assignments;
 use handover::Handover;
+use token::Unverified;
 
 /// The name of the visitor cookie, where the document gives it none.
 pub const VISITOR_COOKIE: &str = "sortition_id";
@@ -40,6 +41,22 @@ pub struct Visitor {
     pub assignments: Assignments,
     /// What another Sortition worker before this one says of them.
     pub handover: Option<Handover>,
+    /// What they consented to.
+    pub consent: Consented,
+    /// A token that names a user, of which only the runtime can tell whether it is signed.
+    pub unproven: Option<Unverified>,
+}
+
+/// What a person consented to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consented {
+    /// To all of it, or nobody asks.
+    #[default]
+    All,
+    /// To nothing yet: they are assigned and keep their variant, and exposures wait.
+    Waits,
+    /// To nothing: only what is essential runs, and nothing is recorded.
+    OnlyEssential,
 }
 
 /// Whether the visitor cookie is another tool's, in a form that we do not write.

@@ -6,7 +6,7 @@ mod tree;
 use super::address::normal_url;
 use super::request::{Given, RequestArguments};
 use super::{Failure, Report, input};
-use crate::decide::Decision;
+use crate::decide::{Decision, Reason};
 use crate::execution::{Answer, Intent};
 use crate::facts::Request;
 use crate::plan::{Kill, Plan};
@@ -51,6 +51,8 @@ struct Explained<'a> {
     visit: Visit<&'a Plan>,
     /// One for each experiment of the document.
     decisions: Vec<Decision>,
+    /// What would be decided for the same person without a past.
+    anew: Vec<Decision>,
     now: i64,
 }
 
@@ -101,15 +103,22 @@ fn explain<'a>(
         entropy_failed = getrandom::fill(&mut bytes).err().or(entropy_failed.take());
         bytes
     };
-    let visit = Visit::begin(plan, request, World { now, secret, exposed: None }, entropy);
+    let visit = Visit::begin(plan, request, World { now, secret, ..World::default() }, entropy);
     if let Some(error) = entropy_failed {
         return Err(Failure::Outside(format!("the system gives no random numbers: {error}; name a --visitor")));
     }
     let decisions = visit.every_decision(request);
-    Ok(Explained { plan, request, lane, visit, decisions, now })
+    let anew = visit.decisions_anew(request);
+    Ok(Explained { plan, request, lane, visit, decisions, anew, now })
 }
 
 impl Explained<'_> {
+    /// What would be decided for an experiment of which the person keeps a variant, had they none.
+    fn anew(&self, decision: &Decision) -> Option<&Decision> {
+        let kept = decision.reason == Reason::Sticky;
+        self.anew.iter().find(|anew| kept && anew.experiment == decision.experiment)
+    }
+
     /// What was decided, and for whom.
     fn intent(&self) -> &Intent {
         self.visit.intent()

@@ -6,6 +6,8 @@
 
 const here = document.currentScript?.src;
 const ENDPOINT = new URL("/_sortition/events", here || location.href).href;
+// Which cookie holds the visitor id, and whether it has a tag behind it: the worker that serves this script says so.
+const [COOKIE, SIGNED] = "%visitor-cookie%,".replace(/^%.*%/, "sortition_id").split(",");
 const WAITING = "sortition_waiting";
 const MOST_WAITING = 50;
 
@@ -65,13 +67,18 @@ function flush() {
   events.forEach(send);
 }
 
+/** The visitor id as events and the record have it, where a cookie holds one: without its tag. */
+function idOf(pair) {
+  const [name, value] = [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
+  const id = SIGNED ? value.slice(0, value.lastIndexOf(".")) : value;
+  return name === COOKIE && /^[\w.~-]{8,128}$/.test(id) ? id : undefined;
+}
+
 const sortition = {
   variant: (experiment) => own(bridge.variants, experiment),
   payload: (experiment) => own(bridge.payload, experiment),
   get visitorId() {
-    const name = bridge.cookie || "sortition_id";
-    const pair = document.cookie.split("; ").find((it) => it.startsWith(`${name}=`));
-    return pair?.slice(name.length + 1);
+    return document.cookie.split("; ").map(idOf).find(Boolean);
   },
   trackExposure({ experiment_id, variant = sortition.variant(experiment_id) }) {
     const key = `${experiment_id}=${variant}`;

@@ -35,7 +35,9 @@ export function load(env, url) {
 async function taken(env, url, usable) {
   // why: after every wait the instance may be another one; see `revive` in entry.js
   core.generation();
-  core.configure(env.SORTITION_SECRET, QUEUES.some((name) => env[name]), Date.now());
+  const secrets = [env.SORTITION_SECRET, env.INGEST_SECRET, env.USER_JWT_SECRET];
+  const hasQueue = QUEUES.some((name) => env[name]);
+  core.configure(...secrets, hasQueue, Boolean(env.PEOPLE), Date.now());
   const reading = read(env.CONFIG);
   const early = await Promise.race([reading, pause(COPY_AFTER_MS)]);
   core.generation();

@@ -1,8 +1,9 @@
 //! What KV said, handed over by `config.js`, which reads it.
 
-use super::isolate;
+use super::isolate::{self, UserSecrets};
 use super::source::forget;
 use crate::configuration::{BUDGET_MS, Value, Values};
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 /// The plan's age at which it is refreshed, where `CONFIG_TTL_SECONDS` says nothing.
@@ -19,12 +20,22 @@ pub fn budget_ms() -> f64 {
 
 /// Takes note that KV is being asked, and of what the bindings are. `now` in milliseconds since 1970.
 #[wasm_bindgen]
-pub fn configure(secret: Option<String>, has_queue: bool, now: f64) {
+pub fn configure(
+    secret: Option<String>,
+    ingest: Option<String>,
+    token: Option<String>,
+    has_queue: bool,
+    has_people: bool,
+    now: f64,
+) {
     isolate::with(|isolate| {
         isolate.config.begin(now);
         // why: an empty secret is none, or anybody could sign with it
-        isolate.secret = secret.filter(|secret| !secret.is_empty()).map(String::into_bytes);
+        let some = |secret: Option<String>| secret.filter(|secret| !secret.is_empty()).map(String::into_bytes);
+        isolate.secret = some(secret);
+        isolate.user_secrets = Rc::new(UserSecrets { ingest: some(ingest), token: some(token) });
         isolate.has_queue = has_queue;
+        isolate.has_people = has_people;
     });
 }
 

@@ -20,6 +20,10 @@ export function decode(text) {
       };
     case "shared_copy":
       return { kind: "shared_copy", variants: fields[1], changes: changesOf(fields, 2) };
+    case "ask":
+      return fields[1] === "verify"
+        ? { kind: "ask", what: "verify", alg: fields[2], key: fields[3], signed: fields[4], signature: fields[5] }
+        : { kind: "ask", what: "join", object: fields[2], shown: fields[3] };
     case "answer":
       return {
         kind: "answer",

@@ -5,6 +5,7 @@ import * as core from "sortition-core";
 import { sharedCopy } from "./cache.js";
 import { load } from "./config.js";
 import { decode } from "./decode.js";
+import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
 import { freeze, guard, isReadout, readout } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
@@ -33,6 +34,8 @@ const UNFINISHED = attempt("asking what is not to be kept", () => decode(core.un
   { operation: "set", name: "cache-control", value: "private, no-store" },
 ]);
 
+export { Person } from "./person.js";
+
 export default {
   fetch(request, env, ctx) {
     // why: each is made anew whenever it is asked for
@@ -49,6 +52,7 @@ export default {
   async scheduled(_controller, env, ctx) {
     ctx.waitUntil(recover(env));
     ctx.waitUntil(guarded(env));
+    ctx.waitUntil(forget(env).catch((error) => report("forgetting users", error)));
   },
 };
 
@@ -113,6 +117,10 @@ async function page(request, env, ctx, method, url) {
   try {
     visit = core.begin(request, seen.headers, method, url, Date.now());
     outcome = visit && decode(visit.next(Date.now()));
+    if (outcome?.kind === "ask") {
+      const again = (...answers) => core.begin(request, seen.headers, method, url, Date.now(), ...answers);
+      ({ visit, outcome } = await answered(visit, outcome, again, env, ctx));
+    }
   } catch (error) {
     report("deciding", error);
   }
@@ -123,6 +131,7 @@ async function page(request, env, ctx, method, url) {
   // why: a WebSocket's answer cannot be made anew
   if (response.webSocket || response.status === 101) return response;
   try {
+    if (env.PEOPLE && response.headers.has("sortition-user")) await joinByOrigin(visit, response, env, ctx);
     revive();
     return finish(visit, response, env, ctx, how);
   } catch (error) {
@@ -143,6 +152,46 @@ function unfinished(response) {
   } catch (error) {
     return unreachable(error);
   }
+}
+
+// A user's token, then their devices: nothing else is asked first.
+const MOST_QUESTIONS = 2;
+
+/** The visit and its outcome, once what has to be asked first is answered. */
+async function answered(visit, outcome, again, env, ctx) {
+  let holds;
+  let joined;
+  for (let asked = 0; outcome?.kind === "ask" && asked < MOST_QUESTIONS; asked++) {
+    visit.free();
+    if (outcome.what === "verify") holds = await isSigned(outcome, env);
+    else joined = await join(outcome, env, ctx);
+    revive();
+    visit = again(holds, joined);
+    outcome = visit && decode(visit.next(Date.now()));
+  }
+  return { visit, outcome };
+}
+
+/** Joins the devices of a user of whom the origin says that this visitor is. */
+async function joinByOrigin(visit, response, env, ctx) {
+  try {
+    const user = response.headers.get("sortition-user");
+    revive();
+    const question = visit.question_of(user, Date.now());
+    if (!question) return;
+    const answer = await join(decode(question), env, ctx);
+    revive();
+    visit.join(user, answer);
+  } catch (error) {
+    report("joining a user's devices", error);
+  }
+}
+
+/** Tells the object of a user what an answer showed for the first time. */
+function tellUser(visit, env, ctx) {
+  if (!env.PEOPLE) return;
+  const news = attempt("telling a user's object", () => visit.news(), undefined);
+  if (news) tell(news, env, ctx);
 }
 
 /** The answer that an outcome asks for, and how the shared copy was come by where it is from one. */
@@ -171,6 +220,7 @@ async function fromSharedCopy({ variants, changes }, request, env, ctx) {
 
 /** An answer that needs no origin: a redirect, or the start of a preview. */
 function ownAnswer(visit, { status, visits, changes }, env, ctx) {
+  tellUser(visit, env, ctx);
   visit.free();
   const answer = new Response(null, { status });
   change(answer.headers, changes);
@@ -201,6 +251,7 @@ function finish(visit, response, env, ctx, copy) {
     if (visits) post(visits, env, ctx);
   };
   const transform = rewriting && rewriter(rewriting, visit, met);
+  tellUser(visit, env, ctx);
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later
   visit.free();
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw

@@ -11,6 +11,7 @@ use crate::execution::breaker::Breakers;
 use crate::execution::once::Exposed;
 use crate::execution::shared::Copies;
 use crate::plan::MissingSecret;
+use crate::visitor::token::Verified;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -21,6 +22,12 @@ pub(super) struct Isolate {
     pub(super) config: Configuration,
     /// The signing secret.
     pub(super) secret: Option<Vec<u8>>,
+    /// What users are checked with.
+    pub(super) user_secrets: Rc<UserSecrets>,
+    /// The tokens of users that were found to be signed.
+    pub(super) tokens: Verified,
+    /// Whether there are objects that keep what users were assigned.
+    pub(super) has_people: bool,
     /// Whether there is a queue for events.
     pub(super) has_queue: bool,
     /// Random bytes for ids that are yet to be made, each taken once.
@@ -47,6 +54,15 @@ pub(super) struct Isolate {
     pub(super) identified: Told,
     /// The signatures of servers' requests that it accepted.
     pub(super) signatures: Used,
+}
+
+/// What users are checked with; a secret that is empty is none.
+#[derive(Default)]
+pub(super) struct UserSecrets {
+    /// `INGEST_SECRET`.
+    pub(super) ingest: Option<Vec<u8>>,
+    /// `USER_JWT_SECRET`.
+    pub(super) token: Option<Vec<u8>>,
 }
 
 /// What an isolate served.

@@ -2,16 +2,17 @@
 
 use super::isolate::{self, Loaded};
 use super::source::Incoming;
-use crate::arrive::{Arrival, arrive, handed_over};
+use crate::arrive::{Arrival, Proof, arrive, handed_over};
 use crate::decide::Decision;
 use crate::events::health::Answered;
 use crate::events::{Event, Written, identity};
 use crate::execution::{self, Answer, Charset, NotRewritten, rewriting};
-use crate::facts::Request;
+use crate::facts::{Request, Source};
 use crate::plan::Plan;
 use crate::url::Url;
-use crate::visit::{self, Forward, Lane, Outcome, World};
-use crate::visitor::VisitorId;
+use crate::visit::{self, Forward, Joined, Lane, Outcome, World};
+use crate::visitor::token::Unverified;
+use crate::visitor::{Consented, VisitorId};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -69,28 +70,96 @@ pub fn header_names() -> String {
 pub struct Visit {
     loaded: Rc<Loaded>,
     visit: visit::Visit<Rc<Plan>>,
+    /// The object of the user, and what it is to hear.
+    news: Option<(String, String)>,
 }
 
-/// Decides for a request; `None` where nothing applies after all: it is no page view. `present` says which headers it has, by the bits of
+/// What stands before the answer of a user's object; without it none came in time.
+const ANSWER: char = '=';
+
+/// Decides for a request; `None` where nothing applies after all: it is no page view. `present` says which headers it has,
+/// by the bits of
 /// `teach_names`.
+///
+/// Where the visit's outcome was a question, it begins once more: with whether a token's signature `holds`, and with what
+/// the user's object answered (`joined`: `=` and the answer, or `late`).
 #[wasm_bindgen]
-pub fn begin(request: &JsValue, present: u32, method: &str, url: &str, now: f64) -> Option<Visit> {
+pub fn begin(
+    request: &JsValue,
+    present: u32,
+    method: &str,
+    url: &str,
+    now: f64,
+    holds: Option<bool>,
+    joined: Option<String>,
+) -> Option<Visit> {
     #[cfg(feature = "chaos")]
     chaos(url, "begin");
     let loaded = isolate::loaded()?;
     let source = Incoming::new(request, present);
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
-    let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
-    let exposed = isolate::with(|isolate| core::mem::take(&mut isolate.exposed)).unwrap_or_default();
-    let world = World { now: millis(now), secret: secret.as_deref(), exposed: Some(&exposed) };
-    let visit = visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
+    let (secret, users, has_people, exposed) = isolate::with(|isolate| {
+        let exposed = core::mem::take(&mut isolate.exposed);
+        (isolate.secret.clone(), Rc::clone(&isolate.user_secrets), isolate.has_people, exposed)
+    })?;
+    let joined = match joined.as_deref() {
+        _ if !has_people => Joined::Never,
+        None => Joined::NotYet,
+        Some(answer) => answer.strip_prefix(ANSWER).map_or(Joined::Late, Joined::Answer),
+    };
+    let world = World {
+        now: millis(now),
+        secret: secret.as_deref(),
+        ingest_secret: users.ingest.as_deref(),
+        token_secret: users.token.as_deref(),
+        token_holds: None,
+        joined,
+        exposed: Some(&exposed),
+    };
+    let mut visit = visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
+    let unproven = visit.as_ref().and_then(visit::Visit::unproven);
+    if let Some(token_holds) = unproven.and_then(|token| token_holds(token, holds, millis(now))) {
+        let world = World { token_holds: Some(token_holds), ..world };
+        visit = visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
+    }
     isolate::with(|isolate| isolate.exposed = exposed);
     let visit = visit?;
     isolate::with(|isolate| match visit.intent().arrival {
         Arrival::Crawler => isolate.counts.crawlers += 1,
         _ => isolate.counts.visits += 1,
     });
-    Some(Visit { loaded, visit })
+    Some(Visit { loaded, visit, news: None })
+}
+
+/// Whether a token's signature holds: as somebody just found out, or as it is known; `None`: it has to be looked at.
+fn token_holds(token: &Unverified, found: Option<bool>, now: i64) -> Option<bool> {
+    isolate::with(|isolate| {
+        if isolate.tokens.knows(token, now) {
+            return Some(true);
+        }
+        if found == Some(true) {
+            isolate.tokens.remember(token);
+        }
+        found
+    })
+    .flatten()
+}
+
+/// Who sent a request, by what the isolate knows: nothing is asked of anybody.
+pub(super) fn recognised<S: Source>(plan: &Plan, on_page: &[usize], request: &Request<'_, S>, now: i64) -> Arrival {
+    let known = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)));
+    let (secret, users) = known.unwrap_or_default();
+    let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
+    let proof = Proof { secret, ingest, token, token_holds: None, now };
+    let arrival = arrive(plan, on_page, request, proof, entropy);
+    let holds = match &arrival {
+        Arrival::Person(visitor) => visitor.unproven.as_ref().and_then(|token| token_holds(token, None, now)),
+        _ => None,
+    };
+    if holds.is_some() {
+        return arrive(plan, on_page, request, Proof { token_holds: holds, ..proof }, entropy);
+    }
+    arrival
 }
 
 #[wasm_bindgen]
@@ -103,9 +172,29 @@ impl Visit {
                 Outcome::Answer(answer) => isolate::page_visits(isolate, &answer.events, millis(now)),
                 _ => None,
             };
-            visit::encode_outcome(&outcome, &told.unwrap_or_default())
+            let text = visit::encode_outcome(&outcome, &told.unwrap_or_default());
+            if isolate.has_people {
+                self.news = self.visit.news_of_user(None);
+            }
+            text
         })
         .unwrap_or_default()
+    }
+
+    /// What to ask where the origin says which user the visitor is, as [`visit::encode_question`] writes it.
+    pub fn question_of(&self, user: &str, now: f64) -> Option<String> {
+        let question = isolate::with(|isolate| self.visit.question_of(user, &mut isolate.breakers, now)).flatten();
+        question.map(|question| visit::encode_question(&question))
+    }
+
+    /// Takes in what came of that: `=` and the answer, or `late`.
+    pub fn join(&mut self, user: &str, answer: &str) {
+        self.visit.join(user, answer.strip_prefix(ANSWER));
+    }
+
+    /// What the user's object is to hear: its name, a line break, and what this answer showed for the first time.
+    pub fn news(&self) -> Option<String> {
+        self.news.as_ref().map(|(object, shown)| [object, "\n", shown].concat())
     }
 
     /// Takes note that the variant origin answered.
@@ -125,7 +214,7 @@ impl Visit {
     // why: each is a header of the answer, and an object in their place would be as many calls across the boundary
     #[allow(clippy::too_many_arguments)]
     pub fn finish(
-        &self,
+        &mut self,
         status: u16,
         content_type: Option<String>,
         content_encoding: Option<String>,
@@ -158,8 +247,12 @@ impl Visit {
             self.count(&self.visit.intent().served(), status, millis(now));
         }
         let finish = self.visit.finish(&answer);
-        let mut events = self.visit.exposures(&finish.exposed, answer.versions);
+        let mut events = self.visit.exposures_of(&finish, answer.versions);
+        if isolate::with(|isolate| isolate.has_people).unwrap_or(false) {
+            self.news = self.visit.news_of_user(Some(&finish));
+        }
         if let (Some(user), Some(visitor)) = (&user, self.visit.intent().visitor())
+            && visitor.consent == Consented::All
             && let Some(event) = identified(&self.loaded, &visitor.id, user, millis(now))
         {
             events.push(&event);
@@ -245,14 +338,25 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
     let loaded = isolate::loaded()?;
     let source = Incoming::unseen(request);
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
-    let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
-    match arrive(&loaded.plan, &[], &request, secret.as_deref(), entropy) {
-        Arrival::Person(visitor) if visitor.returning => {
+    match recognised(&loaded.plan, &[], &request, millis(now)) {
+        Arrival::Person(visitor) if visitor.returning && visitor.consent == Consented::All => {
             let event = identified(&loaded, &visitor.id, user, millis(now))?;
             isolate::page_message(&Written::events(&[event]), millis(now))
         }
         _ => None,
     }
+}
+
+/// Notes whether the object of a user answered in time.
+#[wasm_bindgen]
+pub fn person_answered(in_time: bool, now: f64) {
+    isolate::with(|isolate| isolate.breakers.settle(visit::PEOPLE, in_time, now));
+}
+
+/// What the object of a user keeps, after a device said what it has shown; see [`crate::person::merge`].
+#[wasm_bindgen]
+pub fn person_merge(kept: &str, shown: &str) -> String {
+    crate::person::merge(kept, shown)
 }
 
 /// Takes down what the rewriter's steps met so far, as JSON for `/health`, and how many visits were told of.

@@ -2,12 +2,12 @@
 
 use super::json::Object;
 use super::{Event, Exposure, PageView, What, personal};
-use crate::decide::Decision;
+use crate::decide::{Decision, Reason};
 use crate::document::{Timestamp, UnitKind};
-use crate::execution::Intent;
+use crate::execution::{Besides, ExposedTo, Intent};
 use crate::facts::{Request, Source};
 use crate::hash;
-use crate::plan::Plan;
+use crate::plan::{MeasuredHoldout, Plan};
 use std::collections::BTreeMap;
 
 /// What is kept of a request.
@@ -111,20 +111,32 @@ impl<'a> Met<'a> {
         })
     }
 
-    /// The holdout of an intent's visitor: held out of every experiment, or of those that are compared with them.
-    pub(super) fn holdout(intent: &'a Intent, held_out: bool) -> Option<Self> {
+    /// An exposure beside those of the page's decisions. One that waited for consent is told with the view of this page, for
+    /// that of the page on which it was met was kept nowhere.
+    pub(super) fn besides(intent: &'a Intent, plan: &'a Plan, besides: &Besides) -> Option<Self> {
         let visitor = intent.visitor()?;
+        let (experiment, iteration, variant) = match besides.to {
+            ExposedTo::Variant(experiment, variant) => {
+                let e = plan.experiments.get(experiment)?;
+                (&*e.id, e.iteration, &*e.variants.get(variant)?.id)
+            }
+            ExposedTo::Holdout(group) => (HOLDOUT, 1, *MeasuredHoldout::GROUPS.get(group)?),
+        };
         Some(Self {
-            experiment: HOLDOUT,
-            iteration: 1,
-            variant: if held_out { "held_out" } else { "not_held_out" },
-            unit: UnitKind::Visitor,
-            unit_id: visitor.id.as_str(),
-            reason: "split",
+            experiment,
+            iteration,
+            variant,
+            unit: besides.unit,
+            unit_id: match besides.unit {
+                UnitKind::Visitor => visitor.id.as_str(),
+                UnitKind::User => visitor.user.as_deref()?,
+                UnitKind::Session => visitor.session.as_ref().map(|(id, _)| id.as_str())?,
+            },
+            reason: Reason::Split.as_str(),
             anonymous_id: Some(visitor.id.as_str()),
             user_id: visitor.user.as_deref(),
             at: intent.now,
-            exposed_at: intent.now,
+            exposed_at: besides.at,
             fallback: false,
         })
     }
@@ -182,7 +194,11 @@ impl<'a> Met<'a> {
             object.text("session_id", session);
         }
         object.text("reason", self.reason);
-        object.text("exposed_at", &at);
+        if self.exposed_at == self.at {
+            object.text("exposed_at", &at);
+        } else {
+            object.text("exposed_at", &Timestamp::from_millis(self.exposed_at).to_string());
+        }
         object.json("request", shared.view);
         object.json("versions", shared.versions);
         if self.fallback {
@@ -193,7 +209,7 @@ impl<'a> Met<'a> {
 }
 
 /// The experiment that units of the holdout and those that are compared with them are exposed to.
-pub const HOLDOUT: &str = "_holdout";
+pub const HOLDOUT: &str = MeasuredHoldout::ID;
 
 /// The exposure of one decision; `None` where it assigned nothing.
 #[must_use]

@@ -4,7 +4,7 @@ use super::exposure::{Met, Shared};
 use super::health::OriginHealth;
 use super::json::Object;
 use super::{Event, MAX_EVENTS, Served, What};
-use crate::execution::Intent;
+use crate::execution::{Besides, Intent};
 use crate::plan::Plan;
 
 /// The events of one request as JSON texts. Those that do not fit one message are told as several visits.
@@ -39,9 +39,9 @@ impl Written {
         written
     }
 
-    /// Adds the exposure of an intent's visitor to the holdout: held out, or compared with those who are.
-    pub fn push_holdout(&mut self, intent: &Intent, plan: &Plan, held_out: bool, shared: Shared<'_>) {
-        if let Some(met) = Met::holdout(intent, held_out) {
+    /// Adds exposures beside those of the page's decisions.
+    pub fn push_besides(&mut self, intent: &Intent, plan: &Plan, besides: &[Besides], shared: Shared<'_>) {
+        for met in besides.iter().filter_map(|one| Met::besides(intent, plan, one)) {
             self.add(|text| met.write(plan, shared, text));
             self.exposures += 1;
         }

@@ -1,7 +1,7 @@
 //! Answers that need no origin: a redirect to a variant's page, and the link that starts or ends a preview.
 
 use super::caching::{self, Storage};
-use super::{Answer, HeaderChange, Intent};
+use super::{Answer, Besides, HeaderChange, Intent};
 use crate::arrive::PreviewRequest;
 use crate::plan::Plan;
 use crate::url::Url;
@@ -9,7 +9,7 @@ use crate::visitor::cookies::Jar;
 use crate::visitor::preview;
 
 /// An answer of our own, without a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Early {
     /// The status.
     pub status: u16,
@@ -17,6 +17,10 @@ pub struct Early {
     pub changes: Vec<HeaderChange>,
     /// The decisions that the visitor was exposed to by it, by position among the intent's.
     pub exposed: Vec<usize>,
+    /// Exposures beside those.
+    pub besides: Vec<Besides>,
+    /// What it shows the user for the first time, as [`crate::person::merge`] takes it.
+    pub shown_to_user: String,
 }
 
 impl Intent {
@@ -41,13 +45,14 @@ impl Intent {
                 HeaderChange::Append("Set-Cookie", cookie),
             ];
             caching::last_word(&mut changes, Storage::Never);
-            return Some(Early { status: 302, changes, exposed: Vec::new() });
+            return Some(Early { status: 302, changes, ..Early::default() });
         }
         let (status, location) = self.redirect(plan)?;
         let answer = Answer { status, ..Answer::default() };
         let reply = self.reply_stored(plan, &answer, secret, Storage::Never);
         let mut changes = reply.changes;
         changes.push(HeaderChange::Set("Location", location));
-        Some(Early { status, changes, exposed: reply.exposed })
+        let (besides, shown_to_user) = (reply.besides, reply.shown_to_user);
+        Some(Early { status, changes, exposed: reply.exposed, besides, shown_to_user })
     }
 }

@@ -6,9 +6,10 @@ use crate::decide::{Asker, Decision, Person, Reason, decide};
 use crate::document::{Bridge, Display, Status};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::hash;
+use crate::person;
 use crate::plan::{Plan, Variant};
-use crate::visitor::Visitor;
-use crate::visitor::assignments::Assignments;
+use crate::visitor::assignments::{Assignments, mark_of};
+use crate::visitor::{Consented, Viewer, Visitor};
 
 /// What to do for one request.
 #[derive(Debug)]
@@ -76,7 +77,10 @@ impl Intent {
                 page = [request.url.host_name(), request.url.path].concat();
                 (nobody, Asker::Crawler(&page))
             }
-            Arrival::NoConsent(_) => (nobody, Asker::NoConsent),
+            Arrival::NoConsent => (nobody, Asker::NoConsent),
+            Arrival::Person(visitor) if visitor.consent == Consented::OnlyEssential => {
+                (identity(visitor), Asker::Essential(person(visitor, &chosen)))
+            }
             Arrival::Person(visitor) => (identity(visitor), Asker::Person(person(visitor, &chosen))),
         };
         let decisions = decide(plan, on_page, &Facts { request, identity }, asker, now);
@@ -196,8 +200,20 @@ impl Intent {
     #[must_use]
     pub fn may_expose(&self, plan: &Plan) -> bool {
         let Some(visitor) = self.visitor().filter(|_| !self.prefetch && !self.is_preview()) else { return false };
+        if visitor.consent != Consented::All {
+            return false;
+        }
         let is_first = |it| sticky::is_first(plan, &self.assignments, it, visitor, self.now);
         self.decisions.iter().any(is_first)
+            || sticky::has_waiting(&self.assignments)
+            || sticky::holdout_group(plan, &self.assignments, visitor).is_some()
+    }
+
+    /// Takes in which user the visitor is, by the origin's word, with what they were assigned on other devices;
+    /// `answer`: none came in time.
+    pub fn join(&mut self, plan: &Plan, user: &str, answer: Option<&str>) {
+        let viewer = Viewer { user: Some(mark_of(user)), ..self.visitor().map(sticky::viewer).unwrap_or_default() };
+        person::join(plan, &mut self.assignments, viewer, answer, self.now);
     }
 
     /// The decision as the page's scripts are told it, as JSON text: `{"variants":{…},"payload":{…}}`.

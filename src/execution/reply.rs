@@ -2,16 +2,18 @@
 
 use super::caching::{self, Storage};
 use super::media_type::{self, Charset};
-use super::{EXPOSE, HeaderChange, Intent, USER, VARIANTS, VERSIONS, VISITOR, chain, sticky};
-use crate::arrive::{Arrival, PreviewRequest};
+use super::{Besides, EXPOSE, ExposedTo, HeaderChange, Intent, USER, VARIANTS, VERSIONS, VISITOR, chain, sticky};
+use crate::arrive::PreviewRequest;
 use crate::cut;
-use crate::document::Expose;
+use crate::decide::Reason;
+use crate::document::{Expose, Kind, UnitKind};
+use crate::person;
 use crate::plan::{Experiment, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies::Jar;
 use crate::visitor::handover::{self, joined};
-use crate::visitor::{SESSION_COOKIE, Visitor, own_cookie, preview};
+use crate::visitor::{Consented, SESSION_COOKIE, Visitor, own_cookie, preview};
 
 /// The head of the origin's answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +61,10 @@ pub struct Reply {
     pub exposed: Vec<usize>,
     /// The decisions that are exposed when an element of theirs is met, by position.
     pub watched: Vec<usize>,
+    /// Exposures beside those.
+    pub besides: Vec<Besides>,
+    /// What this answer shows the user for the first time, as [`crate::person::merge`] takes it.
+    pub shown_to_user: String,
 }
 
 /// Why a page cannot be rewritten. Then nobody is exposed to what a rewrite would have shown, in any variant.
@@ -131,7 +137,17 @@ impl Intent {
         if let Some(visitor) = self.visitor().filter(|_| self.depends_on_visitor) {
             let mut assignments = self.assignments.clone();
             chain::join_assignments(plan, answer, visitor, secret, &mut assignments);
+            let looks = !self.prefetch && !self.is_preview() && &*self.method != "HEAD";
+            if looks && visitor.consent == Consented::All {
+                // why: before the page's own, of which some may have waited
+                reply.besides = sticky::released(plan, &mut assignments, visitor, self.now);
+            }
             self.expose(plan, answer, rewritable, visitor, &mut assignments, &mut reply);
+            self.expose_to_holdout(plan, answer, visitor, &mut assignments, &mut reply);
+            if visitor.user.is_some() && plan.has_users && visitor.consent == Consented::All {
+                let viewer = sticky::viewer(visitor);
+                reply.shown_to_user = person::news(plan, &visitor.assignments, &assignments, viewer, self.now);
+            }
             self.set_cookies(plan, visitor, &assignments, secret, &mut reply.changes);
         }
         match page {
@@ -165,9 +181,13 @@ impl Intent {
             if !self.is_met(decision.experiment, e, answer, rewritable) {
                 continue;
             }
-            let exposes = sticky::is_first(plan, assignments, decision, visitor, self.now);
+            let is_first = sticky::is_first(plan, assignments, decision, visitor, self.now);
             let known = self.exposed_before.contains(&position);
             let watched = e.expose == Expose::Selector && !known;
+            if is_first && visitor.consent == Consented::Waits && !watched {
+                sticky::wait(plan, assignments, decision, visitor, self.now);
+            }
+            let exposes = is_first && visitor.consent == Consented::All;
             if exposes && watched {
                 reply.watched.push(position);
             } else if exposes && !known {
@@ -175,6 +195,43 @@ impl Intent {
             }
             let done = (exposes && !watched, self.is_displayed(plan, decision.experiment));
             sticky::mark(plan, assignments, decision, visitor, done, self.now);
+        }
+    }
+
+    /// The exposure to a group of the measured holdout, on the first page where an experiment stands: by one rule for both
+    /// groups.
+    fn expose_to_holdout(
+        &self,
+        plan: &Plan,
+        answer: &Answer<'_>,
+        visitor: &Visitor,
+        assignments: &mut Assignments,
+        reply: &mut Reply,
+    ) {
+        if self.prefetch || self.is_preview() || &*self.method == "HEAD" {
+            return;
+        }
+        let Some(holdout) = plan.measured_holdout.as_ref().filter(|_| visitor.consent != Consented::OnlyEssential)
+        else {
+            return;
+        };
+        let Some(group) = sticky::holdout_group(plan, assignments, visitor) else { return };
+        let stands_here = self.decisions.iter().any(|decision| {
+            plan.experiments.get(decision.experiment).is_some_and(|e| {
+                let is_shown = if e.redirects {
+                    &*self.method == "GET"
+                } else {
+                    answer.is_success() && (answer.is_html() || e.scope.is_named())
+                };
+                e.kind == Kind::Experiment && decision.reason != Reason::Killed && is_shown
+            })
+        });
+        if stands_here {
+            sticky::expose_to_holdout(holdout, group, assignments, visitor, self.now);
+            if visitor.consent == Consented::All {
+                let to = ExposedTo::Holdout(group);
+                reply.besides.push(Besides { to, unit: UnitKind::Visitor, at: self.now });
+            }
         }
     }
 
@@ -265,10 +322,6 @@ impl Intent {
         if let Some(original) = self.canonical.as_deref().filter(|_| answer.is_success()) {
             let link = format!("<{original}>; rel=\"canonical\"");
             changes.push(HeaderChange::Append("Link", link));
-        }
-        if let Arrival::NoConsent(cookies) = &self.arrival {
-            let jar = Jar::new(plan, &Url::split(&self.url));
-            changes.extend(cookies.iter().map(|name| HeaderChange::Append("Set-Cookie", jar.delete(name))));
         }
         if let PreviewRequest::Ignored(why) = &self.preview {
             changes.push(HeaderChange::Set(preview::HEADER, why.as_str().to_owned()));

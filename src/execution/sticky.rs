@@ -2,11 +2,31 @@
 
 use crate::decide::{Decision, Reason};
 use crate::document::{Display, Kind, UnitKind};
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, MeasuredHoldout, Plan};
 use crate::visitor::assignments::{Assignments, Entry, mark_of};
-use crate::visitor::{Kept, Viewer, Visitor};
+use crate::visitor::{Consented, Kept, Viewer, Visitor};
 
 const DAY: i64 = 86_400_000;
+
+/// An exposure beside those of the page's own decisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Besides {
+    /// To what.
+    pub to: ExposedTo,
+    /// What was assigned.
+    pub unit: UnitKind,
+    /// When it was met, in milliseconds since 1970.
+    pub at: i64,
+}
+
+/// What an exposure beside the page's decisions is to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExposedTo {
+    /// A variant of an experiment, by position in the plan.
+    Variant(usize, usize),
+    /// The group of the measured holdout, by position in [`MeasuredHoldout::GROUPS`].
+    Holdout(usize),
+}
 
 /// Who a visitor is to the assignments of their browser.
 pub(super) fn viewer(visitor: &Visitor) -> Viewer {
@@ -153,6 +173,76 @@ pub(super) fn mark(
     });
 }
 
+/// Has a decision's exposure wait for consent.
+pub(super) fn wait(plan: &Plan, assignments: &mut Assignments, decision: &Decision, visitor: &Visitor, now: i64) {
+    let Some((position, _)) = entry_of(plan, assignments, decision, visitor, now) else { return };
+    assignments.change(position, day(now), |entry| {
+        entry.waits_since = Some(entry.waits_since.unwrap_or(now));
+    });
+}
+
+/// The exposures that waited for the consent that is there now. Those of more than a day ago are dropped.
+pub(super) fn released(plan: &Plan, assignments: &mut Assignments, visitor: &Visitor, now: i64) -> Vec<Besides> {
+    let viewer = viewer(visitor);
+    let mut released = Vec::new();
+    let waiting =
+        |assignments: &Assignments| assignments.entries().iter().position(|entry| entry.waits_since.is_some());
+    while let Some(position) = waiting(assignments) {
+        let Some(entry) = assignments.entries().get(position).cloned() else { break };
+        let at = entry.waits_since.unwrap_or(now);
+        let is_here = match entry.unit {
+            UnitKind::Visitor => true,
+            UnitKind::User => viewer.user.is_some() && viewer.user == entry.owner,
+            UnitKind::Session => viewer.session.is_some() && viewer.session == assignments.session(),
+        };
+        let to = exposed_to(plan, &entry).filter(|_| is_here && (0..=DAY).contains(&now.saturating_sub(at)));
+        assignments.change(position, day(now), |entry| {
+            entry.waits_since = None;
+            entry.exposed |= to.is_some();
+        });
+        released.extend(to.map(|to| Besides { to, unit: entry.unit, at }));
+    }
+    released
+}
+
+/// Whether an exposure waits.
+pub(super) fn has_waiting(assignments: &Assignments) -> bool {
+    assignments.entries().iter().any(|entry| entry.waits_since.is_some())
+}
+
+fn exposed_to(plan: &Plan, entry: &Entry) -> Option<ExposedTo> {
+    if let Some(holdout) = &plan.measured_holdout
+        && holdout.assignment_key == entry.key
+    {
+        return holdout.codes.iter().position(|code| *code == entry.code).map(ExposedTo::Holdout);
+    }
+    plan.with_key(entry.key)
+        .find_map(|index| Some(ExposedTo::Variant(index, plan.experiments.get(index)?.variant_of_code(entry.code)?)))
+}
+
+/// The group of the measured holdout that a visitor is in and was not exposed to yet.
+pub(super) fn holdout_group(plan: &Plan, assignments: &Assignments, visitor: &Visitor) -> Option<usize> {
+    let holdout = plan.measured_holdout.as_ref()?;
+    let (bucket, held_out) = plan.holdout.admits(visitor.id.as_str());
+    let is_compared = bucket.get() < holdout.compared_below;
+    let is_known = || assignments.entries().iter().any(|entry| entry.key == holdout.assignment_key);
+    ((held_out || is_compared) && !is_known()).then_some(usize::from(!held_out))
+}
+
+/// Notes the exposure to a group of the measured holdout, or that it waits.
+pub(super) fn expose_to_holdout(
+    holdout: &MeasuredHoldout,
+    group: usize,
+    assignments: &mut Assignments,
+    visitor: &Visitor,
+    now: i64,
+) {
+    let Some(&code) = holdout.codes.get(group) else { return };
+    let entry = Entry::new(holdout.assignment_key, code, UnitKind::Visitor, None, day(now));
+    let waits_since = (visitor.consent == Consented::Waits).then_some(now);
+    assignments.put(Entry { exposed: waits_since.is_none(), waits_since, ..entry }, |_| true);
+}
+
 /// The decisions that assigned a variant, with their experiment and the variant's id.
 pub(super) fn decided<'a>(
     plan: &'a Plan,
@@ -168,6 +258,9 @@ pub(super) fn decided<'a>(
 
 /// Whether an entry is of an experiment that is not over.
 pub(super) fn is_current(plan: &Plan, entry: &Entry, now: i64) -> bool {
+    if plan.measured_holdout.is_some_and(|holdout| holdout.assignment_key == entry.key) {
+        return true;
+    }
     plan.with_key(entry.key)
         .filter_map(|index| plan.experiments.get(index))
         .any(|e| !e.is_over(now) && (entry.code == e.held_out_code || e.variant_of_code(entry.code).is_some()))

@@ -8,7 +8,8 @@
 //! values of headers come from outside. So one that holds a control character is refused here: what was to be set is
 //! removed, what was to be added is not.
 
-use super::{Finish, Outcome};
+use super::{Finish, Outcome, Question};
+use crate::document::TokenAlgorithm;
 use crate::execution::{Charset, HeaderChange};
 
 /// Between fields: ASCII "unit separator".
@@ -32,6 +33,7 @@ pub fn is_header_value(text: &str) -> bool {
 /// forward        changes of the request
 /// variant_origin base URL or nothing, path prefix, milliseconds, longest body to keep, `trusted` or `foreign`, changes
 /// shared_copy    variants, changes of the request where there is no copy
+/// ask            see [`encode_question`]
 /// ```
 #[must_use]
 pub fn encode_outcome(outcome: &Outcome<'_>, told: &str) -> String {
@@ -58,7 +60,27 @@ pub fn encode_outcome(outcome: &Outcome<'_>, told: &str) -> String {
             text.field(copy.variants);
             text.changes(copy.otherwise.changes)
         }
+        Outcome::Ask(question) => encode_question(question),
     }
+}
+
+/// A question as text: `ask`, then `verify`, the algorithm, the key or nothing, what is signed, and the signature; or
+/// `join`, the object's name, and what was shown.
+#[must_use]
+pub fn encode_question(question: &Question) -> String {
+    let mut text = Text::new("ask", 1024);
+    match question {
+        Question::Verify { alg, key, signed, signature, .. } => {
+            let alg = match alg {
+                TokenAlgorithm::HS256 => "HS256",
+                TokenAlgorithm::RS256 => "RS256",
+                TokenAlgorithm::ES256 => "ES256",
+            };
+            ["verify", alg, key, signed, signature].iter().for_each(|field| text.field(field));
+        }
+        Question::Join { object, shown } => ["join", object, shown].iter().for_each(|field| text.field(field)),
+    }
+    text.0
 }
 
 /// What becomes of an answer, as text: `finish`, visits for the queue, then, where the body is rewritten, the number of

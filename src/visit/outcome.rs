@@ -1,7 +1,8 @@
 //! What is to be done for a request, as data.
 
+use crate::document::TokenAlgorithm;
 use crate::events::Written;
-use crate::execution::{Charset, Elsewhere, HeaderChange, NotRewritten};
+use crate::execution::{Besides, Charset, Elsewhere, HeaderChange, NotRewritten};
 
 /// What to do next for a request.
 #[derive(Clone, Debug)]
@@ -14,6 +15,33 @@ pub enum Outcome<'a> {
     VariantOrigin(VariantOrigin),
     /// Take a copy that visitors share, if there is one.
     SharedCopy(SharedCopy<'a>),
+    /// Ask something first, and begin once more with what came of it.
+    Ask(Question),
+}
+
+/// What only the runtime can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Whether a user's token is signed.
+    Verify {
+        /// The algorithm.
+        alg: TokenAlgorithm,
+        /// The key as a JSON Web Key; empty: it is in `USER_JWT_SECRET`.
+        key: String,
+        /// What is signed.
+        signed: String,
+        /// The signature, as URL-safe base64.
+        signature: String,
+        /// When the token expires, in milliseconds since 1970.
+        expires_at: i64,
+    },
+    /// What a user was assigned on other devices.
+    Join {
+        /// The name of the object that keeps it.
+        object: String,
+        /// What this device has shown, as [`crate::person::merge`] takes it.
+        shown: String,
+    },
 }
 
 /// An answer of our own, without a body.
@@ -63,6 +91,10 @@ pub struct Finish {
     pub not_rewritten: Option<NotRewritten>,
     /// Changes to its headers.
     pub changes: Vec<HeaderChange>,
+    /// Exposures beside the page's own.
+    pub besides: Vec<Besides>,
+    /// What it shows the user for the first time, as [`crate::person::merge`] takes it.
+    pub shown_to_user: String,
 }
 
 impl Finish {

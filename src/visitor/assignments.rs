@@ -25,9 +25,6 @@ const MOST_TRIES: u8 = 3;
 /// The days that an entry tells apart, about seventeen months: no cookie lives longer.
 const DAYS: u32 = 512;
 
-/// The reserved experiment by which a holdout is measured.
-pub const HOLDOUT: &str = "_holdout";
-
 /// The assignments of one browser, in the order in which they last changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assignments {
@@ -181,6 +178,11 @@ impl Assignments {
             || self.entries != before.entries
             || self.users != before.users
             || self.session != before.session
+    }
+
+    /// Has the cookie written anew, whatever else changes.
+    pub fn outdate(&mut self) {
+        self.outdated = true;
     }
 
     /// The entries, in the order in which they last changed.

@@ -1,9 +1,10 @@
 //! Who the user is, where the shop can prove it: a user id with a tag, or a JSON Web Token.
 
 use crate::document::{TokenAlgorithm, UserToken};
-use crate::hash::signature;
+use crate::hash::{self, signature};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
+use std::collections::VecDeque;
 
 /// The longest user id of a shop that is taken, in bytes.
 pub const MAX_USER: usize = 128;
@@ -51,7 +52,7 @@ fn of_hex(text: &str) -> Option<[u8; 32]> {
 
 /// What a token says, once its text is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Token {
+pub enum UserProof {
     /// Nothing that counts.
     Nobody,
     /// Who the user is.
@@ -73,7 +74,7 @@ pub struct Unverified {
     pub expires_at: i64,
 }
 
-impl Token {
+impl UserProof {
     /// Reads a token. `secret` is `USER_JWT_SECRET`, `now` in milliseconds since 1970.
     #[must_use]
     pub fn read(text: &str, settings: &UserToken, secret: Option<&[u8]>, now: i64) -> Self {
@@ -116,6 +117,39 @@ impl Token {
         let key = shared_key(settings, secret)?;
         let tag = URL_SAFE_NO_PAD.decode(signature).ok().filter(|tag| tag.len() == 32)?;
         (!key.is_empty() && signature::verify(&key, &[signed.as_bytes()], &tag)).then_some(Self::User(user))
+    }
+}
+
+impl Unverified {
+    fn key(&self) -> String {
+        hash::event_id(&[&self.signed, &self.signature])
+    }
+}
+
+/// The tokens of which an isolate knows that they are signed, so that a user who is logged in is not verified on every
+/// page.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    tokens: VecDeque<(String, i64)>,
+}
+
+impl Verified {
+    /// How many are remembered.
+    pub const MOST: usize = 1024;
+
+    /// Whether a token's signature is known to hold, at `now` in milliseconds since 1970.
+    #[must_use]
+    pub fn knows(&self, token: &Unverified, now: i64) -> bool {
+        let key = token.key();
+        self.tokens.iter().any(|(known, expires)| *known == key && now < *expires)
+    }
+
+    /// Remembers that it holds.
+    pub fn remember(&mut self, token: &Unverified) {
+        if self.tokens.len() >= Self::MOST {
+            self.tokens.pop_front();
+        }
+        self.tokens.push_back((token.key(), token.expires_at));
     }
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { cookieOf, documentOf, ours, startWorld, until } from "./world.mjs";
+import { cookieOf, documentOf, Jar, ours, startWorld, until } from "./world.mjs";
 
 const GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
 const SECRET = "a secret of the shop";
@@ -197,17 +197,25 @@ describe("execution", () => {
 });
 
 describe("consent withdrawn", () => {
-  test("our cookies are deleted", async () => {
+  test("our cookies rest, and what was assigned comes back with the consent", async () => {
     const world = await startWorld({
       document: documentOf([all("hero", ["/"], { rewrite: [step] })], {
         consent: { cookie: "consent", granted: ["yes"] },
       }),
     });
     try {
-      const answer = await world.ask("/", { cookie: "consent=no; sortition_id=11111111-1111-4111-8111-111111111111" });
-      const [deleted] = answer.setCookies;
-      assert.match(deleted, /^sortition_id=; .*Max-Age=0/);
-      assert.doesNotMatch(answer.text, /New/);
+      const jar = new Jar().set("consent", "yes");
+      jar.take(await world.ask("/", { cookie: jar.header }));
+      const [id, assignments] = [jar.get("sortition_id"), jar.get("sortition_as")];
+      jar.set("consent", "no");
+      const without = await world.ask("/", { cookie: jar.header });
+      assert.deepEqual(without.setCookies, []);
+      assert.deepEqual(ours(without.fields), []);
+      assert.doesNotMatch(without.text, /New/);
+      jar.set("consent", "yes");
+      const back = jar.take(await world.ask("/", { cookie: jar.header }));
+      assert.match(back.headers["sortition-variants"], /hero=/);
+      assert.deepEqual([jar.get("sortition_id"), jar.get("sortition_as")], [id, assignments]);
     } finally {
       await world.close();
     }

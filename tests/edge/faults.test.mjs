@@ -155,9 +155,9 @@ const FAULTS = {
         during.push(await get(world));
         await world.turnClock(((view + 1) * HOUR) / 6);
       }
-      await until(() => world.platform.objects.size === 6, "six messages under spill/");
+      await until(() => world.spilled().length === 6, "six visits under spill/");
       await world.schedule();
-      assert.equal(world.platform.objects.size, 6, "the queue still refuses, and they still wait");
+      assert.equal(world.spilled().length, 6, "the queue still refuses, and they still wait");
       fail(world, "queue", "ok");
       await world.schedule();
       return during;

@@ -41,6 +41,7 @@ const ADMIN = { Authorization: "Bearer test-admin-token" };
  *   is none.
  * @param {string} [options.build] The folder of the built worker.
  * @param {boolean} [options.probed] Whether `probe.js` stands around the worker, with a D1 behind it.
+ * @param {boolean} [options.people] Whether there are Durable Objects of users, with `people.js` around the worker.
  */
 export async function startWorld({
   document,
@@ -53,6 +54,7 @@ export async function startWorld({
   cache,
   build = join(root, "build"),
   probed,
+  people,
 } = {}) {
   const [origin, platform] = await Promise.all([startOrigin(), startPlatform()]);
   const setKey = (key, value) =>
@@ -68,9 +70,13 @@ export async function startWorld({
 
   const folder = mkdtempSync(join(tmpdir(), "sortition-"));
   for (const file of ["index.js", "index_bg.wasm"]) copyFileSync(join(build, file), join(folder, file));
-  if (probed) copyFileSync(join(root, "tests", "edge", "probe.js"), join(folder, "probe.js"));
+  const around = probed ? "probe.js" : people ? "people.js" : undefined;
+  if (around) copyFileSync(join(root, "tests", "edge", around), join(folder, around));
   const texts = { ADMIN_TOKEN: "test-admin-token", ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
-  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, without, probed, cache));
+  writeFileSync(
+    join(folder, "config.capnp"),
+    configuration(platform.address, texts, { without, around, cache, folder }),
+  );
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", join(folder, "config.capnp")], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
@@ -148,7 +154,7 @@ export async function startWorld({
   return world;
 }
 
-function configuration(platform, texts, without, probed, cache) {
+function configuration(platform, texts, { without, around, cache, folder }) {
   const text = (value) => JSON.stringify(value);
   const services = { CONFIG: ["kvNamespace", "kv"], EVENTS: ["queue", "queue"], ARCHIVE: ["r2Bucket", "r2"] };
   const bindings = [
@@ -157,7 +163,8 @@ function configuration(platform, texts, without, probed, cache) {
       .filter(([name]) => !without.includes(name))
       .map(([name, [kind, service]]) => `(name = ${text(name)}, ${kind} = ${text(service)})`),
   ];
-  if (probed) {
+  if (around === "people.js") bindings.push(`(name = "PEOPLE", durableObjectNamespace = "Person")`);
+  if (around === "probe.js") {
     bindings.push(
       `(name = "LEDGER", wrapped = (moduleName = "cloudflare-internal:d1-api", innerBindings = [(name = "fetcher", service = "d1")]))`,
     );
@@ -172,6 +179,7 @@ const config :Workerd.Config = (
     (name = "main", worker = .worker),
     (name = "internet", network = (allow = ["public", "private"])),
     ${standIns.join(",\n    ")},
+    (name = "people", disk = (path = ${text(folder)}, writable = true)),
   ],
   sockets = [(
     name = "http", address = "127.0.0.1:0", service = "main",
@@ -180,13 +188,15 @@ const config :Workerd.Config = (
 );
 const worker :Workerd.Worker = (
   modules = [
-    ${probed ? '(name = "probe.js", esModule = embed "probe.js"),' : ""}
+    ${around ? `(name = "${around}", esModule = embed "${around}"),` : ""}
     (name = "index.js", esModule = embed "index.js"),
     (name = "./index_bg.wasm", wasm = embed "index_bg.wasm"),
   ],
   compatibilityDate = ${text(compatibilityDate)},
   globalOutbound = "internet",
   ${cache ? 'cacheApiOutbound = "cache",' : ""}
+  durableObjectNamespaces = [${around === "people.js" ? '(className = "Person", uniqueKey = "person", enableSql = true)' : ""}],
+  ${around === "people.js" ? 'durableObjectStorage = (localDisk = "people"),' : ""}
   bindings = [
     ${bindings.join(",\n    ")},
   ],

@@ -4,13 +4,14 @@
 
 use crate::support::{CHROME, HOME, Page, Sent, compile, html, running, shop, with};
 use serde_json::{Value, json};
+use sortition_engine::document::TokenAlgorithm;
 use sortition_engine::events::Written;
 use sortition_engine::execution::breaker::Breakers;
 use sortition_engine::execution::rewriting::additions;
 use sortition_engine::execution::{Answer, Charset, Elsewhere, HeaderChange};
 use sortition_engine::visit::{
-    Finish, Forward, Outcome, OwnAnswer, Rewriting, SharedCopy, VariantOrigin, Watched, encode_finish, encode_outcome,
-    is_header_value,
+    Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOrigin, Watched, encode_finish,
+    encode_outcome, encode_question, is_header_value,
 };
 use std::collections::BTreeMap;
 
@@ -53,7 +54,14 @@ fn examples() -> BTreeMap<&'static str, String> {
     };
     let watched =
         |experiment, key, text: &str| Watched { experiment, key, exposure: Written::exposure(text.to_owned()) };
-    let finish = |rewriting| Finish { exposed: Vec::new(), rewriting, not_rewritten: None, changes: changes.clone() };
+    let finish = |rewriting| Finish {
+        exposed: Vec::new(),
+        rewriting,
+        not_rewritten: None,
+        changes: changes.clone(),
+        besides: Vec::new(),
+        shown_to_user: String::new(),
+    };
     let rewriting = Rewriting {
         steps: vec![(3, 1), (0, 2)],
         charset: Charset::Ascii,
@@ -79,6 +87,14 @@ fn examples() -> BTreeMap<&'static str, String> {
         ("a shared copy for all", {
             let otherwise = Forward { changes: &[] };
             encode_outcome(&Outcome::SharedCopy(SharedCopy { variants: "", otherwise }), "")
+        }),
+        ("whether a token is signed", {
+            let (key, signed) = ("{\"kty\":\"EC\"}".to_owned(), "e30.e30".to_owned());
+            let (alg, signature) = (TokenAlgorithm::ES256, "c2ln".to_owned());
+            encode_question(&Question::Verify { alg, key, signed, signature, expires_at: 0 })
+        }),
+        ("what a user has on other devices", {
+            encode_question(&Question::Join { object: "shop/u-1".to_owned(), shown: "AAAABBBBAAB".to_owned() })
         }),
         ("an answer passed on", encode_finish(&finish(None), 7, "")),
         ("an answer rewritten", encode_finish(&finish(Some(rewriting)), 4_000_000_000, told)),

@@ -215,7 +215,7 @@ fn what_is_no_page_view_gets_no_identity() {
         let crawlers = Crawlers::default();
         let request = Request::new(method, Url::split("https://shop.example/api/x"), &sent, &crawlers);
         let mut asked = 0;
-        let world = World { now: now(), secret: None };
+        let world = World { now: now(), ..World::default() };
         let visit = visit::begin(plan, &request, world, || {
             asked += 1;
             [7; 16]

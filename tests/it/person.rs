@@ -2,9 +2,12 @@
 //! fifty steps (login, logout, another device, the end of a session, changed weights, traffic, ramp, holdout, slots,
 //! audiences, kill and pause on and off, consent withdrawn and given), and after every step the laws.
 
+mod consent;
 mod history;
+mod joined;
 mod layers;
 mod model;
+mod proof;
 
 use crate::assignments::cases;
 use crate::support::Random;

@@ -3,7 +3,7 @@
 use crate::support::{CHROME, Page as Visit, Sent, at, compile, now, running, shop, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sortition_engine::arrive::{PreviewRequest, arrive};
+use sortition_engine::arrive::{PreviewRequest, Proof, arrive};
 use sortition_engine::events::limit::{Counts, Keys, OF_NETWORK, OF_VISITOR};
 use sortition_engine::events::reception::{self, Page, proof};
 use sortition_engine::events::{Channel, Event, PageView, What, page_view, shopify, versions};
@@ -42,7 +42,7 @@ fn page_with(plan: &Plan, events: &Value, user: Option<&str>, key: Option<&[u8]>
     let claimed = reception::claimed(&drafts, plan);
     let live: Vec<usize> = claimed.into_iter().filter(|&it| plan.experiments[it].is_live(now())).collect();
     let request = visit.request();
-    let arrival = arrive(plan, &live, &request, None, || [7; 16]);
+    let arrival = arrive(plan, &live, &request, Proof::default(), || [7; 16]);
     let intent = Intent::new(plan, &live, &request, arrival, PreviewRequest::None, now());
     let view = page_view(plan, &intent, &request);
     reception::from_page(drafts, plan, Page { intent: &intent, view: &view, user, key }, || [1; 16]).map_err(told)

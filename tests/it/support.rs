@@ -10,7 +10,7 @@ use sortition_engine::facts::{Request, Source};
 use sortition_engine::hash::push_digits;
 use sortition_engine::plan::{Plan, assignment_code, assignment_key};
 use sortition_engine::url::Url;
-use sortition_engine::visit::{Finish, Visit, World};
+use sortition_engine::visit::{Finish, Joined, Visit, World};
 use sortition_engine::visitor::assignments::Assignments;
 use sortition_engine::visitor::crawler::Crawlers;
 use sortition_engine::visitor::preview::Token;
@@ -152,9 +152,19 @@ impl<'a> Page<'a> {
         Request::new(self.method, Url::split(self.url), self.sent, &self.crawlers)
     }
 
+    /// What the pipeline needs of the world.
+    pub(crate) fn world(&self) -> World<'a> {
+        World { now: self.now, secret: self.secret, ..World::default() }
+    }
+
+    /// The pipeline up to the decision in a world of its own.
+    pub(crate) fn visit_in(&self, world: World<'_>, entropy: impl FnMut() -> [u8; 16]) -> Visit<&'a Plan> {
+        Visit::begin(self.plan, &self.request(), world, entropy)
+    }
+
     /// The pipeline up to the decision, with random bytes for ids that the request did not bring.
     pub(crate) fn visit(&self, entropy: impl FnMut() -> [u8; 16]) -> Visit<&'a Plan> {
-        let world = World { now: self.now, secret: self.secret, exposed: None };
+        let world = self.world();
         if self.preview.is_empty() {
             return Visit::begin(self.plan, &self.request(), world, entropy);
         }
@@ -227,19 +237,31 @@ impl Browser {
     }
 
     pub(crate) fn visit_answered(&mut self, plan: &Plan, url: &str, answer: &Answer<'_>) -> (Intent, Finish) {
+        let visit = self.begin(plan, url, Joined::Never);
+        let finish = visit.finish(answer);
+        self.take(values(&finish.changes, "Set-Cookie"));
+        (visit.into_intent(), finish)
+    }
+
+    /// The pipeline up to the decision; `joined`: what came of asking for the user's other devices.
+    pub(crate) fn begin<'a>(&mut self, plan: &'a Plan, url: &str, joined: Joined<'_>) -> Visit<&'a Plan> {
         let mut sent = self.sent.clone();
         if !self.cookies.is_empty() {
             let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             sent = sent.header("cookie", &pairs.join("; "));
         }
-        let page = Page { now: self.now, ..Page::new(plan, url, &sent) };
-        let visit = page.visit(|| self.random.bytes());
-        let finish = visit.finish(answer);
-        for cookie in values(&finish.changes, "Set-Cookie") {
+        let crawlers = Crawlers::new(&plan.crawler_also, &plan.crawler_except);
+        let request = Request::new("GET", Url::split(url), &sent, &crawlers);
+        let world = World { now: self.now, joined, ..World::default() };
+        Visit::begin(plan, &request, world, || self.random.bytes())
+    }
+
+    /// Keeps the cookies of `Set-Cookie` headers.
+    pub(crate) fn take(&mut self, cookies: Vec<&str>) {
+        for cookie in cookies {
             let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
-        (visit.into_intent(), finish)
     }
 
     /// Whether the assignment cookie says that the browser has this variant.

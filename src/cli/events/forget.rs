@@ -1,10 +1,12 @@
 //! `sortition events forget`.
 
 use super::ForgetArguments;
+use crate::cli::kv::Kv;
 use crate::cli::store::Store;
 use crate::cli::terminal::{good, strong};
 use crate::cli::{Failure, Report, count};
 use crate::ledger::upkeep::{self, Person};
+use crate::person::object_name;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -39,7 +41,32 @@ pub(super) fn run(arguments: &ForgetArguments) -> Result<Report, Failure> {
         let counted = outcome.rows.first().and_then(|row| row.get("n")).and_then(Value::as_u64);
         tally.rows.push((table, counted.unwrap_or(0)));
     }
-    Ok(told(&person, &tally, arguments.dry_run))
+    let mut report = told(&person, &tally, arguments.dry_run);
+    // why: the record is clean either way, and of a worker without these objects nobody needs to hear
+    if !arguments.dry_run
+        && let Err(failure) = empty_objects(arguments, &person)
+    {
+        let why = match failure {
+            Failure::Usage(why) | Failure::Outside(why) => why,
+            _ => "KV refused".to_owned(),
+        };
+        report.text.push_str(&format!("what users were assigned on their devices is still kept: {why}\n"));
+    }
+    Ok(report)
+}
+
+/// Has the worker empty the objects that keep what users were assigned: its schedule looks for such keys.
+fn empty_objects(arguments: &ForgetArguments, person: &Person) -> Result<(), Failure> {
+    let kv = Kv(&arguments.place);
+    let project = match &arguments.project {
+        Some(project) => Some(project.clone()),
+        None => kv.get("config")?.and_then(|text| {
+            let document: Value = serde_json::from_str(&text).ok()?;
+            Some(document.get("project")?.as_str()?.to_owned())
+        }),
+    };
+    let Some(project) = project else { return Ok(()) };
+    person.ids.iter().try_for_each(|id| kv.put(&["forget:", &object_name(&project, id)].concat(), "1"))
 }
 
 /// Everybody whom the id stands for.

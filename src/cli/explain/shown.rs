@@ -93,7 +93,7 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
 fn asker(arrival: &Arrival) -> &'static str {
     match arrival {
         Arrival::Crawler => "crawler",
-        Arrival::NoConsent(_) => "no_consent",
+        Arrival::NoConsent => "no_consent",
         Arrival::Person(_) => "person",
     }
 }
@@ -102,7 +102,7 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
     let evidence = &decision.evidence;
     let bucket = |bucket: Option<Bucket>| bucket.map(Bucket::get);
     let plan = explained.plan;
-    json!({
+    let mut shown = json!({
         "experiment": e.id,
         "reason": decision.reason.as_str(),
         "variant": variant(decision, e),
@@ -121,7 +121,12 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
             "traffic": [0, e.traffic_at(explained.now)],
             "variants": ranges(e).map(|(id, from, to)| json!({"variant": id, "from": from, "to": to})).collect::<Vec<_>>(),
         },
-    })
+    });
+    if let (Some(anew), Some(members)) = (explained.anew(decision), shown.as_object_mut()) {
+        let anew = json!({"reason": anew.reason.as_str(), "variant": variant(anew, e)});
+        members.insert("anew".to_owned(), anew);
+    }
+    shown
 }
 
 /// How another tool's assignment was computed for this unit, gate by gate and then the split; none where it was not asked.

@@ -64,7 +64,7 @@ pub(super) fn text(explained: &Explained<'_>, done: &Done) -> String {
 fn who(explained: &Explained<'_>) -> String {
     match &explained.intent().arrival {
         Arrival::Crawler => "a crawler: one page for all of them, no cookie, no exposure".to_owned(),
-        Arrival::NoConsent(_) => "a person who has not consented: the control, nothing stored".to_owned(),
+        Arrival::NoConsent => "a person who has not consented: the control, nothing stored".to_owned(),
         Arrival::Person(visitor) => {
             let kind = if visitor.returning { "returning" } else { "new" };
             let user = visitor.user.as_ref().map_or_else(String::new, |user| format!(", user {user}"));
@@ -81,6 +81,10 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
         None => format!("{} not applied  {}", strong(&e.id), faint(reason)),
     };
     let mut below = vec![Node::leaf(why(explained, decision, e))];
+    if let Some(anew) = explained.anew(decision) {
+        let given = variant(anew, e).map_or_else(String::new, |variant| format!(" = {variant}"));
+        below.push(Node::leaf(format!("decided anew it would be: {}{given}", anew.reason.as_str())));
+    }
     let evidence = &decision.evidence;
     if let Some(kind) = evidence.unit {
         below.push(Node::leaf(format!("assigned by {}", kind.as_str())));
@@ -144,7 +148,7 @@ fn why(explained: &Explained<'_>, decision: &Decision, e: &Experiment) -> String
         }
         Reason::Layer => "the unit's slot of the layer belongs to another experiment".to_owned(),
         Reason::Conflict => format!("`{other}` owns a surface that both claim"),
-        Reason::Sticky => "the visitor keeps the variant of the assignment cookie".to_owned(),
+        Reason::Sticky => "the person keeps the variant that the assignment cookie says".to_owned(),
         Reason::Traffic if e.assigned_elsewhere => "another tool assigns it: here it is only measured".to_owned(),
         Reason::Traffic => "the unit is not in its traffic".to_owned(),
         Reason::Split if e.takeover.is_some() => "the unit was split as the tool that it comes from does".to_owned(),

@@ -1,5 +1,6 @@
 //! `GET client.js`: the page's script.
 
+use crate::edge::isolate;
 use wasm_bindgen::prelude::*;
 use worker::{Headers, Request, Response, Result};
 
@@ -9,8 +10,17 @@ unsafe extern "C" {
     fn client_script() -> String;
 }
 
+/// What stands in the script for the cookie of the visitor id.
+const COOKIE: &str = "%visitor-cookie%,";
+
 pub(super) fn client(request: &Request) -> Result<Response> {
     let script = client_script();
+    let cookie = isolate::loaded().map(|loaded| {
+        let settings = &loaded.plan.visitor;
+        // why: a name of a cookie is a token (RFC 6265, section 4.1.1), which has neither quotes nor commas
+        format!("{},{}", settings.cookie, if settings.signed { "1" } else { "" })
+    });
+    let script = cookie.map_or_else(|| script.clone(), |cookie| script.replacen(COOKIE, &cookie, 1));
     let tag = format!("\"{}\"", crate::hash::validator(&[&script]));
     let headers = Headers::new();
     headers.set("etag", &tag)?;

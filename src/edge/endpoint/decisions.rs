@@ -1,7 +1,7 @@
 //! `POST ofrep/v1/evaluate/flags…`, `POST choose`: decisions for what is not a page.
 
 use super::ingest::{read, send};
-use crate::arrive::{Arrival, arrive};
+use crate::arrive::Arrival;
 use crate::decide::{Asker, Decision, Person};
 use crate::decisions::{
     self, BrowserContext, Call, CallAnswer, Caller, Credentials, Refusal, Route, Units, WrongTokens, decide_call,
@@ -9,12 +9,13 @@ use crate::decisions::{
 };
 use crate::edge::isolate::{self, Loaded};
 use crate::edge::source::Incoming;
-use crate::edge::visit::entropy;
+use crate::edge::visit::recognised;
 use crate::events::{CalledBy, Event, PageView, called_exposure};
 use crate::execution::called;
 use crate::facts::{Facts, Identity, Request as Facted};
 use crate::plan::Plan;
 use crate::url::Url;
+use crate::visitor::Consented;
 use crate::visitor::assignments::Assignments;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -126,7 +127,7 @@ fn browser(
     let own = request.inner().url();
     let meant = call.url().map(Url::split);
     let facted = Facted::new("GET", Url::split(&own), &source, &loaded.crawlers);
-    let mut arrival = arrive(plan, &call.asked().0, &facted, secret().as_deref(), entropy);
+    let mut arrival = recognised(plan, &call.asked().0, &facted, now);
     if let (Caller::Elsewhere(_), Arrival::Person(visitor)) = (caller, &mut arrival) {
         // why: cookies do not travel there, so it says itself who is meant
         let said = units.visitor.as_deref().and_then(crate::visitor::VisitorId::accept);
@@ -137,7 +138,7 @@ fn browser(
     }
     let identity = |visitor: &'static str| Identity { visitor, user: None, returning: false };
     match &arrival {
-        Arrival::Crawler | Arrival::NoConsent(_) => {
+        Arrival::Crawler | Arrival::NoConsent => {
             let facts =
                 BrowserContext { facts: Facts { request: &facted, identity: identity("") }, url: meant, attributes };
             let page = meant.map_or_else(String::new, |url| [url.host, url.path].concat());
@@ -155,8 +156,13 @@ fn browser(
                 assignments: &visitor.assignments,
                 preview: &[],
             };
-            let decisions = decide_call(plan, call.asked(), meant, &facts, Asker::Person(person), now);
-            let exposes = |decision: &Decision| call.exposes(plan, decision);
+            let asker = match visitor.consent {
+                Consented::OnlyEssential => Asker::Essential(person),
+                Consented::All | Consented::Waits => Asker::Person(person),
+            };
+            let decisions = decide_call(plan, call.asked(), meant, &facts, asker, now);
+            let consents = visitor.consent == Consented::All;
+            let exposes = |decision: &Decision| consents && call.exposes(plan, decision);
             let followed = called(plan, visitor, (&decisions, exposes), &Url::split(&own), secret().as_deref(), now);
             if caller == Caller::Browser {
                 cookies.extend(followed.cookies);

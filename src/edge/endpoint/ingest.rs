@@ -1,18 +1,18 @@
 //! `POST events`, `POST conversions`, `POST webhooks/shopify`: what outsiders report.
 
 use super::{problem, problems};
-use crate::arrive::{Arrival, PreviewRequest, arrive, user_of};
+use crate::arrive::{Arrival, PreviewRequest};
 use crate::edge::isolate::{self, Loaded};
 use crate::edge::secret::secret;
 use crate::edge::source::Incoming;
-use crate::edge::visit::entropy;
+use crate::edge::visit::{entropy, recognised};
 use crate::events::limit::{Counts, Keys};
 use crate::events::reception::{self, MAX_BODY, Page};
 use crate::events::{Channel, Event, page_view, shopify, signature};
 use crate::execution::Intent;
 use crate::facts::{Request as Facts, Source};
 use crate::url::Url;
-use crate::visitor::cookies;
+use crate::visitor::{Consented, cookies};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -82,23 +82,26 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     // why: what is decided, and what is kept of the view, is about the page that sent this
     let page_url = referrer.as_deref().map(Url::split).filter(|page| page.host == Url::split(&url).host);
     let facts = Facts::new("GET", page_url.unwrap_or_else(|| Url::split(&url)), &source, &loaded.crawlers);
-    let secret = isolate::with(|isolate| isolate.secret.clone()).flatten();
     let claimed = reception::claimed(&drafts, plan);
     let live: Vec<usize> =
         claimed.into_iter().filter(|&it| plan.experiments.get(it).is_some_and(|e| e.is_live(now))).collect();
     let sender = Anyone(incoming);
     let sender = Facts::new("GET", facts.url, &sender, &loaded.crawlers);
-    let arrival = arrive(plan, &live, &sender, secret.as_deref(), entropy);
+    let arrival = recognised(plan, &live, &sender, now);
     match &arrival {
         // why: a person without consent is not recorded, and did nothing wrong
-        Arrival::Crawler | Arrival::NoConsent(_) => return accepted(0),
+        Arrival::Crawler | Arrival::NoConsent => return accepted(0),
+        Arrival::Person(visitor) if visitor.consent != Consented::All => return accepted(0),
         Arrival::Person(visitor) if !visitor.returning => {
             let name = &plan.visitor.cookie;
             return problem(400, "Bad request", &format!("cookie {name}: it is missing or is no visitor id"));
         }
         Arrival::Person(_) => {}
     }
-    let user = user_of(plan, &facts);
+    let user = match &arrival {
+        Arrival::Person(visitor) => visitor.user.clone(),
+        _ => None,
+    };
     let intent = Intent::new(plan, &live, &facts, arrival, PreviewRequest::None, now);
     let mut view = page_view(plan, &intent, &facts);
     // why: the referrer of this request is the page itself

@@ -6,7 +6,7 @@ use sortition_engine::decide::Person;
 use sortition_engine::execution::assigned;
 use sortition_engine::plan::Plan;
 use sortition_engine::visitor::assignments::Assignments;
-use sortition_engine::visitor::{Visitor, VisitorId};
+use sortition_engine::visitor::{Consented, Visitor, VisitorId};
 
 const PEOPLE: u64 = 1_000_000;
 
@@ -75,6 +75,8 @@ fn follow(plan: &Plan, half: u64) -> [u64; 5] {
                 session: None,
                 assignments,
                 handover: None,
+                consent: Consented::All,
+                unproven: None,
             };
             assignments = assigned(plan, &decisions, &visitor, now());
             // why: also what is not on this page is nobody's second one
