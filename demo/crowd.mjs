@@ -66,7 +66,7 @@ export function withCrowd(document) {
 
 /**
  * Spreads what just happened over the last two weeks: a visitor's exposures and orders go back by as many days as the
- * last character of its id says.
+ * last character of its id says: fourteen letters in a row, so that every day has its part.
  */
 const BACK = `strftime('%Y-%m-%dT%H:%M:%fZ', AT, '-' || (unicode(substr(anonymous_id, -1)) % 14) || ' days')`;
 export const SPREAD = [
@@ -91,7 +91,7 @@ export async function sendCrowd({ url, secret, visitors, seconds }) {
   const chance = random(20261121);
   const people = Array.from({ length: visitors }, (_, n) => ({
     n,
-    id: `crowd-${String(n).padStart(6, "0")}-${"0123456789abcd"[n % 14]}`,
+    id: `crowd-${String(n).padStart(6, "0")}-${"abcdefghijklmn"[n % 14]}`,
     // why: drawn before anything is awaited, so that every run sends the same crowd
     ...Object.fromEntries(
       ["device", "buys", "value", "leaves", "hero", "same", "discount", "note"].map((name) => [name, chance()]),

@@ -30,7 +30,3 @@ pub mod readout;
 mod edge;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod cli;
-
-/// The name that `hash` had.
-#[doc(hidden)]
-pub use hash as bucket;

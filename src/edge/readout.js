@@ -2,6 +2,7 @@
 
 import * as core from "sortition-core";
 import { initSync, prune, Readout, readout_policy } from "sortition-readout";
+import { hits } from "./rewrite.js";
 import { pause, ship } from "./ship.js";
 
 const ROOT = "/_sortition/experiments";
@@ -43,7 +44,10 @@ export async function readout(request, env) {
   if (request.method !== "GET" && request.method !== "HEAD") {
     return problem(405, "Method not allowed", "use GET or HEAD", { allow: "GET, HEAD" });
   }
-  const place = new URL(request.url).pathname.slice(ROOT.length);
+  const { pathname, origin, search } = new URL(request.url);
+  const place = pathname.slice(ROOT.length);
+  const [, of, variant] = /^\/([a-z0-9][a-z0-9_-]*)\/screens\/([a-z0-9][a-z0-9_-]*)\.png$/.exec(place) ?? [];
+  if (of) return picture(env, of, variant);
   const [, id, format] = /^(?:\/([a-z0-9][a-z0-9_-]*))?(?:\.(json|csv))?$/.exec(place) ?? ["", "", "none"];
   if (format === "none" || (format === "csv" && !id)) {
     return problem(404, "Not found", "there are experiments, experiments.json, and experiments/ID with .json and .csv");
@@ -62,19 +66,53 @@ export async function readout(request, env) {
   if (id && one.size() === 0) return (await special(env, config, id, format)) ?? (await kept(env, id, format));
   if (format === "csv") return answer(download(env, one.download()), "text/csv; charset=utf-8", id);
   const asked = { at: Date.now() };
+  const shown = id ? await pictures(env, id) : [];
   const told = await learn(one, env, asked, id ? audit(env) : "[]");
+  if (id) one.link(env.SORTITION_SECRET, origin, JSON.stringify(shown), hits());
   if (format === "json") return answer(one.json(told, asked.at), "application/json");
-  return answer(one.html(told, asked.at, new URL(request.url).search), "text/html; charset=utf-8");
+  return answer(one.html(told, asked.at, search), "text/html; charset=utf-8");
 }
 
 /** The pages that are about all experiments, where no experiment is called so. */
 async function special(env, config, id, format) {
+  if (id === "holdout") return holdout(env, config, format);
   if (format || !["programme", "interactions"].includes(id)) return;
   const all = Readout.open(config, undefined, false, Date.now());
   const html = (text) => answer(text, "text/html; charset=utf-8");
   if (id === "programme") return html(all.programme(JSON.stringify(await frozen(env))));
   const asked = { at: Date.now() };
+  all.meet();
   return html(all.interactions(await learn(all, env, asked, "[]"), asked.at));
+}
+
+/** What all experiments together changed, read as an experiment. */
+async function holdout(env, config, format) {
+  let one;
+  try {
+    one = Readout.holdout(config, Date.now());
+  } catch (reason) {
+    return problem(404, "Not found", `${reason}: set holdout.percent in the document`);
+  }
+  if (format === "csv") return problem(404, "Not found", "the holdout has a page and .json");
+  const asked = { at: Date.now() };
+  const told = await learn(one, env, asked, "[]");
+  if (format === "json") return answer(one.json(told, asked.at), "application/json");
+  return answer(one.html(told, asked.at, ""), "text/html; charset=utf-8");
+}
+
+/** The variants of an experiment that the archive has a picture of. */
+async function pictures(env, id) {
+  if (!env.ARCHIVE) return [];
+  const prefix = `screens/${id}/`;
+  const { objects } = await env.ARCHIVE.list({ prefix });
+  return objects.filter(({ key }) => key.endsWith(".png")).map(({ key }) => key.slice(prefix.length, -4));
+}
+
+async function picture(env, id, variant) {
+  const object = await env.ARCHIVE?.get(`screens/${id}/${variant}.png`);
+  return object
+    ? answer(object.body, "image/png")
+    : problem(404, "Not found", `there is no picture of ${id}:${variant}`);
 }
 
 /** The results of decided experiments that the archive keeps, as texts, the newest keys last. */

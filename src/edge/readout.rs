@@ -1,12 +1,13 @@
 //! The readout and its guard, in synchronous calls between the questions that `readout.js` asks the record.
 
-use crate::document::{Document, Experiment, Kind, NewsFormat, Notify, Status, Timestamp};
+use crate::document::{Document, Experiment, Kind, NewsFormat, Notify, Preview, Status, Timestamp};
 use crate::events::{EndedEarly, Event, What};
 use crate::hash::{self, signature};
 use crate::ledger;
 use crate::ledger::question::{self, Iteration, Question};
 use crate::plan::{Kill, KillGuard};
 use crate::readout::{self, AuditEntry, Known, Results, Scope, View};
+use crate::visitor::preview::{NAME, Token};
 use serde::Serialize;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
@@ -25,6 +26,50 @@ pub struct Readout {
     guard: bool,
     /// The experiments that it is about, by position.
     chosen: Vec<usize>,
+    /// What its page leads to.
+    links: Links,
+}
+
+/// What the page of an experiment leads to.
+#[derive(Default)]
+struct Links {
+    secret: Option<String>,
+    origin: String,
+    pictures: Vec<String>,
+    hits: Value,
+}
+
+impl Links {
+    /// Adds them to an experiment's results.
+    fn put(&self, e: &Experiment, preview: Preview, now: Timestamp, results: &mut Results) {
+        const GOOD_FOR_SECONDS: i64 = 24 * 3600;
+        // why: a page rule without a wildcard is a page
+        let page = e.pages.iter().find_map(|page| match serde_json::to_value(page).ok()? {
+            Value::String(path) if !path.contains(['*', '?']) => Some(path),
+            _ => None,
+        });
+        let page = page.unwrap_or_else(|| "/".to_owned());
+        for (shown, variant) in results.variants.iter_mut().zip(&e.variants) {
+            shown.picture = self.pictures.contains(&shown.id);
+            if let (Some(secret), false) = (&self.secret, preview == Preview::Off || self.origin.is_empty()) {
+                let expires_at = Some(now.millis() / 1000 + GOOD_FOR_SECONDS);
+                let token = Token { choices: vec![(e.id.clone(), variant.id.clone())], expires_at };
+                let token = token.write(Some(secret.as_bytes()));
+                shown.preview = Some(format!("{}{page}?{NAME}={token}", self.origin));
+            }
+            let name = format!("{}={}", e.id, shown.id);
+            let of = |one: &&Value| one.get("variant").and_then(Value::as_str) == Some(&name);
+            let steps = self.hits.as_array().into_iter().flatten().find(of).and_then(|one| one.get("steps"));
+            for change in &mut shown.changes {
+                let met = |step: &&Value| {
+                    let select = step.get("select").and_then(Value::as_str).unwrap_or_default();
+                    !select.is_empty() && change.text.starts_with(&format!("{select}: "))
+                };
+                let step = steps.and_then(Value::as_array).into_iter().flatten().find(met);
+                change.hits = step.and_then(|step| step.get("hits")).and_then(Value::as_u64);
+            }
+        }
+    }
 }
 
 /// The questions as a text: `[[sql, value, …], …]`.
@@ -71,7 +116,33 @@ impl Readout {
         let scope = if id.is_some() { Scope::Detail } else { Scope::List };
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
-        Ok(Self { document, known: Known::default(), now, scope, guard, chosen })
+        Ok(Self { document, known: Known::default(), now, scope, guard, chosen, links: Links::default() })
+    }
+
+    /// Starts one of the holdout, read as an experiment; fails where nobody is held out.
+    pub fn holdout(config: &str, now: f64) -> Result<Readout, JsValue> {
+        let document = Document::parse(config).map_err(|problem| JsValue::from(problem.to_string()))?;
+        let document = readout::holdout(&document).ok_or_else(|| JsValue::from("nobody is held out"))?;
+        #[allow(clippy::cast_possible_truncation)]
+        let now = Timestamp::from_millis(now as i64);
+        let (known, links) = (Known::default(), Links::default());
+        Ok(Self { document, known, now, scope: Scope::Detail, guard: false, chosen: vec![0], links })
+    }
+
+    /// Asks of all how they meet each other, and nothing else.
+    pub fn meet(&mut self) {
+        self.scope = Scope::Pairs;
+    }
+
+    /// What the page of one leads to: previews under the secret at an origin, the variants that the archive has pictures of
+    /// (a list of ids), and what the rewriter's steps met in this isolate, as `/health` tells it.
+    pub fn link(&mut self, secret: Option<String>, origin: &str, pictures: &str, hits: &str) {
+        self.links = Links {
+            secret: secret.filter(|secret| !secret.is_empty()),
+            origin: origin.to_owned(),
+            pictures: serde_json::from_str(pictures).unwrap_or_default(),
+            hits: serde_json::from_str(hits).unwrap_or_default(),
+        };
     }
 
     /// How many experiments it is about.
@@ -97,9 +168,9 @@ impl Readout {
     /// What to ask about the chosen: a list of questions for each. None about drafts, nor in a list about what stands
     /// behind its first experiments.
     pub fn second(&self) -> String {
-        let mut left = if self.scope == Scope::List && !self.guard { MOST_IN_LIST } else { usize::MAX };
+        let mut left = if self.scope != Scope::Detail && !self.guard { MOST_IN_LIST } else { usize::MAX };
         let ask = |e: &Experiment| {
-            if self.scope == Scope::List && (e.status == Status::Draft || left == 0) {
+            if self.scope != Scope::Detail && (e.status == Status::Draft || left == 0) {
                 return "[]".to_owned();
             }
             left -= 1;
@@ -118,7 +189,8 @@ impl Readout {
         let asked_at = Timestamp::from_millis(asked_at as i64).to_string();
         let told: Vec<Vec<Option<String>>> = serde_json::from_str(told).unwrap_or_default();
         let of = |(e, told): (&Experiment, Vec<Option<String>>)| {
-            let results = readout::results(&self.document, e, &self.known, &told, self.scope, self.now);
+            let mut results = readout::results(&self.document, e, &self.known, &told, self.scope, self.now);
+            self.links.put(e, self.document.preview, self.now, &mut results);
             Results { computed_at: asked_at.clone(), ..results }
         };
         self.experiments().zip(told).map(of).collect()

@@ -7,7 +7,7 @@ use super::{
 use crate::condition::{Condition, FactKey, Groups};
 use crate::document::{self, Audience, Document, Problem, Severity};
 use crate::hash::{self, BUCKETS, Salt};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 impl Plan {
     /// Compiles a document after checking it.
@@ -133,10 +133,8 @@ impl<'a> Compiler<'a> {
             .collect::<Result<Vec<_>, String>>()?;
         let audience = e.audience.as_ref().map(|audience| self.condition(audience)).transpose()?;
         let held_out_code = held_out_code(e.id.as_str(), e.iteration);
-        let variants = variants(e);
-        if let Some((one, other)) = same_code(&variants, held_out_code) {
-            return Err(format!("the variants `{one}` and `{other}` look alike in the assignment cookie: rename one"));
-        }
+        let mut variants = variants(e);
+        make_codes_distinct(&mut variants, e.id.as_str(), e.iteration, held_out_code);
         let (traffic_salt, variant_salt) = (salt("traffic"), salt("variant"));
         let conflicts = e.conflicts.iter().map(|key| self.conflict(key)).collect();
         Ok(Experiment {
@@ -279,15 +277,25 @@ pub fn held_out_code(experiment: &str, iteration: u32) -> u32 {
     assignment_code(experiment, iteration, "")
 }
 
-/// Two variants of one code, of which there is a pair once in five million experiments.
-fn same_code(variants: &[Variant], held_out: u32) -> Option<(&str, &str)> {
-    let mut codes: Vec<(u32, &str)> = variants.iter().map(|variant| (variant.code, &*variant.id)).collect();
-    codes.push((held_out, "(held out)"));
+/// Gives a variant another code where it has that of one before it, by the order of their ids: once in five million
+/// experiments of three variants, and whenever there are thousands.
+#[inline(never)]
+fn make_codes_distinct(variants: &mut [Variant], experiment: &str, iteration: u32, held_out: u32) {
+    let mut codes: Vec<u32> = variants.iter().map(|variant| variant.code).chain([held_out]).collect();
     codes.sort_unstable();
-    codes.windows(2).find_map(|pair| match pair {
-        [(a, one), (b, other)] if a == b => Some((*one, *other)),
-        _ => None,
-    })
+    if codes.windows(2).all(|pair| pair.first() != pair.last()) {
+        return;
+    }
+    let mut taken = HashSet::from([held_out]);
+    let mut by_id: Vec<&mut Variant> = variants.iter_mut().collect();
+    by_id.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    for variant in by_id {
+        let mut attempt = 0_u32;
+        while !taken.insert(variant.code) && attempt < u32::from(u16::MAX) {
+            attempt += 1;
+            variant.code = assignment_code(experiment, iteration, &format!("{}/{attempt}", variant.id));
+        }
+    }
 }
 
 fn measured_holdout(document: &Document) -> Option<MeasuredHoldout> {

@@ -1,5 +1,6 @@
 //! What to ask the record, and its answers.
 
+use super::holdout::name_in_record;
 use super::types::AuditEntry;
 use crate::document::{Document, Experiment, Id, Kind, Metric, MetricKind, Status, Timestamp};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
@@ -17,6 +18,8 @@ pub enum Scope {
     List,
     /// Everything.
     Detail,
+    /// How it meets the others.
+    Pairs,
 }
 
 /// What is known of the project as a whole.
@@ -99,6 +102,7 @@ pub(super) fn metrics<'d>(
     let guardrails = metrics.guardrails.iter().map(|guardrail| &guardrail.metric);
     let mut ids: Vec<&Id> = match scope {
         Scope::List => metrics.primary.iter().chain(guardrails).collect(),
+        Scope::Pairs => Vec::new(),
         Scope::Detail => metrics.primary.iter().chain(&metrics.secondary).chain(guardrails).collect(),
     };
     let mut seen = Vec::new();
@@ -123,7 +127,7 @@ fn variants(experiment: &Experiment) -> Vec<&str> {
 fn iteration<'a>(document: &'a Document, of: &'a Experiment, variants: &'a [&'a str], now: Timestamp) -> Iteration<'a> {
     Iteration {
         project: &document.project,
-        experiment: of.id.as_str(),
+        experiment: name_in_record(of),
         iteration: of.iteration,
         variants,
         now: now.millis(),
@@ -147,7 +151,7 @@ pub fn questions(document: &Document, experiment: &Experiment, scope: Scope, now
             Err(_) => Question { sql: "SELECT json_array('refused')".to_owned(), values: Vec::new() },
         });
     }
-    if scope == Scope::Detail {
+    if scope != Scope::List {
         questions.extend(interactions(document, experiment, of, now));
     }
     questions

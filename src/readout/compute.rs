@@ -7,7 +7,7 @@ use super::gate::{self, Gate};
 use super::number::whole;
 use super::types::{Arm, Comparison, Day, Delay, Ending, Metric, MetricRole, Phase, Results, Segment, Variant, noun};
 use super::verdict::{Grounds, verdict};
-use super::{bandit, change, course, health, overlap, progress, segment, watch};
+use super::{bandit, built_in, change, course, health, overlap, progress, segment, watch};
 use crate::document::{self, Allocation, Document, Experiment, Status, Timestamp};
 use crate::ledger::answer::{Answer, Cells, DAY};
 use crate::ledger::readout::Row;
@@ -117,8 +117,9 @@ impl One<'_> {
             days,
             segments,
             delays: first.map_or_else(Vec::new, |(_, answer)| delays(answer)),
-            interactions: first
-                .map_or_else(Vec::new, |(metric, _)| overlap::overlaps(self.document, e, metric, &self.answers.pairs)),
+            interactions: self
+                .primary_metric()
+                .map_or_else(Vec::new, |metric| overlap::overlaps(self.document, e, metric, &self.answers.pairs)),
             health: health::of_experiment(self.known, e),
             held: None,
             bandit,
@@ -147,6 +148,11 @@ impl One<'_> {
             Status::Running if self.is_over() => Phase::ReadyForReview,
             Status::Running => Phase::Running,
         }
+    }
+
+    /// The primary metric.
+    fn primary_metric(&self) -> Option<&document::Metric> {
+        self.document.metrics.get(self.experiment.metrics.as_ref()?.primary.as_ref()?)
     }
 
     /// The primary metric and what is known of it.
@@ -286,6 +292,11 @@ impl One<'_> {
             }
             shown.push(self.metric(id.as_str(), role, metric, answer, rule, watched, variants));
         }
+        shown.extend(built_in::metrics(
+            self.experiment,
+            &health::of_experiment(self.known, self.experiment),
+            self.known,
+        ));
         // why: metrics of one role are one family: the primary over all treatments, the guardrails; the others explain
         for role in [MetricRole::Primary, MetricRole::Guardrail] {
             correct(&mut shown, role, self.experiment.analysis.unwrap_or_default().confidence);

@@ -46,3 +46,35 @@ fn quantile(counts: &[i64; 8], share: f64) -> Option<u32> {
     }
     None
 }
+
+/// How many answers came within each class, for a variant of the experiment's iteration; the last: later than all.
+pub(super) fn counts(known: &Known, experiment: &Experiment, variant: &str) -> Option<[i64; 8]> {
+    let row = known.health.iter().find(|row| {
+        row.text(0) == experiment.id.as_str()
+            && row.number(1) == i64::from(experiment.iteration)
+            && row.text(2) == variant
+    })?;
+    Some([5, 6, 7, 8, 9, 10, 11, 12].map(|field| row.number(field)))
+}
+
+/// The ends of the class that holds a quantile, in milliseconds; the last has no upper end.
+pub(super) fn class(counts: &[i64; 8], share: f64) -> Option<[f64; 2]> {
+    let total: i64 = counts.iter().sum();
+    if total == 0 {
+        return None;
+    }
+    let (mut seen, mut low) = (0, 0.0);
+    for (count, end) in counts.iter().zip(CLASSES) {
+        seen += count;
+        if seen as f64 >= share * total as f64 {
+            return Some([low, f64::from(end)]);
+        }
+        low = f64::from(end);
+    }
+    Some([low, f64::INFINITY])
+}
+
+/// The upper ends of all classes.
+pub(super) fn ends() -> impl Iterator<Item = f64> {
+    CLASSES.into_iter().map(f64::from).chain([f64::INFINITY])
+}

@@ -11,7 +11,8 @@ pub const STYLE: &str = include_str!("style.css");
 pub(super) const ROOT: &str = "/_sortition/experiments";
 
 /// The pages that every page leads to, by path and name.
-const PLACES: [(&str, &str); 3] = [("", "Experiments"), ("/interactions", "Interactions"), ("/programme", "Programme")];
+const PLACES: [(&str, &str); 4] =
+    [("", "Experiments"), ("/interactions", "Interactions"), ("/holdout", "Holdout"), ("/programme", "Programme")];
 
 /// A page around its content. `here` is its path below the root.
 pub(super) fn page(title: &str, here: &str, content: &Markup) -> String {

@@ -210,7 +210,7 @@ fn effects(all: &[Decided]) -> Markup {
                 p class="soft" {
                     "Winners are chosen because their estimates are high, so the plain sum promises too much. After shrinkage each estimate is pulled towards the mean of all "
                     "judged experiments of its metric by how uncertain it is (empirical Bayes: normal effects, their variance after Paule and Mandel). Lifts are added up, as if "
-                    "effects did not meet; a holdout measures them together. Aborted and invalid ones are not in it."
+                    "effects did not meet; the " a href={(ROOT) "/holdout"} { "holdout" } " measures them together. Aborted and invalid ones are not in it."
                 }
             }
         }

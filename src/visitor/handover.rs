@@ -58,7 +58,8 @@ impl Handover {
         if parts.next().is_some() || !is_clean {
             return None;
         }
-        let handover = Self { visitor: VisitorId::accept(visitor)?, returning, session, variants: variants.to_owned() };
+        let handover =
+            Self { visitor: VisitorId::accept_foreign(visitor)?, returning, session, variants: variants.to_owned() };
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
         signature::verify(secret, &handover.message(&handover.state()), &tag).then_some(handover)
     }

@@ -73,7 +73,10 @@ export async function startWorld({
   const around = probed ? "probe.js" : people ? "people.js" : undefined;
   if (around) copyFileSync(join(root, "tests", "edge", around), join(folder, around));
   const texts = { ADMIN_TOKEN: "test-admin-token", ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
-  writeFileSync(join(folder, "config.capnp"), configuration(platform.address, texts, { without, around, cache }));
+  writeFileSync(
+    join(folder, "config.capnp"),
+    configuration(platform.address, texts, { without, around, cache, folder }),
+  );
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", join(folder, "config.capnp")], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
@@ -151,7 +154,7 @@ export async function startWorld({
   return world;
 }
 
-function configuration(platform, texts, { without, around, cache }) {
+function configuration(platform, texts, { without, around, cache, folder }) {
   const text = (value) => JSON.stringify(value);
   const services = { CONFIG: ["kvNamespace", "kv"], EVENTS: ["queue", "queue"], ARCHIVE: ["r2Bucket", "r2"] };
   const bindings = [
@@ -176,6 +179,7 @@ const config :Workerd.Config = (
     (name = "main", worker = .worker),
     (name = "internet", network = (allow = ["public", "private"])),
     ${standIns.join(",\n    ")},
+    (name = "people", disk = (path = ${text(folder)}, writable = true)),
   ],
   sockets = [(
     name = "http", address = "127.0.0.1:0", service = "main",
@@ -192,7 +196,7 @@ const worker :Workerd.Worker = (
   globalOutbound = "internet",
   ${cache ? 'cacheApiOutbound = "cache",' : ""}
   durableObjectNamespaces = [${around === "people.js" ? '(className = "Person", uniqueKey = "person", enableSql = true)' : ""}],
-  durableObjectStorage = (inMemory = void),
+  ${around === "people.js" ? 'durableObjectStorage = (localDisk = "people"),' : ""}
   bindings = [
     ${bindings.join(",\n    ")},
   ],

@@ -351,3 +351,18 @@ fn write_one(entry: &Entry) -> String {
     sortition_engine::hash::push_digits(entry.code.into(), 4, &mut text);
     text
 }
+
+/// Of ten thousand variants some would share a code of 24 bits; none does, and a document in another order gives the same.
+#[test]
+fn variants_have_codes_of_their_own() {
+    let mut many: Vec<Value> = (0..10_000).map(|n| json!({"id": format!("v{n}"), "weight": 1})).collect();
+    let codes = |variants: &[Value]| {
+        let plan = compile(&shop(&[running("hero", json!({"variants": variants}))]));
+        let of = |variant: &sortition_engine::plan::Variant| (variant.id.to_string(), variant.code);
+        plan.experiments[0].variants.iter().map(of).collect::<std::collections::BTreeMap<String, u32>>()
+    };
+    let first = codes(&many);
+    assert_eq!(first.values().collect::<std::collections::BTreeSet<_>>().len(), 10_000);
+    many.reverse();
+    assert_eq!(codes(&many), first);
+}

@@ -410,3 +410,18 @@ test("5,000 flags and 50 MB come over in one run", { timeout: 120_000 }, () => {
   assert.equal(answer.exact, 5_000);
   assert.equal(JSON.parse(readFileSync(into, "utf8")).experiments.length, 5_000);
 });
+
+test("who a split leaves over has the fixed value below it, and is in no comparison", () => {
+  const { status, into } = imported("growthbook", growthbook([{ ...half, hashVersion: 2 }, { force: "b" }]));
+  assert.equal(status, 0);
+  const [split, rest] = JSON.parse(readFileSync(into, "utf8")).experiments;
+  assert.deepEqual(split.hash.split.ranges, { 0: [[0, 2500]], 1: [[5000, 7500]] });
+  assert.deepEqual([split.kind, rest.kind], ["experiment", "release"]);
+  assert.deepEqual([split.key, rest.key], ["f", "f"]);
+  assert.deepEqual(Object.values(rest.hash.split.ranges), [
+    [
+      [2500, 5000],
+      [7500, 10000],
+    ],
+  ]);
+});

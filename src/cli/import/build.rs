@@ -30,6 +30,8 @@ pub(super) struct Piece {
     pub(super) winner: Option<usize>,
     /// None: everybody in the audience gets the only variant with a weight, or nobody anything.
     pub(super) split: Option<Hashing>,
+    /// Whether it gives what an earlier split left one fixed variant: nothing that is compared.
+    pub(super) fixed: bool,
     /// Whether the audience assigns nobody: the overrides are all there is.
     pub(super) nobody: bool,
 }
@@ -175,6 +177,7 @@ impl Builder<'_> {
             requires,
             winner: None,
             split,
+            fixed: matches!(rule.outcome, Outcome::Given(_)),
             nobody: false,
         };
         self.pieces.push((piece, after));
@@ -193,6 +196,7 @@ impl Builder<'_> {
                 requires: Vec::new(),
                 winner,
                 split: None,
+                fixed: false,
                 nobody: winner.is_none(),
             };
             pieces.push((piece, Cond::Always));
@@ -226,7 +230,10 @@ fn joined(pieces: Vec<(Piece, Cond)>) -> Vec<(Piece, Cond)> {
                 (Some((gates, recipe, _)), Some((own, hash, _))) => gates == own && recipe == hash,
                 _ => false,
             };
-            same && other.audience == piece.audience && other.requires == piece.requires && other.unit == piece.unit
+            same && other.fixed == piece.fixed
+                && other.audience == piece.audience
+                && other.requires == piece.requires
+                && other.unit == piece.unit
         };
         let Some((other, _)) = kept.iter_mut().find(fits) else {
             kept.push((piece, after));

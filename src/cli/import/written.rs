@@ -91,6 +91,10 @@ fn experiment(flag: &Flag, piece: &Piece, shared: bool, names: &mut Names) -> Wr
     if shared || flag.key != id {
         value.insert("key".to_owned(), json!(flag.key));
     }
+    if piece.fixed {
+        // why: who is given a fixed value is in no comparison, and must not be exposed as if they were
+        value.insert("kind".to_owned(), json!("release"));
+    }
     if let Some(unit) = piece.unit.filter(|unit| *unit != "visitor") {
         value.insert("unit".to_owned(), json!(unit));
     }

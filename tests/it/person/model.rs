@@ -137,12 +137,14 @@ impl Memory {
     fn claim(&mut self, seen: &Seen<'_>, user: &str) {
         let unclaimed: Vec<usize> =
             self.of_people.keys().filter(|(_, whose)| whose.is_none()).map(|(experiment, _)| *experiment).collect();
+        // why: what they take along at once stood side by side before
+        let before = self.of_people.clone();
         for experiment in unclaimed {
             let own = (experiment, Some(user.to_owned()));
             let layer = seen.plan.experiments[experiment].layer.map(|part| part.layer);
             let is_in_layer = layer.is_some_and(|layer| {
                 seen.plan.layers[layer].iter().any(|&other| {
-                    let given = self.of_people.get(&(other, Some(user.to_owned())));
+                    let given = before.get(&(other, Some(user.to_owned())));
                     other != experiment && given.is_some_and(Option::is_some)
                 })
             });
