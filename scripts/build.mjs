@@ -40,9 +40,7 @@ const SOURCES = [
     "post",
     "body",
     "client",
-  ].map(
-    (name) => `src/edge/${name}.js`,
-  ),
+  ].map((name) => `src/edge/${name}.js`),
 ];
 
 /** Compiles the library with some features, in a profile of their own; the path of its wasm. */

@@ -26,7 +26,9 @@ for (const [bit, name] of attempt("teaching names", () => core.teach_names().spl
   ASKED_FOR[name.length] = [...(ASKED_FOR[name.length] ?? []), { name, mask: 1 << bit }];
 }
 // What only the origin and we know of; on every way it is taken out of an answer.
-const INTERNAL = attempt("asking for names", () => core.header_names(), "").split(",").filter(Boolean);
+const INTERNAL = attempt("asking for names", () => core.header_names(), "")
+  .split(",")
+  .filter(Boolean);
 const BUDGET_MS = attempt("asking for the budget", () => core.budget_ms(), 0);
 
 // What becomes of the headers of an answer that could not be finished; had at the start, since a panic leaves nobody to ask.

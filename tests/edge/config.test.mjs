@@ -257,7 +257,9 @@ describe("an isolate without a plan", () => {
   test("so do the endpoints", async (t) => {
     const world = await startWorld({ document: HERO, kvDelay: 500, vars: { CONFIG_TTL_SECONDS: "60" } });
     t.after(() => world.close());
-    const events = [{ type: "experiment_converted", id: "0123456789abcdef0123456789abcdef", conversion_event: "signup" }];
+    const events = [
+      { type: "experiment_converted", id: "0123456789abcdef0123456789abcdef", conversion_event: "signup" },
+    ];
     const body = JSON.stringify({ events });
     const cookie = "sortition_id=returning-visitor-1";
     const post = () => world.ask("/_sortition/events", { method: "POST", body, cookie });

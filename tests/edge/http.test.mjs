@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { BROWSER, documentOf, experiment, Jar, ours, startWorld, treatment, until } from "./world.mjs";
+import { documentOf, experiment, Jar, ours, startWorld, treatment } from "./world.mjs";
 
 const GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
 const INSERTED = "é „ñ“ 雪 & <b>";

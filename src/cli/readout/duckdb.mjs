@@ -9,10 +9,13 @@ import { DuckDBInstance } from "@duckdb/node-api";
 const answer = (value) => process.stdout.write(`@sortition ${JSON.stringify(value)}\n`);
 const { folder, view, statements } = JSON.parse(await text(process.stdin));
 try {
-  if (!folder.includes("://") && !existsSync(join(folder, "events"))) throw new Error(`there is no ${join(folder, "events")}`);
+  if (!folder.includes("://") && !existsSync(join(folder, "events")))
+    throw new Error(`there is no ${join(folder, "events")}`);
   const database = await (await DuckDBInstance.create()).connect();
   const quoted = folder.replaceAll("'", "''");
-  await database.run(folder.includes("://") ? view.replaceAll("'events/", `'${quoted}/events/`) : `SET file_search_path = '${quoted}'`);
+  await database.run(
+    folder.includes("://") ? view.replaceAll("'events/", `'${quoted}/events/`) : `SET file_search_path = '${quoted}'`,
+  );
   if (!folder.includes("://")) await database.run(view);
   for (const sql of statements) answer({ rows: (await database.runAndReadAll(sql)).getRowsJson() });
   database.closeSync();
