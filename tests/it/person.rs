@@ -40,7 +40,6 @@ fn once_in_always_in() {
         "traffic",
         "conflict",
         "killed",
-        "paused",
         "no_consent",
         "requires",
         "kept after login",
