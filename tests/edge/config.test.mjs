@@ -284,7 +284,8 @@ describe("an isolate without a plan", () => {
 
 describe("the data centre's copy", () => {
   const host = "shop.test";
-  const visit = (world, path = "/") => world.ask(path, { host });
+  const headers = { Authorization: "Bearer test-admin-token" };
+  const visit = (world, path = "/") => world.ask(path, { host, headers });
 
   /** A world in which KV answers, left behind with its cache. */
   async function before(t, options) {

@@ -9,14 +9,16 @@ import { gzipSync } from "node:zlib";
 import { unstable_readConfig as readConfig } from "wrangler";
 
 const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-const LIMIT_KIB = 400;
+// why: nothing may grow unseen. The goal is 220 KiB for what a page visit loads: the endpoints, the consumer and the
+// decisions by call are to leave this module for one that loads on first use (docs/performance.md).
+const LIMIT_KIB = 540;
 
 test("wrangler.toml deploys what is built", () => {
   assert.equal(readConfig({ config: at("wrangler.toml") }, { hideWarnings: true }).main, at("build/index.js"));
 });
 
 // why: every other export would be an entry point that the account's other workers can call
-test("the module exports its handlers as the default, and nothing else", () => {
+test("the module exports its handlers as the default, the class of users' objects, and nothing else", () => {
   const code = readFileSync(at("build/index.js"), "utf8");
   const exported = [...code.matchAll(/\bexport\s*\{([^}]*)\}/g)].flatMap(([, list]) => list.split(","));
   const names = exported
@@ -27,7 +29,8 @@ test("the module exports its handlers as the default, and nothing else", () => {
         .at(-1),
     )
     .filter(Boolean);
-  assert.deepEqual(names, ["default"]);
+  // why: the runtime finds the class of the users' objects by its export
+  assert.deepEqual(names.sort(), ["Person", "default"]);
   assert.doesNotMatch(code, /(?:^|[;}\s])export\s+(?:default|const|let|var|function|class|async)\b/);
 });
 
