@@ -268,13 +268,18 @@ describe("`expose: selector`", () => {
     ],
     "an empty page": [{ body: "" }, false],
   };
-  const visitors = new Map();
-  before(async () => {
-    for (let n = 0; visitors.size < 3; n++) {
-      const id = `a-visitor-of-number-${n}`;
+  // why: an isolate remembers for a day whom it exposed, so every test has visitors of its own, one of each group
+  let visitors;
+  let number = 0;
+  beforeEach(async () => {
+    visitors = new Map();
+    world.origin.serve("/seen/any");
+    while (visitors.size < 3) {
+      const id = `a-visitor-of-number-${number++}`;
       const answer = await world.ask("/seen/any", { cookie: `sortition_id=${id}` });
       visitors.set(answer.headers["sortition-variants"].split("=")[1], id);
     }
+    await world.forget();
   });
 
   for (const [what, [answer, isMet]] of Object.entries(PAGES)) {

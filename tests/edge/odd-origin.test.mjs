@@ -56,7 +56,10 @@ before(async () => {
     { id: "control", weight: 1 },
     { id: "bold", weight: 1, rewrite: [{ select: "h1", do: "set_text", value: "Hé" }] },
   ];
-  world = await startWorld({ document: documentOf([experiment({ pages: ["/*"], variants })], { bridge: "script" }) });
+  world = await startWorld({
+    document: documentOf([experiment({ pages: ["/*"], variants })], { bridge: "script" }),
+    cache: new Map(),
+  });
 });
 after(() => world?.close());
 

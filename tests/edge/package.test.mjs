@@ -96,7 +96,9 @@ test("the tool's dependencies are not in the worker", () => {
     .filter((name) => !/^(cli|main)\b/.test(name))
     .map((name) => readFileSync(at(`src/${name}`), "utf8"));
   const worker = texts.map(forWasm).join("\n");
-  const names = (name) => new RegExp(`\\b${name.replaceAll("-", "_")}(::|!)`).test(worker);
+  // why: the crate `md-5` is called so since `md5` was taken, and its library is not
+  const library = (name) => (name === "md-5" ? "md5" : name.replaceAll("-", "_"));
+  const names = (name) => new RegExp(`\\b${library(name)}(::|!)`).test(worker);
   // what we ask for natively, and the worker's sources do not name
   const tools = [...native.direct].filter((name) => !names(name));
   assert.ok(tools.includes("clap") && tools.length < native.direct.size, `the tool's own: ${tools}`);

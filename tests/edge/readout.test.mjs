@@ -78,15 +78,19 @@ after(async () => {
 const basic = (token, user = "anybody") => `Basic ${Buffer.from(`${user}:${token}`).toString("base64")}`;
 const get = (path, authorization = basic(TOKEN), more = {}) =>
   platform.ask(`/_sortition/${path}`, { ...more, headers: { ...(authorization && { Authorization: authorization }) } });
+// why: an answer that took long is kept for minutes, and on a busy machine any does
+const forgetKept = () => platform.env.LEDGER.exec("DELETE FROM readouts");
 const json = async (path) => JSON.parse((await get(path)).text);
 // columns that are not given are null
 const COLUMNS = { exposures: 21, conversions: 17 };
-const insert = (table, rows) =>
-  platform.env.LEDGER.prepare(
+const insert = async (table, rows) => {
+  await platform.env.LEDGER.prepare(
     `INSERT INTO ${table} SELECT ${Array.from({ length: COLUMNS[table] ?? rows[0].length }, (_, n) => `value ->> ${n}`)} FROM json_each(?1) WHERE true`,
   )
     .bind(JSON.stringify(rows))
     .run();
+  await forgetKept();
+};
 
 /** Units of an experiment, every `nth` of a variant with an order of the given cents. */
 async function units(id, variant, number, nth, cents, { device = "mobile", day = "2026-11-18" } = {}) {
@@ -109,6 +113,20 @@ async function units(id, variant, number, nth, cents, { device = "mobile", day =
   ];
   await insert("conversions", buyers.map(order));
   return buyers.map((_, n) => cents + n);
+}
+
+/** The names of every attribute of a page, in which every `<` has to begin a tag whose values are in double quotes. */
+function attributes(page) {
+  const whole = /^(?:!DOCTYPE html|\/?[a-z][a-z0-9]*(?: [a-zA-Z][\w:-]*(?:="[^"<>]*")?)*\/?)>/;
+  const pieces = page
+    .replace(/<style>[^<]*<\/style>/, "")
+    .split("<")
+    .slice(1);
+  return pieces.flatMap((piece) => {
+    const [tag] = whole.exec(piece) ?? [];
+    assert.ok(tag, `no tag that can be read: <${piece.slice(0, 300)}`);
+    return [...tag.matchAll(/ ([a-zA-Z][\w:-]*)(?:="[^"]*")?/g)].map(([, name]) => name);
+  });
 }
 
 describe("who gets in", () => {
@@ -134,7 +152,11 @@ describe("who gets in", () => {
   });
 
   test("without a token the endpoints do not exist", async () => {
-    const bare = await startHarness({ origin: origin.url, document: documentOf([experiment()]) });
+    const bare = await startHarness({
+      origin: origin.url,
+      document: documentOf([experiment()]),
+      change: (config) => delete config.vars.ADMIN_TOKEN,
+    });
     try {
       for (const path of ["experiments", "experiments.json", "experiments/hero", "experiments/hero.csv"]) {
         const answer = await bare.ask(`/_sortition/${path}`, { headers: { Authorization: basic("") } });
@@ -209,7 +231,8 @@ describe("the pages", () => {
       assert.equal(headers["x-frame-options"], "DENY");
       assert.equal(headers["content-type"], "text/html; charset=utf-8");
       assert.equal(text.match(/<style/g).length, 1);
-      assert.doesNotMatch(text, /<script|<link|<iframe|<[^>]* (?:style|on\w+)=/);
+      assert.doesNotMatch(text, /<script|<link|<iframe/);
+      for (const name of attributes(text)) assert.doesNotMatch(name, /^(?:style|on.*)$/i);
       for (const [, image] of text.matchAll(/<svg([^>]*)>/g)) assert.match(image, /role="img" aria-label="[^"]+"/);
     }
   });
@@ -248,7 +271,10 @@ describe("the pages", () => {
     await units("quiet", "bold", 1500, 5, 100);
     const quiet = await json("experiments/quiet.json");
     assert.equal(quiet.verdict.state, "untrusted");
-    assert.match(quiet.verdict.text, /^No winner is shown: units 2,000 \/ 1,500/);
+    assert.match(
+      quiet.verdict.text,
+      /^No winner is shown: 2,000 \/ 1,500 visitors where the weights promise 50\.0 % \/ 50\.0 %/,
+    );
     assert.equal(quiet.gates.find((gate) => gate.name === "srm").level, "red");
     assert.ok(quiet.metrics[0].comparisons[0].significant, "it would have been a winner");
     const { text } = await get("experiments/quiet");

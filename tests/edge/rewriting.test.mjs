@@ -184,7 +184,8 @@ describe("charsets", () => {
       const label = encoding === "latin1" ? "windows-1252" : "utf-8";
       const read = new TextDecoder(label)
         .decode(got.bytes)
-        .replaceAll(/&#(\d+);/g, (_, code) => String.fromCodePoint(Number(code)));
+        // why: without a charset in the header text goes in as character references, decimal or hexadecimal
+        .replaceAll(/&#(x?[0-9a-f]+);/gi, (_, code) => String.fromCodePoint(Number(code.replace(/^x/i, "0x"))));
       assert.match(read, /<h1>Grüße — 雪<\/h1>/);
     });
   }

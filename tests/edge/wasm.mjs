@@ -11,9 +11,15 @@ export async function wasm() {
   const folder = mkdtempSync(join(tmpdir(), "sortition-"));
   cpSync(join(target, "bindings-chaos"), folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), '{"type":"module"}');
-  // why: the script for pages is bundled into the worker by its build, and nothing here asks for it
-  mkdirSync(join(folder, "node_modules", "sortition-client"), { recursive: true });
-  writeFileSync(join(folder, "node_modules", "sortition-client", "index.js"), 'export default "";');
+  // why: the build bundles these into the worker, and nothing here asks for them
+  const bundled = {
+    "sortition-client": 'export default "";',
+    "sortition-ship": "export function ship() {}\nexport function toPipeline() {}",
+  };
+  for (const [name, text] of Object.entries(bundled)) {
+    mkdirSync(join(folder, "node_modules", name), { recursive: true });
+    writeFileSync(join(folder, "node_modules", name, "index.js"), text);
+  }
   const glue = readFileSync(join(folder, "index.js"), "utf8");
   const module =
     'import { readFileSync } from "node:fs"; const wasmModule = new WebAssembly.Module(readFileSync(new URL("./index_bg.wasm", import.meta.url)));';
