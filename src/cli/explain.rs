@@ -7,9 +7,10 @@ use super::address::normal_url;
 use super::request::{Given, RequestArguments};
 use super::{Failure, Report, input};
 use crate::decide::{Decision, Reason};
-use crate::execution::{Answer, Intent};
+use crate::events::HOLDOUT;
+use crate::execution::{Answer, Besides, ExposedTo, Intent};
 use crate::facts::Request;
-use crate::plan::{Kill, Plan};
+use crate::plan::{Kill, MeasuredHoldout, Plan};
 use crate::url::Url;
 use crate::visit::{self, Lane, Visit, World};
 use crate::visitor::crawler::Crawlers;
@@ -117,6 +118,18 @@ impl Explained<'_> {
     fn anew(&self, decision: &Decision) -> Option<&Decision> {
         let kept = decision.reason == Reason::Sticky;
         self.anew.iter().find(|anew| kept && anew.experiment == decision.experiment)
+    }
+
+    /// Experiment and variant of exposures beside those of the page's decisions, such as the one that measures a holdout.
+    fn besides(&self, besides: &[Besides]) -> Vec<(&str, &str)> {
+        let named = |besides: &Besides| match besides.to {
+            ExposedTo::Variant(experiment, variant) => {
+                let e = self.plan.experiments.get(experiment)?;
+                Some((&*e.id, &*e.variants.get(variant)?.id))
+            }
+            ExposedTo::Holdout(group) => Some((HOLDOUT, *MeasuredHoldout::GROUPS.get(group)?)),
+        };
+        besides.iter().filter_map(named).collect()
     }
 
     /// What was decided, and for whom.

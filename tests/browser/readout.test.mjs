@@ -85,8 +85,15 @@ test("every state is there: a winner, nothing found, a fault, a broken guardrail
   const card = (name) => page.getByRole("row").filter({ has: page.getByRole("link", { name, exact: true }) });
   const verdict = (name) => card(name).locator(".verdict").textContent();
   assert.match(await verdict(DOCUMENT.experiments[0].name), /^bold wins: purchase/);
-  assert.match(await verdict("The same page twice"), /^No difference can be told yet/);
-  assert.match(await verdict("A delivery note that some never get to see"), /^No winner is shown: units/);
+  // why: the worker assigns as many as come in three seconds, so the interval is not the same in every run
+  assert.match(
+    await verdict("The same page twice"),
+    /^(An effect of \+20\.0 % is excluded|No difference can be told yet): twin changes purchase by /,
+  );
+  assert.match(
+    await verdict("A delivery note that some never get to see"),
+    /^No winner is shown: [\d,]+ \/ [\d,]+ visitors where the weights promise/,
+  );
   assert.equal(await card("A delivery note that some never get to see").getByText("✕ stop: Sample ratio").count(), 1);
   assert.match(await verdict("A discount in every basket"), /^Take half-price back: it breaks the guardrail revenue/);
   await page.getByRole("link", { name: "A discount in every basket" }).click();

@@ -112,6 +112,7 @@ const redirecting = (id, to, rest = {}) =>
 const withHeaders = experiment({
   id: "headers",
   pages: ["/", "/p/*"],
+  seo: { allow: ["Content-Language"] },
   variants: [
     { id: "control", weight: 1, response_headers: { "X-Shop": "as ever" } },
     { id: "new", weight: 1, response_headers: { "X-Shop": "new", "Content-Language": "de" } },
@@ -140,7 +141,10 @@ const REQUESTS = [
 ];
 const VISITORS = ["visitor-0002", "7c1f8a52-8a0e-4b6c-9d3e-1f2a3b4c5d6e"];
 
-/** The documents, each with what else is asked of it. `anew`: visitors without an id are asked about too. */
+/**
+ * The documents, each with what else is asked of it. `anew`: visitors without an id are asked about too. `apart`: each
+ * request is another visitor's, for the worker remembers whom it exposed when the cookie was already sent.
+ */
 const WORLDS = {
   "every status": { experiments: everyStatus },
   audiences: { experiments: audiences },
@@ -178,7 +182,10 @@ const WORLDS = {
     experiments: [halves("one")],
     rest: { headers: { to_origin: false, to_client: true } },
   },
-  "exposed when met": { experiments: [halves("one", { expose: "selector" }), halves("two", { expose: "origin" })] },
+  "exposed when met": {
+    experiments: [halves("one", { expose: "selector" }), halves("two", { expose: "origin" })],
+    apart: true,
+  },
   "crawlers at the baseline": {
     experiments: [halves("one", { baseline: "new" }), halves("two")],
     rest: { crawlers: { policy: "baseline" } },
@@ -220,7 +227,10 @@ describe("explain says what the worker does", () => {
       const revision = await world.publish(document);
       const file = join(folder, "document.json");
       writeFileSync(file, JSON.stringify({ ...document, revision }));
-      const cases = VISITORS.flatMap((visitor) => REQUESTS.map((request) => ({ visitor, ...request })));
+      const known = (visitor, place) => (made.apart ? `${visitor}.${place}` : visitor);
+      const cases = VISITORS.flatMap((visitor) =>
+        REQUESTS.map((request, place) => ({ visitor: known(visitor, place), ...request })),
+      );
       if (made.anew) cases.push(...REQUESTS);
       const more = { ...made, file };
       await compare(cases, more);
@@ -253,7 +263,8 @@ describe("explain says what the worker does", () => {
     }
     const events = (await world.sent()).flatMap(({ events }) => events);
     const sent = events.map((event) => {
-      const id = VISITORS.includes(event.anonymous_id) ? event.anonymous_id : "SOMEBODY";
+      const isKnown = cases.some(({ visitor }) => visitor === event.anonymous_id);
+      const id = isKnown ? event.anonymous_id : "SOMEBODY";
       return `${event.experiment_id}=${event.variant} ${event.reason} ${id}`;
     });
     assert.deepEqual(sent.sort(), exposed.sort());
@@ -273,10 +284,13 @@ describe("explain says what the worker does", () => {
     compareAnswer(answer, told, unnamed, same);
     if (seen.length > 0) compareForwarded(seen[0], one, told, made, unnamed, same);
     comparePage(answer.text, one, told, same);
-    return [...told.answer.exposed, ...told.answer.exposed_when_met].map((experiment) => {
-      const { variant, reason } = told.experiments.find((one) => one.experiment === experiment);
-      return unnamed.tool(`${experiment}=${variant} ${reason} ${told.visitor.id}`);
-    });
+    const decided = [...told.answer.exposed, ...told.answer.exposed_when_met].map((id) =>
+      told.experiments.find(({ experiment }) => experiment === id),
+    );
+    const besides = told.answer.exposed_besides.map((one) => ({ ...one, reason: "split" }));
+    return [...decided, ...besides].map(({ experiment, variant, reason }) =>
+      unnamed.tool(`${experiment}=${variant} ${reason} ${told.visitor.id}`),
+    );
   }
 
   /** Status and every header of the answer, but those of the connection. */
@@ -388,9 +402,13 @@ function plain(told, answer, made) {
     answer.setCookies.map((line) => line.match(new RegExp(`^${name}=([^;]+)`))?.[1]).find(Boolean);
   const without = (ids) => {
     const replace = (text) => {
-      const named = ids.filter(Boolean).reduce((text, id) => text.replaceAll(id, "SOMEBODY"), text);
-      // why: assignments name a session by a piece of its hash
-      return made.anew ? named.replaceAll(/@[\w-]+/g, "@SESSION") : named;
+      const random = ids.filter(Boolean);
+      const named = random.reduce((text, id) => text.replaceAll(id, "SOMEBODY"), text);
+      if (random.length === 0) return named;
+      // why: tags are bound to the ids, and assignments name a session by a piece of its hash
+      return named
+        .replace(/^sortition_as=2~[\w-]{22}~([^~;]*)~[\w-]*~/, "sortition_as=2~TAG~$1~SESSION~")
+        .replace(/^(new|known);([^;]*);[\w-]{22}$/, "$1;$2;TAG");
     };
     return (value) => (Array.isArray(value) ? value.map(replace) : replace(String(value)));
   };

@@ -42,11 +42,17 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
         .collect();
     let early = visit.early().filter(|_| acts);
     let to_origin = if acts && early.is_none() { visit.for_origin() } else { &[] };
-    let (to_client, exposed) = match early {
-        _ if !acts => (&[][..], Vec::new()),
-        Some(early) => (early.changes.as_slice(), names(&early.exposed)),
-        None => (done.finish.changes.as_slice(), names(&done.finish.exposed)),
+    let finish = &done.finish;
+    let (to_client, exposed, besides) = match early {
+        _ if !acts => (&[][..], Vec::new(), &[][..]),
+        Some(early) => (early.changes.as_slice(), names(&early.exposed), early.besides.as_slice()),
+        None => (finish.changes.as_slice(), names(&finish.exposed), finish.besides.as_slice()),
     };
+    let besides: Vec<Value> = explained
+        .besides(besides)
+        .iter()
+        .map(|(experiment, variant)| json!({"experiment": experiment, "variant": variant}))
+        .collect();
     let elsewhere = intent.elsewhere(plan).filter(|_| acts && early.is_none()).map(|elsewhere| {
         let mut besides = Vec::new();
         elsewhere.without_credentials(&mut besides);
@@ -85,6 +91,7 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
             "rewrite": rewrites,
             "bridge": intent.bridge(plan).filter(|_| acts && early.is_none() && intent.rewrites(plan)),
             "exposed": exposed,
+            "exposed_besides": besides,
             "exposed_when_met": if acts && early.is_none() { watched } else { Vec::new() },
         },
     })

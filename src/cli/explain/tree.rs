@@ -193,6 +193,9 @@ fn worker(explained: &Explained<'_>, done: &Done) -> Node {
     if !exposed.is_empty() {
         below.push(Node::leaf(format!("exposes: {exposed}")));
     }
+    for (experiment, variant) in explained.besides(&done.finish.besides) {
+        below.push(Node::leaf(format!("exposes besides: {experiment} = {variant}")));
+    }
     let watched = named(&mut done.finish.watched());
     if !watched.is_empty() {
         below.push(Node::leaf(format!("exposes when an element is met: {watched}")));
