@@ -377,8 +377,8 @@ const INTERNAL: [&str; 7] = [EXPOSE, USER, VERSIONS, VARIANTS, VISITOR, handover
 #[must_use]
 pub fn unfinished() -> Vec<HeaderChange> {
     let mut changes = INTERNAL.map(HeaderChange::Remove).to_vec();
-    // why: the origin's validators do not tell variants apart
-    changes.extend(["ETag", "Last-Modified"].map(HeaderChange::Remove));
+    // why: the origin's validators do not tell variants apart, and old caches read `Expires` alone
+    changes.extend(["ETag", "Last-Modified", "Expires"].map(HeaderChange::Remove));
     caching::last_word(&mut changes, Storage::Never);
     changes
 }
