@@ -165,10 +165,11 @@ const FAULTS = {
     signs: [
       ["every message waits in R2 under `spill/`", (world) => /it waits in spill\//.test(world.log())],
       [
-        "the schedule brings each back, once",
+        // why: the way into the queue is at least once; what came twice the record counts once (exactly-once.test.mjs)
+        "the schedule brings each back",
         (world) => {
           const ids = world.platform.messages.flatMap((message) => message.events.map((event) => event.id));
-          return ids.length === 6 && new Set(ids).size === 6 && world.platform.objects.size === 0;
+          return new Set(ids).size === 6 && world.platform.objects.size === 0;
         },
       ],
     ],
