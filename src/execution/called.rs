@@ -1,12 +1,11 @@
 //! What a decision by call leaves in the browser that asked: the same cookies that a page would.
 
-use super::sticky;
+use super::reply::visitor_cookies;
+use super::{HeaderChange, sticky};
 use crate::decide::Decision;
 use crate::plan::Plan;
 use crate::url::Url;
-use crate::visitor::assignments::{self, Assignments};
-use crate::visitor::cookies::Jar;
-use crate::visitor::{SESSION_COOKIE, Visitor, own_cookie};
+use crate::visitor::Visitor;
 
 /// What follows of decisions for a browser's visitor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,38 +35,11 @@ pub fn called(
         }
         sticky::mark(plan, &mut assigned, decision, visitor, (true, true), now);
     }
-    Called { first, cookies: visitor_cookies(plan, visitor, &assigned, &Jar::new(plan, url), secret, now) }
-}
-
-/// The cookies of a visitor that are new or changed.
-pub(super) fn visitor_cookies(
-    plan: &Plan,
-    visitor: &Visitor,
-    assigned: &Assignments,
-    jar: &Jar<'_>,
-    secret: Option<&[u8]>,
-    now: i64,
-) -> Vec<String> {
-    let settings = &plan.visitor;
-    let mut cookies = Vec::new();
-    if !visitor.returning {
-        let value = match secret.filter(|_| settings.signed) {
-            Some(secret) => visitor.id.signed(secret),
-            None => visitor.id.as_str().to_owned(),
-        };
-        cookies.push(if settings.http_only {
-            jar.lasting_http_only(own_cookie(settings), &value)
-        } else {
-            jar.lasting(own_cookie(settings), &value)
-        });
-    }
-    if let Some((session, false)) = &visitor.session {
-        cookies.push(jar.until_closed(SESSION_COOKIE, session.as_str()));
-    }
-    if assigned.is_news_to(&visitor.assignments) {
-        let key = secret.map(assignments::tag_key);
-        let value = assigned.encode(visitor.id.as_str(), key.as_ref(), |entry| sticky::is_current(plan, entry, now));
-        cookies.push(jar.lasting_http_only(assignments::COOKIE, &value));
-    }
-    cookies
+    let mut changes = Vec::new();
+    visitor_cookies(plan, (visitor, &assigned), url, secret, now, &mut changes);
+    let cookies = changes.into_iter().filter_map(|change| match change {
+        HeaderChange::Append("Set-Cookie", cookie) => Some(cookie),
+        _ => None,
+    });
+    Called { first, cookies: cookies.collect() }
 }

@@ -148,7 +148,8 @@ impl Intent {
                 let viewer = sticky::viewer(visitor);
                 reply.shown_to_user = person::news(plan, &visitor.assignments, &assignments, viewer, self.now);
             }
-            self.set_cookies(plan, visitor, &assignments, secret, &mut reply.changes);
+            let url = Url::split(&self.url);
+            visitor_cookies(plan, (visitor, &assignments), &url, secret, self.now, &mut reply.changes);
         }
         match page {
             Some(Ok(charset)) if reply.rewrite || !reply.watched.is_empty() => {
@@ -257,45 +258,6 @@ impl Intent {
         }
     }
 
-    fn set_cookies(
-        &self,
-        plan: &Plan,
-        visitor: &Visitor,
-        assignments: &Assignments,
-        secret: Option<&[u8]>,
-        changes: &mut Vec<HeaderChange>,
-    ) {
-        let settings = &plan.visitor;
-        let jar = Jar::new(plan, &Url::split(&self.url));
-        let mut set = |cookie| changes.push(HeaderChange::Append("Set-Cookie", cookie));
-        // why: in a chain the first worker keeps the visitor's id, and the one cookie of assignments
-        let in_chain = visitor.handover.is_some();
-        if !visitor.returning && !in_chain {
-            let value = match secret.filter(|_| settings.signed) {
-                Some(secret) => visitor.id.signed(secret),
-                None => visitor.id.as_str().to_owned(),
-            };
-            set(if settings.http_only {
-                jar.lasting_http_only(own_cookie(settings), &value)
-            } else {
-                jar.lasting(own_cookie(settings), &value)
-            });
-        }
-        if let Some((session, false)) = &visitor.session {
-            set(jar.until_closed(SESSION_COOKIE, session.as_str()));
-        }
-        if assignments.is_news_to(&visitor.assignments) {
-            let key = secret.map(assignments::tag_key);
-            let value = assignments
-                .encode(visitor.id.as_str(), key.as_ref(), |entry| sticky::is_current(plan, entry, self.now));
-            if in_chain {
-                changes.push(HeaderChange::Set(handover::ASSIGNMENTS, value));
-            } else {
-                changes.push(HeaderChange::Append("Set-Cookie", jar.lasting_http_only(assignments::COOKIE, &value)));
-            }
-        }
-    }
-
     fn change_headers(&self, plan: &Plan, answer: &Answer<'_>, reply: &mut Reply) {
         let changes = &mut reply.changes;
         if let Some(copy) = answer.copy.filter(|_| plan.headers.to_client && self.visitor().is_some()) {
@@ -371,6 +333,45 @@ impl Intent {
 
 /// Headers that are between the origin and us, and what we tell clients of our own.
 const INTERNAL: [&str; 7] = [EXPOSE, USER, VERSIONS, VARIANTS, VISITOR, handover::HEADER, handover::ASSIGNMENTS];
+
+/// Sets the cookies of a visitor that are new or changed, by what they are assigned from now on.
+pub(super) fn visitor_cookies(
+    plan: &Plan,
+    (visitor, assigned): (&Visitor, &Assignments),
+    url: &Url<'_>,
+    secret: Option<&[u8]>,
+    now: i64,
+    changes: &mut Vec<HeaderChange>,
+) {
+    let settings = &plan.visitor;
+    let jar = Jar::new(plan, url);
+    let mut set = |cookie| changes.push(HeaderChange::Append("Set-Cookie", cookie));
+    // why: in a chain the first worker keeps the visitor's id, and the one cookie of assignments
+    let in_chain = visitor.handover.is_some();
+    if !visitor.returning && !in_chain {
+        let value = match secret.filter(|_| settings.signed) {
+            Some(secret) => visitor.id.signed(secret),
+            None => visitor.id.as_str().to_owned(),
+        };
+        set(if settings.http_only {
+            jar.lasting_http_only(own_cookie(settings), &value)
+        } else {
+            jar.lasting(own_cookie(settings), &value)
+        });
+    }
+    if let Some((session, false)) = &visitor.session {
+        set(jar.until_closed(SESSION_COOKIE, session.as_str()));
+    }
+    if assigned.is_news_to(&visitor.assignments) {
+        let key = secret.map(assignments::tag_key);
+        let value = assigned.encode(visitor.id.as_str(), key.as_ref(), |entry| sticky::is_current(plan, entry, now));
+        if in_chain {
+            changes.push(HeaderChange::Set(handover::ASSIGNMENTS, value));
+        } else {
+            changes.push(HeaderChange::Append("Set-Cookie", jar.lasting_http_only(assignments::COOKIE, &value)));
+        }
+    }
+}
 
 /// What becomes of the headers of an answer that could not be finished, whatever was decided: the origin may have rendered
 /// it for one visitor, so nobody keeps it, and what is between the origin and us does not leave.
