@@ -100,6 +100,7 @@ export const workers = ({ built }) => {
   const ours = {
     "index.js": readFileSync(`${built}/index.js`),
     "index_bg.wasm": readFileSync(`${built}/index_bg.wasm`),
+    "services_bg.wasm": readFileSync(`${built}/services_bg.wasm`),
   };
   return {
     floor: { modules: alone("floor.js"), store: "none" },

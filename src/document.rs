@@ -10,6 +10,7 @@ mod env;
 mod experiment;
 mod governance;
 mod metric;
+mod packed;
 mod page;
 mod parse;
 mod scalar;

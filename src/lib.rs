@@ -3,6 +3,7 @@
 //! The modules stand in the order of a request's life, and each uses only those above it: read the list from top to
 //! bottom and you have read the story.
 
+mod pack;
 pub mod hash;
 pub mod nearest;
 pub mod cut;

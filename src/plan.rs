@@ -8,6 +8,7 @@ mod guard;
 mod index;
 mod kill;
 mod original;
+mod packed;
 mod page;
 mod secrets;
 mod takeover;
@@ -16,6 +17,7 @@ pub use compile::{assignment_code, assignment_key, held_out_code};
 pub use cookie::CookieAttributes;
 pub use guard::Guard as KillGuard;
 pub use kill::Kill;
+pub use packed::FORMAT;
 pub use page::{PageRule, Pattern};
 pub use secrets::MissingSecret;
 

@@ -12,6 +12,16 @@ macro_rules! words {
         #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
         #[serde(rename_all = "snake_case")]
         pub enum $name { $($(#[$each])* $word),+ }
+
+        impl crate::pack::Pack for $name {
+            fn pack(&self, out: &mut crate::pack::Packer) {
+                (*self as usize).pack(out);
+            }
+
+            fn unpack(from: &mut crate::pack::Unpacker<'_>) -> Option<Self> {
+                [$(Self::$word),+].get(usize::unpack(from)?).copied()
+            }
+        }
     };
 }
 pub(super) use words;
@@ -307,3 +317,5 @@ mod schema {
         "type": "string", "format": "date-time"
     });
 }
+
+crate::pack::packed!(struct Slots { from, to });

@@ -16,6 +16,23 @@ const COPY_AFTER_MS = 1000;
 const OLDEST_COPY_SECONDS = 7 * 86_400;
 
 /**
+ * What the wasm was told, so that the services can be told it too when they come up: the bindings; the readings that the
+ * plan comes from, which are the last that was good and, where that one was not, the last; and a number that changes with
+ * them.
+ */
+export const told = { bindings: undefined, readings: [], number: 0 };
+
+/** `values`: what was handed over, the time last. */
+function note(method, values) {
+  const last = told.readings.at(-1);
+  const isNews =
+    last?.method !== method || !values.every((value, at) => at === values.length - 1 || value === last.values[at]);
+  const good = core.has_error() ? told.readings.filter(({ isGood }) => isGood) : [];
+  told.readings = [...good, { method, values, isGood: !core.has_error() }];
+  if (isNews) told.number++;
+}
+
+/**
  * Reads KV and hands it to the wasm. `usable` resolves once there is a plan, or nothing more to wait for; `done` once
  * everything is over. Neither rejects. `url` is that of a request: the copy is kept under its host.
  */
@@ -37,7 +54,9 @@ async function taken(env, url, usable) {
   core.generation();
   const secrets = [env.SORTITION_SECRET, env.INGEST_SECRET, env.USER_JWT_SECRET];
   const hasQueue = QUEUES.some((name) => env[name]);
-  core.configure(...secrets, hasQueue, Boolean(env.PEOPLE), Date.now());
+  told.bindings = [...secrets, hasQueue, Date.now()];
+  core.configure(...told.bindings);
+  core.note_people(Boolean(env.PEOPLE));
   const reading = read(env.CONFIG);
   const early = await Promise.race([reading, pause(COPY_AFTER_MS)]);
   core.generation();
@@ -45,12 +64,14 @@ async function taken(env, url, usable) {
   const keys = await Promise.race([reading, pause(PATIENCE_MS)]);
   if (!keys) return;
   core.generation();
-  const complaint = core.settle(
+  const values = [
     ...keys.map(({ text }) => text ?? undefined),
     ...keys.map(({ problem }) => problem),
     env.CONFIG_TTL_SECONDS === undefined ? undefined : String(env.CONFIG_TTL_SECONDS),
     Date.now(),
-  );
+  ];
+  const complaint = core.settle(...values);
+  note("settle", values);
   if (complaint) console.error(`sortition: ${complaint}`);
   const set = core.secret_names().split(",");
   const missing = core.note_secrets(set.reduce((bits, name, bit) => (env[name] ? bits | (1 << bit) : bits), 0));
@@ -92,7 +113,10 @@ async function startByCopy(env, url) {
     if (!copy) return false;
     const { at, texts } = await copy.json();
     core.generation();
-    return core.settle_by_copy(...texts.map((text) => text ?? undefined), at, Date.now());
+    const values = [...texts.map((text) => text ?? undefined), at, Date.now()];
+    const isTaken = core.settle_by_copy(...values);
+    if (isTaken) note("settle_by_copy", values);
+    return isTaken;
   } catch (error) {
     console.error(`sortition: failed in starting by the data centre's copy of the document: ${error}`);
     return false;

@@ -1,33 +1,17 @@
-//! What KV said, handed over by `config.js`, which reads it.
+//! What KV said, handed over by `config.js`, which reads it, and to the services by `services.js`.
 
 use super::isolate::{self, UserSecrets};
 use super::source::forget;
-use crate::configuration::{BUDGET_MS, Value, Values};
+use crate::configuration::{Value, Values};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 /// The plan's age at which it is refreshed, where `CONFIG_TTL_SECONDS` says nothing.
 const DEFAULT_TTL_SECONDS: f64 = 30.0;
 
-/// The secrets that a document may need.
-const SECRETS: [&str; 3] = ["SORTITION_SECRET", "INGEST_SECRET", "USER_JWT_SECRET"];
-
-/// How long a request of an isolate that has no plan yet waits for it, in milliseconds.
-#[wasm_bindgen]
-pub fn budget_ms() -> f64 {
-    BUDGET_MS
-}
-
 /// Takes note that KV is being asked, and of what the bindings are. `now` in milliseconds since 1970.
 #[wasm_bindgen]
-pub fn configure(
-    secret: Option<String>,
-    ingest: Option<String>,
-    token: Option<String>,
-    has_queue: bool,
-    has_people: bool,
-    now: f64,
-) {
+pub fn configure(secret: Option<String>, ingest: Option<String>, token: Option<String>, has_queue: bool, now: f64) {
     isolate::with(|isolate| {
         isolate.config.begin(now);
         // why: an empty secret is none, or anybody could sign with it
@@ -35,7 +19,6 @@ pub fn configure(
         isolate.secret = some(secret);
         isolate.user_secrets = Rc::new(UserSecrets { ingest: some(ingest), token: some(token) });
         isolate.has_queue = has_queue;
-        isolate.has_people = has_people;
     });
 }
 
@@ -63,23 +46,6 @@ pub fn settle(
     changed(|isolate| isolate.config.settle(values, now, ttl)).flatten()
 }
 
-/// Takes note of which secrets are set, of [`SECRETS`], by bits from the lowest on. Returns what the document needs and
-/// lacks, where that is news.
-#[wasm_bindgen]
-pub fn note_secrets(set: u32) -> Option<String> {
-    let is_set = |name: &str| SECRETS.iter().position(|one| *one == name).is_some_and(|bit| set >> bit & 1 == 1);
-    let missing = isolate::loaded().map(|loaded| loaded.plan.missing_secrets(is_set)).unwrap_or_default();
-    let before = isolate::with(|isolate| core::mem::replace(&mut isolate.missing_secrets, missing.clone()));
-    let is_news = before.is_some_and(|before| before != missing) && !missing.is_empty();
-    is_news.then(|| missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-}
-
-/// The names of the secrets that [`note_secrets`] is told of.
-#[wasm_bindgen]
-pub fn secret_names() -> String {
-    SECRETS.join(",")
-}
-
 /// Starts by the data centre's copy of what KV said at `made_at`; whether it did.
 #[wasm_bindgen]
 pub fn settle_by_copy(
@@ -91,24 +57,6 @@ pub fn settle_by_copy(
 ) -> bool {
     let values = Values { config: value(config, None), kill: value(kill, None), guard: value(guard, None) };
     changed(|isolate| isolate.config.settle_by_copy(values, made_at, now)).unwrap_or(false)
-}
-
-/// Takes note that nobody waits for KV any longer.
-#[wasm_bindgen]
-pub fn give_up(now: f64) {
-    isolate::with(|isolate| isolate.config.give_up(now));
-}
-
-/// Whether what KV said should be kept as the data centre's copy.
-#[wasm_bindgen]
-pub fn copy_is_due(now: f64) -> bool {
-    isolate::with(|isolate| isolate.config.copy_is_due(now)).unwrap_or(false)
-}
-
-/// Whether there is a plan in force.
-#[wasm_bindgen]
-pub fn has_plan() -> bool {
-    isolate::loaded().is_some()
 }
 
 fn value(text: Option<String>, problem: Option<String>) -> Value {
@@ -127,4 +75,11 @@ fn changed<T>(change: impl FnOnce(&mut isolate::Isolate) -> T) -> Option<T> {
         forget();
     }
     done
+}
+
+/// Whether it was handed over at all: a fresh instance knows nothing.
+#[cfg(feature = "services")]
+#[wasm_bindgen]
+pub fn is_configured() -> bool {
+    isolate::with(|isolate| !isolate.config.is_awaited()).unwrap_or(false)
 }

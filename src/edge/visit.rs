@@ -1,13 +1,14 @@
 //! A page request, in two synchronous calls around the origin's fetch.
 
+use super::arrival::{entropy, is_known, millis, recognised};
 use super::isolate::{self, Loaded};
 use super::source::Incoming;
-use crate::arrive::{Arrival, Proof, arrive, handed_over};
+use crate::arrive::{Arrival, handed_over};
 use crate::decide::Decision;
 use crate::events::health::Answered;
 use crate::events::{Event, Written, identity};
 use crate::execution::{self, Answer, Charset, NotRewritten, rewriting};
-use crate::facts::{Request, Source};
+use crate::facts::Request;
 use crate::plan::Plan;
 use crate::url::Url;
 use crate::visit::{self, Forward, Joined, Lane, Outcome, World};
@@ -15,6 +16,12 @@ use crate::visitor::token::Unverified;
 use crate::visitor::{Consented, VisitorId};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+unsafe extern "C" {
+    #[wasm_bindgen(js_namespace = console)]
+    fn error(text: &str);
+}
 
 /// Which way a request goes, as a number.
 #[wasm_bindgen]
@@ -99,8 +106,8 @@ pub fn begin(
     let source = Incoming::new(request, present);
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
     let (secret, users, has_people, exposed) = isolate::with(|isolate| {
-        let exposed = core::mem::take(&mut isolate.exposed);
-        (isolate.secret.clone(), Rc::clone(&isolate.user_secrets), isolate.has_people, exposed)
+        let exposed = core::mem::take(&mut isolate.pages.exposed);
+        (isolate.secret.clone(), Rc::clone(&isolate.user_secrets), isolate.pages.has_people, exposed)
     })?;
     let joined = match joined.as_deref() {
         _ if !has_people => Joined::Never,
@@ -122,44 +129,30 @@ pub fn begin(
         let world = World { token_holds: Some(token_holds), ..world };
         visit = visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
     }
-    isolate::with(|isolate| isolate.exposed = exposed);
+    isolate::with(|isolate| isolate.pages.exposed = exposed);
     let visit = visit?;
     isolate::with(|isolate| match visit.intent().arrival {
-        Arrival::Crawler => isolate.counts.crawlers += 1,
-        _ => isolate.counts.visits += 1,
+        Arrival::Crawler => isolate.pages.counts.crawlers += 1,
+        _ => isolate.pages.counts.visits += 1,
     });
     Some(Visit { loaded, visit, news: None })
 }
 
 /// Whether a token's signature holds: as somebody just found out, or as it is known; `None`: it has to be looked at.
 fn token_holds(token: &Unverified, found: Option<bool>, now: i64) -> Option<bool> {
-    isolate::with(|isolate| {
-        if isolate.tokens.knows(token, now) {
-            return Some(true);
-        }
-        if found == Some(true) {
-            isolate.tokens.remember(token);
-        }
-        found
-    })
-    .flatten()
+    if is_known(token, now) {
+        return Some(true);
+    }
+    if found == Some(true) {
+        isolate::with(|isolate| isolate.pages.tokens.remember(token));
+    }
+    found
 }
 
-/// Who sent a request, by what the isolate knows: nothing is asked of anybody.
-pub(super) fn recognised<S: Source>(plan: &Plan, on_page: &[usize], request: &Request<'_, S>, now: i64) -> Arrival {
-    let known = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)));
-    let (secret, users) = known.unwrap_or_default();
-    let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
-    let proof = Proof { secret, ingest, token, token_holds: None, now };
-    let arrival = arrive(plan, on_page, request, proof, entropy);
-    let holds = match &arrival {
-        Arrival::Person(visitor) => visitor.unproven.as_ref().and_then(|token| token_holds(token, None, now)),
-        _ => None,
-    };
-    if holds.is_some() {
-        return arrive(plan, on_page, request, Proof { token_holds: holds, ..proof }, entropy);
-    }
-    arrival
+/// Whether a page found that a token is signed; `key`: what it is remembered by.
+#[wasm_bindgen]
+pub fn knows_token(key: &str, now: f64) -> bool {
+    isolate::with(|isolate| isolate.pages.tokens.knows(key, millis(now))).unwrap_or(false)
 }
 
 #[wasm_bindgen]
@@ -167,13 +160,13 @@ impl Visit {
     /// What to do next, as [`visit::encode_outcome`] writes it.
     pub fn next(&mut self, now: f64) -> String {
         isolate::with(|isolate| {
-            let outcome = self.visit.next(&mut isolate.breakers, now);
+            let outcome = self.visit.next(&mut isolate.pages.breakers, now);
             let told = match &outcome {
                 Outcome::Answer(answer) => isolate::page_visits(isolate, &answer.events, millis(now)),
                 _ => None,
             };
             let text = visit::encode_outcome(&outcome, &told.unwrap_or_default());
-            if isolate.has_people {
+            if isolate.pages.has_people {
                 self.news = self.visit.news_of_user(None);
             }
             text
@@ -183,7 +176,8 @@ impl Visit {
 
     /// What to ask where the origin says which user the visitor is, as [`visit::encode_question`] writes it.
     pub fn question_of(&self, user: &str, now: f64) -> Option<String> {
-        let question = isolate::with(|isolate| self.visit.question_of(user, &mut isolate.breakers, now)).flatten();
+        let question =
+            isolate::with(|isolate| self.visit.question_of(user, &mut isolate.pages.breakers, now)).flatten();
         question.map(|question| visit::encode_question(&question))
     }
 
@@ -199,12 +193,12 @@ impl Visit {
 
     /// Takes note that the variant origin answered.
     pub fn variant_origin_answered(&self, now: f64) {
-        isolate::with(|isolate| self.visit.variant_origin_answered(&mut isolate.breakers, now));
+        isolate::with(|isolate| self.visit.variant_origin_answered(&mut isolate.pages.breakers, now));
     }
 
     /// Takes note that the variant origin did not serve, and says what to do next. `tried`: it was asked.
     pub fn variant_origin_failed(&mut self, tried: bool, now: f64) -> String {
-        let met = isolate::with(|isolate| self.visit.variant_origin_failed(&mut isolate.breakers, tried, now));
+        let met = isolate::with(|isolate| self.visit.variant_origin_failed(&mut isolate.pages.breakers, tried, now));
         self.count(&met.unwrap_or_default(), 502, millis(now));
         self.next(now)
     }
@@ -248,7 +242,7 @@ impl Visit {
         }
         let finish = self.visit.finish(&answer);
         let mut events = self.visit.exposures_of(&finish, answer.versions);
-        if isolate::with(|isolate| isolate.has_people).unwrap_or(false) {
+        if isolate::with(|isolate| isolate.pages.has_people).unwrap_or(false) {
             self.news = self.visit.news_of_user(Some(&finish));
         }
         if let (Some(user), Some(visitor)) = (&user, self.visit.intent().visitor())
@@ -258,8 +252,8 @@ impl Visit {
             events.push(&event);
         }
         isolate::with(|isolate| {
-            self.visit.note(&mut isolate.exposed, &finish.exposed);
-            let counts = &mut isolate.counts.not_rewritten;
+            self.visit.note(&mut isolate.pages.exposed, &finish.exposed);
+            let counts = &mut isolate.pages.counts.not_rewritten;
             match finish.not_rewritten {
                 Some(NotRewritten::Forbidden) => counts.forbidden += 1,
                 Some(NotRewritten::Charset) => counts.charset += 1,
@@ -306,7 +300,7 @@ impl Visit {
         isolate::with(|isolate| {
             // why: without a queue nobody is ever told
             if isolate.has_queue {
-                isolate.health.count(&self.loaded.plan, self.loaded.generation, decisions, answered);
+                isolate.pages.health.count(&self.loaded.plan, self.loaded.generation, decisions, answered);
             }
         });
     }
@@ -317,7 +311,7 @@ impl Visit {
 #[wasm_bindgen]
 pub fn met(key: &str, exposure: String, now: f64) -> Option<String> {
     let key = u64::from_str_radix(key, 16).ok()?;
-    isolate::with(|isolate| isolate.exposed.note(key, millis(now))).filter(|is_new| *is_new)?;
+    isolate::with(|isolate| isolate.pages.exposed.note(key, millis(now))).filter(|is_new| *is_new)?;
     isolate::page_message(&Written::exposure(exposure), millis(now))
 }
 
@@ -326,9 +320,9 @@ fn identified(loaded: &Loaded, visitor: &VisitorId, user: &str, now: i64) -> Opt
     let event = identity::identified(&loaded.plan, visitor, user, now);
     if event.is_none() {
         // why: the value may be what must not be kept
-        worker::console_error!("sortition: a Sortition-User is no opaque key of at most 128 bytes, and was not kept");
+        error("sortition: a Sortition-User is no opaque key of at most 128 bytes, and was not kept");
     }
-    event.filter(|event| isolate::with(|isolate| isolate.identified.first(&event.id)).unwrap_or(false))
+    event.filter(|event| isolate::with(|isolate| isolate.pages.identified.first(&event.id)).unwrap_or(false))
 }
 
 /// The message of the origin's word on who the visitor is, in an answer that no experiment touches: to a login, for
@@ -350,22 +344,7 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
 /// Notes whether the object of a user answered in time.
 #[wasm_bindgen]
 pub fn person_answered(in_time: bool, now: f64) {
-    isolate::with(|isolate| isolate.breakers.settle(visit::PEOPLE, in_time, now));
-}
-
-/// What the object of a user keeps, after a device said what it has shown; see [`crate::person::merge`].
-#[wasm_bindgen]
-pub fn person_merge(kept: &str, shown: &str) -> String {
-    crate::person::merge(kept, shown)
-}
-
-/// Takes down what the rewriter's steps met so far, as JSON for `/health`, and how many visits were told of.
-#[wasm_bindgen]
-pub fn note_counts(hits: String, visits: f64) {
-    isolate::with(|isolate| {
-        isolate.messages = u64::try_from(millis(visits)).unwrap_or(0);
-        isolate.hits = serde_json::value::RawValue::from_string(hits).ok();
-    });
+    isolate::with(|isolate| isolate.pages.breakers.settle(visit::PEOPLE, in_time, now));
 }
 
 /// Changes of the headers of an answer that could not be finished, as a `forward` of [`visit::encode_outcome`].
@@ -395,39 +374,6 @@ pub fn is_handed_over(request: &JsValue) -> bool {
 #[wasm_bindgen]
 pub fn classes(old: &str, class: &str, adds: bool) -> Option<String> {
     rewriting::classes(old, class, adds)
-}
-
-/// Events that were made elsewhere, as visits for the queue, one a line; `None` where there is no queue.
-#[wasm_bindgen]
-pub fn message(events: &str) -> Option<String> {
-    let events: Vec<Event> = serde_json::from_str(events).ok()?;
-    isolate::message(&events)
-}
-
-/// The number of the isolate's plan.
-#[wasm_bindgen]
-pub fn generation() -> u32 {
-    isolate::loaded().map_or(0, |loaded| loaded.generation)
-}
-
-pub(super) fn entropy() -> [u8; 16] {
-    isolate::with(|isolate| isolate.random.pop()).flatten().unwrap_or_else(|| {
-        // why: asking the runtime costs the same for one as for many
-        let mut bytes = [0; 16 * 32];
-        if getrandom::fill(&mut bytes).is_err() {
-            // why: an error has no cause in the Workers runtime; ids made of the clock would collide less than zeros
-            return js_sys::Date::now().to_bits().to_le_bytes().repeat(2).try_into().unwrap_or([0; 16]);
-        }
-        let (many, _) = bytes.as_chunks::<16>();
-        let [first, rest @ ..] = many else { return [0; 16] };
-        isolate::with(|isolate| isolate.random.extend_from_slice(rest));
-        *first
-    })
-}
-
-#[allow(clippy::cast_possible_truncation)]
-fn millis(now: f64) -> i64 {
-    now as i64
 }
 
 /// Requests as data through the whole of deciding: what the native build is compared with.

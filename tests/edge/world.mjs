@@ -69,7 +69,8 @@ export async function startWorld({
   for (const key of unreadable) platform.unreadable.add(key);
 
   const folder = mkdtempSync(join(tmpdir(), "sortition-"));
-  for (const file of ["index.js", "index_bg.wasm"]) copyFileSync(join(build, file), join(folder, file));
+  for (const file of ["index.js", "index_bg.wasm", "services_bg.wasm"])
+    copyFileSync(join(build, file), join(folder, file));
   const around = probed ? "probe.js" : people ? "people.js" : undefined;
   if (around) copyFileSync(join(root, "tests", "edge", around), join(folder, around));
   const texts = { ADMIN_TOKEN: "test-admin-token", ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
@@ -191,6 +192,7 @@ const worker :Workerd.Worker = (
     ${around ? `(name = "${around}", esModule = embed "${around}"),` : ""}
     (name = "index.js", esModule = embed "index.js"),
     (name = "./index_bg.wasm", wasm = embed "index_bg.wasm"),
+    (name = "./services_bg.wasm", wasm = embed "services_bg.wasm"),
   ],
   compatibilityDate = ${text(compatibilityDate)},
   globalOutbound = "internet",

@@ -7,9 +7,10 @@ use crate::decisions::{
     self, BrowserContext, Call, CallAnswer, Caller, Credentials, Refusal, Route, Units, WrongTokens, decide_call,
     decide_for_server, who_asks,
 };
+use crate::edge::arrival::recognised;
 use crate::edge::isolate::{self, Loaded};
 use crate::edge::source::Incoming;
-use crate::edge::visit::recognised;
+
 use crate::events::{CalledBy, Event, PageView, called_exposure};
 use crate::execution::called;
 use crate::facts::{Facts, Identity, Request as Facted};

@@ -1,0 +1,66 @@
+//! Who sent a request, by what the isolate knows, and the random numbers that an id is made of.
+
+use super::isolate;
+use crate::arrive::{Arrival, Proof, arrive};
+use crate::facts::{Request, Source};
+use crate::plan::Plan;
+use crate::visitor::token::Unverified;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+/// Whether a token's signature is known to hold.
+#[cfg(not(feature = "services"))]
+pub(super) fn is_known(token: &Unverified, now: i64) -> bool {
+    isolate::with(|isolate| isolate.pages.tokens.knows(&token.key(), now)).unwrap_or(false)
+}
+
+/// The same: it is the visits of pages that find it out.
+#[cfg(feature = "services")]
+fn is_known(token: &Unverified, now: i64) -> bool {
+    super::page::knows_token(&token.key(), now as f64)
+}
+
+/// Who sent a request, by what the isolate knows: nothing is asked of anybody.
+pub(super) fn recognised<S: Source>(plan: &Plan, on_page: &[usize], request: &Request<'_, S>, now: i64) -> Arrival {
+    let known = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)));
+    let (secret, users) = known.unwrap_or_default();
+    let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
+    let proof = Proof { secret, ingest, token, token_holds: None, now };
+    let arrival = arrive(plan, on_page, request, proof, entropy);
+    let holds = match &arrival {
+        Arrival::Person(visitor) => visitor.unproven.as_ref().and_then(|token| is_known(token, now).then_some(true)),
+        _ => None,
+    };
+    if holds.is_some() {
+        return arrive(plan, on_page, request, Proof { token_holds: holds, ..proof }, entropy);
+    }
+    arrival
+}
+
+/// The number of the isolate's plan. A call that hands over no text, which is how a fresh instance takes the place of one
+/// that a trap ended; see `revive` in entry.js.
+#[wasm_bindgen]
+pub fn generation() -> u32 {
+    isolate::loaded().map_or(0, |loaded| loaded.generation)
+}
+
+pub(super) fn entropy() -> [u8; 16] {
+    isolate::with(|isolate| isolate.random.pop()).flatten().unwrap_or_else(|| {
+        // why: asking the runtime costs the same for one as for many
+        let mut bytes = [0; 16 * 32];
+        if getrandom::fill(&mut bytes).is_err() {
+            // why: an error has no cause in the Workers runtime; ids made of the clock would collide less than zeros
+            return js_sys::Date::now().to_bits().to_le_bytes().repeat(2).try_into().unwrap_or([0; 16]);
+        }
+        let (many, _) = bytes.as_chunks::<16>();
+        let [first, rest @ ..] = many else { return [0; 16] };
+        isolate::with(|isolate| isolate.random.extend_from_slice(rest));
+        *first
+    })
+}
+
+#[cfg(not(feature = "services"))]
+#[allow(clippy::cast_possible_truncation)]
+pub(super) fn millis(now: f64) -> i64 {
+    now as i64
+}
