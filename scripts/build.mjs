@@ -41,6 +41,7 @@ const SOURCES = [
     "readout",
     "ship",
     "services",
+    "told",
     "page",
     "post",
     "body",

@@ -46,7 +46,7 @@ pub enum DocumentValue {
         /// The hash.
         content: String,
         /// The plan.
-        plan: Option<Plan>,
+        plan: Option<Box<Plan>>,
     },
     /// One that is refused; why.
     Refused(String),
@@ -58,7 +58,7 @@ impl DocumentValue {
     #[must_use]
     pub fn of_text(text: &str) -> Self {
         match compile(text) {
-            Ok(plan) => Self::Is { content: crate::hash::content(text), plan: Some(plan) },
+            Ok(plan) => Self::Is { content: crate::hash::content(text), plan: Some(Box::new(plan)) },
             Err(problem) => Self::Refused(problem),
         }
     }
@@ -280,7 +280,7 @@ impl Configuration {
     }
 
     #[inline(never)]
-    fn take_document(&mut self, content: String, plan: Option<Plan>) -> Result<(), String> {
+    fn take_document(&mut self, content: String, plan: Option<Box<Plan>>) -> Result<(), String> {
         if self.has(&content) {
             return Ok(());
         }
@@ -288,7 +288,7 @@ impl Configuration {
         // why: not a count, which a fresh instance would begin anew while JavaScript keeps what it prepared for the old one
         let generation = content.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0);
         let crawlers = Rc::new(Crawlers::new(&plan.crawler_also, &plan.crawler_except));
-        self.compiled = Some(Loaded { plan: Rc::new(plan), crawlers, generation });
+        self.compiled = Some(Loaded { plan: Rc::from(plan), crawlers, generation });
         self.content = Some(content);
         Ok(())
     }

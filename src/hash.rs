@@ -73,7 +73,7 @@ pub fn content(text: &str) -> String {
     use sha2::Digest as _;
     let digest: [u8; 32] = sha2::Sha256::digest(text).into();
     let (first, _) = digest.split_at(16);
-    hex(first.try_into().unwrap_or(&[0; 16]))
+    hex(first)
 }
 
 /// A deterministic 128-bit id of a sequence of texts, as 32 hexadecimal digits.

@@ -3,7 +3,7 @@
 use super::isolate;
 use crate::arrive::{Arrival, Proof, arrive};
 use crate::facts::{Request, Source};
-use crate::plan::Plan;
+use crate::plan::{ExperimentAt, Plan};
 use crate::visitor::token::Unverified;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -21,7 +21,12 @@ fn is_known(token: &Unverified, now: i64) -> bool {
 }
 
 /// Who sent a request, by what the isolate knows: nothing is asked of anybody.
-pub(super) fn recognised<S: Source>(plan: &Plan, on_page: &[usize], request: &Request<'_, S>, now: i64) -> Arrival {
+pub(super) fn recognised<S: Source>(
+    plan: &Plan,
+    on_page: &[ExperimentAt],
+    request: &Request<'_, S>,
+    now: i64,
+) -> Arrival {
     let known = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)));
     let (secret, users) = known.unwrap_or_default();
     let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());

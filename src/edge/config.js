@@ -1,8 +1,11 @@
 // KV → the wasm: reads what has a say in the plan, and keeps a copy in the data centre for isolates that start while KV
-// fails. What it means, `configuration.rs` says.
+// fails. What it means, `configuration.rs` says. The page's wasm reads no documents, only plans: those that `push` wrote
+// beside them, else what the services make of the text.
 
 import * as core from "sortition-core";
+import { wake } from "./services.js";
 import { pause } from "./ship.js";
+import { tell, told } from "./told.js";
 
 const KEYS = ["config", "kill", "kill-guard"];
 // The queues that events may go to.
@@ -14,22 +17,69 @@ const PATIENCE_MS = 10_000;
 // After so long an isolate without a plan also looks for the data centre's copy.
 const COPY_AFTER_MS = 1000;
 const OLDEST_COPY_SECONDS = 7 * 86_400;
+const LONG = { "cache-control": `public, max-age=${OLDEST_COPY_SECONDS}` };
+
+/** The plan that was read last, and what its document is known by. */
+let known;
 
 /**
- * What the wasm was told, so that the services can be told it too when they come up: the bindings; the readings that the
- * plan comes from, which are the last that was good and, where that one was not, the last; and a number that changes with
- * them.
+ * What the wasm is told of a document: its `content`, what its text is known by, of which it has read the plan then, or
+ * why it is refused (`refusal`). Rejects where it cannot be read now. `kept` is its plan, where the data centre has it.
  */
-export const told = { bindings: undefined, readings: [], number: 0 };
+async function prepared(text, env, kept) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  const content = [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  core.generation();
+  if (core.has_document(content)) return { content, plan: known };
+  const ways = [
+    () => (known?.content === content ? known.bytes : undefined),
+    () => kept,
+    () => pushed(content, env),
+    async () => (await wake()).compile(text),
+  ];
+  for (const way of ways) {
+    let bytes;
+    try {
+      bytes = await way();
+    } catch (reason) {
+      // why: the wasm throws a text where it refuses a document, and an error where something of ours is wrong
+      if (typeof reason === "string") return { refusal: reason };
+      throw reason;
+    }
+    core.generation();
+    if (bytes && core.read_plan(content, bytes)) {
+      known = { content, bytes };
+      return { content, plan: known };
+    }
+  }
+  throw new Error("the services made a plan that the page cannot read");
+}
 
-/** `values`: what was handed over, the time last. */
-function note(method, values) {
-  const last = told.readings.at(-1);
-  const isNews =
-    last?.method !== method || !values.every((value, at) => at === values.length - 1 || value === last.values[at]);
-  const good = core.has_error() ? told.readings.filter(({ isGood }) => isGood) : [];
-  told.readings = [...good, { method, values, isGood: !core.has_error() }];
-  if (isNews) told.number++;
+const TAG_BYTES = 32;
+
+/** The plan that `push` wrote beside the document; undefined where there is none. With a secret it has to be signed. */
+async function pushed(content, env) {
+  try {
+    const text = await env.CONFIG.get(`plan:${content}`, OPTIONS);
+    if (!text) return undefined;
+    const bytes = Uint8Array.fromBase64
+      ? Uint8Array.fromBase64(text)
+      : Uint8Array.from(atob(text), (it) => it.charCodeAt(0));
+    const [tag, plan] = [bytes.subarray(0, TAG_BYTES), bytes.subarray(TAG_BYTES)];
+    if (!env.SORTITION_SECRET) return plan;
+    const encoder = new TextEncoder();
+    const algorithm = { name: "HMAC", hash: "SHA-256" };
+    const key = await crypto.subtle.importKey("raw", encoder.encode(env.SORTITION_SECRET), algorithm, false, [
+      "verify",
+    ]);
+    const what = encoder.encode(`plan/${content}/`);
+    const message = new Uint8Array(what.length + plan.length);
+    message.set(what);
+    message.set(plan, what.length);
+    return (await crypto.subtle.verify("HMAC", key, tag, message)) ? plan : undefined;
+  } catch (error) {
+    console.error(`sortition: failed in reading the plan of the document, which is compiled instead: ${error}`);
+  }
 }
 
 /**
@@ -64,14 +114,23 @@ async function taken(env, url, usable) {
   const keys = await Promise.race([reading, pause(PATIENCE_MS)]);
   if (!keys) return;
   core.generation();
-  const values = [
-    ...keys.map(({ text }) => text ?? undefined),
-    ...keys.map(({ problem }) => problem),
-    env.CONFIG_TTL_SECONDS === undefined ? undefined : String(env.CONFIG_TTL_SECONDS),
-    Date.now(),
-  ];
-  const complaint = core.settle(...values);
-  note("settle", values);
+  const [{ text, problem }] = keys;
+  const document =
+    typeof text === "string" ? await prepared(text, env).catch((error) => ({ problem: `${error}` })) : {};
+  core.generation();
+  const complaint = tell(
+    false,
+    [
+      document.content,
+      ...keys.slice(1).map(({ text }) => text ?? undefined),
+      problem ?? document.problem,
+      ...keys.slice(1).map(({ problem }) => problem),
+      document.refusal,
+      env.CONFIG_TTL_SECONDS === undefined ? undefined : String(env.CONFIG_TTL_SECONDS),
+      Date.now(),
+    ],
+    document.plan,
+  );
   if (complaint) console.error(`sortition: ${complaint}`);
   const set = core.secret_names().split(",");
   const missing = core.note_secrets(set.reduce((bits, name, bit) => (env[name] ? bits | (1 << bit) : bits), 0));
@@ -106,17 +165,20 @@ function placeOf(env, url) {
   return `${origin}/_sortition/copy?origin=${encodeURIComponent(env.ORIGIN_URL ?? "")}`;
 }
 
+const placeOfPlan = (env, url) => `${placeOf(env, url)}&plan`;
+
 async function startByCopy(env, url) {
   if (!url || typeof caches === "undefined") return false;
   try {
     const copy = await caches.default.match(placeOf(env, url));
     if (!copy) return false;
     const { at, texts } = await copy.json();
+    const [text, ...switches] = texts;
+    const kept = await caches.default.match(placeOfPlan(env, url));
+    const document = typeof text === "string" ? await prepared(text, env, kept && (await kept.bytes())) : {};
     core.generation();
-    const values = [...texts.map((text) => text ?? undefined), at, Date.now()];
-    const isTaken = core.settle_by_copy(...values);
-    if (isTaken) note("settle_by_copy", values);
-    return isTaken;
+    const values = [document.content, ...switches.map((text) => text ?? undefined), at, Date.now()];
+    return tell(true, values, document.plan);
   } catch (error) {
     console.error(`sortition: failed in starting by the data centre's copy of the document: ${error}`);
     return false;
@@ -127,9 +189,10 @@ async function keepCopy(env, url, keys) {
   if (typeof caches === "undefined") return;
   try {
     const copy = new Response(JSON.stringify({ at: Date.now(), texts: keys.map(({ text }) => text) }), {
-      headers: { "content-type": "application/json", "cache-control": `public, max-age=${OLDEST_COPY_SECONDS}` },
+      headers: { "content-type": "application/json", ...LONG },
     });
     await caches.default.put(placeOf(env, url), copy);
+    if (known) await caches.default.put(placeOfPlan(env, url), new Response(known.bytes, { headers: LONG }));
   } catch (error) {
     console.error(`sortition: failed in keeping a copy of the document: ${error}`);
   }

@@ -2,7 +2,8 @@
 
 use super::isolate::{self, UserSecrets};
 use super::source::forget;
-use crate::configuration::{Value, Values};
+use crate::configuration::{DocumentValue, Value, Values};
+use crate::plan::Plan;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -22,7 +23,18 @@ pub fn configure(secret: Option<String>, ingest: Option<String>, token: Option<S
     });
 }
 
-/// Takes over what KV said; of a key that could not be read, why. Returns what is new to complain about.
+/// Takes a plan in hand, for the document of this hash that is handed over next. `false`: it is another document's, another
+/// build wrote it, or it is damaged.
+#[wasm_bindgen]
+pub fn read_plan(content: String, bytes: &[u8]) -> bool {
+    let plan = Plan::from_bytes(bytes, &content);
+    let is_read = plan.is_some();
+    isolate::with(|isolate| isolate.plan_in_hand = plan.map(|plan| (content, Box::new(plan))));
+    is_read
+}
+
+/// Takes over what KV said; of a key that could not be read, why. Of the document the hash of its text, whose plan
+/// [`read_plan`] was given where it is new, or why it is refused. Returns what is new to complain about.
 // why: an object in their place would be as many calls across the boundary
 #[allow(clippy::too_many_arguments)]
 #[wasm_bindgen]
@@ -33,14 +45,16 @@ pub fn settle(
     config_problem: Option<String>,
     kill_problem: Option<String>,
     guard_problem: Option<String>,
+    refusal: Option<String>,
     ttl_seconds: Option<String>,
     now: f64,
 ) -> Option<String> {
-    let values = Values {
-        config: value(config, config_problem),
-        kill: value(kill, kill_problem),
-        guard: value(guard, guard_problem),
+    let config = match (config_problem, refusal) {
+        (Some(problem), _) => DocumentValue::Unknown(problem),
+        (None, Some(refusal)) => DocumentValue::Refused(refusal),
+        (None, None) => document(config),
     };
+    let values = Values { config, kill: value(kill, kill_problem), guard: value(guard, guard_problem) };
     let ttl = ttl_seconds.and_then(|text| text.trim().parse().ok()).filter(|ttl: &f64| ttl.is_finite() && *ttl >= 0.0);
     let ttl = ttl.unwrap_or(DEFAULT_TTL_SECONDS) * 1000.0;
     changed(|isolate| isolate.config.settle(values, now, ttl)).flatten()
@@ -55,8 +69,15 @@ pub fn settle_by_copy(
     made_at: f64,
     now: f64,
 ) -> bool {
-    let values = Values { config: value(config, None), kill: value(kill, None), guard: value(guard, None) };
+    let values = Values { config: document(config), kill: value(kill, None), guard: value(guard, None) };
     changed(|isolate| isolate.config.settle_by_copy(values, made_at, now)).unwrap_or(false)
+}
+
+fn document(content: Option<String>) -> DocumentValue {
+    let Some(content) = content else { return DocumentValue::Absent };
+    let in_hand = isolate::with(|isolate| isolate.plan_in_hand.take()).flatten();
+    let plan = in_hand.filter(|(of, _)| *of == content).map(|(_, plan)| plan);
+    DocumentValue::Is { content, plan }
 }
 
 fn value(text: Option<String>, problem: Option<String>) -> Value {
@@ -82,4 +103,15 @@ fn changed<T>(change: impl FnOnce(&mut isolate::Isolate) -> T) -> Option<T> {
 #[wasm_bindgen]
 pub fn is_configured() -> bool {
     isolate::with(|isolate| !isolate.config.is_awaited()).unwrap_or(false)
+}
+
+/// The plan of a document's text, as bytes that both wasms read.
+///
+/// # Errors
+///
+/// Why the document is refused.
+#[cfg(feature = "services")]
+#[wasm_bindgen]
+pub fn compile(text: &str) -> Result<Vec<u8>, JsValue> {
+    crate::configuration::compile(text).map(|plan| plan.to_bytes(&crate::hash::content(text))).map_err(JsValue::from)
 }

@@ -4,6 +4,7 @@ pub(super) use crate::configuration::Loaded;
 
 use crate::configuration::Configuration;
 use crate::events::Written;
+use crate::plan::Plan;
 #[cfg(not(feature = "services"))]
 use crate::{
     events::{Served, health::Tally, identity::Told},
@@ -25,6 +26,8 @@ pub(super) struct Isolate {
     pub(super) user_secrets: Rc<UserSecrets>,
     /// Whether there is a queue for events.
     pub(super) has_queue: bool,
+    /// A plan that was read, and the hash of its document's text, which is handed over next.
+    pub(super) plan_in_hand: Option<(String, Box<Plan>)>,
     /// Random bytes for ids that are yet to be made, each taken once.
     pub(super) random: Vec<[u8; 16]>,
     /// Exposures put into messages.

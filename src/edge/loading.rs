@@ -59,3 +59,9 @@ pub fn has_plan() -> bool {
 pub fn has_error() -> bool {
     isolate::with(|isolate| isolate.config.error().is_some()).unwrap_or(true)
 }
+
+/// Whether the document with this hash is in use, so that its plan need not be read.
+#[wasm_bindgen]
+pub fn has_document(content: &str) -> bool {
+    isolate::with(|isolate| isolate.config.has(content)).unwrap_or(false)
+}

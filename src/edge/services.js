@@ -1,7 +1,7 @@
 // The services' wasm: brought up by the first request for something that is no page, and then told what the page's was told.
 
 import * as services from "sortition-services";
-import { told } from "./config.js";
+import { told } from "./told.js";
 
 let known = 0;
 
@@ -21,7 +21,10 @@ export async function serving() {
   if (bindings && (known !== number || !services.is_configured())) {
     known = number;
     services.configure(...bindings);
-    for (const { method, values } of readings) services[method](...values);
+    for (const { isCopy, values, plan } of readings) {
+      if (plan) services.read_plan(plan.content, plan.bytes);
+      (isCopy ? services.settle_by_copy : services.settle)(...values);
+    }
   }
   return services;
 }

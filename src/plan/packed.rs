@@ -7,21 +7,22 @@ use crate::pack::{Pack, Packer, Unpacker, packed};
 pub const FORMAT: [u8; 16] = *include_bytes!(concat!(env!("OUT_DIR"), "/plan_format.bin"));
 
 impl Plan {
-    /// The plan as bytes.
+    /// The plan as bytes; `content`: the [`crate::hash::content`] of its document's text.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self, content: &str) -> Vec<u8> {
         let mut out = Packer::default();
         FORMAT.pack(&mut out);
+        content.to_owned().pack(&mut out);
         self.pack(&mut out);
         out.bytes
     }
 
-    /// The plan of such bytes; `None` where they are another build's, or damaged.
+    /// The plan of such bytes; `None` where they are another build's, of another document, or damaged.
     #[must_use]
     #[inline(never)]
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub fn from_bytes(bytes: &[u8], content: &str) -> Option<Self> {
         let mut from = Unpacker::new(bytes);
-        if <[u8; 16]>::unpack(&mut from)? != FORMAT {
+        if <[u8; 16]>::unpack(&mut from)? != FORMAT || String::unpack(&mut from)? != content {
             return None;
         }
         let plan = Self::unpack(&mut from)?;

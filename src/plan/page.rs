@@ -183,9 +183,17 @@ fn fits(glob: &[u8], text: &[u8]) -> bool {
 }
 
 crate::pack::packed!(struct PageRule { subject, pattern });
-crate::pack::packed!(enum Pattern {
-    Exact(text) = 0, Prefix(text) = 1, Suffix(text) = 2, Contains(text) = 3, Glob(text) = 4, Regex(regex) = 5, Never = 6
-});
+crate::pack::packed!(
+    enum Pattern {
+        Exact(text) = 0,
+        Prefix(text) = 1,
+        Suffix(text) = 2,
+        Contains(text) = 3,
+        Glob(text) = 4,
+        Regex(regex) = 5,
+        Never = 6,
+    }
+);
 
 impl crate::pack::Pack for Regex {
     fn pack(&self, out: &mut crate::pack::Packer) {

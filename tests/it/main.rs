@@ -26,6 +26,7 @@ mod ledger_answer;
 mod ledger_question;
 mod nearest;
 mod origin_health;
+mod packed;
 mod pages;
 mod person;
 mod readout;
