@@ -129,6 +129,7 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
     "--external:./readout_bg.wasm",
     `--alias:sortition-core=${resolve(glue)}`,
     `--alias:sortition-ship=${at("src/edge/ship.js")}`,
+    `--alias:sortition-people=${at("src/edge/people.js")}`,
     `--alias:sortition-readout=${resolve(join(work, "readout.js"))}`,
     `--alias:sortition-client=${resolve(clientText)}`,
     `--outfile=${join(out, "index.js")}`,
