@@ -6,7 +6,7 @@
 
 use crate::document::{Status, UnitKind};
 use crate::hash::{push_digits, read_digits};
-use crate::plan::{Experiment, ExperimentAt, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
 use crate::visitor::Viewer;
 use crate::visitor::assignments::{Assignments, Entry, Join};
 
@@ -104,7 +104,7 @@ pub fn news(plan: &Plan, before: &Assignments, after: &Assignments, viewer: View
 pub fn news_of_call(
     plan: &Plan,
     known: &Assignments,
-    met: impl Iterator<Item = (usize, usize)>,
+    met: impl Iterator<Item = (ExperimentAt, VariantAt)>,
     viewer: Viewer,
     now: i64,
 ) -> String {

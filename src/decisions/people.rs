@@ -5,7 +5,7 @@ use crate::decide::Decision;
 use crate::document::{Timestamp, UnitKind};
 use crate::events::{Event, What};
 use crate::person;
-use crate::plan::Plan;
+use crate::plan::{ExperimentAt, Plan};
 use crate::visitor::Viewer;
 use crate::visitor::assignments::{Assignments, mark_of};
 
@@ -13,7 +13,7 @@ use crate::visitor::assignments::{Assignments, mark_of};
 /// that is, or may share a layer with it.
 #[must_use]
 pub fn depends_on_people(plan: &Plan, asked: &Asked) -> bool {
-    let of = |index: &usize| plan.experiments.get(*index);
+    let of = |index: &ExperimentAt| plan.experiments.get(*index);
     plan.has_users
         && (asked.0.iter().filter_map(of).any(|e| e.layer.is_some())
             || plan.with_required(&asked.0).iter().filter_map(of).any(|e| e.unit == UnitKind::User && e.sticky))

@@ -431,7 +431,7 @@ mod users {
 
     fn decided(plan: &Plan, known: &Assignments) -> Vec<sortition_engine::decide::Decision> {
         let units = Units { visitor: None, user: Some("anna".to_owned()), session: None };
-        decide_for_server(plan, &Asked(vec![0]), (&units, &serde_json::Map::new()), None, known, now())
+        decide_for_server(plan, &Asked(vec![experiment_at(0)]), (&units, &serde_json::Map::new()), None, known, now())
     }
 
     #[test]
@@ -452,8 +452,8 @@ mod users {
     #[test]
     fn only_experiments_of_users_ask() {
         let plan = plan_where(1.0);
-        assert!(depends_on_people(&plan, &Asked(vec![0])));
-        assert!(!depends_on_people(&plan, &Asked(vec![1])));
-        assert!(!depends_on_people(&compile(&shop(&[running("nav", json!({}))])), &Asked(vec![0])));
+        assert!(depends_on_people(&plan, &Asked(vec![experiment_at(0)])));
+        assert!(!depends_on_people(&plan, &Asked(vec![experiment_at(1)])));
+        assert!(!depends_on_people(&compile(&shop(&[running("nav", json!({}))])), &Asked(vec![experiment_at(0)])));
     }
 }
