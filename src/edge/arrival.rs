@@ -9,15 +9,24 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 /// Whether a token's signature is known to hold.
-#[cfg(not(feature = "services"))]
-pub(super) fn is_known(token: &Unverified, now: i64) -> bool {
-    isolate::with(|isolate| isolate.pages.tokens.knows(&token.key(), now)).unwrap_or(false)
+fn is_known(token: &Unverified, now: i64) -> bool {
+    let key = token.key();
+    let is_known = isolate::with(|isolate| isolate.tokens.knows(&key, now)).unwrap_or(false);
+    // why: most tokens are looked at by visits of pages
+    #[cfg(feature = "services")]
+    let is_known = is_known || super::page::knows_token(&key, now as f64);
+    is_known
 }
 
-/// The same: it is the visits of pages that find it out.
-#[cfg(feature = "services")]
-fn is_known(token: &Unverified, now: i64) -> bool {
-    super::page::knows_token(&token.key(), now as f64)
+/// Whether a token's signature holds: as somebody just found out, or as it is known; `None`: it has to be looked at.
+pub(super) fn token_holds(token: &Unverified, found: Option<bool>, now: i64) -> Option<bool> {
+    if is_known(token, now) {
+        return Some(true);
+    }
+    if found == Some(true) {
+        isolate::with(|isolate| isolate.tokens.remember(token));
+    }
+    found
 }
 
 /// Who sent a request, by what the isolate knows: nothing is asked of anybody.

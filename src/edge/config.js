@@ -104,9 +104,8 @@ async function taken(env, url, usable) {
   core.generation();
   const secrets = [env.SORTITION_SECRET, env.INGEST_SECRET, env.USER_JWT_SECRET];
   const hasQueue = QUEUES.some((name) => env[name]);
-  told.bindings = [...secrets, hasQueue, Date.now()];
+  told.bindings = [...secrets, hasQueue, Boolean(env.PEOPLE), Date.now()];
   core.configure(...told.bindings);
-  core.note_people(Boolean(env.PEOPLE));
   const reading = read(env.CONFIG);
   const early = await Promise.race([reading, pause(COPY_AFTER_MS)]);
   core.generation();

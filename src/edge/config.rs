@@ -12,7 +12,14 @@ const DEFAULT_TTL_SECONDS: f64 = 30.0;
 
 /// Takes note that KV is being asked, and of what the bindings are. `now` in milliseconds since 1970.
 #[wasm_bindgen]
-pub fn configure(secret: Option<String>, ingest: Option<String>, token: Option<String>, has_queue: bool, now: f64) {
+pub fn configure(
+    secret: Option<String>,
+    ingest: Option<String>,
+    token: Option<String>,
+    has_queue: bool,
+    has_people: bool,
+    now: f64,
+) {
     isolate::with(|isolate| {
         isolate.config.begin(now);
         // why: an empty secret is none, or anybody could sign with it
@@ -20,6 +27,7 @@ pub fn configure(secret: Option<String>, ingest: Option<String>, token: Option<S
         isolate.secret = some(secret);
         isolate.user_secrets = Rc::new(UserSecrets { ingest: some(ingest), token: some(token) });
         isolate.has_queue = has_queue;
+        isolate.has_people = has_people;
     });
 }
 

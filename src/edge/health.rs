@@ -27,6 +27,8 @@ struct Health {
     visits: u64,
     exposures: u64,
     messages: u64,
+    /// Calls for decisions that were answered from memory: nothing had changed.
+    calls_unchanged: u64,
     fallbacks: u64,
     queue: bool,
     not_rewritten: NotRewrittenCounts,
@@ -44,10 +46,18 @@ struct Details {
     rewrites: Option<Box<RawValue>>,
 }
 
-/// What `/health` says, as JSON. `is_told`: to somebody with `ADMIN_TOKEN`; `exposures`: those of the services; `messages`: how
+/// What `/health` says, as JSON. `is_told`: to somebody with `ADMIN_TOKEN`; `exposures`, `unchanged`: those of the
+/// services; `messages`: how
 /// many visits were told of; `rewrites`: what the rewriter's steps met, as JSON.
 #[wasm_bindgen]
-pub fn health(is_told: bool, exposures: f64, messages: f64, rewrites: String, now: f64) -> Option<String> {
+pub fn health(
+    is_told: bool,
+    exposures: f64,
+    unchanged: f64,
+    messages: f64,
+    rewrites: String,
+    now: f64,
+) -> Option<String> {
     let count = |number: f64| u64::try_from(millis(number)).unwrap_or(0);
     let health = isolate::with(|isolate| {
         let plan = isolate.config.loaded().map(|loaded| &loaded.plan);
@@ -72,7 +82,8 @@ pub fn health(is_told: bool, exposures: f64, messages: f64, rewrites: String, no
             visits: isolate.pages.counts.visits,
             exposures: isolate.exposures + count(exposures),
             messages: count(messages),
-            fallbacks: isolate.pages.breakers.fallbacks(),
+            calls_unchanged: count(unchanged),
+            fallbacks: isolate.breakers.fallbacks(),
             queue: isolate.has_queue,
             not_rewritten: isolate.pages.counts.not_rewritten,
             cache: Some(isolate.pages.copies.counts).filter(CopyCounts::is_some),

@@ -4,13 +4,14 @@ pub(super) use crate::configuration::Loaded;
 
 use crate::configuration::Configuration;
 use crate::events::Written;
+use crate::execution::breaker::Breakers;
 use crate::plan::Plan;
+use crate::visitor::token::Verified;
 #[cfg(not(feature = "services"))]
 use crate::{
     events::{Served, health::Tally, identity::Told},
-    execution::{breaker::Breakers, once::Exposed, shared::Copies},
+    execution::{once::Exposed, shared::Copies},
     plan::MissingSecret,
-    visitor::token::Verified,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -32,6 +33,15 @@ pub(super) struct Isolate {
     pub(super) random: Vec<[u8; 16]>,
     /// Exposures put into messages.
     pub(super) exposures: u64,
+    /// Calls that were told that nothing changed, without deciding anew.
+    #[cfg(feature = "services")]
+    pub(super) unchanged: u64,
+    /// The tokens of users that were found to be signed.
+    pub(super) tokens: Verified,
+    /// Whether there are objects that keep what users were assigned.
+    pub(super) has_people: bool,
+    /// The circuit breakers of variant origins, and of what keeps users' assignments.
+    pub(super) breakers: Breakers,
     /// What visits of pages are remembered by.
     #[cfg(not(feature = "services"))]
     pub(super) pages: Pages,
@@ -41,12 +51,6 @@ pub(super) struct Isolate {
 #[cfg(not(feature = "services"))]
 #[derive(Default)]
 pub(super) struct Pages {
-    /// The tokens of users that were found to be signed.
-    pub(super) tokens: Verified,
-    /// Whether there are objects that keep what users were assigned.
-    pub(super) has_people: bool,
-    /// The circuit breakers of variant origins.
-    pub(super) breakers: Breakers,
     /// What it served.
     pub(super) counts: Counts,
     /// What it knows of shared copies.

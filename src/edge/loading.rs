@@ -13,12 +13,6 @@ pub fn budget_ms() -> f64 {
     BUDGET_MS
 }
 
-/// Takes note of whether there are objects that keep what users were assigned.
-#[wasm_bindgen]
-pub fn note_people(are_bound: bool) {
-    isolate::with(|isolate| isolate.pages.has_people = are_bound);
-}
-
 /// Takes note of which secrets are set, of [`SECRETS`], by bits from the lowest on. Returns what the document needs and
 /// lacks, where that is news.
 #[wasm_bindgen]

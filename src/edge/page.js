@@ -5,9 +5,9 @@ import { hits } from "./rewrite.js";
 import { numbered } from "./ship.js";
 
 // why: of an instance that a trap ended the next call starts a fresh one, but with its texts in the memory of the old one
-export function health(isTold, exposures, now) {
+export function health(isTold, exposures, unchanged, now) {
   core.generation();
-  return core.health(isTold, exposures, numbered(), hits(), now);
+  return core.health(isTold, exposures, unchanged, numbered(), hits(), now);
 }
 
 export function knowsToken(key, now) {

@@ -1,6 +1,6 @@
 //! A page request, in two synchronous calls around the origin's fetch.
 
-use super::arrival::{entropy, is_known, millis, recognised};
+use super::arrival::{entropy, millis, recognised, token_holds};
 use super::isolate::{self, Loaded};
 use super::source::Incoming;
 use crate::arrive::{Arrival, handed_over};
@@ -12,7 +12,6 @@ use crate::facts::Request;
 use crate::plan::{ExperimentAt, Plan, Position, VariantAt};
 use crate::url::Url;
 use crate::visit::{self, Forward, Joined, Lane, Outcome, World};
-use crate::visitor::token::Unverified;
 use crate::visitor::{Consented, VisitorId};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -107,7 +106,7 @@ pub fn begin(
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
     let (secret, users, has_people, exposed) = isolate::with(|isolate| {
         let exposed = core::mem::take(&mut isolate.pages.exposed);
-        (isolate.secret.clone(), Rc::clone(&isolate.user_secrets), isolate.pages.has_people, exposed)
+        (isolate.secret.clone(), Rc::clone(&isolate.user_secrets), isolate.has_people, exposed)
     })?;
     let joined = match joined.as_deref() {
         _ if !has_people => Joined::Never,
@@ -138,21 +137,10 @@ pub fn begin(
     Some(Visit { loaded, visit, news: None })
 }
 
-/// Whether a token's signature holds: as somebody just found out, or as it is known; `None`: it has to be looked at.
-fn token_holds(token: &Unverified, found: Option<bool>, now: i64) -> Option<bool> {
-    if is_known(token, now) {
-        return Some(true);
-    }
-    if found == Some(true) {
-        isolate::with(|isolate| isolate.pages.tokens.remember(token));
-    }
-    found
-}
-
 /// Whether a page found that a token is signed; `key`: what it is remembered by.
 #[wasm_bindgen]
 pub fn knows_token(key: &str, now: f64) -> bool {
-    isolate::with(|isolate| isolate.pages.tokens.knows(key, millis(now))).unwrap_or(false)
+    isolate::with(|isolate| isolate.tokens.knows(key, millis(now))).unwrap_or(false)
 }
 
 #[wasm_bindgen]
@@ -160,13 +148,13 @@ impl Visit {
     /// What to do next, as [`visit::encode_outcome`] writes it.
     pub fn next(&mut self, now: f64) -> String {
         isolate::with(|isolate| {
-            let outcome = self.visit.next(&mut isolate.pages.breakers, now);
+            let outcome = self.visit.next(&mut isolate.breakers, now);
             let told = match &outcome {
                 Outcome::Answer(answer) => isolate::page_visits(isolate, &answer.events, millis(now)),
                 _ => None,
             };
             let text = visit::encode_outcome(&outcome, &told.unwrap_or_default());
-            if isolate.pages.has_people {
+            if isolate.has_people {
                 self.news = self.visit.news_of_user(None);
             }
             text
@@ -176,8 +164,7 @@ impl Visit {
 
     /// What to ask where the origin says which user the visitor is, as [`visit::encode_question`] writes it.
     pub fn question_of(&self, user: &str, now: f64) -> Option<String> {
-        let question =
-            isolate::with(|isolate| self.visit.question_of(user, &mut isolate.pages.breakers, now)).flatten();
+        let question = isolate::with(|isolate| self.visit.question_of(user, &mut isolate.breakers, now)).flatten();
         question.map(|question| visit::encode_question(&question))
     }
 
@@ -193,12 +180,12 @@ impl Visit {
 
     /// Takes note that the variant origin answered.
     pub fn variant_origin_answered(&self, now: f64) {
-        isolate::with(|isolate| self.visit.variant_origin_answered(&mut isolate.pages.breakers, now));
+        isolate::with(|isolate| self.visit.variant_origin_answered(&mut isolate.breakers, now));
     }
 
     /// Takes note that the variant origin did not serve, and says what to do next. `tried`: it was asked.
     pub fn variant_origin_failed(&mut self, tried: bool, now: f64) -> String {
-        let met = isolate::with(|isolate| self.visit.variant_origin_failed(&mut isolate.pages.breakers, tried, now));
+        let met = isolate::with(|isolate| self.visit.variant_origin_failed(&mut isolate.breakers, tried, now));
         self.count(&met.unwrap_or_default(), 502, millis(now));
         self.next(now)
     }
@@ -242,7 +229,7 @@ impl Visit {
         }
         let finish = self.visit.finish(&answer);
         let mut events = self.visit.exposures_of(&finish, answer.versions);
-        if isolate::with(|isolate| isolate.pages.has_people).unwrap_or(false) {
+        if isolate::with(|isolate| isolate.has_people).unwrap_or(false) {
             self.news = self.visit.news_of_user(Some(&finish));
         }
         if let (Some(user), Some(visitor)) = (&user, self.visit.intent().visitor())
@@ -350,7 +337,7 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
 /// Notes whether the object of a user answered in time.
 #[wasm_bindgen]
 pub fn person_answered(in_time: bool, now: f64) {
-    isolate::with(|isolate| isolate.pages.breakers.settle(visit::PEOPLE, in_time, now));
+    isolate::with(|isolate| isolate.breakers.settle(visit::PEOPLE, in_time, now));
 }
 
 /// Changes of the headers of an answer that could not be finished, as a `forward` of [`visit::encode_outcome`].

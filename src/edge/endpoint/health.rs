@@ -7,8 +7,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use worker::{Env, Headers, Request, Response, Result};
 
 pub(super) fn health(request: &Request, env: &Env) -> Result<Response> {
-    let exposures = isolate::with(|isolate| isolate.exposures).unwrap_or(0);
-    let text = page::health(is_admin(request, env)?, exposures as f64, js_sys::Date::now()).unwrap_or_default();
+    let (exposures, unchanged) =
+        isolate::with(|isolate| (isolate.exposures as f64, isolate.unchanged as f64)).unwrap_or_default();
+    let text = page::health(is_admin(request, env)?, exposures, unchanged, js_sys::Date::now()).unwrap_or_default();
     let headers = Headers::new();
     headers.set("cache-control", "no-store")?;
     headers.set("content-type", "application/json")?;

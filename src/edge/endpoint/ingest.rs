@@ -1,5 +1,6 @@
 //! `POST events`, `POST conversions`, `POST webhooks/shopify`: what outsiders report.
 
+use super::decisions::people;
 use super::{problem, problems};
 use crate::arrive::{Arrival, PreviewRequest};
 use crate::edge::arrival::{entropy, recognised};
@@ -128,7 +129,7 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
 }
 
 /// What a server reports, with its signature.
-pub(super) async fn from_server(request: &Request, env: &Env) -> Result<Response> {
+pub(super) async fn from_server(request: &Request, env: &Env, context: &Context) -> Result<Response> {
     let Some(body) = read(request, MAX_BODY).await? else { return too_large(MAX_BODY) };
     let now = now();
     let seconds = now.div_euclid(1000);
@@ -152,6 +153,7 @@ pub(super) async fn from_server(request: &Request, env: &Env) -> Result<Response
     if !SIGNATURES.with_borrow_mut(|used| used.first(tag, seconds)) {
         return unauthorized("this signature was used before: sign every request anew");
     }
+    people::tell(crate::decisions::reported(&loaded.plan, &events), env, context);
     keep(events, env).await
 }
 
