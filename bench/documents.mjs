@@ -87,6 +87,9 @@ export const documents = {
   bridge: { config: JSON.stringify(documentOf(bridged, { bridge: "script" })) },
   cache: { config: JSON.stringify(documentOf(cached, { cache: { pages: ["/cached"] } })) },
   "ten-thousand": { config: JSON.stringify(document(10_000)) },
+  // as somebody writes it who does not push: without a plan beside it
+  "few-json": { config: JSON.stringify(document(measured.length)) },
+  "thousand-json": { config: JSON.stringify(document(1000)) },
 };
 
 /** The names that a worker is known under, its modules, and the store that it reads. */
@@ -115,5 +118,7 @@ export const workers = ({ built }) => {
     "ours-cache": { modules: ours, store: "cache" },
     "ours-1000": { modules: ours, store: "thousand" },
     "ours-10000": { modules: ours, store: "ten-thousand" },
+    "ours-json": { modules: ours, store: "few-json" },
+    "ours-1000-json": { modules: ours, store: "thousand-json" },
   };
 };

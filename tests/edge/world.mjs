@@ -36,7 +36,7 @@ const ADMIN = { Authorization: "Bearer test-admin-token" };
  * @param {string[]} [options.unreadable] Keys that KV fails to give from the start on.
  * @param {Record<string, string>} [options.vars] Variables and secrets. The plan is refreshed on every request unless
  *   `CONFIG_TTL_SECONDS` says otherwise.
- * @param {string[]} [options.without] Bindings that are left out, of `CONFIG`, `EVENTS`, `ARCHIVE`.
+ * @param {string[]} [options.without] Bindings that are left out, of `CONFIG`, `EVENTS`, `ARCHIVE`; and the wasm `services`.
  * @param {Map} [options.cache] What the data centre's cache holds, of another world's `platform.cache`; without one there
  *   is none.
  * @param {string} [options.build] The folder of the built worker.
@@ -192,7 +192,7 @@ const worker :Workerd.Worker = (
     ${around ? `(name = "${around}", esModule = embed "${around}"),` : ""}
     (name = "index.js", esModule = embed "index.js"),
     (name = "./index_bg.wasm", wasm = embed "index_bg.wasm"),
-    (name = "./services_bg.wasm", wasm = embed "services_bg.wasm"),
+    ${without.includes("services") ? "" : '(name = "./services_bg.wasm", wasm = embed "services_bg.wasm"),'}
   ],
   compatibilityDate = ${text(compatibilityDate)},
   globalOutbound = "internet",
