@@ -33,6 +33,8 @@ mod found;
 #[cfg(not(target_arch = "wasm32"))]
 mod json;
 #[cfg(not(target_arch = "wasm32"))]
+mod meaning;
+#[cfg(not(target_arch = "wasm32"))]
 mod structure;
 mod takeover;
 #[cfg(not(target_arch = "wasm32"))]

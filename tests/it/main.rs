@@ -29,6 +29,7 @@ mod origin_health;
 mod pages;
 mod person;
 mod readout;
+mod readout_door;
 mod readout_pages;
 mod reports;
 mod rewriting;
