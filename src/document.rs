@@ -19,8 +19,8 @@ mod schema;
 mod takeover;
 mod variant;
 
-#[cfg(not(target_arch = "wasm32"))]
 pub use analysis::{Analysis, Guardrail, GuardrailAct, Method, Metrics};
+#[cfg(not(target_arch = "wasm32"))]
 pub use check::{Checked, check_text};
 pub use check::{HYPOTHESIS_TEMPLATE, check, warnings};
 #[cfg(not(target_arch = "wasm32"))]

@@ -10,7 +10,7 @@ mod caching;
 mod called;
 mod chain;
 mod early;
-mod elsewhere;
+mod variant_origin;
 mod entity_tag;
 mod intent;
 mod media_type;
@@ -26,11 +26,11 @@ pub use answer::{Answer, NotRewritten};
 pub use caching::original_tags_of_any as original_tags;
 pub use called::{Called, called};
 pub use early::Early;
-pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
 pub use media_type::Charset;
 pub use reply::{Reply, unfinished};
 pub use sticky::{Besides, ExposedTo, assigned};
+pub use variant_origin::VariantOrigin;
 
 /// One change to a list of headers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::caching;
 use super::media_type::{self, Charset};
-use crate::cut;
+use crate::ascii;
 
 /// The head of the origin's answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,7 +65,7 @@ impl Answer<'_> {
             Err(NotRewritten::Forbidden)
         } else if charset == Charset::Unreadable {
             Err(NotRewritten::Charset)
-        } else if !cut::pieces(self.content_encoding.unwrap_or(""), b',').all(caching::is_readable) {
+        } else if !ascii::pieces(self.content_encoding.unwrap_or(""), b',').all(caching::is_readable) {
             Err(NotRewritten::Encoding)
         } else {
             Ok(charset)

@@ -24,7 +24,7 @@ mod laws;
 mod ledger;
 mod ledger_answer;
 mod ledger_question;
-mod nearest;
+mod suggestion;
 mod origin_health;
 mod pages;
 mod person;

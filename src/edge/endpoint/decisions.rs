@@ -1,7 +1,6 @@
 //! `POST ofrep/v1/evaluate/flags…`, `POST choose`: decisions for what is not a page.
 
 use super::ingest::{read, send};
-use crate::arrive::Arrival;
 use crate::decide::{Asker, Decision, Person};
 use crate::decisions::{
     self, BrowserContext, Call, CallAnswer, Caller, Credentials, Refusal, Route, Units, WrongTokens, decide_call,
@@ -14,6 +13,7 @@ use crate::events::{CalledBy, Event, PageView, called_exposure};
 use crate::execution::called;
 use crate::facts::{Facts, Identity, Request as Facted};
 use crate::plan::Plan;
+use crate::sender::Sender;
 use crate::url::Url;
 use crate::visitor::Consented;
 use crate::visitor::assignments::Assignments;
@@ -92,7 +92,7 @@ async fn answered(
                 let decisions = decide_for_server(plan, call.asked(), (units, attributes), call.url(), &nothing, now);
                 (units.clone(), decisions)
             }
-            Caller::Browser | Caller::Elsewhere(_) => {
+            Caller::Browser | Caller::OtherSite(_) => {
                 browser(request, loaded, &call, (units, attributes, caller), now, &mut cookies)
             }
         };
@@ -127,8 +127,8 @@ fn browser(
     let own = request.inner().url();
     let meant = call.url().map(Url::split);
     let facted = Facted::new("GET", Url::split(&own), &source, &loaded.crawlers);
-    let mut arrival = recognised(plan, &call.asked().0, &facted, now);
-    if let (Caller::Elsewhere(_), Arrival::Person(visitor)) = (caller, &mut arrival) {
+    let mut sender = recognised(plan, &call.asked().0, &facted, now);
+    if let (Caller::OtherSite(_), Sender::Person(visitor)) = (caller, &mut sender) {
         // why: cookies do not travel there, so it says itself who is meant
         let said = units.visitor.as_deref().and_then(crate::visitor::VisitorId::accept);
         let Some(id) = said else { return (Units::default(), Vec::new()) };
@@ -137,15 +137,15 @@ fn browser(
         visitor.returning = true;
     }
     let identity = |visitor: &'static str| Identity { visitor, user: None, returning: false };
-    match &arrival {
-        Arrival::Crawler | Arrival::NoConsent => {
+    match &sender {
+        Sender::Crawler | Sender::NoConsent => {
             let facts =
                 BrowserContext { facts: Facts { request: &facted, identity: identity("") }, url: meant, attributes };
             let page = meant.map_or_else(String::new, |url| [url.host, url.path].concat());
-            let asker = if matches!(arrival, Arrival::Crawler) { Asker::Crawler(&page) } else { Asker::NoConsent };
+            let asker = if matches!(sender, Sender::Crawler) { Asker::Crawler(&page) } else { Asker::NoConsent };
             (Units::default(), decide_call(plan, call.asked(), meant, &facts, asker, now))
         }
-        Arrival::Person(visitor) => {
+        Sender::Person(visitor) => {
             let identity =
                 Identity { visitor: visitor.id.as_str(), user: visitor.user.as_deref(), returning: visitor.returning };
             let facts = BrowserContext { facts: Facts { request: &facted, identity }, url: meant, attributes };
