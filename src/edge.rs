@@ -22,7 +22,7 @@
 #![allow(unreachable_pub)]
 
 #[cfg(not(feature = "readout"))]
-mod arrival;
+mod sender;
 #[cfg(not(feature = "readout"))]
 mod config;
 #[cfg(feature = "services")]

@@ -5,8 +5,8 @@
 
 mod pack;
 pub mod hash;
-pub mod nearest;
-pub mod cut;
+pub mod suggestion;
+pub mod ascii;
 pub mod url;
 pub mod condition;
 pub mod document;
@@ -15,7 +15,7 @@ pub mod visitor;
 pub mod configuration;
 pub mod person;
 pub mod facts;
-pub mod arrive;
+pub mod sender;
 pub mod decide;
 pub mod execution;
 pub mod events;

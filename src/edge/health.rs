@@ -1,7 +1,7 @@
 //! What `/health` says: most of it is known to the visits of pages, and the endpoint in the services only asks for it.
 
-use super::arrival::millis;
 use super::isolate::{self, NotRewrittenCounts};
+use super::sender::millis;
 use crate::execution::shared::CopyCounts;
 use serde::Serialize;
 use serde_json::value::RawValue;

@@ -3,7 +3,7 @@
 pub(super) use crate::configuration::Loaded;
 
 use crate::configuration::Configuration;
-use crate::events::Written;
+use crate::events::Batch;
 use crate::execution::breaker::Breakers;
 use crate::plan::Plan;
 use crate::visitor::token::Verified;
@@ -118,7 +118,7 @@ pub(super) fn loaded() -> Option<Rc<Loaded>> {
 #[cfg(feature = "services")]
 pub(super) fn message(events: &[crate::events::Event]) -> Option<String> {
     with(|isolate| {
-        let events = Written::events(events);
+        let events = Batch::events(events);
         isolate.has_queue.then(|| {
             isolate.exposures += events.exposures;
             events.visits(None, &[])
@@ -130,13 +130,13 @@ pub(super) fn message(events: &[crate::events::Event]) -> Option<String> {
 /// What a page request at `now`, in milliseconds since 1970, has for the queue, with the origin's health where that is
 /// due: visits in JSON, one a line. `None` where there is neither an event nor that.
 #[cfg(not(feature = "services"))]
-pub(super) fn page_message(events: &Written, now: i64) -> Option<String> {
+pub(super) fn page_message(events: &Batch, now: i64) -> Option<String> {
     with(|isolate| page_visits(isolate, events, now)).flatten()
 }
 
 /// The same, for whoever has the isolate's memory at hand.
 #[cfg(not(feature = "services"))]
-pub(super) fn page_visits(isolate: &mut Isolate, events: &Written, now: i64) -> Option<String> {
+pub(super) fn page_visits(isolate: &mut Isolate, events: &Batch, now: i64) -> Option<String> {
     if events.is_empty() && !isolate.pages.health.is_overdue(now) {
         return None;
     }

@@ -1,15 +1,15 @@
 //! A page request, in two synchronous calls around the origin's fetch.
 
-use super::arrival::{entropy, millis, recognised, token_holds};
 use super::isolate::{self, Loaded};
+use super::sender::{entropy, millis, recognised, token_holds};
 use super::source::Incoming;
-use crate::arrive::{Arrival, handed_over};
 use crate::decide::Decision;
 use crate::events::health::Answered;
-use crate::events::{Event, Written, identity};
+use crate::events::{Batch, Event, identity};
 use crate::execution::{self, Answer, Charset, NotRewritten, rewriting};
 use crate::facts::Request;
 use crate::plan::{ExperimentAt, Plan, Position, VariantAt};
+use crate::sender::{Sender, handed_over};
 use crate::url::Url;
 use crate::visit::{self, Forward, Joined, Lane, Outcome, World};
 use crate::visitor::{Consented, VisitorId};
@@ -130,8 +130,8 @@ pub fn begin(
     }
     isolate::with(|isolate| isolate.pages.exposed = exposed);
     let visit = visit?;
-    isolate::with(|isolate| match visit.intent().arrival {
-        Arrival::Crawler => isolate.pages.counts.crawlers += 1,
+    isolate::with(|isolate| match visit.intent().sender {
+        Sender::Crawler => isolate.pages.counts.crawlers += 1,
         _ => isolate.pages.counts.visits += 1,
     });
     Some(Visit { loaded, visit, news: None })
@@ -305,7 +305,7 @@ impl Visit {
 pub fn met(key: &str, exposure: String, now: f64) -> Option<String> {
     let key = u64::from_str_radix(key, 16).ok()?;
     isolate::with(|isolate| isolate.pages.exposed.note(key, millis(now))).filter(|is_new| *is_new)?;
-    isolate::page_message(&Written::exposure(exposure), millis(now))
+    isolate::page_message(&Batch::exposure(exposure), millis(now))
 }
 
 /// The event of the origin's word on who a visitor is, where it is new to the isolate.
@@ -326,9 +326,9 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
     let source = Incoming::unseen(request);
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
     match recognised(&loaded.plan, &[], &request, millis(now)) {
-        Arrival::Person(visitor) if visitor.returning && visitor.consent == Consented::All => {
+        Sender::Person(visitor) if visitor.returning && visitor.consent == Consented::All => {
             let event = identified(&loaded, &visitor.id, user, millis(now))?;
-            isolate::page_message(&Written::events(&[event]), millis(now))
+            isolate::page_message(&Batch::events(&[event]), millis(now))
         }
         _ => None,
     }

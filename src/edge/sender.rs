@@ -1,9 +1,9 @@
 //! Who sent a request, by what the isolate knows, and the random numbers that an id is made of.
 
 use super::isolate;
-use crate::arrive::{Arrival, Proof, arrive};
 use crate::facts::{Request, Source};
 use crate::plan::{ExperimentAt, Plan};
+use crate::sender::{self, Proof, Sender};
 use crate::visitor::token::Unverified;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -35,20 +35,20 @@ pub(super) fn recognised<S: Source>(
     on_page: &[ExperimentAt],
     request: &Request<'_, S>,
     now: i64,
-) -> Arrival {
+) -> Sender {
     let known = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)));
     let (secret, users) = known.unwrap_or_default();
     let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
     let proof = Proof { secret, ingest, token, token_holds: None, now };
-    let arrival = arrive(plan, on_page, request, proof, entropy);
-    let holds = match &arrival {
-        Arrival::Person(visitor) => visitor.unproven.as_ref().and_then(|token| is_known(token, now).then_some(true)),
+    let sender = sender::identify(plan, on_page, request, proof, entropy);
+    let holds = match &sender {
+        Sender::Person(visitor) => visitor.unproven.as_ref().and_then(|token| is_known(token, now).then_some(true)),
         _ => None,
     };
     if holds.is_some() {
-        return arrive(plan, on_page, request, Proof { token_holds: holds, ..proof }, entropy);
+        return sender::identify(plan, on_page, request, Proof { token_holds: holds, ..proof }, entropy);
     }
-    arrival
+    sender
 }
 
 /// The number of the isolate's plan. A call that hands over no text, which is how a fresh instance takes the place of one
