@@ -31,22 +31,20 @@ async function prepared(text, env, kept) {
   const content = [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   core.generation();
   if (core.has_document(content)) return { content, plan: known };
-  const ways = [
-    () => (known?.content === content ? known.bytes : undefined),
-    () => kept,
-    () => pushed(content, env),
-    async () => (await wake()).compile(text),
-  ];
+  const ways = [() => kept, () => pushed(content, env), () => wake()];
   for (const way of ways) {
-    let bytes;
+    let bytes = known?.content === content ? known.bytes : await way();
+    // why: another request may have read it meanwhile
+    if (known?.content === content) bytes = known.bytes;
+    core.generation();
+    if (core.has_document(content)) return { content, plan: known };
     try {
-      bytes = await way();
+      if (bytes?.compile) bytes = bytes.compile(text);
     } catch (reason) {
       // why: the wasm throws a text where it refuses a document, and an error where something of ours is wrong
       if (typeof reason === "string") return { refusal: reason };
       throw reason;
     }
-    core.generation();
     if (bytes && core.read_plan(content, bytes)) {
       known = { content, bytes };
       return { content, plan: known };
@@ -56,11 +54,13 @@ async function prepared(text, env, kept) {
 }
 
 const TAG_BYTES = 32;
+// How long the plan is waited for, which is only there to save work.
+const PLAN_MS = 300;
 
 /** The plan that `push` wrote beside the document; undefined where there is none. With a secret it has to be signed. */
 async function pushed(content, env) {
   try {
-    const text = await env.CONFIG.get(`plan:${content}`, OPTIONS);
+    const text = await Promise.race([env.CONFIG.get(`plan:${content}`, OPTIONS), pause(PLAN_MS)]);
     if (!text) return undefined;
     const bytes = Uint8Array.fromBase64
       ? Uint8Array.fromBase64(text)

@@ -9,13 +9,14 @@ let known = 0;
 export async function wake() {
   const { default: module } = await import("./services_bg.wasm");
   services.bringUp(module);
+  // why: a fresh instance in the place of one that a trap ended; see `revive` in entry.js
+  services.generation();
   return services;
 }
 
 /** The services with the document, the kill keys and the secrets as the page's wasm has them. */
 export async function serving() {
   await wake();
-  services.generation();
   const { bindings, readings, number } = told;
   // why: a fresh instance, in the place of one that a trap ended, knows nothing
   if (bindings && (known !== number || !services.is_configured())) {
