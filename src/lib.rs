@@ -19,6 +19,7 @@ pub mod decide;
 pub mod execution;
 pub mod events;
 pub mod visit;
+pub mod shadow;
 #[cfg(any(not(target_arch = "wasm32"), feature = "chaos"))]
 pub mod replay;
 pub mod decisions;
