@@ -6,7 +6,7 @@ use crate::arrive::{Arrival, Proof, arrive};
 use crate::decide::{Person, decide_compared};
 use crate::document::{Compared, UnitKind};
 use crate::facts::{Facts, Identity, Request, Source};
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
 use crate::url::decode_path;
 use crate::visit::RequestKind;
 use crate::visitor::Consented;
@@ -23,10 +23,9 @@ const LONGEST_SHOWN: usize = 64;
 /// What a shadow decided for a visitor, with where the old tool's word stands.
 #[derive(Clone, Debug)]
 pub struct Compare {
-    /// The experiment, by position in the plan.
-    experiment: usize,
-    /// The variant by index; none: not assigned.
-    ours: Option<usize>,
+    experiment: ExperimentAt,
+    /// None: not assigned.
+    ours: Option<VariantAt>,
     reason: &'static str,
     /// The visitor or user; none: who the old tool assigned does not reach us.
     unit: Option<Box<str>>,
@@ -38,7 +37,7 @@ enum Theirs {
     /// The old tool says nothing of this visitor.
     Silent,
     /// It assigned them to nothing, or to a variant by index.
-    Assigned(Option<usize>),
+    Assigned(Option<VariantAt>),
     /// It says what is none of the variants.
     Unknown(Box<str>),
 }
@@ -61,7 +60,7 @@ impl Watch {
                 .get(index)
                 .is_some_and(|e| kind.may_be_in(&e.scope) && (e.is_live(now) || e.is_compared(now)))
         });
-        let is_compared = |index: &usize| plan.experiments.get(*index).is_some_and(|e| e.is_compared(now));
+        let is_compared = |at: &ExperimentAt| plan.experiments.get(*at).is_some_and(|e| e.is_compared(now));
         if !on_page.iter().any(is_compared) || crate::arrive::is_prefetch(request) {
             return None;
         }
@@ -199,7 +198,7 @@ impl Tally {
                 counts.unidentified += 1;
                 continue;
             };
-            let name = |variant: Option<usize>| Some(e.variants.get(variant?)?.id.clone());
+            let name = |variant: Option<VariantAt>| Some(e.variants.get(variant?)?.id.clone());
             let theirs = match theirs {
                 Theirs::Silent => {
                     counts.silent += 1;

@@ -2,7 +2,7 @@
 
 use crate::document::UnitKind;
 use crate::facts::{Request, Source};
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan};
 use crate::visitor::adopted::{Adopted, Ids, Told};
 use crate::visitor::assignments::{Entry, mark_of};
 use crate::visitor::{Consented, Viewer, Visitor};
@@ -13,14 +13,14 @@ const DAY: i64 = 86_400_000;
 /// nothing there yet.
 pub(crate) fn adopt<S: Source>(
     plan: &Plan,
-    asked: &[usize],
+    asked: &[ExperimentAt],
     request: &Request<'_, S>,
     visitor: &mut Visitor,
     now: i64,
     may: impl Fn(&Experiment) -> bool,
 ) {
     let viewer = Viewer::new(visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()));
-    let missing: Vec<(usize, &Experiment)> = asked
+    let missing: Vec<(ExperimentAt, &Experiment)> = asked
         .iter()
         .filter_map(|&index| Some((index, plan.experiments.get(index)?)))
         .filter(|(_, e)| {

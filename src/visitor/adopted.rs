@@ -7,7 +7,7 @@
 use super::cookies;
 use crate::cut;
 use crate::document::{Adopt, AdoptFrom};
-use crate::plan::Experiment;
+use crate::plan::{Experiment, Position, VariantAt};
 use crate::url::decode_path;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -24,8 +24,8 @@ const MOST_ASSIGNMENTS: usize = 1_000;
 /// What another tool did with a browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adopted {
-    /// It gave the variant, by index.
-    Variant(usize),
+    /// It gave the variant.
+    Variant(VariantAt),
     /// It left the browser out.
     LeftOut,
 }
@@ -180,7 +180,7 @@ fn is_name(saying: &Saying<'_>, e: &Experiment) -> bool {
 }
 
 /// The variant that a tool means: by its `key`, by its id, or by its number where the tool counts.
-fn variant_of(e: &Experiment, from: AdoptFrom, text: &str) -> Option<usize> {
+fn variant_of(e: &Experiment, from: AdoptFrom, text: &str) -> Option<VariantAt> {
     let named = e.variant_named(text);
     if named.is_some() {
         return named;
@@ -194,7 +194,7 @@ fn variant_of(e: &Experiment, from: AdoptFrom, text: &str) -> Option<usize> {
         AdoptFrom::Abtasty if number == 0 => 0,
         _ => return None,
     };
-    (position < e.variants.len()).then_some(position)
+    (position < e.variants.len()).then(|| VariantAt::from_number(position))
 }
 
 /// What stands for the one `*` of a pattern; empty where there is none and the name is the pattern.
