@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
 import { systemProgram } from "../../scripts/setup.mjs";
-import { documentOf, experiment, startWorld, until } from "../edge/world.mjs";
+import { BROWSER, documentOf, experiment, startWorld, until } from "../edge/world.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const VISITOR = "visitor-0001";
@@ -33,9 +33,9 @@ const PAGES = {
       import { attach } from "/_sortition/bridge/statsig.js";
       const hash = (text) => { let h = 0; for (const c of text) { h = (h << 5) - h + c.charCodeAt(0); h |= 0; } return String(h >>> 0); };
       const client = new StatsigClient("client-key", { userID: "${VISITOR}" }, { networkConfig: { preventAllNetworkTraffic: true } });
-      client.dataAdapter.setData(JSON.stringify({ has_updates: true, time: 1, hash_used: "djb2", feature_gates: {}, layer_configs: {},
+      client.dataAdapter.setDataLegacy(JSON.stringify({ has_updates: true, time: 1, hash_used: "djb2", feature_gates: {}, layer_configs: {},
         dynamic_configs: { [hash("checkout")]: { name: hash("checkout"), value: { text: "b" }, rule_id: "r", group: "r", group_name: "bold",
-          is_device_based: false, is_user_in_experiment: true, is_experiment_active: true, secondary_exposures: [] } } }));
+          is_device_based: false, is_user_in_experiment: true, is_experiment_active: true, secondary_exposures: [] } } }), { userID: "${VISITOR}" });
       client.initializeSync();
       attach(client);
       for (let i = 0; i < 3; i++) client.getExperiment("checkout");
@@ -80,7 +80,7 @@ const PAGES = {
       import { attach } from "/_sortition/bridge/posthog.js";
       posthog.init("phc_key", { api_host: location.origin + "/posthog", bootstrap: { distinctID: "${VISITOR}", featureFlags: { checkout: "bold" } },
         autocapture: false, capture_pageview: false, capture_pageleave: false, advanced_disable_flags: true, disable_session_recording: true,
-        disable_surveys: true, request_batching: false });
+        disable_surveys: true, opt_out_useragent_filter: true, request_batching: false });
       attach(posthog);
       for (let i = 0; i < 3; i++) posthog.getFeatureFlag("checkout");
       posthog.capture("purchase", { value: 19.99, currency: "EUR", transaction_id: window.order });`,
@@ -99,7 +99,7 @@ const PAGES = {
       attach(sdk);
       await sdk.onReady();
       const context = sdk.createContext("${VISITOR}");
-      for (let i = 0; i < 3; i++) context.runExperience("checkout");
+      for (let i = 0; i < 3; i++) context.runExperience("checkout", { visitorProperties: {}, locationProperties: {} });
       context.trackConversion("purchase", { conversionData: [{ key: "amount", value: 19.99 }, { key: "transactionId", value: window.order }] });`,
     currency: null,
   },
@@ -142,7 +142,7 @@ const PAGES = {
           metrics: [{ id: 1, identifier: "purchase", type: "CUSTOM_EVENT" }],
           rules: [{ campaignId: 1, type: "FLAG_TESTING", ruleKey: "rule" }] }] };
       const client = await vwo.init({ accountId: "12345", sdkKey: "key", settings, integrations, logger: { level: "ERROR" },
-        isUsageStatsDisabled: true });
+        isUsageStatsDisabled: true, proxyUrl: location.origin + "/vwo" });
       attach(client);
       const context = { id: "${VISITOR}" };
       for (let i = 0; i < 3; i++) await client.getFlag("checkout", context);
@@ -201,7 +201,7 @@ async function serve(tool) {
 
 /** A visit of the tool's page; `then` runs on it when its script is done. */
 async function visit(tool, { consent, order, then }) {
-  const context = await browser.newContext();
+  const context = await browser.newContext({ userAgent: BROWSER });
   const url = String(world.url);
   await context.addCookies([
     { name: "sortition_id", value: VISITOR, url },
@@ -217,7 +217,7 @@ async function visit(tool, { consent, order, then }) {
       return route.abort();
     }
     if (pathname === "/_sortition/events") reported++;
-    if (/^\/(posthog|unleash)\//.test(pathname))
+    if (/^\/(posthog|unleash|vwo)\//.test(pathname))
       return route.fulfill({ status: 200, contentType: "application/json", body: "{}" });
     return route.continue();
   });
