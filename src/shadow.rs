@@ -1,12 +1,12 @@
 //! Shadow mode: an experiment is decided as if it were live and changes nothing; its decision is compared with what the
 //! old tool gave the same visitor, by that tool's cookie or header. The counts say whether it is time to switch.
 
-use crate::arrive::adoption::{adopt, ids};
-use crate::arrive::{Arrival, Proof, arrive};
 use crate::decide::{Person, decide_compared};
 use crate::document::{Compared, UnitKind};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
+use crate::sender::adoption::{adopt, ids};
+use crate::sender::{self, Proof, Sender};
 use crate::url::decode_path;
 use crate::visit::RequestKind;
 use crate::visitor::Consented;
@@ -61,11 +61,13 @@ impl Watch {
                 .is_some_and(|e| kind.may_be_in(&e.scope) && (e.is_live(now) || e.is_compared(now)))
         });
         let is_compared = |at: &ExperimentAt| plan.experiments.get(*at).is_some_and(|e| e.is_compared(now));
-        if !on_page.iter().any(is_compared) || crate::arrive::is_prefetch(request) {
+        if !on_page.iter().any(is_compared) || sender::is_prefetch(request) {
             return None;
         }
         // why: an id that would have to be made is one that the old tool cannot know
-        let Arrival::Person(mut visitor) = arrive(plan, &on_page, request, proof, || [0; 16]) else { return None };
+        let Sender::Person(mut visitor) = sender::identify(plan, &on_page, request, proof, || [0; 16]) else {
+            return None;
+        };
         if visitor.consent == Consented::OnlyEssential {
             return None;
         }

@@ -5,7 +5,7 @@
 //! nobody who has an assignment already.
 
 use super::cookies;
-use crate::cut;
+use crate::ascii;
 use crate::document::{Adopt, AdoptFrom};
 use crate::plan::{Experiment, Position, VariantAt};
 use crate::url::decode_path;
@@ -111,7 +111,7 @@ impl<'a> Told<'a> {
             }
             AdoptFrom::Vwo => self.push(by, star, Some(value), 1),
             AdoptFrom::Convert => {
-                let list = cut::pieces(&value, b'*').find_map(|piece| piece.strip_prefix("exp:")).unwrap_or_default();
+                let list = ascii::pieces(&value, b'*').find_map(|piece| piece.strip_prefix("exp:")).unwrap_or_default();
                 for (experiment, variant) in convert(list) {
                     // why: 1 stands for who was left out by the traffic
                     self.push(by, experiment.to_owned(), (variant != "1").then(|| variant.to_owned()), 1);
@@ -130,9 +130,9 @@ impl<'a> Told<'a> {
                 }
             }
             AdoptFrom::Abtasty => {
-                let list = cut::pieces(&value, b'&').find_map(|piece| piece.strip_prefix("th=")).unwrap_or_default();
-                for campaign in cut::pieces(list, b'_') {
-                    let mut fields = cut::pieces(campaign, b'.');
+                let list = ascii::pieces(&value, b'&').find_map(|piece| piece.strip_prefix("th=")).unwrap_or_default();
+                for campaign in ascii::pieces(list, b'_') {
+                    let mut fields = ascii::pieces(campaign, b'.');
                     if let (Some(campaign), Some(variant)) = (fields.next(), fields.next()) {
                         // why: -1 stands for who is not tracked
                         self.push(by, campaign.to_owned(), (variant != "-1").then(|| variant.to_owned()), 1);
@@ -199,7 +199,7 @@ fn variant_of(e: &Experiment, from: AdoptFrom, text: &str) -> Option<VariantAt> 
 
 /// What stands for the one `*` of a pattern; empty where there is none and the name is the pattern.
 fn between<'n>(pattern: &str, name: &'n str) -> Option<&'n str> {
-    match cut::at(pattern, b'*') {
+    match ascii::split_once(pattern, b'*') {
         Some((start, end)) => name.strip_prefix(start)?.strip_suffix(end),
         None => (name == pattern).then_some(""),
     }
@@ -208,7 +208,7 @@ fn between<'n>(pattern: &str, name: &'n str) -> Option<&'n str> {
 /// The experiences and variations of Convert's list: `{1001.{v.2001-g.{}}-1002.{v.2002-g.{}}}`.
 fn convert(list: &str) -> impl Iterator<Item = (&str, &str)> {
     let is_digit = |byte: u8| byte.is_ascii_digit();
-    cut::pieces(list, b'v').zip(cut::pieces(list, b'v').skip(1)).filter_map(move |(before, after)| {
+    ascii::pieces(list, b'v').zip(ascii::pieces(list, b'v').skip(1)).filter_map(move |(before, after)| {
         let experience = before.strip_suffix(".{")?;
         let start = experience.bytes().rposition(|byte| !is_digit(byte)).map_or(0, |last| last + 1);
         let experience = experience.get(start..).filter(|digits| !digits.is_empty())?;

@@ -1,15 +1,15 @@
 //! Reading the `Cookie` header, whatever its bytes, and writing `Set-Cookie`.
 
-use crate::cut;
+use crate::ascii;
 use crate::plan::{CookieAttributes, Plan};
 use crate::url::Url;
 
 /// Every value that a `Cookie` header has for a name, in its order (RFC 6265, section 4.2.1), without the quotes that
 /// may stand around it.
 pub fn values<'a>(header: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
-    cut::pieces(header, b';').filter_map(move |piece| {
-        let (key, value) = cut::at(piece, b'=')?;
-        if cut::trimmed(key) != name {
+    ascii::pieces(header, b';').filter_map(move |piece| {
+        let (key, value) = ascii::split_once(piece, b'=')?;
+        if ascii::trimmed(key) != name {
             return None;
         }
         Some(unquoted(value))
@@ -18,14 +18,14 @@ pub fn values<'a>(header: &'a str, name: &str) -> impl Iterator<Item = &'a str> 
 
 /// Every name and value of a `Cookie` header, in the same way.
 pub fn pairs(header: &str) -> impl Iterator<Item = (&str, &str)> {
-    cut::pieces(header, b';').filter_map(|piece| {
-        let (name, value) = cut::at(piece, b'=')?;
-        Some((cut::trimmed(name), unquoted(value)))
+    ascii::pieces(header, b';').filter_map(|piece| {
+        let (name, value) = ascii::split_once(piece, b'=')?;
+        Some((ascii::trimmed(name), unquoted(value)))
     })
 }
 
 fn unquoted(value: &str) -> &str {
-    let value = cut::trimmed(value);
+    let value = ascii::trimmed(value);
     value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(value)
 }
 

@@ -2,9 +2,9 @@
 
 use crate::support::{Browser, HOME, Page, Sent, compile, running, shop, try_compile, values, with};
 use serde_json::{Value, json};
-use sortition_engine::arrive::Proof;
 use sortition_engine::decide::Reason;
 use sortition_engine::plan::Plan;
+use sortition_engine::sender::Proof;
 use sortition_engine::shadow::{Counts, Tally, Watch};
 use sortition_engine::url::Url;
 use sortition_engine::visit::{Lane, lane};
