@@ -19,7 +19,7 @@
 use crate::decide::Reason;
 use crate::decisions::{Ask, Call, CallAnswer, Caller, Route, Units, decide_for_server, text_of, too_long};
 use crate::document::{Document, Kind, Problem};
-use crate::plan::{Kill, Plan};
+use crate::plan::{Kill, KillError, Plan};
 use crate::visitor::assignments::Assignments;
 use serde_json::{Map, Value};
 
@@ -98,8 +98,8 @@ impl Engine {
     /// # Errors
     ///
     /// Where it cannot be read. Then the switch stays as it was.
-    pub fn kill(&mut self, kill: &str) -> Result<(), String> {
-        let kill = Kill::parse(kill).map_err(|problem| problem.to_string())?;
+    pub fn kill(&mut self, kill: &str) -> Result<(), KillError> {
+        let kill = Kill::parse(kill)?;
         let mut plan = self.compiled.clone();
         plan.apply(&kill);
         self.plan = plan;
