@@ -16,10 +16,14 @@
 //! # Ok::<(), String>(())
 //! ```
 
+pub use crate::decisions::Units;
+pub use crate::document::{Problem, Severity};
+pub use crate::plan::KillError;
+
 use crate::decide::Reason;
-use crate::decisions::{Ask, Call, CallAnswer, Caller, Route, Units, decide_for_server, text_of, too_long};
-use crate::document::{Document, Kind, Problem};
-use crate::plan::{Kill, KillError, Plan};
+use crate::decisions::{Ask, Call, CallAnswer, Caller, Route, decide_for_server, text_of, too_long};
+use crate::document::{Document, Kind};
+use crate::plan::{Kill, Plan};
 use crate::visitor::assignments::Assignments;
 use serde_json::{Map, Value};
 
