@@ -268,6 +268,21 @@ impl<K: Pack + Eq + Hash + Ord, V: Pack> Pack for HashMap<K, V> {
     }
 }
 
+impl<K: Pack + Ord, V: Pack> Pack for BTreeMap<K, V> {
+    fn pack(&self, out: &mut Packer) {
+        self.len().pack(out);
+        for (key, value) in self {
+            key.pack(out);
+            value.pack(out);
+        }
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
+        let count = from.count()?;
+        (0..count).map(|_| Some((K::unpack(from)?, V::unpack(from)?))).collect()
+    }
+}
+
 impl<A: Pack, B: Pack> Pack for (A, B) {
     fn pack(&self, out: &mut Packer) {
         self.0.pack(out);

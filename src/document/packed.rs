@@ -1,7 +1,7 @@
 //! The parts of a document that a plan keeps as they are, packed.
 
 use super::{
-    Action, Adopt, AdoptFrom, ApiSettings, Bridge, Consent, ConsentMode, CookieForm, CookieJson, CrawlerPolicy,
+    Action, Adopt, ApiSettings, Bridge, Compared, Consent, ConsentMode, CookieForm, CookieJson, CrawlerPolicy,
     HeaderSettings, OriginChange, PageSubject, Preview, Redirect, RewriteStep, TokenAlgorithm, UserToken,
     VisitorSettings,
 };
@@ -10,12 +10,12 @@ use crate::pack::packed;
 packed!(struct VisitorSettings {
     cookie, max_age_days, domain, http_only, signed, user_cookie, user_header, user_signed, user_jwt, read, adopt
 });
-packed!(struct Adopt { from, cookie });
+packed!(struct Adopt { from, cookie, names });
 packed!(
-    enum AdoptFrom {
-        Growthbook = 0,
-        Vwo = 1,
-        Convert = 2,
+    enum Compared {
+        Cookie(name) = 0,
+        Header(name) = 1,
+        Tool(tool) = 2,
     }
 );
 packed!(

@@ -319,3 +319,13 @@ mod schema {
 }
 
 crate::pack::packed!(struct Slots { from, to });
+
+impl crate::pack::Pack for Id {
+    fn pack(&self, out: &mut crate::pack::Packer) {
+        self.0.pack(out);
+    }
+
+    fn unpack(from: &mut crate::pack::Unpacker<'_>) -> Option<Self> {
+        Self::new(&Box::<str>::unpack(from)?)
+    }
+}

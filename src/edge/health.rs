@@ -3,8 +3,10 @@
 use super::isolate::{self, NotRewrittenCounts};
 use super::sender::millis;
 use crate::execution::shared::CopyCounts;
+use crate::shadow::{Counts, Difference};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use wasm_bindgen::prelude::*;
 
 /// What the public learns of what is wrong: an error names experiments, fields, and what of the runtime failed.
@@ -33,6 +35,8 @@ struct Health {
     queue: bool,
     not_rewritten: NotRewrittenCounts,
     cache: Option<CopyCounts>,
+    /// How often experiments in shadow mode agreed with the old tool.
+    shadow: Option<Counts>,
     #[serde(flatten)]
     details: Option<Details>,
 }
@@ -44,6 +48,9 @@ struct Details {
     /// Those that the worker's guard ended, beside what people killed.
     killed_by_guard: Vec<String>,
     rewrites: Option<Box<RawValue>>,
+    shadows: BTreeMap<Box<str>, Counts>,
+    /// The last decisions in which a shadow and the old tool differed.
+    shadow_differences: Vec<Difference>,
 }
 
 /// What `/health` says, as JSON. `is_told`: to somebody with `ADMIN_TOKEN`; `exposures`, `unchanged`: those of the
@@ -87,6 +94,7 @@ pub fn health(
             queue: isolate.has_queue,
             not_rewritten: isolate.pages.counts.not_rewritten,
             cache: Some(isolate.pages.copies.counts).filter(CopyCounts::is_some),
+            shadow: isolate.pages.shadows.total(),
             details: is_told.then(|| Details {
                 killed: killed().map(|e| e.id.to_string()).collect(),
                 killed_by_guard: isolate
@@ -95,6 +103,8 @@ pub fn health(
                     .map(|guard| guard.experiments.iter().map(ToString::to_string).collect())
                     .unwrap_or_default(),
                 rewrites: RawValue::from_string(rewrites).ok(),
+                shadows: isolate.pages.shadows.by_experiment().clone(),
+                shadow_differences: isolate.pages.shadows.differences().to_vec(),
             }),
         }
     });

@@ -30,10 +30,10 @@ impl Plan {
     }
 }
 
-packed!(struct Plan { project, revision, experiments, visitor, cookies, loopback_cookies, has_sessions, api, consent, crawler_policy, crawler_also, crawler_except, headers, bridge, preview, cached, redirect_hosts, holdout, measured_holdout, layers, has_users, index, keyed, originals, killed_by_document });
+packed!(struct Plan { project, revision, experiments, visitor, cookies, loopback_cookies, has_sessions, api, consent, crawler_policy, crawler_also, crawler_except, headers, bridge, preview, cached, redirect_hosts, holdout, measured_holdout, layers, has_users, has_shadows, index, keyed, originals, killed_by_document });
 packed!(struct Gate { salt, below });
 packed!(struct LayerPart { salt, slots, layer, holdout });
 packed!(struct MeasuredHoldout { assignment_key, codes, compared_below });
-packed!(struct Experiment { id, key, tags, kind, status, killed, starts_at, ends_at, unit, else_unit, iteration, assignment_key, held_out_code, traffic_salt, variant_salt, takeover, assigned_elsewhere, traffic, ramp, hold, layer, priority, conflicts, scope, audience, requires, overrides, sticky, essential, display, expose, winner, baseline, redirects, rewrites, by_origin, variants });
+packed!(struct Experiment { id, key, tags, kind, status, killed, starts_at, ends_at, unit, else_unit, iteration, assignment_key, held_out_code, traffic_salt, variant_salt, takeover, assigned_elsewhere, shadow, traffic, ramp, hold, layer, priority, conflicts, scope, audience, requires, overrides, sticky, essential, display, expose, winner, baseline, redirects, rewrites, by_origin, variants });
 packed!(struct Scope { pages, except, hosts, methods });
 packed!(struct Variant { id, key, below, written_below, code, header_member, rewrite, redirect, origin, response_headers, payload });
