@@ -19,7 +19,7 @@ mod takeover;
 mod variant;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use check::{Checked, check_text};
+pub use check::{Checked, PolicyProblems, check_text, policy};
 pub use check::{HYPOTHESIS_TEMPLATE, check, warnings};
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::merge_env;

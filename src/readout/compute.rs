@@ -77,7 +77,7 @@ impl One<'_> {
             allocation: e.allocation,
             is_over: self.is_over(),
             days_run: progress::days_run(&days, self.now),
-            min_days: i64::from(self.document.policy.min_days),
+            min_days: i64::from(self.document.policy.least_days()),
             direction: rule.direction,
             asked: self.answers.asked,
             phase,
