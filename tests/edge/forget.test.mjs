@@ -70,9 +70,11 @@ test("what a person was assigned is gone on every device after the next schedule
   const place = ["--json", "--local", "--persist-to", folder];
   const { stdout } = await run(tool, ["events", "forget", "anna", ...place], { cwd: at(), env });
   const told = JSON.parse(stdout);
-  assert.deepEqual([told.ok, told.ids], [true, ["anna"]]);
+  assert.deepEqual([told.ok, told.ids[0]], [true, "anna"], told.ids);
   const waiting = async () => JSON.parse((await kv("list", "--prefix", "forget:")).stdout).map(({ name }) => name);
-  assert.deepEqual(await waiting(), ["forget:acme-shop/anna"]);
+  // why: her devices are found in the record, if that has come so far
+  const named = await waiting();
+  assert.ok(named.includes("forget:acme-shop/anna") && !named.includes("forget:acme-shop/ben"), named.join());
   assert.equal(await onNewDevice("anna"), "hero=bold", "until the schedule comes");
 
   const ran = await fetch(`${dev.url}cdn-cgi/handler/scheduled`);

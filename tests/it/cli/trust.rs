@@ -269,7 +269,8 @@ fn explain_says_what_would_be_decided_anew() {
     let kept = "sortition_as=1~hero.1.bold.gu2*";
     let ask = |name: &str, more: Value| {
         let path = file(name, &document(&json!([crate::support::with(hero(), more)])).to_string());
-        let arguments = ["explain", path.to_str().unwrap(), "--url", "https://shop.example/", "--visitor", "visitor-0001"];
+        let arguments =
+            ["explain", path.to_str().unwrap(), "--url", "https://shop.example/", "--visitor", "visitor-0001"];
         let cookie = ["--cookie", kept];
         let text = run(&[&arguments[..], &cookie].concat()).out;
         (run(&[&arguments[..], &cookie, &["--json"]].concat()).json()["experiments"][0].clone(), text)
@@ -291,6 +292,14 @@ fn explain_says_what_would_be_decided_anew() {
         assert!(text.contains(&format!("decided anew it would be: {reason}")), "{text}");
     }
     let path = file("nothing-kept", &document(&json!([hero()])).to_string());
-    let none = run(&["explain", path.to_str().unwrap(), "--url", "https://shop.example/", "--visitor", "visitor-0001", "--json"]);
+    let none = run(&[
+        "explain",
+        path.to_str().unwrap(),
+        "--url",
+        "https://shop.example/",
+        "--visitor",
+        "visitor-0001",
+        "--json",
+    ]);
     assert!(none.json()["experiments"][0].get("anew").is_none());
 }
