@@ -6,7 +6,7 @@
 
 use crate::document::{Status, UnitKind};
 use crate::hash::{push_digits, read_digits};
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
 use crate::visitor::Viewer;
 use crate::visitor::assignments::{Assignments, Entry, Join};
 
@@ -100,6 +100,24 @@ pub fn news(plan: &Plan, before: &Assignments, after: &Assignments, viewer: View
     write(new.map(|entry| to_shown(&entry, now)))
 }
 
+/// What a call has shown its user, by experiment and variant, as far as it is news to the object.
+pub fn news_of_call(
+    plan: &Plan,
+    known: &Assignments,
+    met: impl Iterator<Item = (ExperimentAt, VariantAt)>,
+    viewer: Viewer,
+    now: i64,
+) -> String {
+    let new = met.filter_map(|(experiment, variant)| {
+        let e = plan.experiments.get(experiment).filter(|e| e.unit == UnitKind::User && e.sticky)?;
+        let code = e.variants.get(variant)?.code;
+        let kept = viewer.kept(plan, experiment, known, now).and_then(|kept| known.entries().get(kept.position));
+        let is_known = kept.is_some_and(|entry| entry.code == code);
+        (!is_known).then(|| Shown { key: e.assignment_key, code, day: today(now) })
+    });
+    write(new)
+}
+
 fn to_shown(entry: &Entry, now: i64) -> Shown {
     let today = today(now);
     Shown { key: entry.key, code: entry.code, day: today.saturating_sub(entry.age(today)) }
@@ -118,11 +136,11 @@ fn shown_entries(plan: &Plan, assignments: &Assignments, viewer: Viewer, now: i6
 }
 
 /// The experiment of users that an entry is of.
-fn experiment_of<'a>(plan: &'a Plan, entry: &Entry) -> Option<(usize, &'a Experiment)> {
+fn experiment_of<'a>(plan: &'a Plan, entry: &Entry) -> Option<(ExperimentAt, &'a Experiment)> {
     find(plan, entry.key, entry.code)
 }
 
-fn find(plan: &Plan, key: u32, code: u32) -> Option<(usize, &Experiment)> {
+fn find(plan: &Plan, key: u32, code: u32) -> Option<(ExperimentAt, &Experiment)> {
     plan.with_key(key).filter_map(|index| Some((index, plan.experiments.get(index)?))).find(|(_, e)| {
         let knows = code == e.held_out_code || e.variant_of_code(code).is_some();
         e.unit == UnitKind::User && e.sticky && e.status != Status::Completed && knows

@@ -1,5 +1,6 @@
 //! `POST events`, `POST conversions`, `POST webhooks/shopify`: what outsiders report.
 
+use super::decisions::people;
 use super::{problem, problems};
 use crate::arrive::{Arrival, PreviewRequest, session_of};
 use crate::edge::isolate::{self, Loaded};
@@ -11,6 +12,7 @@ use crate::events::reception::{self, MAX_BODY, Page};
 use crate::events::{Channel, Event, page_view, shopify, signature};
 use crate::execution::Intent;
 use crate::facts::{Request as Facts, Source};
+use crate::plan::ExperimentAt;
 use crate::url::Url;
 use crate::visitor::{Consented, VisitorId, cookies};
 use std::cell::RefCell;
@@ -83,7 +85,7 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     let page_url = referrer.as_deref().map(Url::split).filter(|page| page.host == Url::split(&url).host);
     let facts = Facts::new("GET", page_url.unwrap_or_else(|| Url::split(&url)), &source, &loaded.crawlers);
     let claimed = reception::claimed(&drafts, plan);
-    let live: Vec<usize> =
+    let live: Vec<ExperimentAt> =
         claimed.into_iter().filter(|&it| plan.experiments.get(it).is_some_and(|e| e.is_live(now))).collect();
     let sender = Anyone(incoming);
     let sender = Facts::new("GET", facts.url, &sender, &loaded.crawlers);
@@ -132,7 +134,7 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
 }
 
 /// What a server reports, with its signature.
-pub(super) async fn from_server(request: &Request, env: &Env) -> Result<Response> {
+pub(super) async fn from_server(request: &Request, env: &Env, context: &Context) -> Result<Response> {
     let Some(body) = read(request, MAX_BODY).await? else { return too_large(MAX_BODY) };
     let now = now();
     let seconds = now.div_euclid(1000);
@@ -156,6 +158,7 @@ pub(super) async fn from_server(request: &Request, env: &Env) -> Result<Response
     if !isolate::with(|isolate| isolate.signatures.first(tag, seconds)).unwrap_or(false) {
         return unauthorized("this signature was used before: sign every request anew");
     }
+    people::tell(crate::decisions::reported(&loaded.plan, &events), env, context);
     keep(events, env).await
 }
 
