@@ -32,18 +32,19 @@ mod types;
 mod verdict;
 mod watch;
 
-pub use answers::{Known, Scope, questions};
+pub use answers::{Depth, Known, questions};
 pub use board::{View, list_page};
 pub use breach::{Breach, Cause, breaches, causes};
 pub use compute::results;
 pub use detail::detail_page;
-pub use gate::{Gate, Level};
+pub use gate::{Gate, GateLevel};
 pub use holdout::holdout;
 pub use matrix::interactions_page;
 pub use page::STYLE;
 pub use programme::{Decided, programme_page};
 pub use types::{
-    Arm, AuditEntry, Bandit, Change, Comparison, Day, Delay, Ending, Health, Held, Metric, MetricRole, Overlap,
-    OverlapTest, Part, Phase, Point, Posterior, Progress, Results, Segment, Series, State, Variant, Verdict, noun,
+    Arm, AuditEntry, Bandit, Change, ComparisonResult, Day, Delay, Ending, Health, Held, MetricResult, MetricRole,
+    Overlap, OverlapTest, Part, Phase, Point, Posterior, Progress, Results, Segment, Series, State, Variant, Verdict,
+    noun,
 };
 pub use watch::{Acts, Told, body, is_watched, tidy, watch};

@@ -6,7 +6,7 @@ use crate::hash::{self, signature};
 use crate::ledger;
 use crate::ledger::question::{self, Iteration, Question};
 use crate::plan::{Kill, KillGuard};
-use crate::readout::{self, AuditEntry, Known, Results, Scope, View};
+use crate::readout::{self, AuditEntry, Depth, Known, Results, View};
 use crate::visitor::preview::{NAME, Token};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub struct Readout {
     document: Document,
     known: Known,
     now: Timestamp,
-    scope: Scope,
+    scope: Depth,
     /// Whether it is the guard's, which asks about all that it watches.
     guard: bool,
     /// The experiments that it is about, by position.
@@ -113,7 +113,7 @@ impl Readout {
         };
         let is_ours = |(_, e): &(usize, &Experiment)| e.kind == Kind::Experiment && is_chosen(e);
         let chosen = document.experiments.iter().enumerate().filter(is_ours).map(|(at, _)| at).collect();
-        let scope = if id.is_some() { Scope::Detail } else { Scope::List };
+        let scope = if id.is_some() { Depth::Detail } else { Depth::List };
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
         Ok(Self { document, known: Known::default(), now, scope, guard, chosen, links: Links::default() })
@@ -126,12 +126,12 @@ impl Readout {
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
         let (known, links) = (Known::default(), Links::default());
-        Ok(Self { document, known, now, scope: Scope::Detail, guard: false, chosen: vec![0], links })
+        Ok(Self { document, known, now, scope: Depth::Detail, guard: false, chosen: vec![0], links })
     }
 
     /// Asks of all how they meet each other, and nothing else.
     pub fn meet(&mut self) {
-        self.scope = Scope::Pairs;
+        self.scope = Depth::Pairs;
     }
 
     /// What the page of one leads to: previews under the secret at an origin, the variants that the archive has pictures of
@@ -168,9 +168,9 @@ impl Readout {
     /// What to ask about the chosen: a list of questions for each. None about drafts, nor in a list about what stands
     /// behind its first experiments.
     pub fn second(&self) -> String {
-        let mut left = if self.scope != Scope::Detail && !self.guard { MOST_IN_LIST } else { usize::MAX };
+        let mut left = if self.scope != Depth::Detail && !self.guard { MOST_IN_LIST } else { usize::MAX };
         let ask = |e: &Experiment| {
-            if self.scope != Scope::Detail && (e.status == Status::Draft || left == 0) {
+            if self.scope != Depth::Detail && (e.status == Status::Draft || left == 0) {
                 return "[]".to_owned();
             }
             left -= 1;
@@ -200,7 +200,7 @@ impl Readout {
     pub fn html(&self, told: &str, asked_at: f64, query: &str) -> String {
         let results = self.results(told, asked_at);
         match (self.scope, results.first()) {
-            (Scope::Detail, Some(one)) => readout::detail_page(one),
+            (Depth::Detail, Some(one)) => readout::detail_page(one),
             _ => readout::list_page(&self.document.project, &results, &View::parse(query)),
         }
     }
@@ -231,7 +231,7 @@ impl Readout {
         }
         let results = self.results(told, asked_at);
         let written = match (self.scope, results.first()) {
-            (Scope::Detail, Some(one)) => serde_json::to_string(one),
+            (Depth::Detail, Some(one)) => serde_json::to_string(one),
             _ => serde_json::to_string(&List { project: &self.document.project, experiments: &results }),
         };
         written.unwrap_or_default()

@@ -1,10 +1,10 @@
 //! The list of experiments as a board: what needs a person first, then by state.
 
-use super::gate::Level;
+use super::gate::GateLevel;
 use super::number::{count, days};
 use super::page::{ROOT, badges, cell, page, phase, table};
 use super::shown::lift_text;
-use super::types::{Comparison, MetricRole, Phase, Results, State};
+use super::types::{ComparisonResult, MetricRole, Phase, Results, State};
 use super::{date, plot};
 use maud::{Markup, html};
 
@@ -53,7 +53,7 @@ fn needs(results: &Results) -> bool {
     }
     let broken =
         || results.metrics.iter().flat_map(|metric| &metric.comparisons).any(|one| one.guardrail == Some("harm"));
-    let red = || results.gates.iter().any(|gate| gate.level == Level::Red);
+    let red = || results.gates.iter().any(|gate| gate.level == GateLevel::Red);
     matches!(results.phase, Phase::ReadyForReview | Phase::Killed)
         || matches!(results.verdict.state, State::Winner | State::Loser | State::Untrusted | State::Futile)
         || results.held.is_some()
@@ -122,7 +122,7 @@ fn best(results: &Results) -> f64 {
     primary(results).iter().filter_map(|one| one.lift).fold(f64::NEG_INFINITY, f64::max)
 }
 
-fn primary(results: &Results) -> &[Comparison] {
+fn primary(results: &Results) -> &[ComparisonResult] {
     let first = results.metrics.first().filter(|metric| metric.role == MetricRole::Primary);
     first.map_or(&[], |metric| &metric.comparisons)
 }

@@ -1,9 +1,9 @@
 //! The answer in one plain sentence, and what to do about it.
 
-use super::gate::{Gate, Level, first_red};
+use super::gate::{Gate, GateLevel, first_red};
 use super::number::{confidence, counted, days, lift, lifts, percent};
 use super::shown::value;
-use super::types::{Comparison, Metric, MetricRole, Phase, Progress, State, Variant, Verdict};
+use super::types::{ComparisonResult, MetricResult, MetricRole, Phase, Progress, State, Variant, Verdict};
 use crate::document::{Allocation, DecisionRecord, Method, Verdict as Decided};
 use crate::stats::Direction;
 
@@ -11,7 +11,7 @@ use crate::stats::Direction;
 pub(super) struct Grounds<'a> {
     pub(super) id: &'a str,
     pub(super) gates: &'a [Gate],
-    pub(super) metrics: &'a [Metric],
+    pub(super) metrics: &'a [MetricResult],
     pub(super) variants: &'a [Variant],
     pub(super) progress: Option<Progress>,
     pub(super) units: i64,
@@ -65,7 +65,7 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
     if grounds.allocation == Allocation::Bandit {
         return broken.unwrap_or_else(|| bandit(grounds, primary));
     }
-    if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "units" && gate.level == Level::Neutral) {
+    if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "units" && gate.level == GateLevel::Neutral) {
         return say(State::Empty, None, format!("No winner is shown: {}", lower(&gate.text)));
     }
     if grounds.method == Method::Fixed && !grounds.is_over {
@@ -80,7 +80,7 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
         }
     }
     let sign = if grounds.direction == Direction::HigherIsBetter { 1.0 } else { -1.0 };
-    let decided = |comparison: &Comparison| match grounds.method {
+    let decided = |comparison: &ComparisonResult| match grounds.method {
         Method::Bayesian => match comparison.posterior.map(|posterior| posterior.decision) {
             Some("winner") => 1,
             Some("loser") => -1,
@@ -128,7 +128,7 @@ fn before_any_number(grounds: &Grounds<'_>) -> Option<Verdict> {
     if !grounds.asked {
         return Some(say(State::Empty, None, "Open it for its numbers: the list is long.".to_owned()));
     }
-    if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "record" && gate.level == Level::Red) {
+    if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "record" && gate.level == GateLevel::Red) {
         return Some(say(State::Untrusted, None, format!("No winner is shown: {}", lower(&gate.text))));
     }
     (grounds.units == 0).then(|| say(State::Empty, None, "Nobody has met it yet.".to_owned()))
@@ -150,7 +150,7 @@ fn of_decision(grounds: &Grounds<'_>, decision: &DecisionRecord) -> Verdict {
 }
 
 /// A bandit earns; it does not prove.
-fn bandit(grounds: &Grounds<'_>, primary: &Metric) -> Verdict {
+fn bandit(grounds: &Grounds<'_>, primary: &MetricResult) -> Verdict {
     let best = grounds.variants.iter().max_by(|a, b| a.units.cmp(&b.units)).map_or("", |variant| &variant.id);
     let text = format!(
         "A bandit: weights follow {}, and {best} has had the most {}. Its lifts are not those of an experiment.",
@@ -160,7 +160,7 @@ fn bandit(grounds: &Grounds<'_>, primary: &Metric) -> Verdict {
 }
 
 /// Nothing was found: not yet, not any more, or not at all.
-fn undecided(grounds: &Grounds<'_>, primary: &Metric, control: &str) -> Verdict {
+fn undecided(grounds: &Grounds<'_>, primary: &MetricResult, control: &str) -> Verdict {
     let Some(widest) = primary.comparisons.first() else {
         return say(State::Open, None, "There is no variant beside the control.".to_owned());
     };
@@ -219,7 +219,7 @@ fn haste(grounds: &Grounds<'_>) -> String {
 }
 
 /// The numbers behind a decision.
-fn evidence(grounds: &Grounds<'_>, metric: &Metric, comparison: &Comparison) -> String {
+fn evidence(grounds: &Grounds<'_>, metric: &MetricResult, comparison: &ComparisonResult) -> String {
     let position = grounds.variants.iter().position(|variant| variant.id == comparison.variant).unwrap_or(0);
     let shown =
         |at: usize| metric.means.get(at).copied().flatten().map_or_else(|| "?".to_owned(), |mean| value(metric, mean));
@@ -240,7 +240,7 @@ fn evidence(grounds: &Grounds<'_>, metric: &Metric, comparison: &Comparison) -> 
 }
 
 /// Treatments that break a guardrail, with it.
-fn breakers(metrics: &[Metric]) -> impl Iterator<Item = (&Metric, &Comparison)> {
+fn breakers(metrics: &[MetricResult]) -> impl Iterator<Item = (&MetricResult, &ComparisonResult)> {
     metrics.iter().flat_map(|metric| {
         let broken = metric.comparisons.iter().filter(|comparison| comparison.guardrail == Some("harm"));
         broken.map(move |one| (metric, one))

@@ -106,8 +106,8 @@ test("a session converts by its own outcomes, whoever reports them, and by no ot
     const read = JSON.parse((await ask()).text);
     return read.units === 32 && read;
   }, "the readout to have every session");
-  const { series } = results.metrics.find(({ role }) => role === "primary");
-  const found = Object.fromEntries(series.map(({ variant, n, converted }) => [variant, [n, converted]]));
+  const { variants } = results.metrics.find(({ role }) => role === "primary");
+  const found = Object.fromEntries(variants.map(({ variant, n, converted }) => [variant, [n, converted]]));
   assert.deepEqual(found, expected);
   assert.equal(results.contaminated, 0, "two sessions with two variants are no contamination");
 });

@@ -204,7 +204,7 @@ const RATE: f64 = 0.1;
 #[allow(clippy::cast_precision_loss)]
 fn smallest_cell(stage: &Stage<'_>, both: u64, one: usize, other: usize) -> f64 {
     let least = |index: usize| {
-        let widths = stage.plan.experiments.get(index).map(widths).unwrap_or_default();
+        let widths = stage.plan.experiments.iter().nth(index).map(widths).unwrap_or_default();
         let sum: f64 = widths.iter().sum();
         widths.into_iter().filter(|width| *width > 0.0).fold(f64::INFINITY, f64::min) / sum
     };

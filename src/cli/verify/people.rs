@@ -5,6 +5,7 @@ use crate::cli::request::{Given, RequestArguments};
 use crate::cli::{Failure, input};
 use crate::document::{Document, Experiment, UnitKind};
 use crate::facts::{Request, Source as _};
+use crate::plan::Position as _;
 use crate::url::Url;
 use crate::visit::{Visit, World};
 use crate::visitor::SESSION_COOKIE;
@@ -73,7 +74,7 @@ impl People {
                 }
                 continue;
             };
-            let Some(variant) = e.variants.get(variant) else { continue };
+            let Some(variant) = e.variants.get(variant.number()) else { continue };
             let headers = lines(&given);
             of.entry(variant.id.to_string()).or_insert(Person { visitor, user, headers });
         }
