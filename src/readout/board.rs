@@ -1,6 +1,6 @@
 //! The list of experiments as a board: what needs a person first, then by state.
 
-use super::gate::GateLevel;
+use super::gate_level::GateLevel;
 use super::number::{count, days};
 use super::page::{ROOT, badges, cell, page, phase, table};
 use super::shown::lift_text;

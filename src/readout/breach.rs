@@ -1,7 +1,7 @@
 //! What ends an experiment without anybody: a breach of what its `rollback.when` names.
 
 use super::Known;
-use super::gate::{Gate, GateLevel};
+use super::gate_level::{Gate, GateLevel};
 use super::number::{count, lift, percent};
 use super::types::{Health, Results};
 use crate::document::{Experiment, GuardrailAct, RollbackCause};

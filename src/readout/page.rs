@@ -1,6 +1,6 @@
 //! What every page of the readout has.
 
-use super::gate::{Gate, GateLevel};
+use super::gate_level::{Gate, GateLevel};
 use super::types::{Phase, Results, State};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 

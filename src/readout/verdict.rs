@@ -1,6 +1,7 @@
 //! The answer in one plain sentence, and what to do about it.
 
-use super::gate::{Gate, GateLevel, first_red};
+use super::gate::first_red;
+use super::gate_level::{Gate, GateLevel};
 use super::number::{confidence, counted, days, lift, lifts, percent};
 use super::shown::value;
 use super::types::{ComparisonResult, MetricResult, MetricRole, Phase, Progress, State, Variant, Verdict};

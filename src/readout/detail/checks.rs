@@ -1,7 +1,7 @@
 //! Whether the data can be trusted.
 
 use super::numbers::name;
-use crate::readout::gate::GateLevel;
+use crate::readout::gate_level::GateLevel;
 use crate::readout::number::{count, percent};
 use crate::readout::page::{cell, how_many, mark, table};
 use crate::readout::types::{Results, noun};

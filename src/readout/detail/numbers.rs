@@ -1,7 +1,7 @@
 //! The metrics: what each variant's units did, the lifts, the lifts over time, and the Bayesian view.
 
 use crate::document::{Allocation, Direction, Method, MetricKind};
-use crate::readout::gate::GateLevel;
+use crate::readout::gate_level::GateLevel;
 use crate::readout::number::{confidence, count, counted, lift, lifts, p_value, percent};
 use crate::readout::page::{cell, table};
 use crate::readout::shown::{difference, kind, lift_text, value};

@@ -2,7 +2,7 @@
 
 use super::Acts;
 use crate::document::{Document, Experiment, Metric, News, NewsFormat, Timestamp};
-use crate::readout::gate::GateLevel;
+use crate::readout::gate_level::GateLevel;
 use crate::readout::types::{Phase, Results, State};
 use serde_json::json;
 

@@ -9,7 +9,7 @@ use super::news::Told;
 use crate::document::{Experiment, GuardrailAct, News, Percent, RampStep, Timestamp};
 use crate::plan::KillGuard;
 use crate::readout::Known;
-use crate::readout::gate::GateLevel;
+use crate::readout::gate_level::GateLevel;
 use crate::readout::types::{Held, Results};
 
 const HOUR_MS: f64 = 3_600_000.0;

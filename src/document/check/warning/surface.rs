@@ -1,7 +1,7 @@
 //! Experiments that change the same element of the same page without knowing of each other.
 
 use super::reading::smallest_share;
-use crate::document::check::reach::Reach;
+use crate::document::check::overlap::Reach;
 use crate::document::{Document, Experiment, Kind, Problem, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
