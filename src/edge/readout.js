@@ -305,10 +305,10 @@ function problem(status, title, detail, headers) {
  * Ends what breaches its own conditions, holds and releases ramps, moves weights: the key `kill-guard` first, since harm is
  * done meanwhile; then the record, the audit trail, and whoever wants to know, each once.
  */
-export async function guard(env) {
+export async function guard(env, at) {
   if (!env.LEDGER) return;
   // why: once an hour is often enough, and the schedule runs every five minutes
-  if (new Date().getUTCMinutes() < 5) await forgetOld(env);
+  if (new Date(at).getUTCMinutes() < 5) await forgetOld(env, at);
   const config = await env.CONFIG.get("config");
   if (config === null) return;
   await wake();
@@ -335,9 +335,9 @@ export async function guard(env) {
 }
 
 /** Forgets what isolates told long ago. */
-async function forgetOld(env) {
+async function forgetOld(env, at) {
   await wake();
-  const statements = JSON.parse(prune(Date.now())).map(([sql, ...values]) => env.LEDGER.prepare(sql).bind(...values));
+  const statements = JSON.parse(prune(at)).map(([sql, ...values]) => env.LEDGER.prepare(sql).bind(...values));
   try {
     await env.LEDGER.batch(statements);
   } catch (error) {
