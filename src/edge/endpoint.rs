@@ -3,6 +3,7 @@
 mod client;
 mod decisions;
 mod health;
+mod people;
 mod ingest;
 
 use crate::decisions::Route;
