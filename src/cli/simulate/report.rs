@@ -5,6 +5,7 @@ use crate::cli::terminal::{bad, faint, good, strong, table};
 use crate::cli::{Report, count};
 use crate::decide::Reason;
 use crate::document::{Document, Problem};
+use crate::plan::{ExperimentAt, Position as _};
 use crate::stats::{Level, RatioTest, srm};
 use serde_json::{Map, Value, json};
 
@@ -204,7 +205,7 @@ const RATE: f64 = 0.1;
 #[allow(clippy::cast_precision_loss)]
 fn smallest_cell(stage: &Stage<'_>, both: u64, one: usize, other: usize) -> f64 {
     let least = |index: usize| {
-        let widths = stage.plan.experiments.iter().nth(index).map(widths).unwrap_or_default();
+        let widths = stage.plan.experiments.get(ExperimentAt::from_number(index)).map(widths).unwrap_or_default();
         let sum: f64 = widths.iter().sum();
         widths.into_iter().filter(|width| *width > 0.0).fold(f64::INFINITY, f64::min) / sum
     };
