@@ -9,6 +9,8 @@ pub mod cut;
 pub mod url;
 pub mod condition;
 pub mod document;
+pub mod edit;
+pub mod changes;
 pub mod plan;
 pub mod visitor;
 pub mod configuration;
@@ -26,6 +28,7 @@ pub mod engine;
 pub mod metrics;
 pub mod ledger;
 pub mod stats;
+pub mod operate;
 pub mod readout;
 #[cfg(all(target_arch = "wasm32", not(feature = "engine")))]
 mod edge;

@@ -1,7 +1,8 @@
 // The readout's endpoints and its guard: asks the record and KV what the wasm wants to know, and carries out what it says.
 
 import * as core from "sortition-core";
-import { initSync, prune, Readout, readout_policy } from "sortition-readout";
+import { initSync, is_shared, prune, Readout, readout_policy } from "sortition-readout";
+import { operate } from "./operate.js";
 import { hits } from "./rewrite.js";
 import { pause, ship } from "./ship.js";
 
@@ -27,7 +28,11 @@ const MOST_FROZEN = 200;
 const failed = { tries: 0, at: 0 };
 
 /** Whether a path belongs to the readout, and the readout exists. */
-export const isReadout = (path, env) => Boolean(env.ADMIN_TOKEN) && /^\/_sortition\/experiments(?:$|[./])/.test(path);
+export const isReadout = (path, env) =>
+  Boolean(env.ADMIN_TOKEN || env.OPERATOR_TOKEN) && /^\/_sortition\/experiments(?:$|[./])/.test(path);
+
+// What a shared link says: its end in seconds, and a tag.
+const LINK = /^\d{10}\.[0-9a-f]{64}$/;
 
 /** Brings up the readout's wasm, with the first who asks. A build without it has no readout. */
 async function wake() {
@@ -36,7 +41,16 @@ async function wake() {
 }
 
 export async function readout(request, env) {
-  if (!(await isAllowed(request, env))) {
+  if (request.method === "POST" && env.OPERATOR_TOKEN) {
+    const isAdmin = () => Boolean(env.ADMIN_TOKEN) && isAllowed(request, env);
+    return operate(request, env, { answer, problem, isAdmin, wrong, wake });
+  }
+  // why: tools that act may list what there is; pages are for people, who have the other token
+  if (!env.ADMIN_TOKEN && !new URL(request.url).pathname.endsWith(".json")) {
+    return problem(404, "Not found", "there is no such endpoint; see the README for the list");
+  }
+  const guest = await guestOf(request, env);
+  if (!guest && !(await isAllowed(request, env))) {
     return problem(401, "Unauthorized", "send ADMIN_TOKEN as Basic password or as Bearer token", {
       "www-authenticate": 'Basic realm="Sortition", charset="UTF-8"',
     });
@@ -46,6 +60,7 @@ export async function readout(request, env) {
   }
   const { pathname, origin, search } = new URL(request.url);
   const place = pathname.slice(ROOT.length);
+  if (guest) return shown(guest, env);
   const [, of, variant] = /^\/([a-z0-9][a-z0-9_-]*)\/screens\/([a-z0-9][a-z0-9_-]*)\.png$/.exec(place) ?? [];
   if (of) return picture(env, of, variant);
   const [, id, format] = /^(?:\/([a-z0-9][a-z0-9_-]*))?(?:\.(json|csv))?$/.exec(place) ?? ["", "", "none"];
@@ -66,11 +81,34 @@ export async function readout(request, env) {
   if (id && one.size() === 0) return (await special(env, config, id, format)) ?? (await kept(env, id, format));
   if (format === "csv") return answer(download(env, one.download()), "text/csv; charset=utf-8", id);
   const asked = { at: Date.now() };
-  const shown = id ? await pictures(env, id) : [];
+  const screens = id ? await pictures(env, id) : [];
   const told = await learn(one, env, asked, id ? audit(env) : "[]");
-  if (id) one.link(env.SORTITION_SECRET, origin, JSON.stringify(shown), hits());
+  if (id) one.link(env.SORTITION_SECRET, origin, JSON.stringify(screens), hits());
+  if (id && env.OPERATOR_TOKEN) one.operate_with(env.OPERATOR_TOKEN);
   if (format === "json") return answer(one.json(told, asked.at), "application/json");
   return answer(one.html(told, asked.at, search), "text/html; charset=utf-8");
+}
+
+/** The experiment whose results a good link shows to whoever has it. */
+async function guestOf(request, env) {
+  const { pathname, searchParams } = new URL(request.url);
+  const link = searchParams.get("share") ?? "";
+  const [, id] = /^\/([a-z0-9][a-z0-9_-]*)$/.exec(pathname.slice(ROOT.length)) ?? [];
+  if (!id || !LINK.test(link)) return undefined;
+  await wake();
+  return is_shared(env.ADMIN_TOKEN, id, link, Date.now()) ? id : undefined;
+}
+
+/** The results of one experiment, for a guest: without previews, pictures, and what leads elsewhere. */
+async function shown(id, env) {
+  const config = env.LEDGER && (await env.CONFIG.get("config"));
+  if (!config) return problem(503, "Service unavailable", "there are no results to show");
+  const one = Readout.open(config, id, false, Date.now());
+  if (one.size() === 0) return kept(env, id, undefined);
+  one.show_to_guest();
+  const asked = { at: Date.now() };
+  const told = await learn(one, env, asked, "[]");
+  return answer(one.html(told, asked.at, ""), "text/html; charset=utf-8");
 }
 
 /** The pages that are about all experiments, where no experiment is called so. */
@@ -279,16 +317,22 @@ async function isAllowed(request, env) {
     token = "";
   }
   // why: of the texts the hashes are compared, so that not even the length shows in the time
-  const [given, right] = await Promise.all([hash(token), hash(env.ADMIN_TOKEN)]);
-  if (crypto.subtle.timingSafeEqual(given, right)) {
+  const rights = [env.ADMIN_TOKEN, scheme.toLowerCase() === "bearer" && env.OPERATOR_TOKEN].filter(Boolean);
+  const [given, ...right] = await Promise.all([token, ...rights].map(hash));
+  if (right.some((one) => crypto.subtle.timingSafeEqual(given, one))) {
     failed.tries = 0;
     return true;
   }
+  await wrong();
+  return false;
+}
+
+/** The wait after a wrong secret. */
+async function wrong() {
   if (Date.now() - failed.at > FORGIVEN_MS) failed.tries = 0;
   failed.at = Date.now();
   failed.tries++;
   await pause(Math.min(WAIT_MS * failed.tries, LONGEST_WAIT_MS));
-  return false;
 }
 
 const hash = (text) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
