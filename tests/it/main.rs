@@ -26,6 +26,7 @@ mod ledger;
 mod ledger_answer;
 mod ledger_question;
 mod nearest;
+mod operate;
 mod origin_health;
 mod pages;
 mod person;
