@@ -4,6 +4,7 @@
 //! meaning (a percentage of 120, an id with a blank), and [`check`] tells whether its parts fit together. Only a
 //! checked document can be compiled into a plan.
 
+mod analysis;
 mod check;
 #[cfg(not(target_arch = "wasm32"))]
 mod env;
@@ -18,14 +19,15 @@ mod schema;
 mod takeover;
 mod variant;
 
+pub use analysis::{Analysis, Guardrail, GuardrailAct, Method, Metrics};
 #[cfg(not(target_arch = "wasm32"))]
 pub use check::{Checked, check_text};
 pub use check::{HYPOTHESIS_TEMPLATE, check, warnings};
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::merge_env;
 pub use experiment::{
-    Allocation, Analysis, Audience, Display, Experiment, Expose, Guardrail, GuardrailAct, Kind, Method, Metrics,
-    Override, Protected, RampCondition, RampStep, Requirement, Risk, Rollback, RollbackCause, Seo, Status, UnitKind,
+    Allocation, Audience, Display, Experiment, Expose, Kind, Override, Protected, RampCondition, RampStep, Requirement,
+    Risk, Rollback, RollbackCause, Seo, Status, UnitKind,
 };
 pub use governance::{
     ApiSettings, Approval, DatedApproval, DecisionRecord, GitRepository, News, NewsFormat, Notice, Notify, Policy,

@@ -19,12 +19,12 @@ pub mod reception;
 pub mod shopify;
 pub mod signature;
 pub mod versions;
-mod written;
+mod batch;
 
+pub use batch::Batch;
 pub(crate) use check::minor_value;
 pub use exposure::{CalledBy, HOLDOUT, Shared, called_exposure, exposure, exposure_id, page_view};
 pub use problem::Problem;
-pub use written::Written;
 
 use health::OriginHealth;
 use money::{Currency, Decimal};

@@ -4,8 +4,8 @@
 //! bottom and you have read the story.
 
 pub mod hash;
-pub mod nearest;
-pub mod cut;
+pub mod suggestion;
+pub mod ascii;
 pub mod url;
 pub mod condition;
 pub mod document;
@@ -16,7 +16,7 @@ pub mod visitor;
 pub mod configuration;
 pub mod person;
 pub mod facts;
-pub mod arrive;
+pub mod sender;
 pub mod decide;
 pub mod execution;
 pub mod events;

@@ -9,7 +9,7 @@ mod token;
 pub use answer::{Acted, Asked, Live, act};
 pub use switch::{Guard, told_of, value_of};
 pub use text::{decided, ramped};
-pub use token::{Form, confirms, share, shares};
+pub use token::{SignedForm, confirms, share, shares};
 
 /// What can be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

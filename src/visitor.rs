@@ -9,7 +9,7 @@ pub mod handover;
 mod id;
 pub mod kept;
 pub mod preview;
-pub mod reading;
+pub mod client;
 pub mod token;
 
 pub use id::VisitorId;

@@ -7,7 +7,7 @@ use super::terminal::{self, bad, good};
 use super::{Failure, Report};
 use crate::document::{Id, Percent, Problem};
 use crate::operate::{self, Guard, told_of, value_of};
-use crate::plan::Kill;
+use crate::plan::{Kill, KillGuard};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -76,7 +76,7 @@ pub(super) fn kill(arguments: &KillArguments) -> Result<Report, Failure> {
 pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<Report, Failure> {
     let kv = Kv(&arguments.kv);
     let mut problems = Vec::new();
-    let mut found = kv.get_all(&["config", "kill", GUARD])?.into_iter();
+    let mut found = kv.get_all(&["config", "kill", KillGuard::KEY])?.into_iter();
     let live = found.next().flatten().map(Live::new);
     let (found, guard) = (found.next().flatten(), found.next().flatten());
     let before = match &found {
@@ -133,7 +133,7 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
         return Err(Failure::Outside("`kill` was written, but another value is read back: run it again".to_owned()));
     }
     if let Some(guard) = guard.filter(|guard| !guard.freed.is_empty()) {
-        write(&kv, GUARD, guard.left, true)?;
+        write(&kv, KillGuard::KEY, guard.left, true)?;
     }
     let summary = if freed.is_empty() {
         told_of(&after)
@@ -162,9 +162,6 @@ fn write(kv: &Kv<'_>, key: &str, to: Option<Value>, is_there: bool) -> Result<()
         None => Ok(()),
     }
 }
-
-/// The key that the worker's guard writes: what it ended, held, or moved.
-pub(super) const GUARD: &str = "kill-guard";
 
 pub(super) fn ramp(arguments: &RampArguments) -> Result<Report, Failure> {
     let percent = Percent::try_from(arguments.percent).map_err(Failure::Usage)?;

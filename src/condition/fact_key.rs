@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::nearest::nearest;
+use crate::suggestion::suggest;
 
 macro_rules! facts {
     ($($(#[$doc:meta])* $fact:ident = $name:literal,)+) => {
@@ -138,7 +138,7 @@ impl FactKey {
             };
         }
         let known = Self::PLAIN.iter().map(|(plain, _)| *plain);
-        Err(match nearest(family, known.chain(FAMILIES.iter().map(|(family, _)| *family))) {
+        Err(match suggest(family, known.chain(FAMILIES.iter().map(|(family, _)| *family))) {
             Some(near) if FAMILIES.iter().any(|(family, _)| *family == near) => {
                 let parameter = if parameter.is_empty() { example(near) } else { parameter };
                 format!("there is no fact `{name}`; did you mean `{near}.{parameter}`?")

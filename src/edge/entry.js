@@ -51,9 +51,9 @@ export default {
     await core.queue(batch, env, ctx);
   },
 
-  async scheduled(_controller, env, ctx) {
+  async scheduled({ scheduledTime }, env, ctx) {
     ctx.waitUntil(recover(env));
-    ctx.waitUntil(guarded(env));
+    ctx.waitUntil(guarded(env, scheduledTime));
     ctx.waitUntil(forget(env).catch((error) => report("forgetting users", error)));
   },
 };
@@ -430,11 +430,11 @@ async function endpoint(request, env, ctx) {
 }
 
 /** Ends what breaches its own conditions. The isolate may be a new one: it needs its secret and its queue. */
-async function guarded(env) {
+async function guarded(env, at) {
   await load(env).done;
   try {
     revive();
-    await guard(env);
+    await guard(env, at);
     await freeze(env);
   } catch (error) {
     report("guarding the experiments", error);

@@ -36,7 +36,7 @@ class Refused extends Error {
 }
 
 /** Answers a POST below the pages of results. */
-export async function operate(request, env, { answer, problem, isAdmin, wrong, wake }) {
+export async function operate(request, env, { answer, problem, isAdmin, wrong }) {
   const { pathname } = new URL(request.url);
   const [, id, action] = PLACE.exec(pathname) ?? [];
   if (!ACTIONS.has(action)) return problem(404, "Not found", "there is no such action; see docs/readout.md");
@@ -46,7 +46,6 @@ export async function operate(request, env, { answer, problem, isAdmin, wrong, w
     const page = answer(text, "text/html; charset=utf-8");
     return status === undefined ? page : new Response(page.body, { status, headers: page.headers });
   };
-  await wake();
   if (bearer !== undefined) {
     if (!is_operator(env.OPERATOR_TOKEN, bearer)) {
       await wrong();

@@ -1,7 +1,7 @@
 //! Actions on the pages of results, in synchronous calls between what `operate.js` reads and writes.
 
 use crate::document::{Document, Problem, Timestamp};
-use crate::operate::{self, Acted, Action, Asked, Form, Live};
+use crate::operate::{self, Acted, Action, Asked, Live, SignedForm};
 use crate::readout;
 use serde_json::{Map, Value, json};
 use wasm_bindgen::prelude::*;
@@ -58,13 +58,13 @@ pub fn repository(config: &str) -> Option<String> {
 /// The token of a form, or of the one that confirms it.
 #[wasm_bindgen]
 pub fn form_token(secret: &str, id: &str, action: &str, content: &str, now: f64) -> String {
-    Form { secret, id, action, content }.token(seconds(now))
+    SignedForm { secret, id, action, content }.token(seconds(now))
 }
 
 /// Whether a form has its token.
 #[wasm_bindgen]
 pub fn form_has(secret: &str, id: &str, action: &str, content: &str, token: &str, now: f64) -> bool {
-    Form { secret, id, action, content }.has(token, seconds(now))
+    SignedForm { secret, id, action, content }.has(token, seconds(now))
 }
 
 /// Whether an operator's token is the right one.

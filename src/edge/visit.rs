@@ -2,13 +2,13 @@
 
 use super::isolate::{self, Loaded};
 use super::source::Incoming;
-use crate::arrive::{Arrival, Proof, arrive, handed_over};
 use crate::decide::Decision;
 use crate::events::health::Answered;
-use crate::events::{Event, Written, identity};
+use crate::events::{Batch, Event, identity};
 use crate::execution::{self, Answer, Charset, NotRewritten, rewriting};
 use crate::facts::{Request, Source};
 use crate::plan::{ExperimentAt, Plan, Position, VariantAt};
+use crate::sender::{self, Proof, Sender, handed_over};
 use crate::url::Url;
 use crate::visit::{self, Forward, Joined, Lane, Outcome, World};
 use crate::visitor::token::Unverified;
@@ -124,8 +124,8 @@ pub fn begin(
     }
     isolate::with(|isolate| isolate.exposed = exposed);
     let visit = visit?;
-    isolate::with(|isolate| match visit.intent().arrival {
-        Arrival::Crawler => isolate.counts.crawlers += 1,
+    isolate::with(|isolate| match visit.intent().sender {
+        Sender::Crawler => isolate.counts.crawlers += 1,
         _ => isolate.counts.visits += 1,
     });
     Some(Visit { loaded, visit, news: None })
@@ -151,20 +151,20 @@ pub(super) fn recognised<S: Source>(
     on_page: &[ExperimentAt],
     request: &Request<'_, S>,
     now: i64,
-) -> Arrival {
+) -> Sender {
     let known = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)));
     let (secret, users) = known.unwrap_or_default();
     let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
     let proof = Proof { secret, ingest, token, token_holds: None, now };
-    let arrival = arrive(plan, on_page, request, proof, entropy);
-    let holds = match &arrival {
-        Arrival::Person(visitor) => visitor.unproven.as_ref().and_then(|token| token_holds(token, None, now)),
+    let sender = sender::identify(plan, on_page, request, proof, entropy);
+    let holds = match &sender {
+        Sender::Person(visitor) => visitor.unproven.as_ref().and_then(|token| token_holds(token, None, now)),
         _ => None,
     };
     if holds.is_some() {
-        return arrive(plan, on_page, request, Proof { token_holds: holds, ..proof }, entropy);
+        return sender::identify(plan, on_page, request, Proof { token_holds: holds, ..proof }, entropy);
     }
-    arrival
+    sender
 }
 
 #[wasm_bindgen]
@@ -329,7 +329,7 @@ impl Visit {
 pub fn met(key: &str, exposure: String, now: f64) -> Option<String> {
     let key = u64::from_str_radix(key, 16).ok()?;
     isolate::with(|isolate| isolate.exposed.note(key, millis(now))).filter(|is_new| *is_new)?;
-    isolate::page_message(&Written::exposure(exposure), millis(now))
+    isolate::page_message(&Batch::exposure(exposure), millis(now))
 }
 
 /// The event of the origin's word on who a visitor is, where it is new to the isolate.
@@ -350,9 +350,9 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
     let source = Incoming::unseen(request);
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
     match recognised(&loaded.plan, &[], &request, millis(now)) {
-        Arrival::Person(visitor) if visitor.returning && visitor.consent == Consented::All => {
+        Sender::Person(visitor) if visitor.returning && visitor.consent == Consented::All => {
             let event = identified(&loaded, &visitor.id, user, millis(now))?;
-            isolate::page_message(&Written::events(&[event]), millis(now))
+            isolate::page_message(&Batch::events(&[event]), millis(now))
         }
         _ => None,
     }

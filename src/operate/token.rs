@@ -10,7 +10,7 @@ const CONFIRM_SECONDS: i64 = 300;
 
 /// What a form's token is bound to.
 #[derive(Clone, Copy, Debug)]
-pub struct Form<'a> {
+pub struct SignedForm<'a> {
     /// `OPERATOR_TOKEN`.
     pub secret: &'a str,
     /// The experiment of the page.
@@ -21,7 +21,7 @@ pub struct Form<'a> {
     pub content: &'a str,
 }
 
-impl Form<'_> {
+impl SignedForm<'_> {
     /// Its token at a time in seconds since 1970.
     #[must_use]
     pub fn token(&self, now: i64) -> String {

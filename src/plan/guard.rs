@@ -22,6 +22,9 @@ pub struct Guard {
 }
 
 impl Guard {
+    /// The key in KV that holds it.
+    pub const KEY: &str = "kill-guard";
+
     /// Reads the value of the key.
     ///
     /// # Errors

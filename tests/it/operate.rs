@@ -3,7 +3,7 @@
 use crate::support::{running, shop, with};
 use serde_json::{Map, Value, json};
 use sortition_engine::document::{Problem, Timestamp};
-use sortition_engine::operate::{Acted, Action, Asked, Form, Live, act, confirms, share, shares};
+use sortition_engine::operate::{Acted, Action, Asked, Live, SignedForm, act, confirms, share, shares};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -81,20 +81,20 @@ fn what_cannot_be_done_says_why() {
 
 #[test]
 fn a_form_is_good_for_one_thing_and_for_a_while() {
-    let form = Form { secret: "s", id: "hero", action: "kill", content: "" };
+    let form = SignedForm { secret: "s", id: "hero", action: "kill", content: "" };
     let token = form.token(1_000);
     assert!(form.has(&token, 1_000) && form.has(&token, 4_600));
     assert!(!form.has(&token, 4_601) && !form.has(&token, 900));
     for other in [
-        Form { id: "nav", ..form },
-        Form { action: "lift", ..form },
-        Form { secret: "t", ..form },
-        Form { content: "{}", ..form },
-        Form { id: "her", action: "okill", ..form },
+        SignedForm { id: "nav", ..form },
+        SignedForm { action: "lift", ..form },
+        SignedForm { secret: "t", ..form },
+        SignedForm { content: "{}", ..form },
+        SignedForm { id: "her", action: "okill", ..form },
     ] {
         assert!(!other.has(&token, 1_000), "{other:?}");
     }
-    let confirmation = Form { content: "{}", ..form };
+    let confirmation = SignedForm { content: "{}", ..form };
     assert!(confirmation.has(&confirmation.token(0), 300) && !confirmation.has(&confirmation.token(0), 301));
     for wrong in ["", ".", "1000", "1000.", "x.y", "9223372036854775807.00", "-1.00"] {
         assert!(!form.has(wrong, 1_000), "{wrong}");

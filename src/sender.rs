@@ -12,7 +12,7 @@ use crate::visitor::{Consented, SESSION_COOKIE, VISITOR_COOKIE, Visitor, Visitor
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
-pub enum Arrival {
+pub enum Sender {
     /// A crawler.
     Crawler,
     /// A person who has not consented. Cookies that they still have rest.
@@ -38,15 +38,15 @@ pub struct Proof<'a> {
 
 /// Recognises who sent a request, for the live experiments of its page. `entropy` gives 16 random bytes, and is only
 /// asked for an id that the request did not bring along.
-pub fn arrive<S: Source>(
+pub fn identify<S: Source>(
     plan: &Plan,
     on_page: &[ExperimentAt],
     request: &Request<'_, S>,
     proof: Proof<'_>,
     mut entropy: impl FnMut() -> [u8; 16],
-) -> Arrival {
+) -> Sender {
     if is_crawler(request) {
-        return Arrival::Crawler;
+        return Sender::Crawler;
     }
     let is_essential = |at: &ExperimentAt| plan.experiments.get(*at).is_some_and(|e| e.essential);
     let consent = match &plan.consent {
@@ -54,7 +54,7 @@ pub fn arrive<S: Source>(
             ConsentMode::Hold => Consented::Waits,
             ConsentMode::Strict if on_page.iter().any(is_essential) => Consented::OnlyEssential,
             // why: the cookies rest, and what was assigned comes back with the consent
-            ConsentMode::Strict => return Arrival::NoConsent,
+            ConsentMode::Strict => return Sender::NoConsent,
         },
         _ => Consented::All,
     };
@@ -88,7 +88,7 @@ pub fn arrive<S: Source>(
         let key = proof.secret.map(assignments::tag_key);
         Assignments::read(value, plan, Bearer { visitor: id.as_str(), id: id_proof, key: key.as_ref() })
     });
-    Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments, handover, consent, unproven }))
+    Sender::Person(Box::new(Visitor { id, returning, user, session, assignments, handover, consent, unproven }))
 }
 
 /// What another Sortition worker before this one says of the visitor. Whoever has not its secret says nothing.
