@@ -16,7 +16,7 @@ mod takeover;
 pub use compile::{assignment_code, assignment_key, held_out_code};
 pub use cookie::CookieAttributes;
 pub use guard::Guard as KillGuard;
-pub use kill::Kill;
+pub use kill::{Kill, KillError};
 pub use page::{PageRule, Pattern};
 pub use position::{ExperimentAt, Listed, Position, VariantAt};
 pub use secrets::MissingSecret;

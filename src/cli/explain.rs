@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let (document, problems) = input::sound(&text)?;
     let mut plan = input::compiled(&document)?;
     if let Some(kill) = &arguments.kill {
-        plan.apply(&Kill::parse(kill).map_err(Failure::Usage)?);
+        plan.apply(&Kill::parse(kill).map_err(|error| Failure::Usage(error.to_string()))?);
     }
     let now = arguments.request.time()?.millis();
     let (method, url) = (arguments.request.method()?, normal_url(&arguments.url)?);

@@ -82,7 +82,7 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
     let before = match &found {
         None => Kill::default(),
         Some(text) => Kill::parse(text).unwrap_or_else(|problem| {
-            problems.push(Problem::warning("kill", problem));
+            problems.push(Problem::warning("kill", problem.to_string()));
             Kill::everything()
         }),
     };

@@ -118,7 +118,7 @@ fn switch(live: Live<'_>, asked: &Asked<'_>, id: &Id, acted: &mut Acted) -> Resu
     let before = match live.kill {
         None => Kill::default(),
         Some(text) => Kill::parse(text).unwrap_or_else(|problem| {
-            acted.check.push(Problem::warning("kill", problem));
+            acted.check.push(Problem::warning("kill", problem.to_string()));
             Kill::everything()
         }),
     };

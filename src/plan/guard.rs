@@ -1,6 +1,7 @@
 //! What the worker's own guard ended, held or moved: the KV key `kill-guard`, beside what people wrote.
 
-use super::{Experiment, Kill, Plan};
+use super::kill::{Kill, KillError};
+use super::{Experiment, Plan};
 use crate::document::Id;
 use crate::hash::BUCKETS;
 use serde::{Deserialize, Serialize};
@@ -30,8 +31,8 @@ impl Guard {
     /// # Errors
     ///
     /// What is wrong with it; what was last known stays in force then.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| format!("the KV key `kill-guard` cannot be read: {error}"))
+    pub fn parse(text: &str) -> Result<Self, KillError> {
+        serde_json::from_str(text).map_err(|error| KillError::of_guard(&error))
     }
 
     /// Whether it says nothing.
