@@ -42,6 +42,7 @@ pub mod execution;
 pub mod events;
 #[doc(hidden)]
 pub mod visit;
+pub mod shadow;
 #[cfg(any(not(target_arch = "wasm32"), feature = "chaos"))]
 #[doc(hidden)]
 pub mod replay;
