@@ -3,8 +3,8 @@
 mod client;
 mod decisions;
 mod health;
-mod people;
 mod ingest;
+mod people;
 
 use crate::decisions::Route;
 use crate::events::Problem;
