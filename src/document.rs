@@ -39,7 +39,10 @@ pub use parse::{MAX_BYTES, Problem, Severity};
 pub use scalar::{Id, Percent, Slots, Timestamp, Weight};
 #[cfg(not(target_arch = "wasm32"))]
 pub use schema::schema;
-pub use takeover::{CookieForm, CookieJson, CookieText, Hash, HashGate, HashSplit, Like, Mode, OwnHash, TakenOver};
+pub use takeover::{
+    Adopt, AdoptFrom, Compared, CookieForm, CookieJson, CookieText, Hash, HashGate, HashSplit, Like, Mode, OwnHash,
+    Shadow, TakenOver,
+};
 pub use variant::{Action, OriginChange, Redirect, RewriteStep, Variant};
 
 use serde::{Deserialize, Serialize};
@@ -151,31 +154,6 @@ pub struct VisitorSettings {
     pub read: CookieForm,
     /// Tools in whose cookies there may be assignments that are taken over on first sight.
     pub adopt: Vec<Adopt>,
-}
-
-/// A tool's cookies with assignments.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Adopt {
-    /// The tool, which tells the form of the cookie.
-    pub from: AdoptFrom,
-    /// The cookie's name, where it is not the tool's usual one; `*` stands for any run of characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cookie: Option<String>,
-}
-
-/// The tools whose cookies with assignments can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum AdoptFrom {
-    /// GrowthBook's sticky buckets.
-    Growthbook,
-    /// VWO's combinations.
-    Vwo,
-    /// Convert's visitor data.
-    Convert,
 }
 
 /// A JSON Web Token (RFC 7519) that names the user. Exactly one of `cookie` and `header` is given.

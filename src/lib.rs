@@ -38,6 +38,7 @@ pub mod execution;
 pub mod events;
 #[doc(hidden)]
 pub mod visit;
+pub mod shadow;
 #[cfg(any(not(target_arch = "wasm32"), feature = "chaos"))]
 #[doc(hidden)]
 pub mod replay;

@@ -1,5 +1,7 @@
 //! Request → who sent it. The one place that knows which header means what about a visitor.
 
+pub(crate) mod adoption;
+
 use crate::document::{Consent, ConsentMode, Preview};
 use crate::facts::{Request, Source};
 use crate::plan::{Experiment, ExperimentAt, Plan};
@@ -69,7 +71,10 @@ pub fn identify<S: Source>(
         None => (VisitorId::from_random(entropy()), IdProof::New),
     });
     // why: what an experiment of this page requires is decided here too, for units of its own kind
-    let asked = || plan.with_required(on_page).into_iter().filter_map(|index| plan.experiments.get(index));
+    let asked = || {
+        let asked = plan.with_required(on_page).into_iter().filter_map(|index| plan.experiments.get(index));
+        asked.filter(|e| e.shadow.is_none())
+    };
     let session = (plan.has_sessions && (asked().any(Experiment::needs_session) || plan.layer_has_sessions(on_page)))
         .then(|| {
             let handed = handover.as_ref().and_then(|handover| handover.session.clone());
@@ -88,7 +93,12 @@ pub fn identify<S: Source>(
         let key = proof.secret.map(assignments::tag_key);
         Assignments::read(value, plan, Bearer { visitor: id.as_str(), id: id_proof, key: key.as_ref() })
     });
-    Sender::Person(Box::new(Visitor { id, returning, user, session, assignments, handover, consent, unproven }))
+    let mut visitor = Visitor { id, returning, user, session, assignments, handover, consent, unproven };
+    if !plan.visitor.adopt.is_empty() {
+        let is_on = |e: &Experiment| e.is_live(proof.now) && !e.killed;
+        adoption::adopt(plan, &plan.with_required(on_page), request, &mut visitor, proof.now, is_on);
+    }
+    Sender::Person(Box::new(visitor))
 }
 
 /// What another Sortition worker before this one says of the visitor. Whoever has not its secret says nothing.

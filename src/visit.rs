@@ -27,7 +27,7 @@ pub use outcome::{
     Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOriginRequest, Watched,
 };
 
-use crate::decide::{Asker, Decision, Evidence, Person, Reason, decide};
+use crate::decide::{Asker, Decision, Evidence, Person, Reason, decide, decide_compared};
 use crate::document::{Bridge, Preview};
 use crate::events::{Batch, Shared, page_view, versions};
 use crate::execution::breaker::Breakers;
@@ -414,6 +414,25 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         let person = Person { visitor: visitor.id.as_str(), user, session, assignments: &nothing, preview: &[] };
         let facts = Facts { request, identity };
         decide(&self.plan, &on_page, &facts, Asker::Person(person), self.intent.now)
+    }
+
+    /// What experiments in shadow mode on this page decide for the person, as if they were live.
+    #[must_use]
+    pub fn decisions_compared<S: Source>(&self, request: &Request<'_, S>) -> Vec<Decision> {
+        let Some(visitor) = self.intent.visitor() else { return Vec::new() };
+        let is_shadow = |at: ExperimentAt| self.plan.experiments.get(at).is_some_and(|e| e.shadow.is_some());
+        let on_page = on_page(&self.plan, request, RequestKind::of(request));
+        if !on_page.iter().any(|&at| is_shadow(at)) {
+            return Vec::new();
+        }
+        let (user, session) = (visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()));
+        let identity = Identity { visitor: visitor.id.as_str(), user, returning: visitor.returning };
+        let assignments = &visitor.assignments;
+        let person = Person { visitor: visitor.id.as_str(), user, session, assignments, preview: &[] };
+        let facts = Facts { request, identity };
+        let mut decisions = decide_compared(&self.plan, &on_page, &facts, person, self.intent.now);
+        decisions.retain(|decision| is_shadow(decision.experiment));
+        decisions
     }
 
     /// A decision for every experiment of the document, also for those that are not on the page or do not act: what

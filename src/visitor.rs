@@ -1,5 +1,6 @@
 //! Who asks: visitor id, assignments, consent, crawler, prefetch, device.
 
+pub mod adopted;
 pub mod agent;
 pub mod assignments;
 pub mod cookies;

@@ -89,6 +89,7 @@ fn check_knowing(document: &Document, gaps: &Gaps) -> Vec<Problem> {
     }
     reference::check(document, gaps, &mut problems);
     takeover::keys(document, &mut problems);
+    takeover::adopted(document, &mut problems);
     redirect::check(document, &mut problems);
     problems
 }

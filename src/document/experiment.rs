@@ -1,7 +1,9 @@
 //! An experiment, as it is written.
 
 use super::scalar::words;
-use super::{Analysis, Approval, DecisionRecord, Hash, Id, Metrics, Mode, Page, Percent, Slots, Timestamp, Variant};
+use super::{
+    Analysis, Approval, DecisionRecord, Hash, Id, Metrics, Mode, Page, Percent, Shadow, Slots, Timestamp, Variant,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -66,6 +68,9 @@ pub struct Experiment {
     /// Whether it acts, or is only compared with another tool.
     #[serde(default)]
     pub mode: Mode,
+    /// With what a shadow's decisions are compared.
+    #[serde(default)]
+    pub shadow: Option<Shadow>,
     /// Whether it runs without consent, for what the shop calls strictly necessary; it is never recorded without it.
     #[serde(default)]
     pub essential: bool,

@@ -48,6 +48,8 @@ pub(super) struct Isolate {
     pub(super) hits: Option<Box<serde_json::value::RawValue>>,
     /// How many crawlers its messages told of.
     pub(super) crawlers_told: u64,
+    /// How often shadows agreed with the old tool.
+    pub(super) shadows: crate::shadow::Tally,
     /// How the origin answered each variant's group.
     pub(super) health: Tally,
     /// Which visitors it told to be which users, by the origin's word.

@@ -9,6 +9,7 @@ use crate::execution::{self, Answer, Charset, NotRewritten, rewriting};
 use crate::facts::{Request, Source};
 use crate::plan::{ExperimentAt, Plan, Position, VariantAt};
 use crate::sender::{self, Proof, Sender, handed_over};
+use crate::shadow;
 use crate::url::Url;
 use crate::visit::{self, Forward, Joined, Lane, Outcome, World};
 use crate::visitor::token::Unverified;
@@ -32,6 +33,8 @@ pub enum Way {
     Previewable = 4,
     /// Added to the others where the plan should be refreshed behind the answer.
     Stale = 8,
+    /// Added where an experiment in shadow mode is on the page: [`watch`] compares, whatever else becomes of the request.
+    Shadowed = 16,
 }
 
 /// Which way a request goes, by its method and URL alone; see [`Way`]. `now` in milliseconds since 1970.
@@ -50,13 +53,56 @@ pub fn lane(method: &str, url: &str, now: f64) -> u32 {
     }
     let stale = if due { Way::Stale as u32 } else { 0 };
     let plan = loaded.as_ref().map(|loaded| &*loaded.plan);
-    let way = match visit::lane(plan, method, &Url::split(url), millis(now)) {
+    let parts = Url::split(url);
+    let way = match visit::lane(plan, method, &parts, millis(now)) {
         Lane::Untouched => Way::Untouched,
         Lane::Page => Way::Page,
         Lane::Previewable => Way::Previewable,
-        Lane::Endpoint => Way::Endpoint,
+        Lane::Endpoint => return Way::Endpoint as u32 | stale,
     };
-    way as u32 | stale
+    let is_shadowed = plan.is_some_and(|plan| plan.has_shadow_on(method, &parts, millis(now)));
+    way as u32 | stale | if is_shadowed { Way::Shadowed as u32 } else { 0 }
+}
+
+/// What shadows decided for a request, while the answer's headers are waited for.
+#[wasm_bindgen]
+pub struct Watch {
+    plan: Rc<Plan>,
+    watch: shadow::Watch,
+}
+
+/// Compares what shadows decide for a request with what the old tool's cookies and headers say. `None` where that is all;
+/// else the answer's headers are waited for.
+#[wasm_bindgen]
+pub fn watch(request: &JsValue, method: &str, url: &str, now: f64) -> Option<Watch> {
+    let loaded = isolate::loaded()?;
+    let source = Incoming::unseen(request);
+    let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
+    let (secret, users) = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)))?;
+    let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
+    // why: whose token's signature is not known is nobody; the page's own request finds it out
+    let proof = Proof { secret, ingest, token, token_holds: None, now: millis(now) };
+    let watch = shadow::Watch::new(&loaded.plan, &request, proof)?;
+    if watch.headers().next().is_some() {
+        return Some(Watch { plan: Rc::clone(&loaded.plan), watch });
+    }
+    isolate::with(|isolate| isolate.shadows.count(&loaded.plan, &watch));
+    None
+}
+
+#[wasm_bindgen]
+impl Watch {
+    /// The headers of the answer that are waited for.
+    pub fn headers(&self) -> Vec<String> {
+        self.watch.headers().map(str::to_owned).collect()
+    }
+
+    /// Takes in and counts what they say; an empty text: the answer has no such header.
+    pub fn answered(mut self, values: Vec<String>) {
+        let said = values.iter().map(|value| (!value.is_empty()).then_some(value.as_str()));
+        self.watch.answered(&self.plan, said);
+        isolate::with(|isolate| isolate.shadows.count(&self.plan, &self.watch));
+    }
 }
 
 /// The names of headers that are for us alone.

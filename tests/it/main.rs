@@ -2,6 +2,7 @@
 #![allow(clippy::string_slice, reason = "a test may panic, and clippy has no setting for this one")]
 //! The native tests: one binary, one module a subject.
 
+mod adopt;
 mod architecture;
 mod assignments;
 mod bandit;
@@ -35,6 +36,7 @@ mod readout_pages;
 mod reports;
 mod rewriting;
 mod schema;
+mod shadow;
 mod stats;
 mod stats_simulation;
 mod support;

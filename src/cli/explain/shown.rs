@@ -133,6 +133,10 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
         let anew = json!({"reason": anew.reason.as_str(), "variant": variant(anew, e)});
         members.insert("anew".to_owned(), anew);
     }
+    if let (Some(compared), Some(members)) = (explained.compared(decision), shown.as_object_mut()) {
+        let compared = json!({"reason": compared.reason.as_str(), "variant": variant(compared, e)});
+        members.insert("shadow".to_owned(), compared);
+    }
     shown
 }
 

@@ -85,6 +85,10 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
         let given = variant(anew, e).map_or_else(String::new, |variant| format!(" = {variant}"));
         below.push(Node::leaf(format!("decided anew it would be: {}{given}", anew.reason.as_str())));
     }
+    if let Some(compared) = explained.compared(decision) {
+        let given = variant(compared, e).map_or_else(String::new, |variant| format!(" = {variant}"));
+        below.push(Node::leaf(format!("in shadow mode it is compared: {}{given}", compared.reason.as_str())));
+    }
     let evidence = &decision.evidence;
     if let Some(kind) = evidence.unit {
         below.push(Node::leaf(format!("assigned by {}", kind.as_str())));

@@ -1,6 +1,6 @@
 //! `POST events`, `POST conversions`, `POST webhooks/shopify`: what outsiders report.
 
-use super::decisions::people;
+use super::people;
 use super::{problem, problems};
 use crate::edge::isolate::{self, Loaded};
 use crate::edge::secret::secret;
