@@ -19,7 +19,7 @@ mod simulate;
 mod diff;
 mod sizing;
 mod registry;
-mod import;
+pub mod import;
 mod compare;
 mod wrangler;
 mod kv;

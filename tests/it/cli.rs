@@ -2,6 +2,7 @@
 
 mod crowd;
 mod edits;
+mod import;
 mod trust;
 
 use serde_json::{Value, json};
