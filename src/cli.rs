@@ -6,7 +6,6 @@
 mod terminal;
 mod clock;
 mod place;
-mod edit;
 mod quantity;
 mod input;
 mod address;
@@ -37,6 +36,7 @@ mod init;
 mod dev;
 
 use crate::document::{Problem, Severity};
+use crate::edit;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use place::Place;
 use serde_json::{Value, json};

@@ -4,6 +4,7 @@
 //! [`Results`], and [`list_page`] and [`detail_page`] show them. Nothing here asks anybody anything: the same
 //! aggregates give the same page, natively and in the worker.
 
+mod act;
 mod answers;
 mod bandit;
 mod board;
@@ -36,11 +37,12 @@ mod types;
 mod verdict;
 mod watch;
 
+pub use act::{confirm_page, done_page, forms, refused_page};
 pub use answers::{Known, Scope, questions};
 pub use board::{View, list_page};
 pub use breach::{Breach, Cause, breaches, causes};
 pub use compute::results;
-pub use detail::detail_page;
+pub use detail::{detail_page, detail_page_with, shared_page};
 pub use door::{Door, Entry};
 pub use gate_level::{Gate, GateLevel};
 pub use holdout::holdout;

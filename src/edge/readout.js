@@ -3,6 +3,8 @@
 import * as core from "sortition-core";
 import {
   initSync,
+  is_operator,
+  is_shared,
   prune,
   Readout,
   ReadoutDoor,
@@ -11,6 +13,7 @@ import {
   readout_policy,
   readout_route,
 } from "sortition-readout";
+import { operate } from "./operate.js";
 import { hits } from "./rewrite.js";
 import { pause, ship } from "./ship.js";
 
@@ -31,7 +34,13 @@ const MOST_FROZEN = 200;
 let door;
 
 /** Whether a path belongs to the readout, and the readout exists. */
-export const isReadout = (path, env) => Boolean(env.ADMIN_TOKEN) && /^\/_sortition\/experiments(?:$|[./])/.test(path);
+export const isReadout = (path, env) =>
+  Boolean(env.ADMIN_TOKEN || env.OPERATOR_TOKEN) && /^\/_sortition\/experiments(?:$|[./])/.test(path);
+
+// Where it leads.
+const GUESTS = /^\/_sortition\/experiments\/([a-z0-9][a-z0-9_-]*)$/;
+// What a shared link says: its end in seconds, and a tag.
+const LINK = /^\d{10}\.[0-9a-f]{64}$/;
 
 /** Brings up the readout's wasm, with the first who asks. A build without it has no readout. */
 async function wake() {
@@ -41,12 +50,22 @@ async function wake() {
 
 export async function readout(request, env) {
   await wake();
-  if (!(await isAllowed(request, env))) {
+  if (request.method === "POST" && env.OPERATOR_TOKEN) {
+    const isAdmin = () => Boolean(env.ADMIN_TOKEN) && isAllowed(request, env);
+    return operate(request, env, { answer, problem, isAdmin, wrong });
+  }
+  // why: tools that act may list what there is; pages are for people, who have the other token
+  if (!env.ADMIN_TOKEN && !new URL(request.url).pathname.endsWith(".json")) {
+    return problem(404, "Not found", "there is no such endpoint; see the README for the list");
+  }
+  const guest = guestOf(request, env);
+  if (!guest && !isOperator(request, env) && !(await isAllowed(request, env))) {
     return problem(401, "Unauthorized", "send ADMIN_TOKEN as Basic password or as Bearer token", {
       "www-authenticate": 'Basic realm="Sortition", charset="UTF-8"',
     });
   }
   const { pathname, origin, search } = new URL(request.url);
+  if (guest) return shown(guest, env);
   const route = JSON.parse(readout_route(request.method, pathname));
   if (route.page === "problem") {
     return problem(route.status, route.title, route.detail, route.status === 405 ? { allow: "GET, HEAD" } : undefined);
@@ -68,11 +87,33 @@ export async function readout(request, env) {
   if (subject === "programme" || subject === "interactions") return overall(env, config, subject);
   if (form === "csv") return answer(download(env, one.download()), "text/csv; charset=utf-8", id);
   const asked = { at: Date.now() };
-  const shown = id ? await pictures(env, id) : [];
+  const screens = id ? await pictures(env, id) : [];
   const told = await learn(one, env, asked, id ? audit(env) : "[]");
-  if (id) one.link(env.SORTITION_SECRET, origin, JSON.stringify(shown), hits());
+  if (id) one.link(env.SORTITION_SECRET, origin, JSON.stringify(screens), hits());
+  if (id && env.OPERATOR_TOKEN) one.operate_with(env.OPERATOR_TOKEN);
   if (form === "json") return answer(one.json(told, asked.at), "application/json");
   return answer(one.html(told, asked.at, search), "text/html; charset=utf-8");
+}
+
+/** The experiment whose results a good link shows to whoever has it. */
+function guestOf(request, env) {
+  const { pathname, searchParams } = new URL(request.url);
+  const link = searchParams.get("share") ?? "";
+  const [, id] = GUESTS.exec(pathname) ?? [];
+  if (!env.ADMIN_TOKEN || !id || !LINK.test(link)) return undefined;
+  return is_shared(env.ADMIN_TOKEN, id, link, Date.now()) ? id : undefined;
+}
+
+/** The results of one experiment, for a guest: without previews, pictures, and what leads elsewhere. */
+async function shown(id, env) {
+  const config = env.LEDGER && (await env.CONFIG.get("config"));
+  if (!config) return problem(503, "Service unavailable", "there are no results to show");
+  const one = Readout.open(config, id, false, Date.now());
+  if (one.size() === 0) return kept(env, id, "html");
+  one.show_to_guest();
+  const asked = { at: Date.now() };
+  const told = await learn(one, env, asked, "[]");
+  return answer(one.html(told, asked.at, ""), "text/html; charset=utf-8");
 }
 
 /** The pages that are about all experiments. */
@@ -256,6 +297,18 @@ async function isAllowed(request, env) {
   const entry = door.enter(request.headers.get("authorization") ?? undefined, env.ADMIN_TOKEN, Date.now());
   if (entry > 0) await pause(entry);
   return entry < 0;
+}
+
+/** The wait after a wrong secret. */
+async function wrong() {
+  door ??= new ReadoutDoor();
+  await pause(door.enter("Bearer wrong", "", Date.now()));
+}
+
+/** Whether a tool that may act asks. */
+function isOperator(request, env) {
+  const [, token] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+  return Boolean(env.OPERATOR_TOKEN) && token !== undefined && is_operator(env.OPERATOR_TOKEN, token);
 }
 
 const hash = (text) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));

@@ -5,6 +5,7 @@ use crate::events::{EndedEarly, Event, What};
 use crate::hash::{self, signature};
 use crate::ledger;
 use crate::ledger::question::{self, Iteration, Question};
+use crate::operate::SignedForm;
 use crate::plan::{Kill, KillGuard};
 use crate::readout::{self, AuditEntry, Door, Entry, Form, Known, Results, Route, Scope, Subject, View};
 use crate::visitor::preview::{NAME, Token};
@@ -28,6 +29,20 @@ pub struct Readout {
     chosen: Vec<usize>,
     /// What its page leads to.
     links: Links,
+    /// Who looks at its page.
+    reader: Reader,
+}
+
+/// Who looks at the page of an experiment.
+#[derive(Default)]
+enum Reader {
+    /// Somebody who may see all.
+    #[default]
+    Insider,
+    /// Somebody who may act, with the secret that forms are signed with.
+    Operator(String),
+    /// Somebody who was sent a link to this one.
+    Guest,
 }
 
 /// What the page of an experiment leads to.
@@ -161,7 +176,16 @@ impl Readout {
         let scope = if id.is_some() { Scope::Detail } else { Scope::List };
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
-        Ok(Self { document, known: Known::default(), now, scope, guard, chosen, links: Links::default() })
+        Ok(Self {
+            document,
+            known: Known::default(),
+            now,
+            scope,
+            guard,
+            chosen,
+            links: Links::default(),
+            reader: Reader::default(),
+        })
     }
 
     /// Starts one of the holdout, read as an experiment; fails where nobody is held out.
@@ -171,7 +195,16 @@ impl Readout {
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
         let (known, links) = (Known::default(), Links::default());
-        Ok(Self { document, known, now, scope: Scope::Detail, guard: false, chosen: vec![0], links })
+        Ok(Self {
+            document,
+            known,
+            now,
+            scope: Scope::Detail,
+            guard: false,
+            chosen: vec![0],
+            links,
+            reader: Reader::default(),
+        })
     }
 
     /// Asks of all how they meet each other, and nothing else.
@@ -188,6 +221,16 @@ impl Readout {
             pictures: serde_json::from_str(pictures).unwrap_or_default(),
             hits: serde_json::from_str(hits).unwrap_or_default(),
         };
+    }
+
+    /// The page has a form to act with, signed with a secret.
+    pub fn operate_with(&mut self, secret: String) {
+        self.reader = Reader::Operator(secret);
+    }
+
+    /// The page is for whoever was sent a link to it.
+    pub fn show_to_guest(&mut self) {
+        self.reader = Reader::Guest;
     }
 
     /// What a name stands for in this document: `experiment`, `holdout`, `programme`, `interactions` or `archived`.
@@ -255,7 +298,15 @@ impl Readout {
     pub fn html(&self, told: &str, asked_at: f64, query: &str) -> String {
         let results = self.results(told, asked_at);
         match (self.scope, results.first()) {
-            (Scope::Detail, Some(one)) => readout::detail_page(one),
+            (Scope::Detail, Some(one)) => match &self.reader {
+                Reader::Insider => readout::detail_page(one),
+                Reader::Guest => readout::shared_page(one),
+                Reader::Operator(secret) => {
+                    let now = self.now.millis().div_euclid(1000);
+                    let token = |action: &str| SignedForm { secret, id: &one.id, action, content: "" }.token(now);
+                    readout::detail_page_with(one, &readout::forms(one, token))
+                }
+            },
             _ => readout::list_page(&self.document.project, &results, &View::parse(query)),
         }
     }
