@@ -18,7 +18,7 @@ mod simulate;
 mod diff;
 mod sizing;
 mod registry;
-mod import;
+pub mod import;
 mod compare;
 mod wrangler;
 mod kv;

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod edits;
+mod import;
 mod registry;
 mod trust;
 
