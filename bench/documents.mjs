@@ -1,6 +1,7 @@
 // The documents under measurement: ours with few, a thousand and ten thousand experiments, and the hand-written worker's.
 
 import { readFileSync } from "node:fs";
+import { flagWorkers, stores } from "./flags.mjs";
 
 /** The headline of the treatment. */
 export const PROMISE = "Sleep dry tonight";
@@ -90,6 +91,7 @@ export const documents = {
   // as somebody writes it who does not push: without a plan beside it
   "few-json": { config: JSON.stringify(document(measured.length)) },
   "thousand-json": { config: JSON.stringify(document(1000)) },
+  ...stores,
 };
 
 /** The names that a worker is known under, its modules, and the store that it reads. */
@@ -120,5 +122,6 @@ export const workers = ({ built }) => {
     "ours-10000": { modules: ours, store: "ten-thousand" },
     "ours-json": { modules: ours, store: "few-json" },
     "ours-1000-json": { modules: ours, store: "thousand-json" },
+    ...flagWorkers({ modules: ours }),
   };
 };

@@ -39,6 +39,7 @@ const SOURCES = [
     "people",
     "person",
     "readout",
+    "operate",
     "ship",
     "services",
     "told",

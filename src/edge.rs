@@ -42,6 +42,8 @@ mod page;
 #[cfg(feature = "services")]
 mod person;
 #[cfg(feature = "readout")]
+mod operate;
+#[cfg(feature = "readout")]
 mod readout;
 #[cfg(feature = "services")]
 mod secret;

@@ -20,6 +20,10 @@ pub mod condition;
 #[doc(hidden)]
 pub mod document;
 #[doc(hidden)]
+pub mod edit;
+#[doc(hidden)]
+pub mod changes;
+#[doc(hidden)]
 pub mod plan;
 #[doc(hidden)]
 pub mod visitor;
@@ -52,6 +56,8 @@ pub mod metrics;
 pub mod ledger;
 #[doc(hidden)]
 pub mod stats;
+#[doc(hidden)]
+pub mod operate;
 #[doc(hidden)]
 pub mod readout;
 #[cfg(all(target_arch = "wasm32", not(feature = "engine")))]
