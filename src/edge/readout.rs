@@ -100,6 +100,13 @@ pub fn prune(now: f64) -> String {
     text(ledger::prune(Timestamp::from_millis(now as i64)))
 }
 
+/// Takes a step of the exposures of before along into the small record: `[[sql], …]`, to be run in one transaction while the
+/// first answers with a row.
+#[wasm_bindgen]
+pub fn take_along() -> String {
+    text(ledger::take_along())
+}
+
 #[wasm_bindgen]
 impl Readout {
     /// Starts one of a document: of the experiment with this id; without an id of all; `guard`: of those that may be ended.

@@ -15,7 +15,6 @@
 //! The rules are in docs/warehouse.md, and written a second time in fixtures/metrics/reference.py.
 
 mod condition;
-mod tree;
 mod words;
 
 use super::dialect::Dialect;

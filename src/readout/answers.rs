@@ -29,6 +29,8 @@ pub struct Known {
     pub(super) endings: Vec<Row>,
     /// Messages sent and lost, requests of crawlers and of people.
     pub(super) delivery: [i64; 4],
+    /// Whether the record is still being moved into its new tables: some exposures are not in the answers yet.
+    pub(super) moving: bool,
     /// Experiment, iteration, variant; requests, errors, and how many answers came within 50, 100, …, 3,200 ms and later.
     pub(super) health: Vec<Row>,
     /// The audit trail, the newest first.
@@ -65,6 +67,7 @@ impl Known {
         Self {
             endings: rows(answer(0)),
             delivery: [delivered(0), delivered(1), delivered(2), delivered(3)],
+            moving: delivered(4) > 0,
             health: rows(answer(2)),
             notes: rows(answer(3))
                 .iter()

@@ -206,7 +206,7 @@ impl One<'_> {
             Allocation::Fixed => gate::ratio(variants, &daily, self.is_over(), noun.1),
         };
         let mut gates = vec![
-            gate::record(self.answers.failed + self.known.failed),
+            gate::record(self.answers.failed + self.known.failed, self.known.moving),
             ratio,
             gate::units(variants, noun),
             gate::contamination(units, whole(self.answers.units.contaminated), noun),

@@ -268,8 +268,14 @@ pub(super) fn crawlers(crawlers: i64, visits: i64) -> Gate {
 }
 
 /// Whether the record answered everything: what it did not looks as if nothing had happened.
-pub(super) fn record(failed: usize) -> Gate {
+pub(super) fn record(failed: usize, moving: bool) -> Gate {
     let (level, text) = match failed {
+        0 if moving => (
+            Level::Red,
+            "Exposures of before the upgrade are still being taken along, so some are missing here: each run of the schedule \
+takes more."
+                .to_owned(),
+        ),
         0 => (Level::Green, "Every question to the record was answered.".to_owned()),
         _ => (
             Level::Red,

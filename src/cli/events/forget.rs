@@ -31,11 +31,11 @@ pub(super) fn run(arguments: &ForgetArguments) -> Result<Report, Failure> {
         clean(&mut store, prefix, &person, arguments.dry_run, &mut tally)?;
     }
     let parameters = person.parameters();
-    for (table, count, delete) in upkeep::FORGET {
+    for (table, count, deletes) in upkeep::forget() {
         // why: D1 counts what triggers change along with what a statement deletes
-        let mut statements = vec![(count, parameters.clone())];
+        let mut statements = vec![(count.as_str(), parameters.clone())];
         if !arguments.dry_run {
-            statements.push((delete, parameters.clone()));
+            statements.extend(deletes.iter().map(|delete| (delete.as_str(), parameters.clone())));
         }
         let outcome = store.run(&statements)?.into_iter().next().unwrap_or_default();
         let counted = outcome.rows.first().and_then(|row| row.get("n")).and_then(Value::as_u64);
