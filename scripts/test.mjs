@@ -1,4 +1,5 @@
-// Every test: native, other tools' SDKs against the import, the demo shop, the built wasm inside workerd, the browser. `npm test -- edge browser` runs a part.
+// Every test: native, other tools' SDKs against the import, the demo shop, the built wasm inside workerd, OpenFeature's
+// clients, the browser. `npm test -- edge browser` runs a part.
 // `--quick` builds the worker in a fraction of the time, hardly optimised, for work on one thing; CI does without it.
 // Ends with one line: `N passed, N failed`.
 
@@ -7,7 +8,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { at, installed, packages, systemProgram, target, wasmTarget } from "./setup.mjs";
 
-const PARTS = ["native", "takeover", "demo", "edge", "browser"];
+const PARTS = ["native", "takeover", "demo", "edge", "openfeature", "browser"];
 
 const quick = process.argv.includes("--quick");
 const chosen = process.argv.slice(2).filter((word) => word !== "--quick");
@@ -29,16 +30,16 @@ const environment = {
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
   FORCE_COLOR: "0",
 };
-if (wanted("browser")) {
+if (wanted("browser") || wanted("openfeature")) {
   environment.CHROMIUM = systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
 }
-if (wanted("takeover")) packages(at("tests", "takeover"));
-if (wanted("edge") || wanted("browser")) build();
+for (const part of ["takeover", "openfeature"]) if (wanted(part)) packages(at("tests", part));
+if (wanted("edge") || wanted("openfeature") || wanted("browser")) build();
 if (wanted("edge")) build({ out: join(target, "worker-chaos"), features: ["chaos"], profile: "chaos" });
 
 const total = { passed: 0, failed: 0 };
 if (wanted("native")) await cargo();
-for (const part of ["takeover", "demo", "edge", "browser"]) {
+for (const part of ["takeover", "demo", "edge", "openfeature", "browser"]) {
   if (wanted(part)) await node(part);
 }
 

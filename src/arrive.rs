@@ -2,7 +2,7 @@
 
 use crate::document::{Consent, ConsentMode, Preview};
 use crate::facts::{Request, Source};
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan};
 use crate::visitor::assignments::{self, Assignments, Bearer, IdProof};
 use crate::visitor::cookies;
 use crate::visitor::handover::Handover;
@@ -40,7 +40,7 @@ pub struct Proof<'a> {
 /// asked for an id that the request did not bring along.
 pub fn arrive<S: Source>(
     plan: &Plan,
-    on_page: &[usize],
+    on_page: &[ExperimentAt],
     request: &Request<'_, S>,
     proof: Proof<'_>,
     mut entropy: impl FnMut() -> [u8; 16],
@@ -48,7 +48,7 @@ pub fn arrive<S: Source>(
     if is_crawler(request) {
         return Arrival::Crawler;
     }
-    let is_essential = |index: &usize| plan.experiments.get(*index).is_some_and(|e| e.essential);
+    let is_essential = |at: &ExperimentAt| plan.experiments.get(*at).is_some_and(|e| e.essential);
     let consent = match &plan.consent {
         Some(consent) if !has_consented(consent, request) => match consent.mode {
             ConsentMode::Hold => Consented::Waits,

@@ -7,7 +7,7 @@
 use crate::condition::{Attributes, FactKey};
 use crate::document::{CrawlerPolicy, Status, UnitKind};
 use crate::hash::Bucket;
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan, Position, VariantAt};
 use crate::visitor::assignments::Assignments;
 use crate::visitor::{Kept, Viewer};
 use std::cell::RefCell;
@@ -128,11 +128,11 @@ impl Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Its position in the plan.
-    pub experiment: usize,
+    pub experiment: ExperimentAt,
     /// The rule that decided.
     pub reason: Reason,
     /// The variant, by index: where the experiment acts, or where the origin is told.
-    pub variant: Option<usize>,
+    pub variant: Option<VariantAt>,
     /// The numbers behind the reason.
     pub evidence: Evidence,
 }
@@ -151,7 +151,7 @@ pub struct Evidence {
     /// The split's bucket.
     pub split: Option<Bucket>,
     /// The experiment that owns the surface, whose required variant is missing, or that has the person in its layer.
-    pub other: Option<usize>,
+    pub other: Option<ExperimentAt>,
 }
 
 /// Who asks.
@@ -179,7 +179,7 @@ pub struct Person<'a> {
     /// What they were assigned before.
     pub assignments: &'a Assignments,
     /// Variants that a preview asks for: (experiment, variant), by index.
-    pub preview: &'a [(usize, usize)],
+    pub preview: &'a [(ExperimentAt, VariantAt)],
 }
 
 impl<'a> Person<'a> {
@@ -203,7 +203,7 @@ impl<'a> Person<'a> {
 /// returns as many decisions, in the same order.
 pub fn decide(
     plan: &Plan,
-    on_page: &[usize],
+    on_page: &[ExperimentAt],
     facts: &impl Attributes<FactKey>,
     asker: Asker<'_>,
     now: i64,
@@ -213,7 +213,7 @@ pub fn decide(
         _ => Viewer::default(),
     };
     let engine = Engine { plan, facts, asker, viewer, now, required: RefCell::default() };
-    let mut decisions: Vec<Decision> = on_page.iter().map(|&index| engine.assign(index, 0)).collect();
+    let mut decisions: Vec<Decision> = on_page.iter().map(|&at| engine.assign(at, 0)).collect();
     settle_layers(plan, &mut decisions);
     settle_conflicts(plan, &mut decisions);
     let mut elsewhere = engine.required.into_inner();
@@ -237,22 +237,28 @@ struct Engine<'a, F> {
 
 impl<F: Attributes<FactKey>> Engine<'_, F> {
     /// The rules of one experiment up to the split, without conflicts.
-    fn assign(&self, index: usize, depth: usize) -> Decision {
+    fn assign(&self, at: ExperimentAt, depth: usize) -> Decision {
         let mut evidence = Evidence::default();
-        let (reason, variant) = match self.plan.experiments.get(index) {
-            Some(experiment) => self.rules(index, experiment, depth, &mut evidence),
+        let (reason, variant) = match self.plan.experiments.get(at) {
+            Some(experiment) => self.rules(at, experiment, depth, &mut evidence),
             None => (Reason::Page, None),
         };
-        Decision { experiment: index, reason, variant, evidence }
+        Decision { experiment: at, reason, variant, evidence }
     }
 
-    fn rules(&self, index: usize, e: &Experiment, depth: usize, evidence: &mut Evidence) -> (Reason, Option<usize>) {
+    fn rules(
+        &self,
+        at: ExperimentAt,
+        e: &Experiment,
+        depth: usize,
+        evidence: &mut Evidence,
+    ) -> (Reason, Option<VariantAt>) {
         if e.killed {
-            return (Reason::Killed, Some(0));
+            return (Reason::Killed, Some(VariantAt::CONTROL));
         }
         let preview = match &self.asker {
             Asker::Person(person) | Asker::Essential(person) => {
-                person.preview.iter().find(|(experiment, _)| *experiment == index)
+                person.preview.iter().find(|(experiment, _)| *experiment == at)
             }
             _ => None,
         };
@@ -262,8 +268,8 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
         }
         let person = match &self.asker {
             Asker::Crawler(page) => return (Reason::Crawler, Some(self.crawler_variant(e, page))),
-            Asker::NoConsent => return (Reason::NoConsent, Some(0)),
-            Asker::Essential(_) if !e.essential => return (Reason::NoConsent, Some(0)),
+            Asker::NoConsent => return (Reason::NoConsent, Some(VariantAt::CONTROL)),
+            Asker::Essential(_) if !e.essential => return (Reason::NoConsent, Some(VariantAt::CONTROL)),
             Asker::Essential(person) | Asker::Person(person) => person,
         };
         if let Some((_, variant)) = preview {
@@ -279,7 +285,7 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
             evidence.other = Some(missing.0);
             return (Reason::Requires, None);
         }
-        let kept = if e.sticky { self.viewer.kept(self.plan, index, person.assignments, self.now) } else { None };
+        let kept = if e.sticky { self.viewer.kept(self.plan, at, person.assignments, self.now) } else { None };
         if let Some(Kept { variant: Some(variant), unit, .. }) = kept {
             evidence.unit = Some(unit);
             return (Reason::Sticky, Some(variant));
@@ -300,7 +306,7 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
             return (Reason::Holdout, None);
         }
         if let Some(part) = &e.layer {
-            if let Some(other) = self.viewer.holds_layer(self.plan, index, person.assignments, self.now) {
+            if let Some(other) = self.viewer.holds_layer(self.plan, at, person.assignments, self.now) {
                 evidence.other = Some(other);
                 return (Reason::Layer, None);
             }
@@ -325,12 +331,14 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
         }
     }
 
-    fn split(&self, e: &Experiment, unit: &str, evidence: &mut Evidence) -> (Reason, Option<usize>) {
+    fn split(&self, e: &Experiment, unit: &str, evidence: &mut Evidence) -> (Reason, Option<VariantAt>) {
         if e.assigned_elsewhere {
             return (Reason::Traffic, None);
         }
         if let Some(takeover) = &e.takeover {
-            return takeover.assign(unit).map_or((Reason::Traffic, None), |variant| (Reason::Split, Some(variant)));
+            return takeover
+                .assign(unit)
+                .map_or((Reason::Traffic, None), |variant| (Reason::Split, Some(VariantAt::from_number(variant))));
         }
         let bucket = e.traffic_salt.bucket(unit);
         evidence.traffic = Some(bucket);
@@ -343,7 +351,7 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
     }
 
     /// Whether the unit has this variant of another experiment, which need not be on this page.
-    fn has(&self, (parent, variant): (usize, usize), depth: usize) -> bool {
+    fn has(&self, (parent, variant): (ExperimentAt, VariantAt), depth: usize) -> bool {
         if depth >= MAX_REQUIRES {
             return false;
         }
@@ -356,9 +364,9 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
         decision.reason.acts() && decision.variant == Some(variant)
     }
 
-    fn crawler_variant(&self, e: &Experiment, page: &str) -> usize {
+    fn crawler_variant(&self, e: &Experiment, page: &str) -> VariantAt {
         match self.plan.crawler_policy {
-            CrawlerPolicy::Control => 0,
+            CrawlerPolicy::Control => VariantAt::CONTROL,
             CrawlerPolicy::Baseline => e.baseline,
             CrawlerPolicy::Mirror => e.split(e.variant_salt.bucket(page)),
         }
@@ -372,7 +380,7 @@ fn settle_layers(plan: &Plan, decisions: &mut [Decision]) {
         Reason::Split => plan.experiments.get(decision.experiment).and_then(|e| Some((e.layer?.layer, e.priority))),
         _ => None,
     };
-    let mut taken: Vec<(usize, i32, usize)> = Vec::new();
+    let mut taken: Vec<(usize, i32, ExperimentAt)> = Vec::new();
     for decision in decisions.iter() {
         let Some((layer, priority)) = layer(decision) else { continue };
         match taken.iter_mut().find(|(other, _, _)| *other == layer) {
@@ -412,7 +420,7 @@ fn settle_conflicts(plan: &Plan, decisions: &mut [Decision]) {
             (rank, core::cmp::Reverse(priority), position)
         })
     });
-    let mut owned: Vec<(u32, usize)> = Vec::new();
+    let mut owned: Vec<(u32, ExperimentAt)> = Vec::new();
     for position in order {
         let Some(decision) = decisions.get_mut(position).filter(|decision| decision.reason.acts()) else { continue };
         let rival = owned.iter().find(|(key, _)| keys(decision).contains(key)).map(|(_, owner)| *owner);
@@ -432,7 +440,7 @@ fn settle_conflicts(plan: &Plan, decisions: &mut [Decision]) {
 /// outcome must not depend on who is asked first.
 fn withdraw_dependents(plan: &Plan, decisions: &mut [Decision], elsewhere: &mut [Decision]) {
     loop {
-        let lost: Vec<usize> = decisions
+        let lost: Vec<ExperimentAt> = decisions
             .iter()
             .chain(elsewhere.iter())
             .filter(|decision| matches!(decision.reason, Reason::Conflict | Reason::Requires | Reason::Layer))

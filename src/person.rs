@@ -6,7 +6,7 @@
 
 use crate::document::{Status, UnitKind};
 use crate::hash::{push_digits, read_digits};
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan};
 use crate::visitor::Viewer;
 use crate::visitor::assignments::{Assignments, Entry, Join};
 
@@ -118,11 +118,11 @@ fn shown_entries(plan: &Plan, assignments: &Assignments, viewer: Viewer, now: i6
 }
 
 /// The experiment of users that an entry is of.
-fn experiment_of<'a>(plan: &'a Plan, entry: &Entry) -> Option<(usize, &'a Experiment)> {
+fn experiment_of<'a>(plan: &'a Plan, entry: &Entry) -> Option<(ExperimentAt, &'a Experiment)> {
     find(plan, entry.key, entry.code)
 }
 
-fn find(plan: &Plan, key: u32, code: u32) -> Option<(usize, &Experiment)> {
+fn find(plan: &Plan, key: u32, code: u32) -> Option<(ExperimentAt, &Experiment)> {
     plan.with_key(key).filter_map(|index| Some((index, plan.experiments.get(index)?))).find(|(_, e)| {
         let knows = code == e.held_out_code || e.variant_of_code(code).is_some();
         e.unit == UnitKind::User && e.sticky && e.status != Status::Completed && knows

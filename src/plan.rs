@@ -9,6 +9,7 @@ mod index;
 mod kill;
 mod original;
 mod page;
+mod position;
 mod secrets;
 mod takeover;
 
@@ -17,6 +18,7 @@ pub use cookie::CookieAttributes;
 pub use guard::Guard as KillGuard;
 pub use kill::Kill;
 pub use page::{PageRule, Pattern};
+pub use position::{ExperimentAt, Listed, Position, VariantAt};
 pub use secrets::MissingSecret;
 
 use crate::condition::{Condition, FactKey};
@@ -38,7 +40,7 @@ pub struct Plan {
     /// The revision, as events and `/health` carry it; where the document has none, a fingerprint of its content.
     pub revision: Box<str>,
     /// The experiments, in the document's order.
-    pub experiments: Vec<Experiment>,
+    pub experiments: Listed<ExperimentAt, Experiment>,
     /// How visitors are recognised.
     pub visitor: VisitorSettings,
     /// The attributes of our cookies, on pages of https.
@@ -72,12 +74,12 @@ pub struct Plan {
     /// By what the holdout is measured; none: there is no holdout.
     pub measured_holdout: Option<MeasuredHoldout>,
     /// The experiments of each layer.
-    pub layers: Vec<Vec<usize>>,
+    pub layers: Vec<Vec<ExperimentAt>>,
     /// Whether some experiment assigns users.
     pub has_users: bool,
     index: PageIndex,
     /// The experiments by [`Experiment::assignment_key`], in its order.
-    keyed: Vec<(u32, usize)>,
+    keyed: Vec<(u32, ExperimentAt)>,
     /// From the path of a page that redirects lead to, to what it stands in for.
     originals: HashMap<Box<str>, Vec<Original>>,
     killed_by_document: bool,
@@ -196,10 +198,10 @@ pub struct Experiment {
     pub scope: Scope,
     /// Who is eligible.
     pub audience: Option<Condition<FactKey>>,
-    /// Experiments and the variants of theirs that a unit must have, by index.
-    pub requires: Vec<(usize, usize)>,
+    /// Experiments and the variants of theirs that a unit must have, by position.
+    pub requires: Vec<(ExperimentAt, VariantAt)>,
     /// Who is given which variant.
-    pub overrides: Vec<(Condition<FactKey>, usize)>,
+    pub overrides: Vec<(Condition<FactKey>, VariantAt)>,
     /// Whether a unit keeps its variant.
     pub sticky: bool,
     /// Whether it runs without consent.
@@ -209,9 +211,9 @@ pub struct Experiment {
     /// What counts as having met the variant.
     pub expose: Expose,
     /// The variant that everybody eligible gets.
-    pub winner: Option<usize>,
+    pub winner: Option<VariantAt>,
     /// What crawlers get under the policy `baseline`.
-    pub baseline: usize,
+    pub baseline: VariantAt,
     /// Whether some variant redirects: then being answered is what exposes, for every variant alike.
     pub redirects: bool,
     /// Whether some variant changes HTML: then only a page that can be rewritten exposes, for every variant alike.
@@ -220,7 +222,7 @@ pub struct Experiment {
     /// origin says itself what it rendered.
     pub by_origin: bool,
     /// The variants; the first is the control.
-    pub variants: Vec<Variant>,
+    pub variants: Listed<VariantAt, Variant>,
 }
 
 /// Which requests an experiment is on.
@@ -349,27 +351,27 @@ impl Experiment {
 
     /// The variant that a code of the assignment cookie stands for.
     #[must_use]
-    pub fn variant_of_code(&self, code: u32) -> Option<usize> {
-        self.variants.iter().position(|variant| variant.code == code)
+    pub fn variant_of_code(&self, code: u32) -> Option<VariantAt> {
+        self.variants.find(|variant| variant.code == code)
     }
 
     /// The variant with this id.
     #[must_use]
-    pub fn variant(&self, id: &str) -> Option<usize> {
-        self.variants.iter().position(|variant| &*variant.id == id)
+    pub fn variant(&self, id: &str) -> Option<VariantAt> {
+        self.variants.find(|variant| &*variant.id == id)
     }
 
     /// The variant whose range holds the bucket.
     #[must_use]
-    pub fn split(&self, bucket: Bucket) -> usize {
-        self.variants.iter().position(|variant| bucket.get() < variant.below).unwrap_or(0)
+    pub fn split(&self, bucket: Bucket) -> VariantAt {
+        self.variants.find(|variant| bucket.get() < variant.below).unwrap_or(VariantAt::CONTROL)
     }
 }
 
 impl Plan {
     /// The experiments that are on this request's page, in the document's order, whatever their state.
     #[must_use]
-    pub fn on_page(&self, method: &str, url: &Url<'_>) -> Vec<usize> {
+    pub fn on_page(&self, method: &str, url: &Url<'_>) -> Vec<ExperimentAt> {
         let mut found = Vec::new();
         self.index.candidates(url, &mut found);
         found.retain(|&index| self.experiments.get(index).is_some_and(|e| e.scope.contains(method, url)));
@@ -413,7 +415,7 @@ impl Plan {
 
     /// These experiments and then all that they require, directly or not, wherever those are.
     #[must_use]
-    pub fn with_required(&self, on_page: &[usize]) -> Vec<usize> {
+    pub fn with_required(&self, on_page: &[ExperimentAt]) -> Vec<ExperimentAt> {
         let mut all = on_page.to_vec();
         let mut next = 0;
         while let Some(experiment) = all.get(next).map(|&index| self.experiments.get(index)) {
@@ -429,21 +431,21 @@ impl Plan {
 
     /// Whether a layer of one of these experiments has one of sessions: whoever is in that enters no other of the layer.
     #[must_use]
-    pub fn layer_has_sessions(&self, on_page: &[usize]) -> bool {
+    pub fn layer_has_sessions(&self, on_page: &[ExperimentAt]) -> bool {
         let layers = on_page.iter().filter_map(|&index| self.layers.get(self.experiments.get(index)?.layer?.layer));
         let mut peers = layers.flatten().filter_map(|&peer| self.experiments.get(peer));
         peers.any(|peer| peer.unit == UnitKind::Session || peer.else_unit == Some(UnitKind::Session))
     }
 
     /// The experiments that a key of the assignment cookie may stand for: nearly always one at most.
-    pub fn with_key(&self, key: u32) -> impl Iterator<Item = usize> {
+    pub fn with_key(&self, key: u32) -> impl Iterator<Item = ExperimentAt> {
         let from = self.keyed.partition_point(|(other, _)| *other < key);
         self.keyed.iter().skip(from).take_while(move |(other, _)| *other == key).map(|(_, index)| *index)
     }
 
     /// The position of the experiment with this id.
     #[must_use]
-    pub fn experiment(&self, id: &str) -> Option<usize> {
-        self.experiments.iter().position(|experiment| &*experiment.id == id)
+    pub fn experiment(&self, id: &str) -> Option<ExperimentAt> {
+        self.experiments.find(|experiment| &*experiment.id == id)
     }
 }

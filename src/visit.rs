@@ -34,7 +34,7 @@ use crate::execution::once::Exposed;
 use crate::execution::{Answer, Besides, Charset, Early, HeaderChange, Intent, VARIANTS, rewriting};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::person;
-use crate::plan::Plan;
+use crate::plan::{ExperimentAt, Plan, VariantAt};
 use crate::visitor::assignments::{Assignments, mark_of};
 use crate::visitor::preview as preview_token;
 use crate::visitor::token::{self, Unverified};
@@ -124,7 +124,7 @@ pub fn applies<S: Source>(plan: &Plan, request: &Request<'_, S>, now: i64) -> bo
 }
 
 /// The experiments that a request of this kind may be in, in the document's order, whatever their state.
-fn on_page<S: Source>(plan: &Plan, request: &Request<'_, S>, kind: RequestKind) -> Vec<usize> {
+fn on_page<S: Source>(plan: &Plan, request: &Request<'_, S>, kind: RequestKind) -> Vec<ExperimentAt> {
     let mut on_page = plan.on_page(request.method, &request.url);
     on_page.retain(|&index| plan.experiments.get(index).is_some_and(|e| kind.may_be_in(&e.scope)));
     on_page
@@ -286,7 +286,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     }
 
     /// Nothing of the experiment is done or told any more; the unit is exposed as assigned.
-    fn withdraw(&mut self, experiment: usize) {
+    fn withdraw(&mut self, experiment: ExperimentAt) {
         self.intent.withdraw(&self.plan, experiment);
         // why: it was told apart by what was decided before
         self.shared = None;
@@ -368,9 +368,9 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     }
 
     /// The treatments whose steps the rewriter takes: experiment and variant, by position in the visit's plan.
-    fn steps(&self) -> Vec<(usize, usize)> {
+    fn steps(&self) -> Vec<(ExperimentAt, VariantAt)> {
         let treatments = self.intent.treatments(&self.plan).filter(|treatment| !treatment.variant.rewrite.is_empty());
-        treatments.map(|treatment| (treatment.experiment, treatment.variant_index)).collect()
+        treatments.map(|treatment| (treatment.experiment, treatment.variant_at)).collect()
     }
 
     fn watched(&self, position: usize, answer: &Answer<'_>) -> Option<Watched> {
@@ -405,7 +405,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     #[must_use]
     pub fn decisions_anew<S: Source>(&self, request: &Request<'_, S>) -> Vec<Decision> {
         let Some(visitor) = self.intent.visitor() else { return Vec::new() };
-        let on_page: Vec<usize> = self.intent.decisions.iter().map(|decision| decision.experiment).collect();
+        let on_page: Vec<ExperimentAt> = self.intent.decisions.iter().map(|decision| decision.experiment).collect();
         let (user, session) = (visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()));
         let identity = Identity { visitor: visitor.id.as_str(), user, returning: visitor.returning };
         let nothing = Assignments::default();
@@ -419,16 +419,17 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     #[must_use]
     pub fn every_decision<S: Source>(&self, request: &Request<'_, S>) -> Vec<Decision> {
         let plan: &Plan = &self.plan;
-        let is_decided = |index: &usize| self.intent.decisions.iter().any(|decision| decision.experiment == *index);
+        let is_decided = |at: &ExperimentAt| self.intent.decisions.iter().any(|decision| decision.experiment == *at);
         let on_page = on_page(plan, request, RequestKind::of(request));
-        let resting: Vec<usize> = on_page.into_iter().filter(|index| !is_decided(index)).collect();
+        let resting: Vec<ExperimentAt> = on_page.into_iter().filter(|index| !is_decided(index)).collect();
         // why: their status decides before it is asked who they are
         let facts = Facts { request, identity: Identity::default() };
         let rest = decide(plan, &resting, &facts, Asker::NoConsent, self.intent.now);
         let known = || self.intent.decisions.iter().chain(&rest);
         let not_here =
             |experiment| Decision { experiment, reason: Reason::Page, variant: None, evidence: Evidence::default() };
-        (0..plan.experiments.len())
+        plan.experiments
+            .positions()
             .map(|index| known().find(|decision| decision.experiment == index).copied().unwrap_or(not_here(index)))
             .collect()
     }

@@ -12,7 +12,7 @@ use super::terminal::{bad, good, strong};
 use super::{Failure, Report, clock, input};
 use crate::decide::{Asker, Person, Reason, decide};
 use crate::document::{Document, Hash, Problem, Timestamp, Variant};
-use crate::plan::Plan;
+use crate::plan::{ExperimentAt, Plan, Position};
 use crate::url::Url;
 use crate::visitor::assignments::Assignments;
 use clap::Args;
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
 
 /// A flag: the experiments that share its key.
 struct Flag {
-    experiments: Vec<usize>,
+    experiments: Vec<ExperimentAt>,
     /// Every variant's name in the old tool and its id.
     names: Vec<String>,
     /// Names of controls that nobody is split into, so that who is not assigned has what they stand for.
@@ -132,11 +132,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
 
 fn flags(document: &Document) -> HashMap<&str, Flag> {
     let mut flags: HashMap<&str, Flag> = HashMap::new();
-    for (index, experiment) in document.experiments.iter().enumerate() {
+    for (number, experiment) in document.experiments.iter().enumerate() {
         let key = experiment.key.as_deref().unwrap_or(experiment.id.as_str());
         let flag =
             flags.entry(key).or_insert_with(|| Flag { experiments: Vec::new(), names: Vec::new(), bare: Vec::new() });
-        flag.experiments.push(index);
+        flag.experiments.push(ExperimentAt::from_number(number));
         for variant in &experiment.variants {
             flag.names.push(name(variant).to_owned());
             flag.names.push(variant.id.to_string());
@@ -256,18 +256,19 @@ impl Comparison<'_> {
         let assignments = Assignments::default();
         let person = Person { visitor: id, user: Some(id), session: Some(id), assignments: &assignments, preview: &[] };
         let mut last = Reason::Page;
-        for &index in &flag.experiments {
-            let scope = self.plan.experiments.get(index).map(|experiment| &experiment.scope);
+        for &at in &flag.experiments {
+            let scope = self.plan.experiments.get(at).map(|experiment| &experiment.scope);
             if let (Some(url), Some(scope)) = (self.url, scope)
                 && !scope.contains("GET", &Url::split(url))
             {
                 continue;
             }
-            let decisions = decide(self.plan, &[index], facts, Asker::Person(person), self.now);
+            let decisions = decide(self.plan, &[at], facts, Asker::Person(person), self.now);
             let Some(decision) = decisions.first() else { continue };
-            let variants = self.document.experiments.get(index).map_or(&[][..], |experiment| &experiment.variants);
+            let variants =
+                self.document.experiments.get(at.number()).map_or(&[][..], |experiment| &experiment.variants);
             if decision.reason.acts() {
-                return (decision.variant.and_then(|at| variants.get(at)), decision.reason);
+                return (decision.variant.and_then(|at| variants.get(at.number())), decision.reason);
             }
             if last == Reason::Page || decision.reason == Reason::Traffic {
                 last = decision.reason;
@@ -278,7 +279,7 @@ impl Comparison<'_> {
 
     /// The hashed text, bucket and range of each step, of the experiments that have another tool's hash.
     fn why(&self, flag: &Flag, id: &str) -> String {
-        let taken = flag.experiments.iter().filter_map(|index| self.plan.experiments.get(*index));
+        let taken = flag.experiments.iter().filter_map(|at| self.plan.experiments.get(*at));
         let steps = taken.filter_map(|experiment| experiment.takeover.as_ref()).flat_map(|takeover| takeover.steps(id));
         let steps: Vec<String> = steps
             .take(6)

@@ -4,7 +4,7 @@ use super::context::{CallContext, Units};
 use crate::condition::{Attributes, FactKey};
 use crate::decide::{Asker, Decision, Evidence, Person, Reason, decide};
 use crate::nearest::nearest;
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::Assignments;
 use serde_json::{Map, Value};
@@ -29,7 +29,7 @@ pub struct Unknown {
 
 /// The experiments that are asked for, by position, in the document's order, each once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked(pub Vec<usize>);
+pub struct Asked(pub Vec<ExperimentAt>);
 
 impl Ask {
     /// Finds the experiments. Several may share a key, of which at most one assigns a unit.
@@ -38,9 +38,9 @@ impl Ask {
     ///
     /// A name or tag that nobody has.
     pub fn find(&self, plan: &Plan) -> Result<Asked, Unknown> {
-        let mut found: Vec<usize> = Vec::new();
+        let mut found: Vec<ExperimentAt> = Vec::new();
         if self.names.is_empty() && self.tags.is_empty() {
-            return Ok(Asked((0..plan.experiments.len()).collect()));
+            return Ok(Asked(plan.experiments.positions().collect()));
         }
         for (place, name) in self.names.iter().enumerate() {
             let of_name = by_name(plan, name);
@@ -53,7 +53,7 @@ impl Ask {
         for (place, tag) in self.tags.iter().enumerate() {
             let before = found.len();
             let has = |e: &Experiment| e.tags.iter().any(|one| **one == **tag);
-            found.extend(plan.experiments.iter().enumerate().filter(|(_, e)| has(e)).map(|(position, _)| position));
+            found.extend(plan.experiments.positioned().filter(|(_, e)| has(e)).map(|(position, _)| position));
             if found.len() == before {
                 let known = plan.experiments.iter().flat_map(|e| e.tags.iter().map(|tag| &**tag));
                 return Err(unknown(format!("tags[{place}]"), "tag", tag, known));
@@ -66,10 +66,10 @@ impl Ask {
 }
 
 /// The experiments of a key, or else the one of an id.
-pub(super) fn by_name(plan: &Plan, name: &str) -> Vec<usize> {
+pub(super) fn by_name(plan: &Plan, name: &str) -> Vec<ExperimentAt> {
     let of_key = |e: &Experiment| e.key.as_deref() == Some(name);
-    let keyed: Vec<usize> =
-        plan.experiments.iter().enumerate().filter(|(_, e)| of_key(e)).map(|(position, _)| position).collect();
+    let keyed: Vec<ExperimentAt> =
+        plan.experiments.positioned().filter(|(_, e)| of_key(e)).map(|(position, _)| position).collect();
     if keyed.is_empty() { plan.experiment(name).into_iter().collect() } else { keyed }
 }
 
@@ -95,10 +95,11 @@ pub fn decide_call(
     asker: Asker<'_>,
     now: i64,
 ) -> Vec<Decision> {
-    let has_conflicts = |position: &usize| plan.experiments.get(*position).is_some_and(|e| !e.conflicts.is_empty());
-    let mut set: Vec<usize> = asked.0.clone();
+    let has_conflicts =
+        |position: &ExperimentAt| plan.experiments.get(*position).is_some_and(|e| !e.conflicts.is_empty());
+    let mut set: Vec<ExperimentAt> = asked.0.clone();
     if set.iter().any(has_conflicts) {
-        set.extend((0..plan.experiments.len()).filter(has_conflicts));
+        set.extend(plan.experiments.positions().filter(has_conflicts));
         set.sort_unstable();
         set.dedup();
     }
@@ -106,13 +107,13 @@ pub fn decide_call(
         set.retain(|&position| plan.experiments.get(position).is_some_and(|e| e.scope.has_page(&url)));
     }
     let decided = decide(plan, &set, facts, asker, now);
-    let absent = |&position: &usize| Decision {
+    let absent = |&position: &ExperimentAt| Decision {
         experiment: position,
         reason: Reason::Page,
         variant: None,
         evidence: Evidence::default(),
     };
-    let of = |position: &usize| decided.iter().find(|one| one.experiment == *position).copied();
+    let of = |position: &ExperimentAt| decided.iter().find(|one| one.experiment == *position).copied();
     if decided.len() == asked.0.len() && decided.iter().zip(&asked.0).all(|(one, position)| one.experiment == *position)
     {
         return decided;

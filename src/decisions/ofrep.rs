@@ -4,7 +4,7 @@ use super::ask::{Asked, by_name};
 use super::context::Units;
 use super::{answer, body};
 use crate::decide::{Decision, Reason};
-use crate::plan::{Experiment, Plan, Variant};
+use crate::plan::{Experiment, Plan, Variant, VariantAt};
 use serde_json::{Map, Value};
 
 /// The longest id that a context may give, in bytes.
@@ -233,7 +233,7 @@ impl<'a> Flag<'a> {
             out.push('}');
             return;
         }
-        let variant = self.decision.variant.unwrap_or(0);
+        let variant = self.decision.variant.unwrap_or(VariantAt::CONTROL);
         let Some(variant) = self.e.variants.get(variant) else {
             out.truncate(from);
             return;
@@ -256,7 +256,7 @@ impl<'a> Flag<'a> {
     /// Whether its value can be told at all.
     #[must_use]
     pub fn is_failure(&self) -> bool {
-        let variant = self.e.variants.get(self.decision.variant.unwrap_or(0));
+        let variant = self.e.variants.get(self.decision.variant.unwrap_or(VariantAt::CONTROL));
         !is_off(self.decision.reason) && variant.is_none_or(|variant| value(self.e, variant).is_err())
     }
 

@@ -8,7 +8,7 @@ use crate::events::health::Answered;
 use crate::events::{Event, Written, identity};
 use crate::execution::{self, Answer, Charset, NotRewritten, rewriting};
 use crate::facts::{Request, Source};
-use crate::plan::Plan;
+use crate::plan::{ExperimentAt, Plan, Position, VariantAt};
 use crate::url::Url;
 use crate::visit::{self, Forward, Joined, Lane, Outcome, World};
 use crate::visitor::token::Unverified;
@@ -146,7 +146,12 @@ fn token_holds(token: &Unverified, found: Option<bool>, now: i64) -> Option<bool
 }
 
 /// Who sent a request, by what the isolate knows: nothing is asked of anybody.
-pub(super) fn recognised<S: Source>(plan: &Plan, on_page: &[usize], request: &Request<'_, S>, now: i64) -> Arrival {
+pub(super) fn recognised<S: Source>(
+    plan: &Plan,
+    on_page: &[ExperimentAt],
+    request: &Request<'_, S>,
+    now: i64,
+) -> Arrival {
     let known = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)));
     let (secret, users) = known.unwrap_or_default();
     let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
@@ -276,7 +281,13 @@ impl Visit {
     pub fn steps(&self, experiment: usize, variant: usize, charset: &str) -> String {
         let charset = if charset == "utf-8" { Charset::Utf8 } else { Charset::Ascii };
         let steps = || {
-            let variant = self.loaded.plan.experiments.get(experiment)?.variants.get(variant)?;
+            let variant = self
+                .loaded
+                .plan
+                .experiments
+                .get(ExperimentAt::from_number(experiment))?
+                .variants
+                .get(VariantAt::from_number(variant))?;
             let steps = serde_json::to_string(&rewriting::calls(&variant.rewrite, charset)).ok()?;
             // why: ids have no character that JSON would escape, and quotes stand around some in a header only
             Some(format!("{{\"name\":\"{}\",\"steps\":{steps}}}", variant.header_member.replace('"', "")))
@@ -289,7 +300,7 @@ impl Visit {
     pub fn selectors(&self, experiment: usize) -> String {
         let selectors = || {
             let mut selectors: Vec<&str> = Vec::new();
-            let experiment = self.loaded.plan.experiments.get(experiment)?;
+            let experiment = self.loaded.plan.experiments.get(ExperimentAt::from_number(experiment))?;
             for step in experiment.variants.iter().flat_map(|variant| &variant.rewrite) {
                 if !selectors.contains(&step.select.as_str()) {
                     selectors.push(&step.select);

@@ -5,7 +5,7 @@
 
 use crate::decide::{Decision, Reason};
 use crate::document::Timestamp;
-use crate::plan::Plan;
+use crate::plan::{ExperimentAt, Plan, VariantAt};
 use serde::{Deserialize, Serialize};
 
 /// The most rows that one message carries. With the longest ids they take 20 KB, and the events of the largest body that
@@ -93,7 +93,7 @@ struct Row {
 pub struct Tally {
     rows: Vec<Row>,
     /// Experiment, variant, row: sorted.
-    index: Vec<(usize, usize, usize)>,
+    index: Vec<(ExperimentAt, VariantAt, usize)>,
     generation: u32,
     hour: i64,
     /// Where the next message goes on, so that every row has its turn.
@@ -122,7 +122,7 @@ impl Tally {
         }
     }
 
-    fn count_one(&mut self, plan: &Plan, generation: u32, place: (usize, usize), answered: Answered) {
+    fn count_one(&mut self, plan: &Plan, generation: u32, place: (ExperimentAt, VariantAt), answered: Answered) {
         let hour = answered.at.div_euclid(HOUR_MS);
         if (generation, hour) != (self.generation, self.hour) {
             (self.generation, self.hour) = (generation, hour);
@@ -152,7 +152,7 @@ impl Tally {
         self.next = 0;
     }
 
-    fn row_of(&mut self, plan: &Plan, (experiment, variant): (usize, usize)) -> Option<usize> {
+    fn row_of(&mut self, plan: &Plan, (experiment, variant): (ExperimentAt, VariantAt)) -> Option<usize> {
         let e = plan.experiments.get(experiment)?;
         let variant = &e.variants.get(variant)?.id;
         let known = self.rows.iter().position(|row| {

@@ -2,7 +2,7 @@
 
 use super::{HeaderChange, Intent, VISITOR};
 use crate::decide::Decision;
-use crate::plan::Plan;
+use crate::plan::{ExperimentAt, Plan};
 use crate::url::Url;
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Elsewhere {
     /// The experiment whose variant it is, by position in the plan.
-    pub experiment: usize,
+    pub experiment: ExperimentAt,
     /// A base URL in place of the origin's; `None`: the same origin.
     pub base: Option<Box<str>>,
     /// What goes before the page's path.
@@ -40,7 +40,7 @@ impl Intent {
 
     /// Takes an experiment out whose variant could not be served: nothing of it is done or told. The visitor keeps the
     /// assignment, and is exposed as assigned: whoever left out those whom the failure met would compare other people.
-    pub fn withdraw(&mut self, plan: &Plan, experiment: usize) {
+    pub fn withdraw(&mut self, plan: &Plan, experiment: ExperimentAt) {
         self.fallen_back.push(experiment);
         self.retell(plan);
     }
@@ -57,7 +57,7 @@ impl Intent {
 
     /// Whether the variant of an experiment could not be served.
     #[must_use]
-    pub fn fell_back(&self, experiment: usize) -> bool {
+    pub fn fell_back(&self, experiment: ExperimentAt) -> bool {
         self.fallen_back.contains(&experiment)
     }
 }

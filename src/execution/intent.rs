@@ -7,7 +7,7 @@ use crate::document::{Bridge, Display, Status};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::hash;
 use crate::person;
-use crate::plan::{Plan, Variant};
+use crate::plan::{ExperimentAt, Plan, Variant, VariantAt};
 use crate::visitor::assignments::{Assignments, mark_of};
 use crate::visitor::{Consented, Viewer, Visitor};
 
@@ -41,9 +41,9 @@ pub struct Intent {
     /// The decisions, by position, that this isolate exposed today; see [`Intent::recall`].
     pub(super) exposed_before: Vec<usize>,
     /// The experiments whose variant could not be served, by position in the plan.
-    pub(super) fallen_back: Vec<usize>,
-    /// The treatments, as experiment and variant by index, those of higher priority first.
-    carried_out: Vec<(usize, usize)>,
+    pub(super) fallen_back: Vec<ExperimentAt>,
+    /// The treatments, as experiment and variant by position, those of higher priority first.
+    carried_out: Vec<(ExperimentAt, VariantAt)>,
     /// What the visitor is assigned from now on, before anything of this request is exposed.
     pub(super) assignments: Assignments,
 }
@@ -52,9 +52,9 @@ pub struct Intent {
 #[derive(Clone, Copy, Debug)]
 pub struct Treatment<'a> {
     /// The experiment's position in the plan.
-    pub experiment: usize,
+    pub experiment: ExperimentAt,
     /// The variant's position in the experiment.
-    pub variant_index: usize,
+    pub variant_at: VariantAt,
     /// The variant.
     pub variant: &'a Variant,
 }
@@ -63,7 +63,7 @@ impl Intent {
     /// Decides for a request and works out what follows.
     pub fn new<S: Source>(
         plan: &Plan,
-        on_page: &[usize],
+        on_page: &[ExperimentAt],
         request: &Request<'_, S>,
         arrival: Arrival,
         preview: PreviewRequest,
@@ -140,31 +140,30 @@ impl Intent {
 
     /// The variants to carry out, those of higher priority first, so that a later one builds on what they left.
     pub fn treatments<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = Treatment<'a>> {
-        self.carried_out.iter().filter_map(|&(experiment, variant_index)| {
-            let variant = plan.experiments.get(experiment)?.variants.get(variant_index)?;
-            Some(Treatment { experiment, variant_index, variant })
+        self.carried_out.iter().filter_map(|&(experiment, variant_at)| {
+            let variant = plan.experiments.get(experiment)?.variants.get(variant_at)?;
+            Some(Treatment { experiment, variant_at, variant })
         })
     }
 
-    fn to_carry_out(&self, plan: &Plan) -> Vec<(usize, usize)> {
+    fn to_carry_out(&self, plan: &Plan) -> Vec<(ExperimentAt, VariantAt)> {
         let mut found = Vec::new();
         for decision in self.decisions.iter().filter(|decision| !self.fell_back(decision.experiment)) {
-            let (true, Some(variant_index), Some(e)) = (
+            let (true, Some(variant_at), Some(e)) = (
                 decision.reason.acts() || decision.reason == Reason::Crawler,
                 decision.variant,
                 plan.experiments.get(decision.experiment),
             ) else {
                 continue;
             };
-            if e.variants.get(variant_index).is_some_and(Variant::acts) && self.is_displayed(plan, decision.experiment)
-            {
-                found.push((e.priority, decision.experiment, variant_index));
+            if e.variants.get(variant_at).is_some_and(Variant::acts) && self.is_displayed(plan, decision.experiment) {
+                found.push((e.priority, decision.experiment, variant_at));
             }
         }
         if found.len() > 1 {
             found.sort_by_key(|(priority, _, _)| core::cmp::Reverse(*priority));
         }
-        found.into_iter().map(|(_, experiment, variant_index)| (experiment, variant_index)).collect()
+        found.into_iter().map(|(_, experiment, variant_at)| (experiment, variant_at)).collect()
     }
 
     /// Which treatments that are not displayed always are displayed on this page view: with and without one a page is
@@ -179,7 +178,7 @@ impl Intent {
     }
 
     /// Whether this page view is one on which the experiment shows its treatment.
-    pub(super) fn is_displayed(&self, plan: &Plan, experiment: usize) -> bool {
+    pub(super) fn is_displayed(&self, plan: &Plan, experiment: ExperimentAt) -> bool {
         self.visitor().is_none_or(|visitor| sticky::is_displayed(plan, experiment, visitor, self.now))
     }
 
@@ -272,7 +271,7 @@ impl Variant {
 }
 
 /// The variants that a preview asks for, by index; what the plan does not have is left out.
-fn chosen(plan: &Plan, preview: &PreviewRequest) -> Vec<(usize, usize)> {
+fn chosen(plan: &Plan, preview: &PreviewRequest) -> Vec<(ExperimentAt, VariantAt)> {
     let PreviewRequest::Active(token) = preview else { return Vec::new() };
     let position = |experiment: &str, variant: &str| {
         let index = plan.experiment(experiment)?;
@@ -285,7 +284,7 @@ fn identity(visitor: &Visitor) -> Identity<'_> {
     Identity { visitor: visitor.id.as_str(), user: visitor.user.as_deref(), returning: visitor.returning }
 }
 
-fn person<'a>(visitor: &'a Visitor, preview: &'a [(usize, usize)]) -> Person<'a> {
+fn person<'a>(visitor: &'a Visitor, preview: &'a [(ExperimentAt, VariantAt)]) -> Person<'a> {
     Person {
         visitor: visitor.id.as_str(),
         user: visitor.user.as_deref(),

@@ -24,9 +24,9 @@ impl Intent {
             let Some(experiment) = Id::new(&e.id) else { continue };
             // why: writing to a String cannot fail, here and below
             let _ = write!(bar, " · {} ({}):", e.id, decision.reason.as_str());
-            for (index, variant) in e.variants.iter().enumerate() {
+            for (at, variant) in e.variants.positioned() {
                 let Some(id) = Id::new(&variant.id) else { continue };
-                if decision.variant == Some(index) {
+                if decision.variant == Some(at) {
                     let _ = write!(bar, " <b aria-current=\"true\">{id}</b>");
                 } else {
                     let link = link(&here, &token.with(&experiment, &id).write(secret));

@@ -8,7 +8,7 @@ use crate::cut;
 use crate::decide::Reason;
 use crate::document::{Expose, Kind, UnitKind};
 use crate::person;
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies::Jar;
@@ -238,7 +238,7 @@ impl Intent {
 
     /// Whether the visitor meets the experiment in this answer. The same for control and treatment, so that the groups
     /// stay comparable: a treatment that only a rewritable page shows is met on rewritable pages only.
-    fn is_met(&self, experiment: usize, e: &Experiment, answer: &Answer<'_>, rewritable: bool) -> bool {
+    fn is_met(&self, experiment: ExperimentAt, e: &Experiment, answer: &Answer<'_>, rewritable: bool) -> bool {
         if self.prefetch || self.is_preview() || &*self.method == "HEAD" {
             return false;
         }

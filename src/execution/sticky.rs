@@ -2,7 +2,7 @@
 
 use crate::decide::{Decision, Reason};
 use crate::document::{Display, Kind, UnitKind};
-use crate::plan::{Experiment, MeasuredHoldout, Plan};
+use crate::plan::{Experiment, ExperimentAt, MeasuredHoldout, Plan, VariantAt};
 use crate::visitor::assignments::{Assignments, Entry, mark_of};
 use crate::visitor::{Consented, Kept, Viewer, Visitor};
 
@@ -23,7 +23,7 @@ pub struct Besides {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExposedTo {
     /// A variant of an experiment, by position in the plan.
-    Variant(usize, usize),
+    Variant(ExperimentAt, VariantAt),
     /// The group of the measured holdout, by position in [`MeasuredHoldout::GROUPS`].
     Holdout(usize),
 }
@@ -134,13 +134,13 @@ pub(super) fn is_first(
 }
 
 /// Whether the treatment of an experiment is to be displayed, by what was displayed before.
-pub(super) fn is_displayed(plan: &Plan, index: usize, visitor: &Visitor, now: i64) -> bool {
-    let Some(e) = plan.experiments.get(index) else { return true };
+pub(super) fn is_displayed(plan: &Plan, at: ExperimentAt, visitor: &Visitor, now: i64) -> bool {
+    let Some(e) = plan.experiments.get(at) else { return true };
     if e.display == Display::Always {
         return true;
     }
     let viewer = viewer(visitor);
-    let kept = viewer.kept(plan, index, &visitor.assignments, now);
+    let kept = viewer.kept(plan, at, &visitor.assignments, now);
     let Some(entry) = kept.and_then(|kept| visitor.assignments.entries().get(kept.position)) else { return true };
     match e.display {
         Display::Always => true,

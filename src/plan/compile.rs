@@ -1,8 +1,8 @@
 //! Document → plan.
 
 use super::{
-    CookieAttributes, Experiment, Gate, Kill, LayerPart, MeasuredHoldout, PageIndex, PageRule, Pattern, Plan, Scope,
-    Variant,
+    CookieAttributes, Experiment, ExperimentAt, Gate, Kill, LayerPart, Listed, MeasuredHoldout, PageIndex, PageRule,
+    Pattern, Plan, Position, Scope, Variant, VariantAt,
 };
 use crate::condition::{Condition, FactKey, Groups};
 use crate::document::{self, Audience, Document, Problem, Severity};
@@ -27,13 +27,13 @@ impl Plan {
         for (name, members) in &document.groups {
             groups.insert(name, members);
         }
-        let index_of: HashMap<&str, usize> = document
+        let at: HashMap<&str, ExperimentAt> = document
             .experiments
             .iter()
             .enumerate()
-            .map(|(index, experiment)| (experiment.id.as_str(), index))
+            .map(|(number, experiment)| (experiment.id.as_str(), ExperimentAt::from_number(number)))
             .collect();
-        let compiler = Compiler { document, salt, groups, index_of, conflicts: HashMap::new() };
+        let compiler = Compiler { document, salt, groups, at, conflicts: HashMap::new() };
         let experiments = compiler.experiments()?;
         let mut plan = Self {
             project: document.project.as_str().into(),
@@ -78,13 +78,13 @@ struct Compiler<'a> {
     document: &'a Document,
     salt: &'a str,
     groups: Groups,
-    index_of: HashMap<&'a str, usize>,
+    at: HashMap<&'a str, ExperimentAt>,
     conflicts: HashMap<&'a str, u32>,
 }
 
 impl<'a> Compiler<'a> {
     #[inline(never)]
-    fn experiments(mut self) -> Result<Vec<Experiment>, Vec<Problem>> {
+    fn experiments(mut self) -> Result<Listed<ExperimentAt, Experiment>, Vec<Problem>> {
         let mut problems = Vec::new();
         let document = self.document;
         let mut experiments = Vec::with_capacity(document.experiments.len());
@@ -94,13 +94,13 @@ impl<'a> Compiler<'a> {
                 Err(message) => problems.push(Problem::error(format!("experiments[{index}]"), message)),
             }
         }
-        if problems.is_empty() { Ok(experiments) } else { Err(problems) }
+        if problems.is_empty() { Ok(experiments.into()) } else { Err(problems) }
     }
 
     #[inline(never)]
     fn experiment(&mut self, e: &'a document::Experiment) -> Result<Experiment, String> {
         let salt = |purpose: &str| Salt::new(&format!("{}/{}/{}/{purpose}", self.salt, e.id, e.iteration));
-        let variant = |id: &document::Id| e.variants.iter().position(|variant| variant.id == *id);
+        let variant = |id: &document::Id| variant_at(e, id);
         let layer = match (&e.layer, e.slots) {
             (Some(layer), Some(slots)) => {
                 let place = self.document.layers.keys().position(|other| other == layer);
@@ -118,9 +118,9 @@ impl<'a> Compiler<'a> {
             .requires
             .iter()
             .map(|requirement| {
-                let parent = *self.index_of.get(requirement.experiment.as_str())?;
-                let variants = &self.document.experiments.get(parent)?.variants;
-                Some((parent, variants.iter().position(|variant| variant.id == requirement.variant)?))
+                let parent = *self.at.get(requirement.experiment.as_str())?;
+                let required = self.document.experiments.get(parent.number())?;
+                Some((parent, variant_at(required, &requirement.variant)?))
             })
             .collect::<Option<Vec<_>>>()
             .ok_or("requires a variant that does not exist")?;
@@ -175,12 +175,12 @@ impl<'a> Compiler<'a> {
             display: e.display,
             expose: e.expose,
             winner: e.winner.as_ref().and_then(variant),
-            baseline: e.baseline.as_ref().and_then(variant).unwrap_or(0),
+            baseline: e.baseline.as_ref().and_then(variant).unwrap_or(VariantAt::CONTROL),
             redirects: e.variants.iter().any(|variant| variant.redirect.is_some()),
             rewrites: e.variants.iter().any(|variant| !variant.rewrite.is_empty()),
             by_origin: e.expose == document::Expose::Origin
                 || e.variants.iter().skip(1).any(|variant| !self.acts_at_edge(variant)),
-            variants,
+            variants: variants.into(),
         })
     }
 
@@ -298,6 +298,10 @@ fn make_codes_distinct(variants: &mut [Variant], experiment: &str, iteration: u3
     }
 }
 
+fn variant_at(e: &document::Experiment, id: &document::Id) -> Option<VariantAt> {
+    e.variants.iter().position(|variant| variant.id == *id).map(VariantAt::from_number)
+}
+
 fn measured_holdout(document: &Document) -> Option<MeasuredHoldout> {
     let percent = document.holdout.percent.buckets();
     let compared = f64::from(percent) * (1.0 + document.holdout.compare.max(0.0));
@@ -310,19 +314,18 @@ fn measured_holdout(document: &Document) -> Option<MeasuredHoldout> {
     })
 }
 
-fn layers(document: &Document, experiments: &[Experiment]) -> Vec<Vec<usize>> {
+fn layers(document: &Document, experiments: &Listed<ExperimentAt, Experiment>) -> Vec<Vec<ExperimentAt>> {
     let mut layers = vec![Vec::new(); document.layers.len()];
-    for (index, e) in experiments.iter().enumerate() {
+    for (at, e) in experiments.positioned() {
         if let Some(layer) = e.layer.and_then(|part| layers.get_mut(part.layer)) {
-            layer.push(index);
+            layer.push(at);
         }
     }
     layers
 }
 
-fn keyed(experiments: &[Experiment]) -> Vec<(u32, usize)> {
-    let mut keyed: Vec<(u32, usize)> =
-        experiments.iter().enumerate().map(|(index, e)| (e.assignment_key, index)).collect();
+fn keyed(experiments: &Listed<ExperimentAt, Experiment>) -> Vec<(u32, ExperimentAt)> {
+    let mut keyed: Vec<_> = experiments.positioned().map(|(at, e)| (e.assignment_key, at)).collect();
     keyed.sort_unstable();
     keyed
 }

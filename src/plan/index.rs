@@ -3,7 +3,7 @@
 //! What makes ten thousand experiments cost as much as one: a rule is filed under the text that every URL fitting it
 //! must start with, and looking a URL up asks once per length of such texts.
 
-use super::{Experiment, PageRule, Pattern};
+use super::{Experiment, ExperimentAt, Listed, PageRule, Pattern};
 use crate::document::PageSubject;
 use crate::url::Url;
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 /// Literal prefixes are cut to one of these lengths, so that a lookup asks at most so often.
 const LENGTHS: [usize; 13] = [2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48];
 
-/// From a host and path to experiments, by index.
+/// From a host and path to the positions of experiments.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PageIndex {
     any_host: Paths,
@@ -20,33 +20,33 @@ pub(super) struct PageIndex {
 
 #[derive(Clone, Debug, Default)]
 struct Paths {
-    exact: HashMap<Box<str>, Vec<usize>>,
-    prefixes: HashMap<Box<str>, Vec<usize>>,
+    exact: HashMap<Box<str>, Vec<ExperimentAt>>,
+    prefixes: HashMap<Box<str>, Vec<ExperimentAt>>,
     lengths: Vec<usize>,
-    everywhere: Vec<usize>,
+    everywhere: Vec<ExperimentAt>,
 }
 
 impl PageIndex {
     #[inline(never)]
-    pub(super) fn new(experiments: &[Experiment]) -> Self {
+    pub(super) fn new(experiments: &Listed<ExperimentAt, Experiment>) -> Self {
         let mut index = Self::default();
-        for (number, experiment) in experiments.iter().enumerate() {
+        for (at, experiment) in experiments.positioned() {
             let scope = &experiment.scope;
             let hosts: Option<Vec<&str>> = scope.hosts.iter().map(literal).collect();
             match hosts {
                 Some(hosts) if !hosts.is_empty() => {
                     for host in hosts {
-                        index.hosts.entry(host.into()).or_default().file(number, &scope.pages);
+                        index.hosts.entry(host.into()).or_default().file(at, &scope.pages);
                     }
                 }
-                _ => index.any_host.file(number, &scope.pages),
+                _ => index.any_host.file(at, &scope.pages),
             }
         }
         index
     }
 
     /// Appends every experiment that might be on the page, in ascending order and once.
-    pub(super) fn candidates(&self, url: &Url<'_>, found: &mut Vec<usize>) {
+    pub(super) fn candidates(&self, url: &Url<'_>, found: &mut Vec<ExperimentAt>) {
         self.any_host.look_up(url.path, found);
         if !self.hosts.is_empty() {
             for host in [Some(url.host), (url.host_name() != url.host).then(|| url.host_name())].into_iter().flatten() {
@@ -68,9 +68,9 @@ fn literal(pattern: &Pattern) -> Option<&str> {
 
 impl Paths {
     #[inline(never)]
-    fn file(&mut self, number: usize, pages: &[PageRule]) {
+    fn file(&mut self, at: ExperimentAt, pages: &[PageRule]) {
         if pages.is_empty() || pages.iter().any(|rule| rule.subject != PageSubject::Path) {
-            self.everywhere.push(number);
+            self.everywhere.push(at);
             return;
         }
         for rule in pages {
@@ -90,13 +90,13 @@ impl Paths {
                     }
                 }
             };
-            if list.last() != Some(&number) {
-                list.push(number);
+            if list.last() != Some(&at) {
+                list.push(at);
             }
         }
     }
 
-    fn look_up(&self, path: &str, found: &mut Vec<usize>) {
+    fn look_up(&self, path: &str, found: &mut Vec<ExperimentAt>) {
         found.extend_from_slice(&self.everywhere);
         if let Some(list) = self.exact.get(path) {
             found.extend_from_slice(list);

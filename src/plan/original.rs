@@ -1,7 +1,7 @@
 //! Which page the target of a redirect experiment stands in for: what it names as `rel="canonical"`, so that search engines
 //! index one of the two.
 
-use super::{Experiment, PageRule, Pattern};
+use super::{Experiment, ExperimentAt, Listed, PageRule, Pattern};
 use crate::document::PageSubject;
 use crate::url::Url;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 #[derive(Clone, Debug)]
 pub(super) struct Original {
     /// The experiment, by position.
-    pub(super) experiment: usize,
+    pub(super) experiment: ExperimentAt,
     /// The host of the target, where the redirect names one.
     target_host: Option<Box<str>>,
     /// The hosts that the experiment is on; none: every host.
@@ -40,9 +40,9 @@ impl Original {
 
 /// By the path of each page that redirects lead to, what it stands in for.
 #[inline(never)]
-pub(super) fn of_targets(experiments: &[Experiment]) -> HashMap<Box<str>, Vec<Original>> {
+pub(super) fn of_targets(experiments: &Listed<ExperimentAt, Experiment>) -> HashMap<Box<str>, Vec<Original>> {
     let mut pages: HashMap<Box<str>, Vec<Original>> = HashMap::new();
-    for (index, e) in experiments.iter().enumerate().filter(|(_, e)| e.redirects) {
+    for (at, e) in experiments.positioned().filter(|(_, e)| e.redirects) {
         let Some((named_host, original)) = original(e) else { continue };
         let only_host = e.scope.hosts.iter().find_map(|host| match host {
             Pattern::Exact(host) => Some(host.clone()),
@@ -56,7 +56,7 @@ pub(super) fn of_targets(experiments: &[Experiment]) -> HashMap<Box<str>, Vec<Or
                 continue;
             }
             pages.entry(path.into()).or_default().push(Original {
-                experiment: index,
+                experiment: at,
                 target_host: (!is_path).then(|| url.host.to_ascii_lowercase().into()),
                 hosts: e.scope.hosts.clone(),
                 host: named_host.clone().or_else(|| only_host.clone()),

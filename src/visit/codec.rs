@@ -11,6 +11,7 @@
 use super::{Finish, Outcome, Question};
 use crate::document::TokenAlgorithm;
 use crate::execution::{Charset, HeaderChange};
+use crate::plan::Position;
 
 /// Between fields: ASCII "unit separator".
 const FIELD: char = '\u{1f}';
@@ -94,8 +95,11 @@ pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
     match &finish.rewriting {
         Some(rewriting) => {
             text.field(&generation.to_string());
-            let steps: Vec<String> =
-                rewriting.steps.iter().map(|(experiment, variant)| format!("{experiment}.{variant}")).collect();
+            let steps: Vec<String> = rewriting
+                .steps
+                .iter()
+                .map(|(experiment, variant)| format!("{}.{}", experiment.number(), variant.number()))
+                .collect();
             text.field(&steps.join(","));
             text.field(if rewriting.charset == Charset::Utf8 { "utf-8" } else { "ascii" });
             text.field(rewriting.relabelled.unwrap_or_default());
@@ -105,7 +109,7 @@ pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
                 .iter()
                 .flat_map(|watched| {
                     [
-                        watched.experiment.to_string(),
+                        watched.experiment.number().to_string(),
                         format!("{:016x}", watched.key),
                         watched.exposure.text().to_owned(),
                     ]

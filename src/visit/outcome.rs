@@ -3,6 +3,7 @@
 use crate::document::TokenAlgorithm;
 use crate::events::Written;
 use crate::execution::{Besides, Charset, Elsewhere, HeaderChange, NotRewritten};
+use crate::plan::{ExperimentAt, VariantAt};
 
 /// What to do next for a request.
 #[derive(Clone, Debug)]
@@ -99,7 +100,7 @@ pub struct Finish {
 
 impl Finish {
     /// The experiments that are watched for, by position in the visit's plan.
-    pub fn watched(&self) -> impl Iterator<Item = usize> {
+    pub fn watched(&self) -> impl Iterator<Item = ExperimentAt> {
         self.rewriting.iter().flat_map(|rewriting| &rewriting.watched).map(|watched| watched.experiment)
     }
 }
@@ -108,7 +109,7 @@ impl Finish {
 #[derive(Clone, Debug, Default)]
 pub struct Rewriting {
     /// The treatments whose steps change it: experiment and variant, by position in the visit's plan.
-    pub steps: Vec<(usize, usize)>,
+    pub steps: Vec<(ExperimentAt, VariantAt)>,
     /// How text is put into it.
     pub charset: Charset,
     /// The `Content-Type` that the rewriter is given in place of the page's.
@@ -123,7 +124,7 @@ pub struct Rewriting {
 #[derive(Clone, Debug)]
 pub struct Watched {
     /// The experiment, by position in the visit's plan.
-    pub experiment: usize,
+    pub experiment: ExperimentAt,
     /// What the exposure is remembered by.
     pub key: u64,
     /// The exposure, for when one of them is met.

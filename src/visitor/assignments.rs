@@ -291,7 +291,7 @@ fn is_given_to_somebody(plan: &Plan, entry: &Entry) -> bool {
             return true;
         }
         let Some(variant) = e.variant_of_code(entry.code) else { return false };
-        let from = variant.checked_sub(1).and_then(|before| e.variants.get(before)).map_or(0, |before| before.below);
+        let from = variant.before().and_then(|before| e.variants.get(before)).map_or(0, |before| before.below);
         let has_share = e.variants.get(variant).is_some_and(|variant| variant.below > from);
         has_share && (e.traffic > 0 || e.ramp.iter().any(|(_, traffic)| *traffic > 0))
     })

@@ -6,7 +6,7 @@
 
 use super::assignments::{Assignments, Entry, mark_of};
 use crate::document::UnitKind;
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
 
 /// Who asks, by what tells their assignments from those of others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct Viewer {
 pub struct Kept {
     /// Its position among the entries.
     pub position: usize,
-    /// The variant, by index; `None`: held out.
-    pub variant: Option<usize>,
+    /// The variant; `None`: held out.
+    pub variant: Option<VariantAt>,
     /// What it was assigned by.
     pub unit: UnitKind,
 }
@@ -37,11 +37,11 @@ impl Viewer {
 
     /// What the person has of an experiment, at `now` in milliseconds since 1970.
     #[must_use]
-    pub fn kept(self, plan: &Plan, index: usize, assignments: &Assignments, now: i64) -> Option<Kept> {
+    pub fn kept(self, plan: &Plan, at: ExperimentAt, assignments: &Assignments, now: i64) -> Option<Kept> {
         if assignments.is_empty() {
             return None;
         }
-        let e = plan.experiments.get(index)?;
+        let e = plan.experiments.get(at)?;
         let kept = self.own(e, assignments)?;
         // why: what somebody without a login was given must not bring the user who comes next into a second experiment of
         // a layer
@@ -54,7 +54,7 @@ impl Viewer {
         let displaced = unclaimed
             && e.unit == UnitKind::User
             && e.layer.and_then(|part| plan.layers.get(part.layer)).is_some_and(|layer| {
-                layer.iter().filter(|other| **other != index).filter_map(|&other| plan.experiments.get(other)).any(
+                layer.iter().filter(|other| **other != at).filter_map(|&other| plan.experiments.get(other)).any(
                     |other| {
                         let own = self.own(other, assignments).filter(|own| own.variant.is_some());
                         own.is_some_and(is_own) && other.holds_layer(now)
@@ -110,14 +110,20 @@ impl Viewer {
     /// no second one. What is assigned to the browser is assigned to everybody who uses it, so for an experiment of
     /// visitors everybody's assignments count.
     #[must_use]
-    pub fn holds_layer(self, plan: &Plan, index: usize, assignments: &Assignments, now: i64) -> Option<usize> {
+    pub fn holds_layer(
+        self,
+        plan: &Plan,
+        at: ExperimentAt,
+        assignments: &Assignments,
+        now: i64,
+    ) -> Option<ExperimentAt> {
         if assignments.is_empty() {
             return None;
         }
-        let e = plan.experiments.get(index)?;
+        let e = plan.experiments.get(at)?;
         let layer = plan.layers.get(e.layer?.layer)?;
         layer.iter().copied().find(|&other| {
-            if other == index {
+            if other == at {
                 return false;
             }
             let Some(rival) = plan.experiments.get(other).filter(|rival| rival.sticky && rival.holds_layer(now)) else {

@@ -2,7 +2,7 @@
 //! JavaScript makes of it; here the texts are held against what is written, in `tests/edge/decode.test.mjs` the objects
 //! against what is read.
 
-use crate::support::{CHROME, HOME, Page, Sent, compile, html, running, shop, with};
+use crate::support::{CHROME, HOME, Page, Sent, compile, experiment_at, html, running, shop, variant_at, with};
 use serde_json::{Value, json};
 use sortition_engine::document::TokenAlgorithm;
 use sortition_engine::events::Written;
@@ -41,7 +41,7 @@ fn examples() -> BTreeMap<&'static str, String> {
     let forward = Forward { changes: &changes };
     let told = "{\"events\":[]}\n{\"events\":[]}";
     let origin = |base: Option<&str>, prefix: &str, trusted| Elsewhere {
-        experiment: 3,
+        experiment: experiment_at(3),
         base: base.map(Into::into),
         path_prefix: prefix.into(),
         timeout_ms: 500,
@@ -52,8 +52,11 @@ fn examples() -> BTreeMap<&'static str, String> {
         let answer = OwnAnswer { status: 302, events: Written::default(), changes: &changes };
         encode_outcome(&Outcome::Answer(answer), told)
     };
-    let watched =
-        |experiment, key, text: &str| Watched { experiment, key, exposure: Written::exposure(text.to_owned()) };
+    let watched = |experiment, key, text: &str| Watched {
+        experiment: experiment_at(experiment),
+        key,
+        exposure: Written::exposure(text.to_owned()),
+    };
     let finish = |rewriting| Finish {
         exposed: Vec::new(),
         rewriting,
@@ -63,7 +66,7 @@ fn examples() -> BTreeMap<&'static str, String> {
         shown_to_user: String::new(),
     };
     let rewriting = Rewriting {
-        steps: vec![(3, 1), (0, 2)],
+        steps: vec![(experiment_at(3), variant_at(1)), (experiment_at(0), variant_at(2))],
         charset: Charset::Ascii,
         relabelled: Some("text/html; charset=windows-1252"),
         additions: serde_json::to_string(&additions(Some(("{}", true)), None, Charset::Ascii)).unwrap(),

@@ -5,7 +5,7 @@ use crate::support::{CHROME, GOOGLEBOT, HOME, Page, Sent, compile, html, removes
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sortition_engine::execution::{Answer, HeaderChange, Intent};
-use sortition_engine::plan::Plan;
+use sortition_engine::plan::{Plan, Position};
 use sortition_engine::visitor::VisitorId;
 
 const ENTROPY: [u8; 16] = [7; 16];
@@ -110,7 +110,7 @@ fn people(plan: &Plan) -> [Sent; 2] {
     for n in 0..100 {
         let sent = Sent::by(CHROME).header("cookie", &format!("sortition_id=visitor-{n}"));
         let variant = intent(plan, &sent).decisions[0].variant.unwrap();
-        found[variant].get_or_insert(sent);
+        found[variant.number()].get_or_insert(sent);
     }
     found.map(Option::unwrap)
 }

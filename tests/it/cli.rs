@@ -239,7 +239,7 @@ fn explain_says_what_the_engine_decides() {
             let arguments =
                 ["explain", DEMO, "--url", &url, "--visitor", visitor, "--at", "2026-11-22T00:00:00Z", "--json"];
             let answer = run(&arguments).json();
-            let e = &plan.experiments[plan.experiment(id).unwrap()];
+            let e = plan.experiments.get(plan.experiment(id).unwrap()).unwrap();
             let explained = answer["experiments"].as_array().unwrap();
             assert_eq!(explained.len(), plan.experiments.len());
             for other in explained.iter().filter(|other| other["experiment"] != id) {
@@ -252,7 +252,7 @@ fn explain_says_what_the_engine_decides() {
                 continue;
             }
             let bucket = e.variant_salt.bucket(visitor);
-            let variant = &*e.variants[e.split(bucket)].id;
+            let variant = &*e.variants.get(e.split(bucket)).unwrap().id;
             assert_eq!(this["reason"], "split");
             assert_eq!(this["variant"], variant);
             assert_eq!(this["buckets"]["split"], bucket.get());

@@ -1,8 +1,8 @@
 //! Which rule decides: every reason, and of every two rules that apply the earlier one.
 
 use crate::support::{
-    Browser, CHROME, GOOGLEBOT, HOME, Page, Sent, at, compile, decide_one, outcome, running, shop, variants, visitor,
-    with,
+    Browser, CHROME, GOOGLEBOT, HOME, Page, Sent, at, compile, decide_one, experiment_at, outcome, running, shop,
+    variants, visitor, with,
 };
 use serde_json::{Value, json};
 use sortition_engine::decide::{Asker, Reason, decide};
@@ -261,7 +261,7 @@ fn a_schedule_includes_its_start_and_not_its_end() {
         ("2026-11-23T00:00:00Z", Reason::Ended),
     ] {
         let asker = Asker::Person(visitor(&UNIT));
-        let decisions = decide(&plan, &[0], &crate::support::NoFacts, asker, at(time));
+        let decisions = decide(&plan, &[experiment_at(0)], &crate::support::NoFacts, asker, at(time));
         assert_eq!(decisions[0].reason, expected, "{time}");
         assert_eq!(plan.experiments[0].is_live(at(time)), expected == Reason::Split, "{time}");
     }

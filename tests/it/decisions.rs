@@ -1,6 +1,6 @@
 //! Decisions by call: who may ask, what bodies say, what answers say, and that a call and a page decide alike.
 
-use crate::support::{CHROME, Page, Sent, compile, now, running, shop, variants, with};
+use crate::support::{CHROME, Page, Sent, compile, experiment_at, now, running, shop, variants, with};
 use serde_json::{Value, json};
 use sortition_engine::condition::{Attributes, Fact, FactKey};
 use sortition_engine::decide::Reason;
@@ -112,8 +112,8 @@ fn a_value_is_the_payload_or_on_or_the_id() {
 #[test]
 fn a_flag_is_found_by_its_key_then_by_its_id() {
     let plan = compile(&shop(&[running("hero", json!({"key": "Hero Banner"})), running("nav", json!({}))]));
-    assert_eq!(Ofrep::flag(&plan, "Hero Banner").unwrap(), Asked(vec![0]));
-    assert_eq!(Ofrep::flag(&plan, "hero").unwrap(), Asked(vec![0]));
+    assert_eq!(Ofrep::flag(&plan, "Hero Banner").unwrap(), Asked(vec![experiment_at(0)]));
+    assert_eq!(Ofrep::flag(&plan, "hero").unwrap(), Asked(vec![experiment_at(0)]));
     let failure = Ofrep::flag(&plan, &"x".repeat(10_000)).unwrap_err();
     assert_eq!((failure.code, failure.status()), (ErrorCode::FlagNotFound, 404));
     assert!(failure.to_json(Some(&"x".repeat(10_000))).len() < 1000);

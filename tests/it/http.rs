@@ -1,7 +1,9 @@
 //! HTTP to the letter: conditions, charsets, `no-transform`, the last word on caching, what stands in for what, previews,
 //! and shared copies.
 
-use crate::support::{CHROME, GOOGLEBOT, HOME, Page, Sent, at, compile, html, removes, running, shop, values, with};
+use crate::support::{
+    CHROME, GOOGLEBOT, HOME, Page, Sent, at, compile, html, removes, running, shop, values, variant_at, with,
+};
 use serde_json::{Value, json};
 use sortition_engine::arrive::{PreviewRequest, preview};
 use sortition_engine::document::Preview;
@@ -40,7 +42,10 @@ fn intent(plan: &Plan, method: &str, sent: &Sent) -> Intent {
 #[track_caller]
 fn person(plan: &Plan, variant: usize) -> Sent {
     let named = |n: usize| Sent::by(CHROME).header("cookie", &format!("sortition_id=visitor-{n}"));
-    (0..100).map(named).find(|sent| intent(plan, "GET", sent).decisions[0].variant == Some(variant)).unwrap()
+    (0..100)
+        .map(named)
+        .find(|sent| intent(plan, "GET", sent).decisions[0].variant == Some(variant_at(variant)))
+        .unwrap()
 }
 
 /// What becomes of a header on its way to the origin: `None`: it stays as it came.

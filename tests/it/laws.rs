@@ -1,14 +1,14 @@
 //! The laws of assignment, over 100,000 random visitors each (always the same ones), and a million for the split.
 
 use crate::support::{
-    Browser, HOME, NoFacts, Random, at, compile, compile_text, decide_for, decide_one, decide_one_at, running, shop,
-    variants, visitor, with,
+    Browser, HOME, NoFacts, Random, at, compile, compile_text, decide_for, decide_one, decide_one_at, experiment_at,
+    running, shop, variant_at, variants, visitor, with,
 };
 use serde_json::{Value, json};
 use sortition_engine::decide::{Asker, Decision, Person, Reason, decide};
 use sortition_engine::document::UnitKind;
 use sortition_engine::hash::Salt;
-use sortition_engine::plan::{Kill, Plan};
+use sortition_engine::plan::{Kill, Plan, Position};
 use sortition_engine::stats::special::chi2_sf;
 use sortition_engine::visitor::assignments::{Assignments, Bearer, Entry, IdProof};
 
@@ -82,9 +82,10 @@ fn ramp_steps_only_add_units() {
 /// What the cookie of a visitor would say after this decision.
 fn remembered(plan: &Plan, decision: Decision) -> Assignments {
     let mut assignments = Assignments::default();
-    let e = &plan.experiments[decision.experiment];
+    let e = plan.experiments.get(decision.experiment).unwrap();
     if let Some(variant) = decision.variant {
-        let entry = Entry::new(e.assignment_key, e.variants[variant].code, UnitKind::Visitor, None, 20_778);
+        let entry =
+            Entry::new(e.assignment_key, e.variants.get(variant).unwrap().code, UnitKind::Visitor, None, 20_778);
         assignments.put(Entry { exposed: true, ..entry }, |_| true);
     }
     assignments
@@ -124,12 +125,12 @@ fn a_removed_variant_sends_only_its_own_units_elsewhere() {
         let assignments = remembered(&before, first);
         let second = decide_for(&after, &[0], returning(&id, &assignments))[0];
         let variant = second.variant.unwrap();
-        match first.variant.unwrap() {
-            0 => assert_eq!((second.reason, variant), (Reason::Sticky, 0)),
-            2 => assert_eq!((second.reason, variant), (Reason::Sticky, 1)),
+        match first.variant.unwrap().number() {
+            0 => assert_eq!((second.reason, variant), (Reason::Sticky, variant_at(0))),
+            2 => assert_eq!((second.reason, variant), (Reason::Sticky, variant_at(1))),
             _ => {
                 assert_eq!(second, decide_for(&after, &[0], visitor(&id))[0], "as if they had never been here");
-                moved[variant] += 1;
+                moved[variant.number()] += 1;
             }
         }
     }
@@ -205,7 +206,7 @@ fn the_order_of_a_document_decides_nothing() {
             let mut text = String::new();
             shuffled(&document, &mut random, &mut text);
             let other = compile_text(&text);
-            let positions = plan.experiments.iter().map(|e| other.experiment(&e.id).unwrap()).collect();
+            let positions = plan.experiments.iter().map(|e| other.experiment(&e.id).unwrap().number()).collect();
             (other, positions)
         })
         .collect();
@@ -214,7 +215,7 @@ fn the_order_of_a_document_decides_nothing() {
     let pages: Vec<Vec<usize>> = others
         .iter()
         .map(|(_, positions)| {
-            let mut page: Vec<usize> = page.iter().map(|&index| positions[index]).collect();
+            let mut page: Vec<usize> = page.iter().map(|&at| positions[at]).collect();
             page.sort_unstable();
             page
         })
@@ -226,9 +227,14 @@ fn the_order_of_a_document_decides_nothing() {
         let ((other, positions), page) = (&others[number % 3], &pages[number % 3]);
         let found = decide_for(other, page, visitor(&id));
         for decision in expected {
-            let twin = found.iter().find(|twin| twin.experiment == positions[decision.experiment]).unwrap();
+            let twin =
+                found.iter().find(|twin| twin.experiment.number() == positions[decision.experiment.number()]).unwrap();
             let same = (twin.reason, twin.variant) == (decision.reason, decision.variant);
-            assert!(same, "{id}: {} was {decision:?} and is {twin:?}", plan.experiments[decision.experiment].id);
+            assert!(
+                same,
+                "{id}: {} was {decision:?} and is {twin:?}",
+                plan.experiments.get(decision.experiment).unwrap().id
+            );
         }
     }
     for reason in [
@@ -256,7 +262,7 @@ fn experiments_are_independent_of_each_other() {
     let mut tables = vec![[[0_usize; 3]; 3]; 4];
     for id in visitors(7) {
         let decisions = decide_for(&plan, &[0, 1, 2], visitor(&id));
-        let [a, b, c] = [0, 1, 2].map(|position: usize| decisions[position].variant.unwrap());
+        let [a, b, c] = [0, 1, 2].map(|position: usize| decisions[position].variant.unwrap().number());
         let d = decide_one(&again, &id).1.unwrap();
         for (table, (row, column)) in tables.iter_mut().zip([(a, b), (a, c), (b, c), (a, d)]) {
             table[row][column] += 1;
@@ -374,7 +380,7 @@ fn layers_never_overlap_and_cover_exactly() {
 
 fn acting(plan: &Plan, page: &[usize], id: &str) -> Vec<usize> {
     let decisions = decide_for(plan, page, visitor(id));
-    decisions.iter().filter(|decision| decision.reason.acts()).map(|decision| decision.experiment).collect()
+    decisions.iter().filter(|decision| decision.reason.acts()).map(|decision| decision.experiment.number()).collect()
 }
 
 #[test]
@@ -407,14 +413,15 @@ fn what_is_killed_gives_everybody_the_control_at_once() {
             assignments = Assignments::default();
         }
         let decided = |plan: &Plan| decide_for(plan, &[0, 1], returning(&id, &assignments));
-        let killed = (Reason::Killed, Some(0));
+        let killed = (Reason::Killed, Some(variant_at(0)));
         let [hero, price] = [0, 1].map(|position: usize| decided(&by_key)[position]);
         assert_eq!((hero.reason, hero.variant), killed);
         assert_eq!(price, decided(&plan)[1], "the other goes on");
         assert!(decided(&by_document).iter().all(|decision| (decision.reason, decision.variant) == killed));
     }
-    let crawler = decide(&by_key, &[0], &NoFacts, Asker::Crawler("shop.example/"), crate::support::now());
-    assert_eq!((crawler[0].reason, crawler[0].variant), (Reason::Killed, Some(0)));
+    let crawler =
+        decide(&by_key, &[experiment_at(0)], &NoFacts, Asker::Crawler("shop.example/"), crate::support::now());
+    assert_eq!((crawler[0].reason, crawler[0].variant), (Reason::Killed, Some(variant_at(0))));
 }
 
 #[test]

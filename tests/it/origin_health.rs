@@ -1,5 +1,6 @@
 //! How an isolate counts the origin's answers: once, under the right hour and plan, and told when it is time.
 
+use crate::support::{experiment_at, variant_at};
 use serde_json::{Value, json};
 use sortition_engine::decide::{Decision, Evidence, Reason};
 use sortition_engine::document::Document;
@@ -20,7 +21,12 @@ fn plan(ids: &[&str]) -> Plan {
 }
 
 fn decision(experiment: usize, reason: Reason, variant: usize) -> Decision {
-    Decision { experiment, reason, variant: Some(variant), evidence: Evidence::default() }
+    Decision {
+        experiment: experiment_at(experiment),
+        reason,
+        variant: Some(variant_at(variant)),
+        evidence: Evidence::default(),
+    }
 }
 
 fn answered(status: u16, took: i64, at: i64) -> Answered {

@@ -8,7 +8,7 @@ use sortition_engine::events::limit::{Counts, Keys, OF_NETWORK, OF_VISITOR};
 use sortition_engine::events::reception::{self, Page, proof};
 use sortition_engine::events::{Channel, Event, PageView, What, page_view, shopify, versions};
 use sortition_engine::execution::Intent;
-use sortition_engine::plan::Plan;
+use sortition_engine::plan::{ExperimentAt, Plan};
 
 const VISITOR: &str = "7c1f8a52-8a0e-4b6c-9d3e-1f2a3b4c5d6e";
 const KEY: &[u8] = b"ingest-key";
@@ -40,7 +40,8 @@ fn page_with(plan: &Plan, events: &Value, user: Option<&str>, key: Option<&[u8]>
     let sent = user.map_or(sent.clone(), |user| sent.header("x-user", user));
     let visit = Visit { now: now(), ..Visit::new(plan, "https://shop.example/p/1", &sent) };
     let claimed = reception::claimed(&drafts, plan);
-    let live: Vec<usize> = claimed.into_iter().filter(|&it| plan.experiments[it].is_live(now())).collect();
+    let live: Vec<ExperimentAt> =
+        claimed.into_iter().filter(|&it| plan.experiments.get(it).unwrap().is_live(now())).collect();
     let request = visit.request();
     let arrival = arrive(plan, &live, &request, Proof::default(), || [7; 16]);
     let intent = Intent::new(plan, &live, &request, arrival, PreviewRequest::None, now());

@@ -8,13 +8,23 @@ use sortition_engine::document::{Document, Id, Timestamp};
 use sortition_engine::execution::{Answer, HeaderChange, Intent};
 use sortition_engine::facts::{Request, Source};
 use sortition_engine::hash::push_digits;
-use sortition_engine::plan::{Plan, assignment_code, assignment_key};
+use sortition_engine::plan::{ExperimentAt, Plan, Position, VariantAt, assignment_code, assignment_key};
 use sortition_engine::url::Url;
 use sortition_engine::visit::{Finish, Joined, Visit, World};
 use sortition_engine::visitor::assignments::Assignments;
 use sortition_engine::visitor::crawler::Crawlers;
 use sortition_engine::visitor::preview::Token;
 use std::collections::BTreeMap;
+
+/// The position of the experiment with this number.
+pub(crate) fn experiment_at(number: usize) -> ExperimentAt {
+    ExperimentAt::from_number(number)
+}
+
+/// The position of the variant with this number.
+pub(crate) fn variant_at(number: usize) -> VariantAt {
+    VariantAt::from_number(number)
+}
 
 /// A browser of today, so that nobody takes the request for a crawler's.
 pub(crate) const CHROME: &str =
@@ -87,7 +97,8 @@ pub(crate) fn visitor(id: &str) -> Person<'_> {
 
 /// What a person gets of all experiments of a page, by position in the plan.
 pub(crate) fn decide_for(plan: &Plan, on_page: &[usize], person: Person<'_>) -> Vec<Decision> {
-    decide(plan, on_page, &NoFacts, Asker::Person(person), now())
+    let on_page: Vec<ExperimentAt> = on_page.iter().copied().map(experiment_at).collect();
+    decide(plan, &on_page, &NoFacts, Asker::Person(person), now())
 }
 
 /// The reason and variant of the one experiment of a plan, for a visitor without a past.
@@ -96,8 +107,8 @@ pub(crate) fn decide_one(plan: &Plan, id: &str) -> (Reason, Option<usize>) {
 }
 
 pub(crate) fn decide_one_at(plan: &Plan, id: &str, now: i64) -> (Reason, Option<usize>) {
-    let decisions = decide(plan, &[0], &NoFacts, Asker::Person(visitor(id)), now);
-    (decisions[0].reason, decisions[0].variant)
+    let decisions = decide(plan, &[experiment_at(0)], &NoFacts, Asker::Person(visitor(id)), now);
+    (decisions[0].reason, decisions[0].variant.map(Position::number))
 }
 
 /// Request headers and properties of Cloudflare's, as maps.
@@ -199,7 +210,8 @@ pub(crate) fn outcome(plan: &Plan, decisions: &[Decision], id: &str) -> (Reason,
     let index = plan.experiment(id).unwrap();
     let decision = decisions.iter().find(|decision| decision.experiment == index);
     decision.map_or((Reason::Page, None), |decision| {
-        let variant = decision.variant.map(|variant| plan.experiments[index].variants[variant].id.to_string());
+        let e = plan.experiments.get(index).unwrap();
+        let variant = decision.variant.map(|variant| e.variants.get(variant).unwrap().id.to_string());
         (decision.reason, variant)
     })
 }

@@ -6,7 +6,7 @@ use crate::cli::{Failure, input};
 use crate::decide::{Asker, Decision, Person, Reason, decide};
 use crate::document::{Document, UnitKind};
 use crate::facts::{Facts, Identity, Request};
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::{Assignments, Entry, mark_of};
 use crate::visitor::crawler::Crawlers;
@@ -61,7 +61,7 @@ pub(super) fn impacts(old: &Document, new: &Document, crowd: &Crowd, now: i64) -
         .map(|e| &*e.id)
         .chain(new.experiments.iter().map(|e| &*e.id).filter(|id| old.experiment(id).is_none()))
         .collect();
-    let pairs: Vec<(Option<usize>, Option<usize>)> =
+    let pairs: Vec<(Option<ExperimentAt>, Option<ExperimentAt>)> =
         ids.iter().map(|id| (old.experiment(id), new.experiment(id))).collect();
     let step = |impacts: &mut Vec<Impact>, id: &str| {
         impacts.resize_with(pairs.len(), Impact::default);
@@ -88,7 +88,13 @@ pub(super) fn impacts(old: &Document, new: &Document, crowd: &Crowd, now: i64) -
     Ok(impacts)
 }
 
-fn follow(impact: &mut Impact, id: &str, old: (&Plan, Option<usize>), new: (&Plan, Option<usize>), now: i64) {
+fn follow(
+    impact: &mut Impact,
+    id: &str,
+    old: (&Plan, Option<ExperimentAt>),
+    new: (&Plan, Option<ExperimentAt>),
+    now: i64,
+) {
     let mut assignments = Assignments::default();
     let before = outcome(old, id, &assignments, now);
     if let Some((e, variant, reason)) = before
@@ -115,19 +121,19 @@ fn follow(impact: &mut Impact, id: &str, old: (&Plan, Option<usize>), new: (&Pla
 
 /// The experiment, the variant and the reason, where it acts.
 fn outcome<'a>(
-    (plan, index): (&'a Plan, Option<usize>),
+    (plan, at): (&'a Plan, Option<ExperimentAt>),
     id: &str,
     assignments: &Assignments,
     now: i64,
 ) -> Option<(&'a Experiment, &'a str, Reason)> {
-    let index = index?;
+    let at = at?;
     let source = Given::default();
     let crawlers = Crawlers::default();
     let request = Request::new("GET", Url::split("https://simulated.invalid/"), &source, &crawlers);
     let facts = Facts { request: &request, identity: Identity { visitor: id, user: Some(id), returning: true } };
     let person = Person { visitor: id, user: Some(id), session: Some(id), assignments, preview: &[] };
-    let decisions: Vec<Decision> = decide(plan, &[index], &facts, Asker::Person(person), now);
+    let decisions: Vec<Decision> = decide(plan, &[at], &facts, Asker::Person(person), now);
     let decision = decisions.first().filter(|decision| decision.reason.acts())?;
-    let e = plan.experiments.get(index)?;
+    let e = plan.experiments.get(at)?;
     Some((e, &*e.variants.get(decision.variant?)?.id, decision.reason))
 }

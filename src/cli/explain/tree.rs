@@ -7,7 +7,7 @@ use crate::cli::terminal::{faint, good, strong};
 use crate::decide::{Decision, Reason};
 use crate::document::Timestamp;
 use crate::execution::HeaderChange;
-use crate::plan::Experiment;
+use crate::plan::{Experiment, ExperimentAt};
 use crate::visit::Lane;
 
 /// A line and the lines below it.
@@ -185,7 +185,7 @@ fn worker(explained: &Explained<'_>, done: &Done) -> Node {
         below.push(group("rewrites", steps.chain(bridge).collect()));
     }
     below.push(group("to the client, where the origin answers 200 text/html", headers(&done.finish.changes)));
-    let named = |experiments: &mut dyn Iterator<Item = usize>| -> String {
+    let named = |experiments: &mut dyn Iterator<Item = ExperimentAt>| -> String {
         experiments.filter_map(|index| plan.experiments.get(index)).map(|e| &*e.id).collect::<Vec<_>>().join(", ")
     };
     let exposed = &mut done.finish.exposed.iter().filter_map(|&at| Some(intent.decisions.get(at)?.experiment));

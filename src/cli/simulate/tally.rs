@@ -3,7 +3,7 @@
 use crate::cli::request::Given;
 use crate::decide::{Asker, Decision, Person, Reason, decide};
 use crate::facts::{Facts, Identity, Request};
-use crate::plan::Plan;
+use crate::plan::{ExperimentAt, Plan, Position};
 use crate::url::Url;
 use crate::visitor::assignments::Assignments;
 use crate::visitor::crawler::Crawlers;
@@ -18,7 +18,7 @@ pub(super) struct Stage<'a> {
     pub(super) method: String,
     pub(super) url: String,
     /// The experiments of one page; `None`: each on its own.
-    pub(super) together: Option<Vec<usize>>,
+    pub(super) together: Option<Vec<ExperimentAt>>,
     pub(super) now: i64,
 }
 
@@ -67,15 +67,15 @@ impl Tally {
         let mut acting = 0_u64;
         let mut count = |decision: &Decision| {
             self.count(plan, decision);
-            if decision.reason.acts() && decision.experiment < PAIRED {
-                acting |= 1 << decision.experiment;
+            if decision.reason.acts() && decision.experiment.number() < PAIRED {
+                acting |= 1 << decision.experiment.number();
             }
         };
         match &stage.together {
             Some(page) => decide(plan, page, &facts, Asker::Person(person), stage.now).iter().for_each(&mut count),
             None => {
-                for index in 0..plan.experiments.len() {
-                    decide(plan, &[index], &facts, Asker::Person(person), stage.now).iter().for_each(&mut count);
+                for at in plan.experiments.positions() {
+                    decide(plan, &[at], &facts, Asker::Person(person), stage.now).iter().for_each(&mut count);
                 }
             }
         }
@@ -84,7 +84,7 @@ impl Tally {
     }
 
     fn count(&mut self, plan: &Plan, decision: &Decision) {
-        let Some(counted) = self.experiments.get_mut(decision.experiment) else { return };
+        let Some(counted) = self.experiments.get_mut(decision.experiment.number()) else { return };
         let add = |list: &mut Vec<u64>, at: Option<usize>| {
             if let Some(number) = at.and_then(|at| list.get_mut(at)) {
                 *number += 1;
@@ -92,10 +92,10 @@ impl Tally {
         };
         add(&mut counted.reasons, Reason::ALL.iter().position(|reason| *reason == decision.reason));
         if decision.reason.acts() {
-            add(&mut counted.variants, decision.variant);
+            add(&mut counted.variants, decision.variant.map(Position::number));
         }
         if decision.reason == Reason::Split {
-            add(&mut counted.split, decision.variant);
+            add(&mut counted.split, decision.variant.map(Position::number));
         }
         let part = plan.experiments.get(decision.experiment).and_then(|e| e.layer);
         if let (Some(slot), Some(part)) = (decision.evidence.slot, part) {

@@ -11,6 +11,7 @@ use crate::events::reception::{self, MAX_BODY, Page};
 use crate::events::{Channel, Event, page_view, shopify, signature};
 use crate::execution::Intent;
 use crate::facts::{Request as Facts, Source};
+use crate::plan::ExperimentAt;
 use crate::url::Url;
 use crate::visitor::{Consented, cookies};
 use std::cell::RefCell;
@@ -83,7 +84,7 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     let page_url = referrer.as_deref().map(Url::split).filter(|page| page.host == Url::split(&url).host);
     let facts = Facts::new("GET", page_url.unwrap_or_else(|| Url::split(&url)), &source, &loaded.crawlers);
     let claimed = reception::claimed(&drafts, plan);
-    let live: Vec<usize> =
+    let live: Vec<ExperimentAt> =
         claimed.into_iter().filter(|&it| plan.experiments.get(it).is_some_and(|e| e.is_live(now))).collect();
     let sender = Anyone(incoming);
     let sender = Facts::new("GET", facts.url, &sender, &loaded.crawlers);

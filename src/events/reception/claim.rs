@@ -5,12 +5,12 @@ use crate::document::{Kind, Timestamp};
 use crate::events::identity::identification_id;
 use crate::events::{Event, What};
 use crate::hash;
-use crate::plan::{Experiment, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
 
 /// The experiments that drafts claim an exposure to, by their positions in the plan, in its order.
 #[must_use]
-pub fn claimed(drafts: &[Draft], plan: &Plan) -> Vec<usize> {
-    let mut claimed: Vec<usize> = drafts
+pub fn claimed(drafts: &[Draft], plan: &Plan) -> Vec<ExperimentAt> {
+    let mut claimed: Vec<ExperimentAt> = drafts
         .iter()
         .flat_map(|draft| match &draft.claim {
             Claim::Exposed(reported) => named(plan, &reported.experiment),
@@ -26,11 +26,11 @@ pub fn claimed(drafts: &[Draft], plan: &Plan) -> Vec<usize> {
 pub(super) type Wrong = (&'static str, String);
 
 /// The experiment of an id; else those that have it as their name elsewhere: rules of one flag share one.
-fn named(plan: &Plan, name: &str) -> Vec<usize> {
+fn named(plan: &Plan, name: &str) -> Vec<ExperimentAt> {
     match plan.experiment(name) {
         Some(index) => vec![index],
         None => {
-            let known = plan.experiments.iter().enumerate();
+            let known = plan.experiments.positioned();
             known.filter(|(_, e)| e.key.as_deref() == Some(name)).map(|(index, _)| index).collect()
         }
     }
@@ -40,17 +40,17 @@ fn named(plan: &Plan, name: &str) -> Vec<usize> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Claimed<'a> {
     /// Its position in the plan.
-    pub(super) index: usize,
+    pub(super) at: ExperimentAt,
     pub(super) e: &'a Experiment,
     /// The variant's position.
-    pub(super) variant: usize,
+    pub(super) variant: VariantAt,
 }
 
 /// The experiments and variants that a report may mean: at least one. Several where they share their name elsewhere.
 pub(super) fn known_variants<'a>(plan: &'a Plan, reported: &Reported) -> Result<Vec<Claimed<'a>>, Wrong> {
     let Reported { experiment, field, variant, iteration, .. } = reported;
     let shown = shown(experiment);
-    let all: Vec<(usize, &Experiment)> =
+    let all: Vec<(ExperimentAt, &Experiment)> =
         named(plan, experiment).into_iter().filter_map(|index| Some((index, plan.experiments.get(index)?))).collect();
     if all.is_empty() {
         return Err((field, format!("there is no experiment `{shown}`")));
@@ -59,11 +59,9 @@ pub(super) fn known_variants<'a>(plan: &'a Plan, reported: &Reported) -> Result<
     if all.is_empty() {
         return Err((field, format!("`{shown}` is no experiment: only experiments expose")));
     }
-    let variant_of = |e: &Experiment| {
-        e.variant(variant).or_else(|| e.variants.iter().position(|it| it.key.as_deref() == Some(variant)))
-    };
-    let found: Vec<_> =
-        all.iter().filter_map(|&(index, e)| Some(Claimed { index, e, variant: variant_of(e)? })).collect();
+    let variant_of =
+        |e: &Experiment| e.variant(variant).or_else(|| e.variants.find(|it| it.key.as_deref() == Some(variant)));
+    let found: Vec<_> = all.iter().filter_map(|&(at, e)| Some(Claimed { at, e, variant: variant_of(e)? })).collect();
     if found.is_empty() {
         return Err(("variant", format!("`{shown}` has no variant `{}`", self::shown(variant))));
     }

@@ -105,8 +105,8 @@ fn page_exposure(
 
 /// The unit that has the claimed variant; `None` where this visitor is not in it.
 fn unit<'a>(plan: &Plan, intent: &Intent, visitor: &'a Visitor, claimed: &Claimed<'_>) -> Option<(UnitKind, &'a str)> {
-    let Claimed { index, e, variant } = *claimed;
-    let decision = intent.decisions.iter().find(|decision| decision.experiment == index)?;
+    let Claimed { at, e, variant } = *claimed;
+    let decision = intent.decisions.iter().find(|decision| decision.experiment == at)?;
     let by_visitor = (UnitKind::Visitor, visitor.id.as_str());
     if e.assigned_elsewhere {
         // why: the other tool knows what it assigned; whether it runs at all is the document's to say
@@ -129,7 +129,7 @@ fn unit<'a>(plan: &Plan, intent: &Intent, visitor: &'a Visitor, claimed: &Claime
     let kept = decision.reason == Reason::Audience
         && e.unit == UnitKind::Visitor
         && Viewer::default()
-            .kept(plan, index, &visitor.assignments, intent.now)
+            .kept(plan, at, &visitor.assignments, intent.now)
             .is_some_and(|kept| kept.variant == Some(variant));
     kept.then_some(by_visitor)
 }

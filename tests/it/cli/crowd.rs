@@ -2,6 +2,7 @@
 
 use super::{DEMO, document, file, hero, run, run_with};
 use serde_json::{Value, json};
+use sortition_engine::plan::VariantAt;
 
 #[test]
 fn simulate_is_the_same_for_the_same_visitors() {
@@ -34,8 +35,8 @@ fn simulate_takes_ids_in_any_order_and_finds_a_bad_sample() {
     use sortition_engine::{document::Document, plan::Plan};
     let plan =
         Plan::compile(&Document::parse(include_str!("../../../fixtures/demo/experiments.json")).unwrap()).unwrap();
-    let hero = &plan.experiments[plan.experiment("hero").unwrap()];
-    list.retain(|id| hero.split(hero.variant_salt.bucket(id)) == 0);
+    let hero = plan.experiments.get(plan.experiment("hero").unwrap()).unwrap();
+    list.retain(|id| hero.split(hero.variant_salt.bucket(id)) == VariantAt::CONTROL);
     let biased = run_with(&arguments, &ids(&list));
     assert_eq!(biased.code, 1);
     assert!(biased.err.starts_with("error experiments[0].variants: "), "{}", biased.err);

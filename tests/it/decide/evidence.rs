@@ -1,6 +1,6 @@
 //! Each decision can explain itself: which bucket, which range, which experiment turned it away.
 
-use crate::support::{Random, compile, decide_for, running, shop, visitor, with};
+use crate::support::{Random, compile, decide_for, running, shop, variant_at, visitor, with};
 use serde_json::json;
 use sortition_engine::decide::Reason;
 use sortition_engine::hash::Salt;
@@ -24,7 +24,7 @@ fn the_buckets_are_those_of_the_documented_salts() {
         } else if bucket("acme/hero/3/traffic", &id) >= 6_000 {
             (Reason::Traffic, None)
         } else {
-            (Reason::Split, Some(usize::from(bucket("acme/hero/3/variant", &id) >= 5_000)))
+            (Reason::Split, Some(variant_at(usize::from(bucket("acme/hero/3/variant", &id) >= 5_000))))
         };
         assert_eq!((decision.reason, decision.variant), expected, "{id}");
         seen.insert(decision.reason);

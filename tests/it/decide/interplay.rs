@@ -1,6 +1,8 @@
 //! Experiments that look at each other: requirements, conflicts, layers.
 
-use crate::support::{CHROME, HOME, Page, Random, Sent, compile, outcome, running, shop, variants, visitor, with};
+use crate::support::{
+    CHROME, HOME, Page, Random, Sent, compile, experiment_at, outcome, running, shop, variants, visitor, with,
+};
 use serde_json::{Value, json};
 use sortition_engine::decide::Reason;
 use sortition_engine::plan::Plan;
@@ -79,7 +81,7 @@ fn all_requirements_must_hold() {
     let [a, b, c] = parents;
     let plan = compile(&shop(&[a, b, c, running("hero", json!({"requires": all}))]));
     let decisions = crate::support::decide_for(&plan, &[3], visitor("unit-00001"));
-    assert_eq!((decisions[0].reason, decisions[0].evidence.other), (Reason::Requires, Some(1)));
+    assert_eq!((decisions[0].reason, decisions[0].evidence.other), (Reason::Requires, Some(experiment_at(1))));
 }
 
 #[test]

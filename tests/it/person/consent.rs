@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sortition_engine::decide::Reason;
 use sortition_engine::execution::ExposedTo;
 use sortition_engine::hash::Salt;
-use sortition_engine::plan::Plan;
+use sortition_engine::plan::{Plan, Position};
 use sortition_engine::visit::Joined;
 
 const HOUR: i64 = 3_600_000;
@@ -73,7 +73,7 @@ fn strict_consent_means_nothing_before_it_but_what_is_essential() {
         "steady, never recorded"
     );
     let visit = browser.begin(&essential, "https://shop.example/ads", Joined::Never);
-    let of_ads = visit.intent().decisions.iter().find(|decision| decision.experiment == 1).unwrap();
+    let of_ads = visit.intent().decisions.iter().find(|decision| decision.experiment.number() == 1).unwrap();
     assert_eq!(of_ads.reason, Reason::NoConsent);
     browser.cookies.insert("consent".to_owned(), "yes".to_owned());
     assert_eq!(exposed(&mut browser, &essential, HOME), (told, 1, vec![]), "with consent it is met now");

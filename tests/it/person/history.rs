@@ -5,7 +5,7 @@ use crate::support::{Browser, Random, compile};
 use serde_json::{Value, json};
 use sortition_engine::decide::{Decision, Reason};
 use sortition_engine::document::UnitKind;
-use sortition_engine::plan::{Kill, Plan};
+use sortition_engine::plan::{ExperimentAt, Kill, Plan};
 use std::collections::BTreeMap;
 
 const USERS: [&str; 3] = ["u-anna", "u-ben", "u-carla"];
@@ -206,7 +206,7 @@ impl History {
             let (intent, reply) = browser.visit(&plan, page);
             let consents = browser.cookies["consent"] == "yes";
             let session = intent.visitor().and_then(|it| it.session.as_ref()).map(|(id, _)| id.to_string());
-            let exposed: Vec<usize> = reply.exposed.iter().map(|&at| intent.decisions[at].experiment).collect();
+            let exposed: Vec<ExperimentAt> = reply.exposed.iter().map(|&at| intent.decisions[at].experiment).collect();
             self.log.push(format!("{user:?} {page} {}", intent.told_client));
             let decisions = &intent.decisions;
             let seen = Seen { plan: &plan, decisions, anew: &anew, exposed: &exposed, user, session, consents };
@@ -221,7 +221,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) decisions: &'a [Decision],
     /// What would have been decided for somebody without a past.
     pub(crate) anew: &'a [Decision],
-    pub(crate) exposed: &'a [usize],
+    pub(crate) exposed: &'a [ExperimentAt],
     pub(crate) user: Option<String>,
     pub(crate) session: Option<String>,
     pub(crate) consents: bool,
@@ -229,8 +229,8 @@ pub(crate) struct Seen<'a> {
 
 impl Seen<'_> {
     /// Whether an experiment is of users.
-    pub(crate) fn is_of_users(&self, experiment: usize) -> bool {
-        self.plan.experiments[experiment].unit == UnitKind::User
+    pub(crate) fn is_of_users(&self, experiment: ExperimentAt) -> bool {
+        self.plan.experiments.get(experiment).unwrap().unit == UnitKind::User
     }
 
     pub(crate) fn acts(reason: Reason) -> bool {

@@ -1,10 +1,10 @@
 //! A million people in a layer of experiments of visitors, of users, and of users who are visitors until they log in.
 
-use crate::support::{Random, compile, decide_for, now, running, shop, with};
+use crate::support::{Random, compile, decide_for, experiment_at, now, running, shop, with};
 use serde_json::json;
 use sortition_engine::decide::Person;
 use sortition_engine::execution::assigned;
-use sortition_engine::plan::Plan;
+use sortition_engine::plan::{Plan, Position};
 use sortition_engine::visitor::assignments::Assignments;
 use sortition_engine::visitor::{Consented, Visitor, VisitorId};
 
@@ -64,7 +64,7 @@ fn follow(plan: &Plan, half: u64) -> [u64; 5] {
             let asker = Person { visitor: &id, user, session: None, assignments: &assignments, preview: &[] };
             let decisions = decide_for(plan, &page, asker);
             let acting: Vec<usize> =
-                decisions.iter().filter(|it| it.reason.acts()).map(|decision| decision.experiment).collect();
+                decisions.iter().filter(|it| it.reason.acts()).map(|decision| decision.experiment.number()).collect();
             assert!(acting.len() <= 1, "{id} {user:?} is in {acting:?}");
             acting.iter().for_each(|&experiment| counts[experiment] += 1);
             counts[4] += decisions.iter().filter(|it| it.evidence.other.is_some()).count() as u64;
@@ -81,7 +81,7 @@ fn follow(plan: &Plan, half: u64) -> [u64; 5] {
             assignments = assigned(plan, &decisions, &visitor, now());
             // why: also what is not on this page is nobody's second one
             let viewer = asker_of(&visitor);
-            let kept = (0..4).filter(|&e| viewer.kept(plan, e, &assignments, now()).is_some()).count();
+            let kept = (0..4).filter(|&e| viewer.kept(plan, experiment_at(e), &assignments, now()).is_some()).count();
             assert!(kept <= 1, "{id} {user:?} keeps {kept}");
         }
     }

@@ -3,10 +3,11 @@
 use super::history::Seen;
 use sortition_engine::decide::{Decision, Reason};
 use sortition_engine::document::UnitKind;
+use sortition_engine::plan::{ExperimentAt, VariantAt};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The outcome that stays: a variant, or held out.
-type Given = Option<usize>;
+type Given = Option<VariantAt>;
 
 /// Whom a unit is of, in the memory: a user, or nobody who is logged in.
 type Whose = Option<String>;
@@ -14,21 +15,21 @@ type Whose = Option<String>;
 #[derive(Default)]
 pub(crate) struct Memory {
     /// Of experiments of visitors and sessions: by experiment, for sessions with the session.
-    of_browser: BTreeMap<(usize, Option<String>), Given>,
+    of_browser: BTreeMap<(ExperimentAt, Option<String>), Given>,
     /// Of experiments of users: by experiment and user; nobody: whoever was not logged in, until a user takes it along.
-    of_people: BTreeMap<(usize, Whose), Given>,
+    of_people: BTreeMap<(ExperimentAt, Whose), Given>,
     /// Of those what was assigned by the visitor id, which has one variant whoever takes it along.
-    by_visitor: BTreeSet<(usize, Whose)>,
+    by_visitor: BTreeSet<(ExperimentAt, Whose)>,
     last_user: Option<String>,
-    exposed: BTreeSet<(usize, String)>,
-    rested: BTreeSet<(usize, Option<String>)>,
+    exposed: BTreeSet<(ExperimentAt, String)>,
+    rested: BTreeSet<(ExperimentAt, Option<String>)>,
 }
 
 impl Memory {
     /// What the person was given before, and by whom it is remembered.
-    fn given(&self, seen: &Seen<'_>, experiment: usize) -> Option<(Given, Option<String>)> {
+    fn given(&self, seen: &Seen<'_>, experiment: ExperimentAt) -> Option<(Given, Option<String>)> {
         if !seen.is_of_users(experiment) {
-            let is_session = seen.plan.experiments[experiment].unit == UnitKind::Session;
+            let is_session = seen.plan.experiments.get(experiment).unwrap().unit == UnitKind::Session;
             let session = if is_session { Some(seen.session.clone()?) } else { None };
             return self.of_browser.get(&(experiment, session)).map(|given| (*given, None));
         }
@@ -52,14 +53,14 @@ impl Memory {
         let mut in_layer = Vec::new();
         for decision in seen.decisions {
             let (index, reason) = (decision.experiment, decision.reason);
-            let e = &seen.plan.experiments[index];
+            let e = seen.plan.experiments.get(index).unwrap();
             let at = || format!("{} {decision:?}\n{}", e.id, log.join("\n"));
             note(reason.as_str());
             let before = self.given(seen, index);
             match &before {
                 Some((Some(variant), _)) => {
                     if reason == Reason::Split {
-                        panic!("split anew, had {variant}: {}", at());
+                        panic!("split anew, had {variant:?}: {}", at());
                     }
                     if reason == Reason::Sticky {
                         assert_eq!(decision.variant, Some(*variant), "another variant: {}", at());
@@ -74,7 +75,7 @@ impl Memory {
                         let lost = reason == Reason::Conflict && self.is_kept(seen, decision.evidence.other);
                         // why: what nobody took along gives way to what the user has in the same layer
                         let gives_way = unclaimed && e.layer.is_some();
-                        assert!(rests || lost || gives_way, "had {variant}: {}", at());
+                        assert!(rests || lost || gives_way, "had {variant:?}: {}", at());
                         self.rested.insert((index, seen.user.clone()));
                     }
                 }
@@ -104,7 +105,7 @@ impl Memory {
         assert!(in_layer.len() <= 1, "in {in_layer:?} of a layer:\n{}", log.join("\n"));
         for &experiment in seen.exposed {
             let (_, whose) = self.given(seen, experiment).expect("only what was given is exposed");
-            let is_session = seen.plan.experiments[experiment].unit == UnitKind::Session;
+            let is_session = seen.plan.experiments.get(experiment).unwrap().unit == UnitKind::Session;
             let is_visitors = self.by_visitor.contains(&(experiment, whose.clone()));
             let unit = whose
                 .filter(|_| !is_visitors)
@@ -120,14 +121,14 @@ impl Memory {
         }
     }
 
-    fn remember(&mut self, seen: &Seen<'_>, experiment: usize, given: Given) {
+    fn remember(&mut self, seen: &Seen<'_>, experiment: ExperimentAt, given: Given) {
         if seen.is_of_users(experiment) {
             self.of_people.insert((experiment, seen.user.clone()), given);
             if seen.user.is_none() {
                 self.by_visitor.insert((experiment, None));
             }
         } else {
-            let is_session = seen.plan.experiments[experiment].unit == UnitKind::Session;
+            let is_session = seen.plan.experiments.get(experiment).unwrap().unit == UnitKind::Session;
             let session = seen.session.clone().filter(|_| is_session);
             self.of_browser.insert((experiment, session), given);
         }
@@ -135,13 +136,13 @@ impl Memory {
 
     /// A user takes along what somebody without a login was given, where they have nothing of their own.
     fn claim(&mut self, seen: &Seen<'_>, user: &str) {
-        let unclaimed: Vec<usize> =
+        let unclaimed: Vec<ExperimentAt> =
             self.of_people.keys().filter(|(_, whose)| whose.is_none()).map(|(experiment, _)| *experiment).collect();
         // why: what they take along at once stood side by side before
         let before = self.of_people.clone();
         for experiment in unclaimed {
             let own = (experiment, Some(user.to_owned()));
-            let layer = seen.plan.experiments[experiment].layer.map(|part| part.layer);
+            let layer = seen.plan.experiments.get(experiment).unwrap().layer.map(|part| part.layer);
             let is_in_layer = layer.is_some_and(|layer| {
                 seen.plan.layers[layer].iter().any(|&other| {
                     let given = before.get(&(other, Some(user.to_owned())));
@@ -158,7 +159,7 @@ impl Memory {
         }
     }
 
-    fn is_kept(&self, seen: &Seen<'_>, other: Option<usize>) -> bool {
+    fn is_kept(&self, seen: &Seen<'_>, other: Option<ExperimentAt>) -> bool {
         other.and_then(|other| self.given(seen, other)).is_some_and(|(given, _)| given.is_some())
     }
 
