@@ -26,13 +26,14 @@ mod page;
 mod plot;
 mod programme;
 mod progress;
+mod published;
 mod segment;
 mod shown;
 mod types;
 mod verdict;
 mod watch;
 
-pub use answers::{Known, Scope, questions};
+pub use answers::{Known, Scope, question_names, questions, unreadable};
 pub use board::{View, list_page};
 pub use breach::{Breach, Cause, breaches, causes};
 pub use compute::results;
@@ -42,6 +43,7 @@ pub use holdout::holdout;
 pub use matrix::interactions_page;
 pub use page::STYLE;
 pub use programme::{Decided, programme_page};
+pub use published::{Published, published_key, published_place};
 pub use types::{
     Arm, AuditEntry, Bandit, Change, Comparison, Day, Delay, Ending, Health, Held, Metric, MetricRole, Overlap,
     OverlapTest, Part, Phase, Point, Posterior, Progress, Results, Segment, Series, State, Variant, Verdict, noun,

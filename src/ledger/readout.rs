@@ -44,10 +44,11 @@ impl Row {
         self.0.get(field).and_then(Value::as_str).map(str::to_owned)
     }
 
-    /// A whole number; 0 where there is none.
+    /// A whole number, as such or in a text; 0 where there is none.
     #[must_use]
     pub fn number(&self, field: usize) -> i64 {
-        self.0.get(field).and_then(Value::as_i64).unwrap_or(0)
+        let value = self.0.get(field);
+        value.and_then(|value| value.as_i64().or_else(|| value.as_str()?.parse().ok())).unwrap_or(0)
     }
 }
 

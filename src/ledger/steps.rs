@@ -60,7 +60,8 @@ FROM {step})"
         format!("(SELECT {fields} AS value FROM {step} e JOIN exposure_variants_before v ON v.exposure_id = e.id)")
     };
     let met = of("json_array(e.id, e.project, e.experiment_id, e.iteration, v.variant, e.unit, e.unit_id, v.first_at)");
-    let segments = distinct("country, device, browser, visitor_type, region, referrer_host, logged_in, fallback, versions");
+    let segments =
+        distinct("country, device, browser, visitor_type, region, referrer_host, logged_in, fallback, versions");
     let statements = [
         "SELECT 1 FROM exposures_before LIMIT 1".to_owned(),
         sql(ITERATIONS, &distinct("project, experiment_id, iteration")),

@@ -40,7 +40,11 @@ pub fn detail_page(results: &Results) -> String {
         (numbers::bayes(results))
         (context::origin(results))
         (context::timeline(results))
-        p class="soft" { "Computed " (date::moment(&results.computed_at)) "." }
+        p class="soft" {
+            "Computed "
+            @if let Some(engine) = &results.computed_by { "by " (engine) " on " }
+            (date::moment(&results.computed_at)) "."
+        }
     };
     page(title, "/", &content)
 }

@@ -268,21 +268,22 @@ pub(super) fn crawlers(crawlers: i64, visits: i64) -> Gate {
 }
 
 /// Whether the record answered everything: what it did not looks as if nothing had happened.
-pub(super) fn record(failed: usize, moving: bool) -> Gate {
-    let (level, text) = match failed {
-        0 if moving => (
-            Level::Red,
-            "Exposures of before the upgrade are still being taken along, so some are missing here: each run of the schedule \
-takes more."
-                .to_owned(),
-        ),
-        0 => (Level::Green, "Every question to the record was answered.".to_owned()),
-        _ => (
-            Level::Red,
-            format!("{failed} questions to the record failed, so numbers are missing here: see the worker's log."),
-        ),
-    };
-    gate("record", "Record complete", level, text)
+pub(super) fn record(failed: usize, incomplete: &[String]) -> Gate {
+    let mut missing = incomplete.to_vec();
+    if failed > 0 {
+        missing.push(format!(
+            "{failed} questions to the record failed, so numbers are missing here: see the worker's log."
+        ));
+    }
+    if missing.is_empty() {
+        return gate(
+            "record",
+            "Record complete",
+            Level::Green,
+            "Every question to the record was answered.".to_owned(),
+        );
+    }
+    gate("record", "Record complete", Level::Red, missing.join(" "))
 }
 
 /// Why there is no answer: the first red gate.

@@ -1,11 +1,11 @@
 //! What a question fills into its tree: who is asked about, and what the metric's definition says.
 
 use super::condition::condition;
-use crate::ledger::tree::{Node, parse};
 use super::{Extent, Iteration, NO_VALUES, Place, Question};
 use crate::document::Timestamp;
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
 use crate::ledger::answer::{ALL, DAY, PARTS};
+use crate::ledger::tree::{Node, parse};
 use crate::metrics::{Cap, Definition, Kind, Window};
 use std::fmt::Write as _;
 
