@@ -71,6 +71,24 @@ function bind(wasm, { name, work, level, flags }) {
   run(installed("wasm-opt"), [level, ...limits, ...strip, ...known, bound, "-o", bound]);
 }
 
+/** Builds the wasm of `clients/engine` into its folder `dist`. */
+export function buildEngine() {
+  packages();
+  wasmTarget();
+  const wasm = compile(QUICK ? "quick-engine" : "engine", ["engine"]);
+  const out = at("clients", "engine", "dist");
+  mkdirSync(out, { recursive: true });
+  const stampFile = join(out, "stamp");
+  const stamp = createHash("sha256")
+    .update(readFileSync(wasm))
+    .update(readFileSync(at("scripts/build.mjs")))
+    .digest("hex");
+  if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return out;
+  bind(wasm, { name: "engine", work: out, level: QUICK ? "-O0" : "-O3", flags: ["--target", "web"] });
+  writeFileSync(stampFile, stamp);
+  return out;
+}
+
 /**
  * Builds the worker into `out`; `features` and `profile` are cargo's, for builds that are only tested. Builds with
  * different features need different profiles: in one folder each would overwrite the other's wasm, and be built anew
@@ -129,6 +147,7 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
     "--external:./readout_bg.wasm",
     `--alias:sortition-core=${resolve(glue)}`,
     `--alias:sortition-ship=${at("src/edge/ship.js")}`,
+    `--alias:sortition-people=${at("src/edge/people.js")}`,
     `--alias:sortition-readout=${resolve(join(work, "readout.js"))}`,
     `--alias:sortition-client=${resolve(clientText)}`,
     `--outfile=${join(out, "index.js")}`,

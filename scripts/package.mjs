@@ -1,5 +1,5 @@
 // What is released, from one version number (Cargo.toml's), into target/package: the npm packages `sortition`,
-// `create-sortition` and `@sortition/<platform>` (the native binary), the crate, archives, a bill of materials, checksums.
+// `create-sortition`, `@sortition/engine` and `@sortition/<platform>` (the native binary), the crate, archives, a bill of materials, checksums.
 //
 //   npm run package                        everything, for this platform
 //   npm run package -- --only binary       this platform's binary alone, as each machine of the release does
@@ -12,7 +12,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { build } from "./build.mjs";
+import { build, buildEngine } from "./build.mjs";
 import { sbom } from "./sbom.mjs";
 import { at, installed, output, packages, run, target } from "./setup.mjs";
 
@@ -167,6 +167,15 @@ function packMain(version, dependencies) {
   archive(name);
 }
 
+function packEngine() {
+  const { name, ...manifest } = JSON.parse(readFileSync(at("clients", "engine", "package.json"), "utf8"));
+  const dist = buildEngine();
+  pack(name, manifest, (folder) => {
+    for (const file of ["index.js", "index.d.ts"]) cpSync(at("clients", "engine", file), join(folder, file));
+    cpSync(dist, join(folder, "dist"), { recursive: true });
+  });
+}
+
 function packCrate(version) {
   run("cargo", ["package", "--quiet", "--locked", "--no-verify", "--allow-dirty"]);
   const crate = join(target, "package", `sortition-${version}.crate`);
@@ -203,6 +212,7 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   if (!values.only) {
     const wrangler = "^4.90.0";
     packMain(number, { wrangler });
+    packEngine();
     packCrate(number);
     const bill = sbom({
       version: number,

@@ -75,6 +75,12 @@ pub fn event_id(parts: &[&str]) -> String {
     hex(&digest_of(parts))
 }
 
+/// A 128-bit key of a sequence of texts, for tables in memory.
+#[must_use]
+pub fn key_of(parts: &[&str]) -> [u8; 16] {
+    digest_of(parts)
+}
+
 fn digest_of(parts: &[&str]) -> [u8; 16] {
     digest_of_parts(&[0; 16], parts)
 }

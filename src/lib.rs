@@ -22,11 +22,14 @@ pub mod visit;
 #[cfg(any(not(target_arch = "wasm32"), feature = "chaos"))]
 pub mod replay;
 pub mod decisions;
+pub mod engine;
 pub mod metrics;
 pub mod ledger;
 pub mod stats;
 pub mod readout;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "engine")))]
 mod edge;
+#[cfg(all(target_arch = "wasm32", feature = "engine"))]
+mod node;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod cli;

@@ -6,7 +6,7 @@
 
 use crate::document::{Status, UnitKind};
 use crate::hash::{push_digits, read_digits};
-use crate::plan::{Experiment, ExperimentAt, Plan};
+use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
 use crate::visitor::Viewer;
 use crate::visitor::assignments::{Assignments, Entry, Join};
 
@@ -98,6 +98,24 @@ pub fn news(plan: &Plan, before: &Assignments, after: &Assignments, viewer: View
     let old: Vec<(u32, u32)> = shown_entries(plan, before, viewer, now).map(|entry| (entry.key, entry.code)).collect();
     let new = shown_entries(plan, after, viewer, now).filter(|entry| !old.contains(&(entry.key, entry.code)));
     write(new.map(|entry| to_shown(&entry, now)))
+}
+
+/// What a call has shown its user, by experiment and variant, as far as it is news to the object.
+pub fn news_of_call(
+    plan: &Plan,
+    known: &Assignments,
+    met: impl Iterator<Item = (ExperimentAt, VariantAt)>,
+    viewer: Viewer,
+    now: i64,
+) -> String {
+    let new = met.filter_map(|(experiment, variant)| {
+        let e = plan.experiments.get(experiment).filter(|e| e.unit == UnitKind::User && e.sticky)?;
+        let code = e.variants.get(variant)?.code;
+        let kept = viewer.kept(plan, experiment, known, now).and_then(|kept| known.entries().get(kept.position));
+        let is_known = kept.is_some_and(|entry| entry.code == code);
+        (!is_known).then(|| Shown { key: e.assignment_key, code, day: today(now) })
+    });
+    write(new)
 }
 
 fn to_shown(entry: &Entry, now: i64) -> Shown {

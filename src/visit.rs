@@ -436,7 +436,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
 }
 
 /// What has to be asked before it can be decided for a person; what was answered already is taken in.
-fn question(plan: &Plan, visitor: &mut Visitor, world: World<'_>) -> Option<Question> {
+pub fn question(plan: &Plan, visitor: &mut Visitor, world: World<'_>) -> Option<Question> {
     if let (Some(token), None) = (&visitor.unproven, world.token_holds) {
         let settings = plan.visitor.user_jwt.as_ref()?;
         let key = settings.key.as_ref().and_then(|key| serde_json::to_string(key).ok()).unwrap_or_default();

@@ -39,6 +39,22 @@ impl Route {
         }
     }
 
+    /// Whether clients ask for it again and again.
+    #[must_use]
+    pub fn is_polled(&self) -> bool {
+        !matches!(self, Self::Flag(_))
+    }
+
+    /// Its path behind `/_sortition/`, as far as it says what is asked.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Flag(key) => key,
+            Self::Flags => "flags",
+            Self::Choose => "choose",
+        }
+    }
+
     /// The longest body, in bytes.
     #[must_use]
     pub fn longest_body(&self) -> usize {
@@ -66,6 +82,25 @@ impl CallAnswer {
         Self { status, headers, body }
     }
 
+    /// The answer to a caller who has it already.
+    #[must_use]
+    pub fn unchanged(plan: &Plan, tag: &str) -> Self {
+        let mut answer = Self { status: 304, ..Self::default() };
+        answer.validate(plan, tag);
+        answer
+    }
+
+    fn validate(&mut self, plan: &Plan, tag: &str) {
+        let caching = format!("private, max-age={}", plan.api.max_age_seconds);
+        self.headers.extend([("etag", tag.to_owned()), ("cache-control", caching)]);
+    }
+
+    /// Its entity tag.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        self.headers.iter().find(|(name, _)| *name == "etag").map(|(_, value)| value.as_str())
+    }
+
     fn problem(status: u16, title: &str, path: &str, detail: &str) -> Self {
         let detail = if path.is_empty() { detail.to_owned() } else { format!("{path}: {detail}") };
         let mut out = String::from("{\"type\":\"about:blank\"");
@@ -91,6 +126,12 @@ impl CallAnswer {
         self.headers.push(("vary", "Origin".to_owned()));
         self
     }
+}
+
+/// Whether a caller names the entity tag of what it has, in `If-None-Match`.
+#[must_use]
+pub fn is_named(if_none_match: Option<&str>, tag: &str) -> bool {
+    if_none_match.is_some_and(|tags| tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
 }
 
 /// Whether the caller may ask at all, as an answer to a browser that asks beforehand (a preflight of CORS).
@@ -215,6 +256,12 @@ impl Call {
         self.url.as_deref()
     }
 
+    /// Whether anything of the answer may count as met.
+    #[must_use]
+    pub fn may_expose(&self) -> bool {
+        self.expose
+    }
+
     /// Whom it is asked for, with what is said of them: one, or those of a batch.
     pub fn units(&self) -> impl Iterator<Item = (&Units, &Map<String, Value>)> {
         let of_choose =
@@ -278,13 +325,12 @@ impl Call {
     fn tagged(&self, plan: &Plan, body: String, if_none_match: Option<&str>) -> CallAnswer {
         // why: the body is the revision and the decisions, the kill among their reasons, and nothing else
         let tag = ["\"", &hash::event_id(&["answer", &body]), "\""].concat();
-        let caching = format!("private, max-age={}", plan.api.max_age_seconds);
-        let same =
-            if_none_match.is_some_and(|tags| tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
-        let mut answer =
-            if same { CallAnswer { status: 304, ..CallAnswer::default() } } else { CallAnswer::json(200, body) };
+        if is_named(if_none_match, &tag) {
+            return CallAnswer::unchanged(plan, &tag);
+        }
+        let mut answer = CallAnswer::json(200, body);
         answer.headers.retain(|(name, _)| *name != "cache-control");
-        answer.headers.extend([("etag", tag), ("cache-control", caching)]);
+        answer.validate(plan, &tag);
         answer
     }
 }

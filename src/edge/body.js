@@ -22,6 +22,30 @@ export async function body(request, limit) {
   return bytes;
 }
 
+// Headers that differ from one request to the next and that nothing is decided by.
+const PASSING = new Set(["if-none-match", "content-length", "cf-ray", "traceparent", "tracestate", "x-request-id"]);
+// What conditions may ask of Cloudflare's properties.
+const PLACE = [
+  "country",
+  "region",
+  "regionCode",
+  "city",
+  "continent",
+  "postalCode",
+  "timezone",
+  "isEUCountry",
+  "asn",
+  "colo",
+];
+
+/** Everything of a browser's call, beside its body, that decisions may look at, as a text. */
+export function surroundings(request) {
+  const headers = [...request.headers].filter(([name]) => !PASSING.has(name));
+  const { cf } = request;
+  const place = PLACE.map((name) => cf?.[name]);
+  return JSON.stringify([request.url, headers, place, cf?.botManagement?.verifiedBot, cf?.verifiedBotCategory]);
+}
+
 /**
  * Whether the binding RATE_LIMITER takes a request with all of these keys; undefined where there is none, or where it
  * fails: it is there to keep floods out, and not what people did.

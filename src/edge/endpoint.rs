@@ -32,7 +32,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
         "health" => health::health(&request, &env),
         "client.js" => client::client(&request),
         "events" => ingest::from_page(&request, &env, &context).await,
-        "conversions" => ingest::from_server(&request, &env).await,
+        "conversions" => ingest::from_server(&request, &env, &context).await,
         _ => ingest::from_shopify(&request, &env).await,
     }
 }

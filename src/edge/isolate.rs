@@ -74,6 +74,8 @@ pub(super) struct Counts {
     pub(super) visits: u64,
     /// Exposures put into messages.
     pub(super) exposures: u64,
+    /// Calls that were told that nothing changed, without deciding anew.
+    pub(super) unchanged: u64,
     /// Pages that could not be rewritten.
     pub(super) not_rewritten: NotRewrittenCounts,
 }

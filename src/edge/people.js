@@ -1,10 +1,13 @@
 // What only the runtime can tell of a user: what they were assigned on other devices, and whether their token is signed.
 
 import * as core from "sortition-core";
+import { decode } from "./decode.js";
 import { pause } from "./ship.js";
 
 // How long a page waits for the object of its user.
 const JOIN_BUDGET_MS = 150;
+// How long a call waits that asks for many users at once.
+const BATCH_BUDGET_MS = 5000;
 
 /** Asks the object of a user. */
 async function ask(env, object, init) {
@@ -22,6 +25,37 @@ export async function join({ object, shown }, env, ctx) {
   core.generation();
   core.person_answered(answer !== undefined, Date.now());
   return answer === undefined ? "late" : `=${answer}`;
+}
+
+/** The same of a question as the wasm writes it. */
+export const verified = (question, env) => isSigned(decode(question), env);
+
+/**
+ * What the objects of users answer to what a call has shown them: a text each, null for one that failed or is late. What
+ * is null among the objects is not asked.
+ */
+export async function joinAll(objects, shown, env) {
+  const late = pause(objects.length > 1 ? BATCH_BUDGET_MS : JOIN_BUDGET_MS);
+  const answers = objects.map(() => null);
+  const asked = objects.map(async (object, at) => {
+    if (object === null) return;
+    try {
+      answers[at] = await ask(env, object, { method: "POST", body: shown[at] });
+    } catch (error) {
+      console.error(`sortition: a user's assignments were not asked for: ${error}`);
+    }
+  });
+  await Promise.race([Promise.all(asked), late]);
+  // why: one that comes later must not change what is decided by
+  return [...answers];
+}
+
+/** Tells objects of users, by name and by what was shown; what fails is lost. */
+export async function tellAll(objects, shown, env) {
+  const told = objects.map((object, at) => ask(env, object, { method: "POST", body: shown[at] }));
+  for (const { reason } of await Promise.allSettled(told)) {
+    if (reason) console.error(`sortition: a user's assignment was not kept: ${reason}`);
+  }
 }
 
 /** Tells the object of a user what was shown for the first time: its name, a line break, and that. */

@@ -132,7 +132,7 @@ pub fn begin(
 }
 
 /// Whether a token's signature holds: as somebody just found out, or as it is known; `None`: it has to be looked at.
-fn token_holds(token: &Unverified, found: Option<bool>, now: i64) -> Option<bool> {
+pub(super) fn token_holds(token: &Unverified, found: Option<bool>, now: i64) -> Option<bool> {
     isolate::with(|isolate| {
         if isolate.tokens.knows(token, now) {
             return Some(true);

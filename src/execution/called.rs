@@ -3,6 +3,7 @@
 use super::reply::visitor_cookies;
 use super::{HeaderChange, sticky};
 use crate::decide::Decision;
+use crate::person;
 use crate::plan::Plan;
 use crate::url::Url;
 use crate::visitor::Visitor;
@@ -14,6 +15,8 @@ pub struct Called {
     pub first: Vec<usize>,
     /// The `Set-Cookie` values.
     pub cookies: Vec<String>,
+    /// What the user's object is to hear; see [`crate::person`].
+    pub shown_to_user: String,
 }
 
 /// What follows of the decisions of a call, of which `exposes` tells those that count as met. `url` is the call's own.
@@ -41,5 +44,7 @@ pub fn called(
         HeaderChange::Append("Set-Cookie", cookie) => Some(cookie),
         _ => None,
     });
-    Called { first, cookies: cookies.collect() }
+    let viewer = sticky::viewer(visitor);
+    let shown_to_user = person::news(plan, &visitor.assignments, &assigned, viewer, now);
+    Called { first, cookies: cookies.collect(), shown_to_user }
 }

@@ -113,6 +113,70 @@ describe("OFREP for a server", () => {
   });
 });
 
+describe("who polls", () => {
+  const unchanged = async () => (await world.health()).calls_unchanged;
+  const poll = (headers, body, etag, more) =>
+    post(FLAGS, body, etag ? { ...headers, "if-none-match": etag } : headers, more);
+
+  for (const [what, headers, cookie] of [
+    ["a server", () => server],
+    ["a browser", browser, "sortition_id=visitor-who-polls"],
+  ]) {
+    test(`${what} costs no decision while nothing changes`, async () => {
+      const body = { context: { targetingKey: `polls-${what}` } };
+      const first = await poll(headers(), body, undefined, { cookie });
+      assert.equal(first.status, 200);
+      const before = await unchanged();
+      for (let n = 0; n < 5; n++) {
+        const { status, text, headers: told } = await poll(headers(), body, `W/"x", ${first.headers.etag}`, { cookie });
+        assert.deepEqual([status, text, told.etag], [304, "", first.headers.etag]);
+        assert.match(told["cache-control"], /private, max-age=30/);
+      }
+      assert.equal(await unchanged(), before + 5);
+      const other = await poll(headers(), { context: { ...body.context, role: "staff" } }, first.headers.etag, {
+        cookie,
+      });
+      assert.equal(other.status, 200, "another context is another question");
+      assert.equal((await poll(headers(), body, '"another"', { cookie })).status, 200);
+      assert.equal(await unchanged(), before + 5);
+      world.setKey("kill", { experiments: ["hero"] });
+      await world.settled(({ killed_count }) => killed_count === 1);
+      const killed = await poll(headers(), body, first.headers.etag, { cookie });
+      assert.equal(killed.status, 200);
+      assert.equal(killed.json.flags[0].reason, "DISABLED");
+      world.setKey("kill", undefined);
+      await world.settled(({ killed_count }) => killed_count === 0);
+      assert.equal((await poll(headers(), body, first.headers.etag, { cookie })).status, 304, "as it was");
+    });
+  }
+
+  test("another visitor's browser is told its own", async () => {
+    const body = { context: {} };
+    const answers = [];
+    for (let n = 0; n < 8; n++)
+      answers.push(await poll(browser(), body, undefined, { cookie: `sortition_id=visitor-${n}` }));
+    const tags = answers.map(({ headers }) => headers.etag);
+    for (let n = 0; n < 8; n++) {
+      const { status, text } = await poll(browser(), body, tags[0], { cookie: `sortition_id=visitor-${n}` });
+      assert.equal(status, tags[n] === tags[0] ? 304 : 200);
+      if (status === 200) assert.equal(text, answers[n].text);
+    }
+  });
+
+  test("a time that comes is a change", async () => {
+    const ends = new Date(Date.now() + 1_500).toISOString();
+    await world.publish({ ...DOCUMENT, experiments: [{ ...HERO, ends_at: ends }] });
+    const body = { context: { targetingKey: "waits" } };
+    const first = await poll(server, body);
+    assert.equal((await poll(server, body, first.headers.etag)).status, 304);
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, Date.parse(ends) - Date.now()) + 50));
+    const after = await poll(server, body, first.headers.etag);
+    assert.equal(after.status, 200);
+    assert.equal(after.json.flags[0].reason, "DISABLED");
+    await world.publish(DOCUMENT);
+  });
+});
+
 describe("what is refused", () => {
   for (const [what, headers, status] of [
     ["nobody", json, 401],

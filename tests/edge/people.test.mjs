@@ -1,9 +1,9 @@
 // A user on several devices, joined by the real Durable Object with its real storage.
 
 import assert from "node:assert/strict";
-import { createSign, generateKeyPairSync } from "node:crypto";
+import { createHmac, createSign, generateKeyPairSync } from "node:crypto";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { documentOf, experiment, Jar, startWorld } from "./world.mjs";
+import { documentOf, experiment, Jar, startWorld, until } from "./world.mjs";
 
 const STEP = [{ select: "h1", do: "set_text", value: "Hello" }];
 const hero = (bold, rest = {}) =>
@@ -20,7 +20,8 @@ const documentWith = (bold, rest = {}) => documentOf([hero(bold)], { visitor: { 
 
 let world;
 before(async () => {
-  world = await startWorld({ document: documentWith(1), people: true });
+  const vars = { API_TOKEN: "api-token", INGEST_SECRET: "ingest-secret" };
+  world = await startWorld({ document: documentWith(1), people: true, vars });
   await world.ask("/warm");
 });
 after(() => world.close());
@@ -198,4 +199,126 @@ describe("a user's token", () => {
       assert.equal(await unitOf(token(alg, { sub: "jwt-user", aud: "edge", exp: exp - 7_200 })), undefined);
     });
   }
+});
+
+describe("by call", () => {
+  const server = { "content-type": "application/json", authorization: "Bearer api-token" };
+  const browser = () => ({ "content-type": "application/json", origin: world.url.origin });
+  const ask = async (path, body, { headers = server, ...more } = {}) => {
+    const answer = await world.ask(`/_sortition/${path}`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+      ...more,
+    });
+    return { ...answer, json: JSON.parse(answer.text) };
+  };
+  const choose = async (user, rest = {}) => {
+    const { json } = await ask("choose", { units: { user }, names: ["hero"], ...rest });
+    const { variant, reason } = json.decisions[0];
+    return [variant, reason];
+  };
+
+  test("a server is told what a device has shown, and devices show what a server rendered", async () => {
+    await publish(1);
+    const [phone, laptop] = [new Jar(), new Jar()];
+    login(phone, "kim");
+    assert.equal(await view(phone), "hero=bold");
+    assert.deepEqual(await choose("lea", { expose: true }), ["bold", "split"]);
+    await publish(0);
+    await calls();
+    assert.deepEqual(await choose("kim"), ["bold", "sticky"]);
+    assert.equal(await calls(), 1);
+    assert.deepEqual(await choose("somebody-new"), ["control", "split"]);
+    login(laptop, "lea");
+    assert.equal(await view(laptop), "hero=bold", "the server has shown it");
+  });
+
+  test("what a server only asked for, and did not show, keeps nobody", async () => {
+    await publish(1);
+    assert.deepEqual(await choose("mia"), ["bold", "split"]);
+    await publish(0);
+    assert.deepEqual(await choose("mia"), ["control", "split"]);
+  });
+
+  test("an exposure that a server reports keeps its user, too", async () => {
+    await publish(1);
+    const { json } = await ask("choose", { units: { user: "noah" }, names: ["hero"] });
+    const body = JSON.stringify({ events: [json.decisions[0].exposure] });
+    const t = Math.floor(Date.now() / 1000);
+    const v1 = createHmac("sha256", "ingest-secret").update(`${t}.${body}`).digest("hex");
+    const headers = { "content-type": "application/json", "sortition-signature": `t=${t},v1=${v1}` };
+    const reported = await world.ask("/_sortition/conversions", { method: "POST", headers, body });
+    assert.equal(reported.status, 202, reported.text);
+    await publish(0);
+    await until(async () => (await choose("noah"))[1] === "sticky", "the object to hear of it");
+    assert.deepEqual(await choose("noah"), ["bold", "sticky"]);
+  });
+
+  test("a page's call and the page are one: same variant, one exposure", async () => {
+    await publish(1);
+    const [phone, laptop] = [new Jar(), new Jar()];
+    login(phone, "olga");
+    await view(phone);
+    await publish(0);
+    await world.forget();
+    login(laptop, "olga");
+    const context = { expose: true };
+    const path = "ofrep/v1/evaluate/flags/hero";
+    const first = laptop.take(await ask(path, { context }, { headers: browser(), cookie: laptop.header }));
+    assert.deepEqual([first.json.variant, first.json.metadata.reason], ["bold", "sticky"]);
+    assert.equal(await view(laptop), "hero=bold");
+    const exposures = (await world.sent()).flatMap(({ events }) => events);
+    const ids = exposures.filter(({ type }) => type === "experiment_exposed").map(({ id }) => id);
+    assert.equal(new Set(ids).size, 1, JSON.stringify(exposures));
+  });
+
+  test("what a page's call has shown its user comes to their other devices", async () => {
+    await publish(1);
+    const [phone, laptop] = [new Jar(), new Jar()];
+    login(phone, "paul");
+    const path = "ofrep/v1/evaluate/flags/hero";
+    phone.take(await ask(path, { context: { expose: true } }, { headers: browser(), cookie: phone.header }));
+    await publish(0);
+    login(laptop, "paul");
+    assert.equal(await view(laptop), "hero=bold");
+  });
+
+  test("a batch asks for all of its users, and waits for none that hangs", async () => {
+    await publish(1);
+    for (const user of ["quin", "rosa"]) await choose(user, { expose: true });
+    await publish(0);
+    const batch = ["quin", "sven", "rosa"].map((user) => ({ units: { user } }));
+    const ofBatch = async () => {
+      const { json } = await ask("choose", { names: ["hero"], batch });
+      return json.batch.map(({ decisions: [{ variant }] }) => variant);
+    };
+    assert.deepEqual(await ofBatch(), ["bold", "control", "bold"]);
+    await control("fail");
+    assert.deepEqual(await ofBatch(), ["control", "control", "control"]);
+  });
+
+  test("a token that only the runtime can verify names the user of a call", async () => {
+    const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const exp = Math.floor(Date.now() / 1000) + 3_600;
+    const signed = `${part({ alg: "ES256", typ: "JWT" })}.${part({ sub: "tina", exp })}`;
+    const signature = createSign("SHA256")
+      .update(signed)
+      .sign({ key: privateKey, dsaEncoding: "ieee-p1363" }, "base64url");
+    const key = publicKey.export({ format: "jwk" });
+    await publish(1, { visitor: { user_jwt: { cookie: "session", alg: "ES256", key } } });
+    await world.forget();
+    for (const [cookie, user] of [
+      [`session=${signed}.${signature}`, "tina"],
+      [`session=${signed}.${"A".repeat(86)}`, undefined],
+    ]) {
+      const body = { names: ["hero"] };
+      const { json } = await ask("choose", body, {
+        headers: browser(),
+        cookie: `sortition_id=visitor-of-tina; ${cookie}`,
+      });
+      assert.equal(json.decisions[0].exposure.user_id, user);
+    }
+  });
 });

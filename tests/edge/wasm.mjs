@@ -15,6 +15,7 @@ export async function wasm() {
   const bundled = {
     "sortition-client": 'export default "";',
     "sortition-ship": "export function ship() {}\nexport function toPipeline() {}",
+    "sortition-people": "export function joinAll() {}\nexport function tellAll() {}\nexport function verified() {}",
   };
   for (const [name, text] of Object.entries(bundled)) {
     mkdirSync(join(folder, "node_modules", name), { recursive: true });

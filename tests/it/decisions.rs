@@ -368,3 +368,92 @@ fn a_call_and_a_page_decide_alike() {
     assert!(decisions.iter().any(|one| one.reason == Reason::Conflict), "the test would otherwise test less");
     assert_eq!(Flag::all(&plan, &decisions).len(), 12);
 }
+
+mod memory {
+    use super::*;
+    use sortition_engine::decisions::{CallKey, Unchanged, holds_until};
+    use std::rc::Rc;
+
+    #[test]
+    fn an_answer_is_remembered_for_its_plan_and_its_time() {
+        let (plan, other) = (Rc::new(1), Rc::new(1));
+        let mut unchanged = Unchanged::default();
+        let call = CallKey::of(&["flags", "", "{}"]);
+        assert_eq!(unchanged.tag(&plan, call, 0), None);
+        unchanged.remember(&plan, call, "\"a\"", 10);
+        assert_eq!(unchanged.tag(&plan, call, 9), Some("\"a\""));
+        assert_eq!(unchanged.tag(&plan, call, 10), None, "an experiment starts or ends then");
+        assert_eq!(unchanged.tag(&plan, CallKey::of(&["flags", "{", "}"]), 0), None);
+        assert_eq!(unchanged.tag(&other, call, 0), None, "an equal plan is another one");
+        unchanged.remember(&other, call, "\"b\"", 10);
+        assert_eq!(unchanged.tag(&plan, call, 0), None);
+        drop(other);
+        assert_eq!(unchanged.tag(&Rc::new(1), call, 0), None, "a plan that is gone leaves no answer to the next");
+    }
+
+    #[test]
+    fn it_forgets_rather_than_grows() {
+        let plan = Rc::new(());
+        let mut unchanged = Unchanged::default();
+        let key = |n: u32| CallKey::of(&[&n.to_string()]);
+        for n in 0..10_000 {
+            unchanged.remember(&plan, key(n), "\"a\"", 10);
+        }
+        let known = (0..10_000).filter(|n| unchanged.tag(&plan, key(*n), 0).is_some()).count();
+        assert!((400..=512).contains(&known), "{known}");
+    }
+
+    #[test]
+    fn it_holds_until_something_starts_ends_or_grows() {
+        let at = |text: &str| text.parse::<sortition_engine::document::Timestamp>().unwrap().millis();
+        let ramp = json!([{"at": "2026-12-02T00:00:00Z", "traffic": 50}]);
+        let plan = compile(&shop(&[
+            running("a", json!({"starts_at": "2026-12-01T00:00:00Z", "ramp": ramp})),
+            running("b", json!({"ends_at": "2026-12-03T00:00:00Z"})),
+        ]));
+        let days = ["2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z", "2026-12-03T00:00:00Z"].map(at);
+        assert_eq!(holds_until(&plan, days[0] - 1), days[0]);
+        assert_eq!(holds_until(&plan, days[0]), days[1]);
+        assert_eq!(holds_until(&plan, days[1]), days[2]);
+        assert_eq!(holds_until(&plan, days[2]), i64::MAX);
+    }
+}
+
+mod users {
+    use super::*;
+    use sortition_engine::decisions::{assignments_of, depends_on_people, shown};
+    use sortition_engine::person::merge;
+
+    fn plan_where(bold: f64) -> Plan {
+        let hero = json!({"unit": "user", "variants": variants(&[("control", 1.0 - bold), ("bold", bold)])});
+        compile(&shop(&[with(running("hero", json!({})), hero), running("nav", json!({}))]))
+    }
+
+    fn decided(plan: &Plan, known: &Assignments) -> Vec<sortition_engine::decide::Decision> {
+        let units = Units { visitor: None, user: Some("anna".to_owned()), session: None };
+        decide_for_server(plan, &Asked(vec![experiment_at(0)]), (&units, &serde_json::Map::new()), None, known, now())
+    }
+
+    #[test]
+    fn what_a_server_has_shown_stays_and_is_told_once() {
+        let (before, after) = (plan_where(1.0), plan_where(0.0));
+        let nothing = Assignments::default();
+        let first = decided(&before, &nothing);
+        let told = shown(&before, "anna", &nothing, first.iter(), now());
+        let kept = merge("", &told);
+        assert_eq!(kept.len(), 11);
+        let known = assignments_of(&after, "anna", &kept, now());
+        let second = decided(&after, &known);
+        assert_eq!((second[0].reason, second[0].variant), (Reason::Sticky, first[0].variant));
+        assert_eq!(shown(&after, "anna", &known, second.iter(), now()), "", "it knows that");
+        assert_eq!(decided(&after, &assignments_of(&after, "ben", "", now()))[0].reason, Reason::Split);
+    }
+
+    #[test]
+    fn only_experiments_of_users_ask() {
+        let plan = plan_where(1.0);
+        assert!(depends_on_people(&plan, &Asked(vec![experiment_at(0)])));
+        assert!(!depends_on_people(&plan, &Asked(vec![experiment_at(1)])));
+        assert!(!depends_on_people(&compile(&shop(&[running("nav", json!({}))])), &Asked(vec![experiment_at(0)])));
+    }
+}

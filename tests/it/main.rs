@@ -15,6 +15,7 @@ mod condition;
 mod configuration;
 mod decide;
 mod decisions;
+mod decisions_fuzz;
 mod documentation;
 mod events;
 mod fact_key;

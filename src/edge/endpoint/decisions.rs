@@ -1,28 +1,32 @@
 //! `POST ofrep/v1/evaluate/flags…`, `POST choose`: decisions for what is not a page.
 
+mod browser;
+pub(super) mod people;
+
 use super::ingest::{read, send};
-use crate::arrive::Arrival;
-use crate::decide::{Asker, Decision, Person};
 use crate::decisions::{
-    self, BrowserContext, Call, CallAnswer, Caller, Credentials, Refusal, Route, Units, WrongTokens, decide_call,
-    decide_for_server, who_asks,
+    self, Call, CallAnswer, CallKey, Caller, Credentials, Refusal, Route, Unchanged, WrongTokens, decide_for_server,
+    is_named, who_asks,
 };
 use crate::edge::isolate::{self, Loaded};
-use crate::edge::source::Incoming;
-use crate::edge::visit::recognised;
 use crate::events::{CalledBy, Event, PageView, called_exposure};
-use crate::execution::called;
-use crate::facts::{Facts, Identity, Request as Facted};
-use crate::plan::Plan;
+use crate::person::object_name;
 use crate::url::Url;
-use crate::visitor::Consented;
-use crate::visitor::assignments::Assignments;
-use serde_json::{Map, Value};
+use browser::{Told, told};
 use std::cell::RefCell;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
 use worker::{Context, Env, Headers, Request, Response, Result};
 
 thread_local! {
     static WRONG_TOKENS: RefCell<WrongTokens> = RefCell::default();
+    static UNCHANGED: RefCell<Unchanged<Loaded>> = RefCell::default();
+}
+
+#[wasm_bindgen(module = "/src/edge/body.js")]
+unsafe extern "C" {
+    /// What a browser's call is decided by, beside its body.
+    fn surroundings(request: &JsValue) -> String;
 }
 
 /// Answers a call.
@@ -68,113 +72,76 @@ async fn answered(
     context: &Context,
     route: Route,
     caller: Caller<'_>,
-    loaded: &Loaded,
+    loaded: &Rc<Loaded>,
 ) -> Result<CallAnswer> {
     let plan = &loaded.plan;
     let Some(bytes) = read(request, route.longest_body()).await? else { return Ok(decisions::too_long(&route)) };
-    let call = decisions::text_of(&route, &bytes).and_then(|text| {
-        let call = Call::read(plan, route.clone(), caller, text)?;
-        call.check_recordable().map(|()| call)
-    });
-    let call = match call {
-        Ok(call) => call,
+    let text = match decisions::text_of(&route, &bytes) {
+        Ok(text) => text,
         Err(answer) => return Ok(answer),
     };
     let if_none_match = request.headers().get("if-none-match")?;
     let now = now();
-    let mut cookies = Vec::new();
+    let key = route.is_polled().then(|| {
+        let around = if caller == Caller::Server { String::new() } else { surroundings(request.inner().as_ref()) };
+        CallKey::of(&[route.name(), &around, text])
+    });
+    if let Some(tag) = key.and_then(|key| UNCHANGED.with_borrow(|it| it.tag(loaded, key, now).map(str::to_owned)))
+        && is_named(if_none_match.as_deref(), &tag)
+    {
+        isolate::with(|isolate| isolate.counts.unchanged += 1);
+        return Ok(CallAnswer::unchanged(plan, &tag));
+    }
+    let call = Call::read(plan, route, caller, text).and_then(|call| call.check_recordable().map(|()| call));
+    let call = match call {
+        Ok(call) => call,
+        Err(answer) => return Ok(answer),
+    };
+    let mut decided: Vec<Told> = Vec::new();
+    if caller == Caller::Server {
+        let known = people::known_of(plan, &call, env, now).await;
+        for ((units, attributes), known) in call.units().zip(&known) {
+            let decisions = decide_for_server(plan, call.asked(), (units, attributes), call.url(), known, now);
+            let met = decisions.iter().filter(|decision| call.exposes(plan, decision));
+            let news = units.user.as_deref().and_then(|user| {
+                let shown = decisions::shown(plan, user, known, met, now);
+                (!shown.is_empty()).then(|| (object_name(&plan.project, user), shown))
+            });
+            let is_fleeting = isolate::with(|it| it.has_people).unwrap_or(false)
+                && units.user.is_some()
+                && decisions::depends_on_people(plan, call.asked());
+            decided.push(Told { units: units.clone(), decisions, news, is_fleeting, ..Told::default() });
+        }
+    } else {
+        for (units, attributes) in call.units() {
+            decided.push(told(request, env, loaded, &call, (units, attributes, caller), now).await);
+        }
+    }
     let mut exposures: Vec<Event> = Vec::new();
-    let mut decided: Vec<(Units, Vec<Decision>)> = Vec::new();
-    for (units, attributes) in call.units() {
-        let one = match caller {
-            Caller::Server => {
-                let nothing = Assignments::default();
-                let decisions = decide_for_server(plan, call.asked(), (units, attributes), call.url(), &nothing, now);
-                (units.clone(), decisions)
-            }
-            Caller::Browser | Caller::Elsewhere(_) => {
-                browser(request, loaded, &call, (units, attributes, caller), now, &mut cookies)
-            }
-        };
-        let who = CalledBy {
-            visitor: one.0.visitor.as_deref(),
-            user: one.0.user.as_deref(),
-            session: one.0.session.as_deref(),
-        };
+    if call.may_expose() {
         let view = view_of(&call);
-        let exposed = one.1.iter().filter(|decision| call.exposes(plan, decision));
-        exposures.extend(exposed.filter_map(|decision| called_exposure(plan, decision, who, now, &view)));
-        decided.push(one);
+        for Told { units, decisions, .. } in &decided {
+            let (visitor, user) = (units.visitor.as_deref(), units.user.as_deref());
+            let who = CalledBy { visitor, user, session: units.session.as_deref() };
+            let exposed = decisions.iter().filter(|decision| call.exposes(plan, decision));
+            exposures.extend(exposed.filter_map(|decision| called_exposure(plan, decision, who, now, &view)));
+        }
     }
     send(&exposures, env, context);
-    let mut answer = call.answer(plan, &decided, if_none_match.as_deref());
+    let is_fleeting = call.may_expose() || decided.iter().any(|one| one.is_fleeting || !one.cookies.is_empty());
+    let (mut cookies, mut news, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+    for one in decided {
+        cookies.extend(one.cookies);
+        news.extend(one.news);
+        answers.push((one.units, one.decisions));
+    }
+    people::tell(news, env, context);
+    let mut answer = call.answer(plan, &answers, if_none_match.as_deref());
+    if let (Some(key), Some(tag), false) = (key, answer.tag(), is_fleeting) {
+        UNCHANGED.with_borrow_mut(|it| it.remember(loaded, key, tag, decisions::holds_until(plan, now)));
+    }
     answer.headers.extend(cookies.into_iter().map(|cookie| ("set-cookie", cookie)));
     Ok(answer)
-}
-
-/// What a browser is told: identity, place and device are its request's.
-fn browser(
-    request: &Request,
-    loaded: &Loaded,
-    call: &Call,
-    (units, attributes, caller): (&Units, &Map<String, Value>, Caller<'_>),
-    now: i64,
-    cookies: &mut Vec<String>,
-) -> (Units, Vec<Decision>) {
-    let plan: &Plan = &loaded.plan;
-    let incoming = request.inner().as_ref();
-    let source = Incoming::unseen(incoming);
-    let own = request.inner().url();
-    let meant = call.url().map(Url::split);
-    let facted = Facted::new("GET", Url::split(&own), &source, &loaded.crawlers);
-    let mut arrival = recognised(plan, &call.asked().0, &facted, now);
-    if let (Caller::Elsewhere(_), Arrival::Person(visitor)) = (caller, &mut arrival) {
-        // why: cookies do not travel there, so it says itself who is meant
-        let said = units.visitor.as_deref().and_then(crate::visitor::VisitorId::accept);
-        let Some(id) = said else { return (Units::default(), Vec::new()) };
-        (visitor.id, visitor.user, visitor.session) = (id, None, None);
-        visitor.assignments = Assignments::default();
-        visitor.returning = true;
-    }
-    let identity = |visitor: &'static str| Identity { visitor, user: None, returning: false };
-    match &arrival {
-        Arrival::Crawler | Arrival::NoConsent => {
-            let facts =
-                BrowserContext { facts: Facts { request: &facted, identity: identity("") }, url: meant, attributes };
-            let page = meant.map_or_else(String::new, |url| [url.host, url.path].concat());
-            let asker = if matches!(arrival, Arrival::Crawler) { Asker::Crawler(&page) } else { Asker::NoConsent };
-            (Units::default(), decide_call(plan, call.asked(), meant, &facts, asker, now))
-        }
-        Arrival::Person(visitor) => {
-            let identity =
-                Identity { visitor: visitor.id.as_str(), user: visitor.user.as_deref(), returning: visitor.returning };
-            let facts = BrowserContext { facts: Facts { request: &facted, identity }, url: meant, attributes };
-            let person = Person {
-                visitor: visitor.id.as_str(),
-                user: visitor.user.as_deref(),
-                session: visitor.session.as_ref().map(|(id, _)| id.as_str()),
-                assignments: &visitor.assignments,
-                preview: &[],
-            };
-            let asker = match visitor.consent {
-                Consented::OnlyEssential => Asker::Essential(person),
-                Consented::All | Consented::Waits => Asker::Person(person),
-            };
-            let decisions = decide_call(plan, call.asked(), meant, &facts, asker, now);
-            let consents = visitor.consent == Consented::All;
-            let exposes = |decision: &Decision| consents && call.exposes(plan, decision);
-            let followed = called(plan, visitor, (&decisions, exposes), &Url::split(&own), secret().as_deref(), now);
-            if caller == Caller::Browser {
-                cookies.extend(followed.cookies);
-            }
-            let units = Units {
-                visitor: Some(visitor.id.as_str().to_owned()),
-                user: visitor.user.clone(),
-                session: visitor.session.as_ref().map(|(id, _)| id.as_str().to_owned()),
-            };
-            (units, decisions)
-        }
-    }
 }
 
 /// What is kept of the page that is meant; nothing of the call itself.

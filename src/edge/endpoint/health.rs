@@ -29,6 +29,8 @@ struct Health {
     visits: u64,
     exposures: u64,
     messages: u64,
+    /// Calls for decisions that were answered from memory: nothing had changed.
+    calls_unchanged: u64,
     fallbacks: u64,
     queue: bool,
     not_rewritten: NotRewrittenCounts,
@@ -72,6 +74,7 @@ pub(super) fn health(request: &Request, env: &Env) -> Result<Response> {
             visits: isolate.counts.visits,
             exposures: isolate.counts.exposures,
             messages: isolate.messages,
+            calls_unchanged: isolate.counts.unchanged,
             fallbacks: isolate.breakers.fallbacks(),
             queue: isolate.has_queue,
             not_rewritten: isolate.counts.not_rewritten,

@@ -1,5 +1,6 @@
 //! `POST events`, `POST conversions`, `POST webhooks/shopify`: what outsiders report.
 
+use super::decisions::people;
 use super::{problem, problems};
 use crate::arrive::{Arrival, PreviewRequest};
 use crate::edge::isolate::{self, Loaded};
@@ -125,7 +126,7 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
 }
 
 /// What a server reports, with its signature.
-pub(super) async fn from_server(request: &Request, env: &Env) -> Result<Response> {
+pub(super) async fn from_server(request: &Request, env: &Env, context: &Context) -> Result<Response> {
     let Some(body) = read(request, MAX_BODY).await? else { return too_large(MAX_BODY) };
     let now = now();
     let seconds = now.div_euclid(1000);
@@ -149,6 +150,7 @@ pub(super) async fn from_server(request: &Request, env: &Env) -> Result<Response
     if !isolate::with(|isolate| isolate.signatures.first(tag, seconds)).unwrap_or(false) {
         return unauthorized("this signature was used before: sign every request anew");
     }
+    people::tell(crate::decisions::reported(&loaded.plan, &events), env, context);
     keep(events, env).await
 }
 

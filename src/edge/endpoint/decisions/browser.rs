@@ -1,0 +1,149 @@
+//! What a browser is told: identity, place and device are its request's.
+
+use super::people::{self, News};
+use super::secret;
+use crate::arrive::{Arrival, arrive};
+use crate::decide::{Asker, Decision, Person};
+use crate::decisions::{BrowserContext, Call, Caller, Units, decide_call, depends_on_people};
+use crate::edge::isolate::{self, Loaded};
+use crate::edge::source::Incoming;
+use crate::edge::visit::{entropy, token_holds};
+use crate::execution::called;
+use crate::facts::{Facts, Identity, Request as Facted, Source};
+use crate::plan::Plan;
+use crate::url::Url;
+use crate::visit::{self, Joined, Question, World};
+use crate::visitor::assignments::Assignments;
+use crate::visitor::{Consented, VisitorId};
+use serde_json::{Map, Value};
+use std::rc::Rc;
+use worker::{Env, Request};
+
+/// What a browser is told, and what follows of it.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) units: Units,
+    pub(super) decisions: Vec<Decision>,
+    pub(super) cookies: Vec<String>,
+    pub(super) news: Option<News>,
+    /// Whether it depends on what only somebody else knows, and may change at any time.
+    pub(super) is_fleeting: bool,
+}
+
+/// Decides for the visitor of a browser.
+pub(super) async fn told(
+    request: &Request,
+    env: &Env,
+    loaded: &Loaded,
+    call: &Call,
+    (units, attributes, caller): (&Units, &Map<String, Value>, Caller<'_>),
+    now: i64,
+) -> Told {
+    let plan: &Plan = &loaded.plan;
+    let source = Incoming::unseen(request.inner().as_ref());
+    let own = request.inner().url();
+    let meant = call.url().map(Url::split);
+    let facted = Facted::new("GET", Url::split(&own), &source, &loaded.crawlers);
+    let (mut arrival, is_fleeting) = recognised(plan, call, &facted, caller, env, now).await;
+    if let (Caller::Elsewhere(_), Arrival::Person(visitor)) = (caller, &mut arrival) {
+        // why: cookies do not travel there, so it says itself who is meant
+        let Some(id) = units.visitor.as_deref().and_then(VisitorId::accept) else { return Told::default() };
+        (visitor.id, visitor.user, visitor.session) = (id, None, None);
+        visitor.assignments = Assignments::default();
+        visitor.returning = true;
+    }
+    let visitor = match &arrival {
+        Arrival::Person(visitor) => visitor,
+        other => {
+            let identity = Identity { visitor: "", user: None, returning: false };
+            let facts = BrowserContext { facts: Facts { request: &facted, identity }, url: meant, attributes };
+            let page = meant.map_or_else(String::new, |url| [url.host, url.path].concat());
+            let asker = if matches!(other, Arrival::Crawler) { Asker::Crawler(&page) } else { Asker::NoConsent };
+            let decisions = decide_call(plan, call.asked(), meant, &facts, asker, now);
+            return Told { decisions, ..Told::default() };
+        }
+    };
+    let identity =
+        Identity { visitor: visitor.id.as_str(), user: visitor.user.as_deref(), returning: visitor.returning };
+    let facts = BrowserContext { facts: Facts { request: &facted, identity }, url: meant, attributes };
+    let person = Person {
+        visitor: visitor.id.as_str(),
+        user: visitor.user.as_deref(),
+        session: visitor.session.as_ref().map(|(id, _)| id.as_str()),
+        assignments: &visitor.assignments,
+        preview: &[],
+    };
+    let asker = match visitor.consent {
+        Consented::OnlyEssential => Asker::Essential(person),
+        Consented::All | Consented::Waits => Asker::Person(person),
+    };
+    let decisions = decide_call(plan, call.asked(), meant, &facts, asker, now);
+    let consents = visitor.consent == Consented::All;
+    let exposes = |decision: &Decision| consents && call.exposes(plan, decision);
+    let followed = called(plan, visitor, (&decisions, exposes), &Url::split(&own), secret().as_deref(), now);
+    let object = visitor.user.as_deref().map(|user| crate::person::object_name(&plan.project, user));
+    let news = object.map(|object| (object, followed.shown_to_user)).filter(|(_, shown)| !shown.is_empty());
+    let units = Units {
+        visitor: Some(visitor.id.as_str().to_owned()),
+        user: visitor.user.clone(),
+        session: visitor.session.as_ref().map(|(id, _)| id.as_str().to_owned()),
+    };
+    let cookies = if caller == Caller::Browser { followed.cookies } else { Vec::new() };
+    Told { units, decisions, cookies, news, is_fleeting }
+}
+
+/// Who sent the call, once the runtime was asked what only it can tell: whether a user's token is signed, and what the
+/// user was assigned on other devices. And whether that may change at any time.
+async fn recognised<S: Source>(
+    plan: &Plan,
+    call: &Call,
+    request: &Facted<'_, S>,
+    caller: Caller<'_>,
+    env: &Env,
+    now: i64,
+) -> (Arrival, bool) {
+    let asked = call.asked();
+    let known = isolate::with(|it| (it.secret.clone(), Rc::clone(&it.user_secrets), it.has_people));
+    let (secret, users, has_people) = known.unwrap_or_default();
+    let is_joined = has_people && caller == Caller::Browser && depends_on_people(plan, asked);
+    let mut world = World {
+        now,
+        secret: secret.as_deref(),
+        ingest_secret: users.ingest.as_deref(),
+        token_secret: users.token.as_deref(),
+        token_holds: None,
+        joined: if is_joined { Joined::NotYet } else { Joined::Never },
+        exposed: None,
+    };
+    let mut arrival = arrive(plan, &asked.0, request, world.proof(), entropy);
+    if caller != Caller::Browser {
+        return (arrival, false);
+    }
+    let mut is_fleeting = false;
+    loop {
+        let Arrival::Person(visitor) = &mut arrival else { return (arrival, is_fleeting) };
+        let question = visit::question(plan, visitor, world);
+        match question {
+            None => return (arrival, is_fleeting),
+            Some(Question::Join { object, shown }) => {
+                let answer = people::join(&[Some((object, shown))], env, now).await.pop().flatten();
+                let joined = answer.as_deref().map_or(Joined::Late, Joined::Answer);
+                visit::question(plan, visitor, World { joined, ..world });
+                return (arrival, true);
+            }
+            Some(question) => {
+                is_fleeting = true;
+                let unproven = visitor.unproven.take();
+                let Some(token) = unproven.filter(|_| world.token_holds.is_none()) else {
+                    return (arrival, is_fleeting);
+                };
+                let holds = match token_holds(&token, None, now) {
+                    Some(holds) => holds,
+                    None => token_holds(&token, Some(people::is_signed(&question, env).await), now) == Some(true),
+                };
+                world.token_holds = Some(holds);
+                arrival = arrive(plan, &asked.0, request, world.proof(), entropy);
+            }
+        }
+    }
+}
