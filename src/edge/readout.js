@@ -201,7 +201,8 @@ async function published(one, env) {
       if (!there.has(key)) return null;
       try {
         const kept = JSON.parse(await (await env.ARCHIVE.get(key)).text());
-        if (kept.schema !== PUBLISHED) throw new Error(`it is of schema ${kept.schema}, and this version reads ${PUBLISHED}`);
+        if (kept.schema !== PUBLISHED)
+          throw new Error(`it is of schema ${kept.schema}, and this version reads ${PUBLISHED}`);
         return (await isNewer(kept, iteration, env)) ? kept : null;
       } catch (error) {
         console.error(`sortition: published results cannot be read: ${key}: ${error}`);
@@ -213,7 +214,11 @@ async function published(one, env) {
 
 async function isNewer({ computed_at }, iteration, env) {
   if (!env.LEDGER) return true;
-  const [{ heard, here }] = (await env.LEDGER.prepare(HEARD).bind(...iteration).all()).results;
+  const [{ heard, here }] = (
+    await env.LEDGER.prepare(HEARD)
+      .bind(...iteration)
+      .all()
+  ).results;
   return !here || heard < Date.parse(computed_at);
 }
 

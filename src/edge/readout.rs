@@ -134,7 +134,16 @@ impl Readout {
         let scope = if id.is_some() { Scope::Detail } else { Scope::List };
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
-        Ok(Self { document, known: Known::default(), now, scope, guard, chosen, links: Links::default(), by: Vec::new() })
+        Ok(Self {
+            document,
+            known: Known::default(),
+            now,
+            scope,
+            guard,
+            chosen,
+            links: Links::default(),
+            by: Vec::new(),
+        })
     }
 
     /// Starts one of the holdout, read as an experiment; fails where nobody is held out.

@@ -79,7 +79,10 @@ fn time(text: &str) -> Option<usize> {
     let length = inside.find('\'')?;
     let (date, clock) = inside.get(..length)?.strip_suffix('Z')?.split_once('T')?;
     let is_date = date.len() == 10
-        && date.bytes().enumerate().all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
+        && date
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
     let is_clock = !clock.is_empty() && clock.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b':' | b'.'));
     (is_date && is_clock).then_some(length + 2)
 }

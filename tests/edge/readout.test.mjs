@@ -96,7 +96,9 @@ const insert = async (table, rows) => {
            FROM json_each(?1) JOIN iterations i ON i.project = value ->> 1 AND i.experiment_id = value ->> 2
            JOIN variants v ON v.id = value ->> 3 JOIN segments s ON s.device = value ->> 5 AND s.country = value ->> 6`,
         ]
-      : [`INSERT INTO ${table} SELECT ${fields(0, { conversions: 17 }[table] ?? rows[0].length)} FROM json_each(?1) WHERE true`];
+      : [
+          `INSERT INTO ${table} SELECT ${fields(0, { conversions: 17 }[table] ?? rows[0].length)} FROM json_each(?1) WHERE true`,
+        ];
   const { LEDGER } = platform.env;
   await LEDGER.batch(statements.map((sql) => LEDGER.prepare(sql).bind(JSON.stringify(rows))));
   await forgetKept();

@@ -69,7 +69,8 @@ async function deliver(events) {
 /** What the record holds of every exposure, by its id, and every variant that its unit met. */
 async function everything(exposures, variants) {
   const all = new Map();
-  const columns = "id, variant, unit, unit_id, anonymous_id, user_id, reason, exposed_at, config_revision, country, region, device";
+  const columns =
+    "id, variant, unit, unit_id, anonymous_id, user_id, reason, exposed_at, config_revision, country, region, device";
   for (let last = ""; ; ) {
     const page = await rows(
       `SELECT ${columns}, browser, visitor_type, referrer_host, logged_in, fallback, versions FROM ${exposures} WHERE id > '${last}' ORDER BY id LIMIT 20000`,
@@ -95,7 +96,16 @@ function take(all, { id, variant, exposed_at, ...event }) {
   if (exposed_at >= row.exposed_at) return;
   const { country, region, device, browser, visitor_type, referrer_host } = event.request;
   Object.assign(row, { variant, exposed_at, reason: event.reason, config_revision: event.config_revision });
-  Object.assign(row, { country, region, device, browser, visitor_type, referrer_host, logged_in: "false", versions: null });
+  Object.assign(row, {
+    country,
+    region,
+    device,
+    browser,
+    visitor_type,
+    referrer_host,
+    logged_in: "false",
+    versions: null,
+  });
 }
 
 test("the record of before comes along, step by step, while the consumer goes on", { timeout: 3_000_000 }, async () => {

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-/// The archive in DuckDB; goes before a script that uses it.
+/// The archive in DuckDB: what it can be asked stands in it.
 pub(in crate::cli) const ARCHIVE: &str = include_str!("archive.mjs");
-const DUCKDB: &str = include_str!("duckdb.mjs");
 const SERVER: &str = include_str!("server.mjs");
 
 /// What stands before a line of a script's.
@@ -59,8 +58,8 @@ impl Engine {
         let url = if place.starts_with("//") && engine != "clickhouse" { from } else { place };
         let (name, dialect) = match engine {
             "duckdb" => {
-                let script = [ARCHIVE, DUCKDB].concat();
-                let question = json!({"folder": place});
+                let script = ARCHIVE.to_owned();
+                let question = json!({"op": "readout", "folder": place});
                 return Ok(Self { name: "DuckDB", dialect: Dialect::DuckDb, script, question });
             }
             "postgres" | "postgresql" => ("PostgreSQL", Dialect::Postgres),

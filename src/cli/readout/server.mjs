@@ -14,7 +14,10 @@ async function clickhouse(url, sql) {
     headers["x-clickhouse-key"] = decodeURIComponent(place.password);
     place.username = place.password = "";
   }
-  for (const [name, value] of Object.entries({ default_format: "JSONCompact", output_format_json_quote_64bit_integers: "1" }))
+  for (const [name, value] of Object.entries({
+    default_format: "JSONCompact",
+    output_format_json_quote_64bit_integers: "1",
+  }))
     place.searchParams.set(name, value);
   const response = await fetch(place, { method: "POST", body: sql, headers });
   const said = await response.text();
