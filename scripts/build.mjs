@@ -6,7 +6,7 @@
 // which alone costs what a whole pass-through may.
 
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { at, installed, packages, run, target, wasmBindgen, wasmTarget } from "./setup.mjs";
@@ -40,7 +40,9 @@ const SOURCES = [
     "post",
     "body",
     "client",
+    "bridges",
   ].map((name) => `src/edge/${name}.js`),
+  ...readdirSync(at("src/edge/bridge")).map((name) => `src/edge/bridge/${name}`),
 ];
 
 /** Compiles the library with some features, in a profile of their own; the path of its wasm. */
@@ -69,6 +71,30 @@ function bind(wasm, { name, work, level, flags }) {
   const strip = ["--strip-debug", "--strip-producers"];
   const known = WASM_FEATURES.map((feature) => `--enable-${feature}`);
   run(installed("wasm-opt"), [level, ...limits, ...strip, ...known, bound, "-o", bound]);
+}
+
+/** Makes the bridges to other tools as texts, each with its entity tag; the path of the module that has them all. */
+function bridges(work) {
+  const folder = join(work, "bridges");
+  const names = readdirSync(at("src/edge/bridge")).filter((name) => name !== "core.js");
+  run(installed("esbuild"), [
+    ...names.map((name) => at("src/edge/bridge", name)),
+    "--bundle",
+    "--minify",
+    "--format=esm",
+    "--target=es2022",
+    "--external:../client.js",
+    `--outdir=${folder}`,
+    "--log-level=warning",
+  ]);
+  const texts = names.map((name) => {
+    const text = readFileSync(join(folder, name), "utf8").trim();
+    const tag = `"${createHash("sha256").update(text).digest("hex").slice(0, 16)}"`;
+    return [name.replace(/\.js$/, ""), { tag, text }];
+  });
+  const module = join(work, "bridges-text.js");
+  writeFileSync(module, `export default ${JSON.stringify(Object.fromEntries(texts))};\n`);
+  return module;
 }
 
 /** Builds the wasm of `clients/engine` into its folder `dist`. */
@@ -135,6 +161,8 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
   const clientText = join(work, "client-text.js");
   writeFileSync(clientText, `export default ${JSON.stringify(readFileSync(client, "utf8"))};\n`);
 
+  const bridgesText = bridges(work);
+
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   run(installed("esbuild"), [
@@ -150,6 +178,7 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
     `--alias:sortition-people=${at("src/edge/people.js")}`,
     `--alias:sortition-readout=${resolve(join(work, "readout.js"))}`,
     `--alias:sortition-client=${resolve(clientText)}`,
+    `--alias:sortition-bridges=${resolve(bridgesText)}`,
     `--outfile=${join(out, "index.js")}`,
     "--log-level=warning",
   ]);

@@ -30,11 +30,12 @@ const environment = {
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
   FORCE_COLOR: "0",
 };
-if (wanted("browser") || wanted("openfeature")) {
+const inBrowser = ["takeover", "openfeature", "browser"];
+if (inBrowser.some(wanted)) {
   environment.CHROMIUM = systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
 }
 for (const part of ["takeover", "openfeature"]) if (wanted(part)) packages(at("tests", part));
-if (wanted("edge") || wanted("openfeature") || wanted("browser")) build();
+if (["edge", ...inBrowser].some(wanted)) build();
 if (wanted("edge")) build({ out: join(target, "worker-chaos"), features: ["chaos"], profile: "chaos" });
 
 const total = { passed: 0, failed: 0 };

@@ -31,7 +31,7 @@ mod tree;
 mod version;
 
 pub use fact::{Attributes, Fact};
-pub use fact_key::FactKey;
+pub use fact_key::{FactError, FactKey};
 pub use groups::Groups;
 pub use parse::Problem;
 pub(crate) use parse::called;
@@ -86,11 +86,12 @@ impl<K> Condition<K> {
     ///
     /// All problems at once, each with its place: `{"$or": [{"country": {"$inn": ["US"]}}]}` is refused with
     /// ``unknown operator `$inn`; did you mean `$in`?`` at `$or[0].country.$inn`.
-    pub fn parse(
+    pub fn parse<E: std::fmt::Display>(
         condition: &serde_json::Value,
         groups: &Groups,
-        mut key_of: impl FnMut(&str) -> Result<K, String>,
+        mut key_of: impl FnMut(&str) -> Result<K, E>,
     ) -> Result<Self, Vec<Problem>> {
+        let mut key_of = |name: &str| key_of(name).map_err(|error| error.to_string());
         let (root, problems) = parse::parse(condition, groups, &mut key_of);
         if problems.is_empty() { Ok(Self { root }) } else { Err(problems) }
     }

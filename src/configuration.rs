@@ -221,7 +221,7 @@ impl Configuration {
             Value::Absent => self.kill = Some(Kill::default()),
             Value::Text(text) => {
                 self.kill = Some(Kill::parse(&text).unwrap_or_else(|problem| {
-                    problems.push(problem);
+                    problems.push(problem.to_string());
                     Kill::everything()
                 }));
             }
@@ -231,7 +231,7 @@ impl Configuration {
             Value::Absent => self.guard = Some(KillGuard::default()),
             Value::Text(text) => match KillGuard::parse(&text) {
                 Ok(guard) => self.guard = Some(guard),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(problem.to_string()),
             },
         }
         self.put_in_force();

@@ -212,7 +212,23 @@ pub fn decide(
         Asker::Person(person) | Asker::Essential(person) => person.viewer(),
         _ => Viewer::default(),
     };
-    let engine = Engine { plan, facts, asker, viewer, now, required: RefCell::default() };
+    decided(Engine { plan, facts, asker, viewer, now, compares: false, required: RefCell::default() }, on_page)
+}
+
+/// The same for a person as if experiments in shadow mode were live, to compare it with another tool.
+pub fn decide_compared(
+    plan: &Plan,
+    on_page: &[ExperimentAt],
+    facts: &impl Attributes<FactKey>,
+    person: Person<'_>,
+    now: i64,
+) -> Vec<Decision> {
+    let (asker, viewer) = (Asker::Person(person), person.viewer());
+    decided(Engine { plan, facts, asker, viewer, now, compares: true, required: RefCell::default() }, on_page)
+}
+
+fn decided<F: Attributes<FactKey>>(engine: Engine<'_, F>, on_page: &[ExperimentAt]) -> Vec<Decision> {
+    let plan = engine.plan;
     let mut decisions: Vec<Decision> = on_page.iter().map(|&at| engine.assign(at, 0)).collect();
     settle_layers(plan, &mut decisions);
     settle_conflicts(plan, &mut decisions);
@@ -231,6 +247,8 @@ struct Engine<'a, F> {
     asker: Asker<'a>,
     viewer: Viewer,
     now: i64,
+    /// Whether experiments in shadow mode are decided too.
+    compares: bool,
     /// Assignments of experiments that others require, so that a shared one is decided once.
     required: RefCell<Vec<Decision>>,
 }
@@ -253,7 +271,7 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
         depth: usize,
         evidence: &mut Evidence,
     ) -> (Reason, Option<VariantAt>) {
-        if e.killed {
+        if e.killed && e.shadow.is_none() {
             return (Reason::Killed, Some(VariantAt::CONTROL));
         }
         let preview = match &self.asker {
@@ -322,6 +340,8 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
     /// Status and schedule: the reason why it is not on, if so.
     fn state(&self, e: &Experiment) -> Option<Reason> {
         match e.status {
+            // why: a shadow is no more to anybody than a draft is
+            _ if e.shadow.is_some() && !self.compares => Some(Reason::Draft),
             Status::Draft => Some(Reason::Draft),
             Status::Paused => Some(Reason::Paused),
             Status::Completed => Some(Reason::Completed),

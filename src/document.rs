@@ -4,6 +4,7 @@
 //! meaning (a percentage of 120, an id with a blank), and [`check`] tells whether its parts fit together. Only a
 //! checked document can be compiled into a plan.
 
+mod analysis;
 mod check;
 #[cfg(not(target_arch = "wasm32"))]
 mod env;
@@ -18,14 +19,15 @@ mod schema;
 mod takeover;
 mod variant;
 
+pub use analysis::{Analysis, Guardrail, GuardrailAct, Method, Metrics};
 #[cfg(not(target_arch = "wasm32"))]
 pub use check::{Checked, check_text};
 pub use check::{HYPOTHESIS_TEMPLATE, check, warnings};
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::merge_env;
 pub use experiment::{
-    Allocation, Analysis, Audience, Display, Experiment, Expose, Guardrail, GuardrailAct, Kind, Method, Metrics,
-    Override, Protected, RampCondition, RampStep, Requirement, Risk, Rollback, RollbackCause, Seo, Status, UnitKind,
+    Allocation, Audience, Display, Experiment, Expose, Kind, Override, Protected, RampCondition, RampStep, Requirement,
+    Risk, Rollback, RollbackCause, Seo, Status, UnitKind,
 };
 pub use governance::{
     ApiSettings, Approval, DatedApproval, DecisionRecord, GitRepository, News, NewsFormat, Notice, Notify, Policy,
@@ -37,7 +39,10 @@ pub use parse::{MAX_BYTES, Problem, Severity};
 pub use scalar::{Id, Percent, Slots, Timestamp, Weight};
 #[cfg(not(target_arch = "wasm32"))]
 pub use schema::schema;
-pub use takeover::{CookieForm, CookieJson, CookieText, Hash, HashGate, HashSplit, Like, Mode, OwnHash, TakenOver};
+pub use takeover::{
+    Adopt, AdoptFrom, Compared, CookieForm, CookieJson, CookieText, Hash, HashGate, HashSplit, Like, Mode, OwnHash,
+    Shadow, TakenOver,
+};
 pub use variant::{Action, OriginChange, Redirect, RewriteStep, Variant};
 
 use serde::{Deserialize, Serialize};
@@ -149,31 +154,6 @@ pub struct VisitorSettings {
     pub read: CookieForm,
     /// Tools in whose cookies there may be assignments that are taken over on first sight.
     pub adopt: Vec<Adopt>,
-}
-
-/// A tool's cookies with assignments.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Adopt {
-    /// The tool, which tells the form of the cookie.
-    pub from: AdoptFrom,
-    /// The cookie's name, where it is not the tool's usual one; `*` stands for any run of characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cookie: Option<String>,
-}
-
-/// The tools whose cookies with assignments can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum AdoptFrom {
-    /// GrowthBook's sticky buckets.
-    Growthbook,
-    /// VWO's combinations.
-    Vwo,
-    /// Convert's visitor data.
-    Convert,
 }
 
 /// A JSON Web Token (RFC 7519) that names the user. Exactly one of `cookie` and `header` is given.

@@ -16,9 +16,13 @@
 //! # Ok::<(), String>(())
 //! ```
 
+pub use crate::decisions::Units;
+pub use crate::document::{Problem, Severity};
+pub use crate::plan::KillError;
+
 use crate::decide::Reason;
-use crate::decisions::{Ask, Call, CallAnswer, Caller, Route, Units, decide_for_server, text_of, too_long};
-use crate::document::{Document, Kind, Problem};
+use crate::decisions::{Ask, Call, CallAnswer, Caller, Route, decide_for_server, text_of, too_long};
+use crate::document::{Document, Kind};
 use crate::plan::{Kill, Plan};
 use crate::visitor::assignments::Assignments;
 use serde_json::{Map, Value};
@@ -98,8 +102,8 @@ impl Engine {
     /// # Errors
     ///
     /// Where it cannot be read. Then the switch stays as it was.
-    pub fn kill(&mut self, kill: &str) -> Result<(), String> {
-        let kill = Kill::parse(kill).map_err(|problem| problem.to_string())?;
+    pub fn kill(&mut self, kill: &str) -> Result<(), KillError> {
+        let kill = Kill::parse(kill)?;
         let mut plan = self.compiled.clone();
         plan.apply(&kill);
         self.plan = plan;

@@ -19,12 +19,12 @@ pub mod reception;
 pub mod shopify;
 pub mod signature;
 pub mod versions;
-mod written;
+mod batch;
 
+pub use batch::Batch;
 pub(crate) use check::minor_value;
 pub use exposure::{CalledBy, HOLDOUT, Shared, called_exposure, exposure, exposure_id, page_view};
 pub use problem::Problem;
-pub use written::Written;
 
 use health::OriginHealth;
 use money::{Currency, Decimal};
@@ -319,6 +319,35 @@ struct Visits {
     visits: Vec<Visit>,
 }
 
+/// Why a message cannot be taken into the record. It names the field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageError(Unfit);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Unfit {
+    Malformed { schema: u32, why: String },
+    Unknown { schema: u32 },
+    TooMany { what: &'static str, number: usize, most: usize },
+    Field(String),
+}
+
+impl std::fmt::Display for MessageError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Unfit::Malformed { schema, why } => write!(out, "not a message of schema {schema}: {why}"),
+            Unfit::Unknown { schema } => {
+                write!(out, "schema {schema} is not known here (this build knows 1 and {SCHEMA})")
+            }
+            Unfit::TooMany { what, number, most } => {
+                write!(out, "{number} {what} are more than a message carries ({most})")
+            }
+            Unfit::Field(problem) => out.write_str(problem),
+        }
+    }
+}
+
+impl std::error::Error for MessageError {}
+
 impl Message {
     /// Reads a message as the queue delivers it, of schema 1 or 2.
     ///
@@ -326,14 +355,14 @@ impl Message {
     ///
     /// Why it cannot be taken into the record: no JSON of this form, another version, too many events, or a field that
     /// holds what no producer writes. It names the field.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, MessageError> {
         #[derive(Deserialize)]
         struct Version {
             schema: u32,
         }
         // why: of another version the number is the better answer than the first field that differs
         let schema = serde_json::from_str(text).map_or(SCHEMA, |Version { schema }| schema);
-        let malformed = |error| format!("not a message of schema {schema}: {error}");
+        let malformed = |error: serde_json::Error| MessageError(Unfit::Malformed { schema, why: error.to_string() });
         let (source, visits) = match schema {
             1 => {
                 let Incoming { source, visits } = serde_json::from_str::<Incoming<Visit>>(text).map_err(malformed)?;
@@ -343,7 +372,7 @@ impl Message {
                 let Incoming { source, visits } = serde_json::from_str::<Incoming<Visits>>(text).map_err(malformed)?;
                 (source, visits.visits)
             }
-            _ => return Err(format!("schema {schema} is not known here (this build knows 1 and {SCHEMA})")),
+            _ => return Err(MessageError(Unfit::Unknown { schema })),
         };
         let mut message = Self { schema: SCHEMA, source, visits };
         for exposure in message.exposures_mut() {
@@ -352,12 +381,13 @@ impl Message {
         }
         let events = message.events().count();
         if events > MAX_EVENTS {
-            return Err(format!("{events} events are more than a message carries ({MAX_EVENTS})"));
+            return Err(MessageError(Unfit::TooMany { what: "events", number: events, most: MAX_EVENTS }));
         }
         if message.visits.len() > MAX_VISITS {
-            return Err(format!("{} visits are more than a message carries ({MAX_VISITS})", message.visits.len()));
+            let number = message.visits.len();
+            return Err(MessageError(Unfit::TooMany { what: "visits", number, most: MAX_VISITS }));
         }
-        check::check(&message).map_err(|problem| problem.to_string())?;
+        check::check(&message).map_err(|problem| MessageError(Unfit::Field(problem.to_string())))?;
         Ok(message)
     }
 

@@ -3,13 +3,14 @@
 //! [`Intent`] is complete before the origin is asked. [`Intent::for_origin`] says what the origin is sent, and
 //! [`Intent::reply`] what becomes of its answer: every header that the client sees differently is changed there.
 
+mod answer;
 pub mod breaker;
 mod cache_control;
 mod caching;
 mod called;
 mod chain;
 mod early;
-mod elsewhere;
+mod variant_origin;
 mod entity_tag;
 mod intent;
 mod media_type;
@@ -21,14 +22,15 @@ pub mod rewriting;
 pub mod shared;
 mod sticky;
 
+pub use answer::{Answer, NotRewritten};
 pub use caching::original_tags_of_any as original_tags;
 pub use called::{Called, called};
 pub use early::Early;
-pub use elsewhere::Elsewhere;
 pub use intent::{Intent, Treatment};
 pub use media_type::Charset;
-pub use reply::{Answer, NotRewritten, Reply, unfinished};
+pub use reply::{Reply, unfinished};
 pub use sticky::{Besides, ExposedTo, assigned};
+pub use variant_origin::VariantOrigin;
 
 /// One change to a list of headers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use crate::condition::{Attributes, Fact, FactKey};
 use crate::url::Url;
 use crate::visitor::agent::{Agent, ClientHints};
+use crate::visitor::client::Client;
 use crate::visitor::cookies;
 use crate::visitor::crawler::Crawlers;
-use crate::visitor::reading::Reading;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
@@ -17,11 +17,11 @@ pub trait Source {
     /// A property of Cloudflare's `request.cf`, as text: `country`, `asn`, `isEUCountry`, …
     fn property(&self, name: &str) -> Option<String>;
     /// What the user agent says, where it was read before by the same document.
-    fn recall(&self) -> Option<Reading> {
+    fn recall(&self) -> Option<Client> {
         None
     }
     /// Takes note of what the user agent says.
-    fn remember(&self, _reading: Reading) {}
+    fn remember(&self, _reading: Client) {}
 }
 
 /// A request.
@@ -33,7 +33,7 @@ pub struct Request<'a, S> {
     source: &'a S,
     cookie: OnceCell<String>,
     crawlers: &'a Crawlers,
-    reading: OnceCell<Reading>,
+    reading: OnceCell<Client>,
 }
 
 impl<'a, S: Source> Request<'a, S> {
@@ -68,10 +68,10 @@ impl<'a, S: Source> Request<'a, S> {
 
     /// What the user agent says: crawler or not, device, system and browser.
     #[must_use]
-    pub fn agent(&self) -> Reading {
+    pub fn agent(&self) -> Client {
         *self.reading.get_or_init(|| {
             self.source.recall().unwrap_or_else(|| {
-                let reading = Reading::new(&self.user_agent(), self.crawlers);
+                let reading = Client::new(&self.user_agent(), self.crawlers);
                 self.source.remember(reading);
                 reading
             })

@@ -176,7 +176,7 @@ impl Definition {
 fn filter(field: &str, condition: Option<&Map<String, Value>>) -> Result<Plain, String> {
     let Some(condition) = condition else { return Ok(Plain::All(Vec::new())) };
     let condition = Value::Object(condition.clone());
-    let parsed = Condition::<Box<str>>::parse(&condition, &Groups::default(), |name| Ok(name.into()));
+    let parsed = Condition::<Box<str>>::parse(&condition, &Groups::default(), |name| Ok::<_, String>(name.into()));
     let parsed = parsed
         .map_err(|problems| problems.first().map_or_else(String::new, |one| format!("{field}: {}", one.message)))?;
     parsed.plain().map_err(|what| format!("{field}: `{what}` cannot be asked of a database: compare plain values"))

@@ -16,15 +16,15 @@ mod takeover;
 pub use compile::{assignment_code, assignment_key, held_out_code};
 pub use cookie::CookieAttributes;
 pub use guard::Guard as KillGuard;
-pub use kill::Kill;
+pub use kill::{Kill, KillError};
 pub use page::{PageRule, Pattern};
 pub use position::{ExperimentAt, Listed, Position, VariantAt};
 pub use secrets::MissingSecret;
 
 use crate::condition::{Condition, FactKey};
 use crate::document::{
-    ApiSettings, Bridge, Consent, CrawlerPolicy, Display, Expose, HeaderSettings, Kind, OriginChange, Preview,
-    Redirect, RewriteStep, Slots, Status, UnitKind, VisitorSettings,
+    ApiSettings, Bridge, Compared, Consent, CrawlerPolicy, Display, Expose, HeaderSettings, Kind, OriginChange,
+    Preview, Redirect, RewriteStep, Slots, Status, UnitKind, VisitorSettings,
 };
 use crate::hash::{Bucket, Salt, Takeover};
 use crate::url::Url;
@@ -77,6 +77,8 @@ pub struct Plan {
     pub layers: Vec<Vec<ExperimentAt>>,
     /// Whether some experiment assigns users.
     pub has_users: bool,
+    /// Whether some experiment is only compared with another tool.
+    pub has_shadows: bool,
     index: PageIndex,
     /// The experiments by [`Experiment::assignment_key`], in its order.
     keyed: Vec<(u32, ExperimentAt)>,
@@ -182,6 +184,8 @@ pub struct Experiment {
     pub takeover: Option<Box<Takeover>>,
     /// Whether another tool assigns, and we only measure.
     pub assigned_elsewhere: bool,
+    /// Where the variant of the old tool stands that its decisions are compared with; then it acts for nobody.
+    pub shadow: Option<Compared>,
     /// Traffic in buckets, before the first ramp step.
     pub traffic: u16,
     /// From each time (milliseconds since 1970) on, a traffic in buckets; in order of time.
@@ -316,10 +320,19 @@ impl Experiment {
     /// Whether it does anything for anybody at a time: it is running, or it is killed and says so to the origin.
     #[must_use]
     pub fn is_live(&self, now: i64) -> bool {
-        self.killed
-            || (self.status == Status::Running
-                && self.starts_at.is_none_or(|start| start <= now)
-                && self.ends_at.is_none_or(|end| now < end))
+        self.shadow.is_none() && (self.killed || self.is_on(now))
+    }
+
+    /// Whether its decisions are compared with another tool's at a time.
+    #[must_use]
+    pub fn is_compared(&self, now: i64) -> bool {
+        self.shadow.is_some() && !self.killed && self.is_on(now)
+    }
+
+    fn is_on(&self, now: i64) -> bool {
+        self.status == Status::Running
+            && self.starts_at.is_none_or(|start| start <= now)
+            && self.ends_at.is_none_or(|end| now < end)
     }
 
     /// Whether it is past its end or was declared over.
@@ -340,13 +353,7 @@ impl Experiment {
     /// started, has given its people free.
     #[must_use]
     pub fn holds_layer(&self, now: i64) -> bool {
-        match self.status {
-            Status::Paused => true,
-            Status::Running => {
-                self.starts_at.is_none_or(|start| start <= now) && self.ends_at.is_none_or(|end| now < end)
-            }
-            Status::Draft | Status::Completed => false,
-        }
+        self.shadow.is_none() && (self.status == Status::Paused || self.is_on(now))
     }
 
     /// The variant that a code of the assignment cookie stands for.
@@ -359,6 +366,13 @@ impl Experiment {
     #[must_use]
     pub fn variant(&self, id: &str) -> Option<VariantAt> {
         self.variants.find(|variant| &*variant.id == id)
+    }
+
+    /// The variant that other tools call so, or we do: by its `key`, else by its id.
+    #[must_use]
+    pub fn variant_named(&self, name: &str) -> Option<VariantAt> {
+        let by_key = self.variants.find(|variant| variant.key.as_deref() == Some(name));
+        by_key.or_else(|| self.variant(name))
     }
 
     /// The variant whose range holds the bucket.
@@ -395,6 +409,14 @@ impl Plan {
             }
         }
         if self.canonical_of(url, now).is_some() || self.shares(method, url) { Presence::Live } else { presence }
+    }
+
+    /// Whether an experiment that is only compared with another tool is on this request's page.
+    #[must_use]
+    pub fn has_shadow_on(&self, method: &str, url: &Url<'_>, now: i64) -> bool {
+        let on_page = || self.on_page(method, url);
+        self.has_shadows
+            && on_page().iter().filter_map(|&index| self.experiments.get(index)).any(|e| e.is_compared(now))
     }
 
     /// Whether the document lets all visitors share a copy of the page.

@@ -13,9 +13,12 @@ mod change;
 mod compare;
 mod compute;
 mod course;
+pub mod csv;
 mod date;
 mod detail;
+mod door;
 mod gate;
+mod gate_level;
 mod health;
 mod holdout;
 mod matrix;
@@ -27,6 +30,7 @@ mod plot;
 mod programme;
 mod progress;
 mod published;
+mod route;
 mod segment;
 mod shown;
 mod types;
@@ -38,12 +42,14 @@ pub use board::{View, list_page};
 pub use breach::{Breach, Cause, breaches, causes};
 pub use compute::results;
 pub use detail::detail_page;
-pub use gate::{Gate, Level};
+pub use door::{Door, Entry};
+pub use gate_level::{Gate, GateLevel};
 pub use holdout::holdout;
 pub use matrix::interactions_page;
 pub use page::STYLE;
 pub use programme::{Decided, programme_page};
 pub use published::{Published, published_key, published_place};
+pub use route::{Form, ROOT, Route, Subject};
 pub use types::{
     Arm, AuditEntry, Bandit, Change, Comparison, Day, Delay, Ending, Health, Held, Metric, MetricRole, Overlap,
     OverlapTest, Part, Phase, Point, Posterior, Progress, Results, Segment, Series, State, Variant, Verdict, noun,

@@ -1,6 +1,6 @@
 //! A URL as its parts. The runtime has parsed and normalised it already, so this only splits.
 
-use crate::cut;
+use crate::ascii;
 
 /// The parts of an absolute URL, as they stand in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +21,10 @@ impl<'a> Url<'a> {
     /// Splits a URL. Total: what is missing is empty.
     #[must_use]
     pub fn split(url: &'a str) -> Self {
-        let whole = cut::before(url, b'#');
+        let whole = ascii::before(url, b'#');
         let (scheme, rest) = cut_scheme(whole).unwrap_or(("", whole));
-        let (before_query, query) = cut::at(rest, b'?').unwrap_or((rest, ""));
-        let end = cut::position(before_query, b'/').unwrap_or(before_query.len());
+        let (before_query, query) = ascii::split_once(rest, b'?').unwrap_or((rest, ""));
+        let end = ascii::position(before_query, b'/').unwrap_or(before_query.len());
         let (authority, path) = before_query.split_at_checked(end).unwrap_or((before_query, ""));
         let host = authority.bytes().rposition(|byte| byte == b'@').and_then(|at| authority.get(at + 1..));
         Self { whole, scheme, host: host.unwrap_or(authority), path: if path.is_empty() { "/" } else { path }, query }
@@ -51,8 +51,8 @@ impl<'a> Url<'a> {
     /// The first value of a query parameter, decoded: `+` and `%20` are blanks, invalid escapes stay as they are.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<String> {
-        cut::pieces(self.query, b'&').find_map(|pair| {
-            let (key, value) = cut::at(pair, b'=').unwrap_or((pair, ""));
+        ascii::pieces(self.query, b'&').find_map(|pair| {
+            let (key, value) = ascii::split_once(pair, b'=').unwrap_or((pair, ""));
             (decode(key) == name).then(|| decode(value))
         })
     }

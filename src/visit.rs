@@ -23,18 +23,20 @@ mod outcome;
 pub use codec::{encode_finish, encode_outcome, encode_question, is_header_value};
 pub use kind::RequestKind;
 pub use lane::{ENDPOINTS, Lane, is_reserved, lane};
-pub use outcome::{Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOrigin, Watched};
+pub use outcome::{
+    Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOriginRequest, Watched,
+};
 
-use crate::arrive::{Arrival, PreviewRequest, Proof, arrive, preview};
-use crate::decide::{Asker, Decision, Evidence, Person, Reason, decide};
+use crate::decide::{Asker, Decision, Evidence, Person, Reason, decide, decide_compared};
 use crate::document::{Bridge, Preview};
-use crate::events::{Shared, Written, page_view, versions};
+use crate::events::{Batch, Shared, page_view, versions};
 use crate::execution::breaker::Breakers;
 use crate::execution::once::Exposed;
 use crate::execution::{Answer, Besides, Charset, Early, HeaderChange, Intent, VARIANTS, rewriting};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::person;
 use crate::plan::{ExperimentAt, Plan, VariantAt};
+use crate::sender::{PreviewRequest, Proof, Sender, identify, preview};
 use crate::visitor::assignments::{Assignments, mark_of};
 use crate::visitor::preview as preview_token;
 use crate::visitor::token::{self, Unverified};
@@ -162,19 +164,19 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         let world = World { secret, ..world };
         let kind = RequestKind::of(request);
         let mut on_page = on_page(&plan, request, kind);
-        let mut arrival = arrive(&plan, &on_page, request, world.proof(), entropy);
-        let question = match &mut arrival {
-            Arrival::Person(visitor) => question(&plan, visitor, world),
+        let mut sender = identify(&plan, &on_page, request, world.proof(), entropy);
+        let question = match &mut sender {
+            Sender::Person(visitor) => question(&plan, visitor, world),
             _ => None,
         };
-        let preview = match arrival {
-            Arrival::Crawler => PreviewRequest::None,
+        let preview = match sender {
+            Sender::Crawler => PreviewRequest::None,
             _ => preview(&plan, request, secret, now),
         };
         if !matches!(preview, PreviewRequest::Active(_)) {
             on_page.retain(|&index| plan.experiments.get(index).is_some_and(|experiment| experiment.is_live(now)));
         }
-        let mut intent = Intent::new(&plan, &on_page, request, arrival, preview, now);
+        let mut intent = Intent::new(&plan, &on_page, request, sender, preview, now);
         if let Some(exposed) = exposed {
             intent.recall(&plan, exposed);
         }
@@ -239,13 +241,13 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             _ => {}
         }
         if self.early.is_none()
-            && let Some(origin) = self.intent.elsewhere(&self.plan)
+            && let Some(origin) = self.intent.variant_origin(&self.plan)
         {
             let circuit = Breakers::circuit(origin.base.as_deref(), &origin.path_prefix);
             if breakers.admits(&circuit, now) {
                 let mut changes = self.for_origin.clone();
                 origin.without_credentials(&mut changes);
-                return Outcome::VariantOrigin(VariantOrigin { origin, changes });
+                return Outcome::VariantOrigin(VariantOriginRequest { origin, changes });
             }
             breakers.fell_back(&circuit);
             self.withdraw(origin.experiment);
@@ -264,7 +266,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
 
     /// Takes note that the variant origin answered, with less than a 5xx.
     pub fn variant_origin_answered(&self, breakers: &mut Breakers, now: f64) {
-        if let Some(origin) = self.intent.elsewhere(&self.plan) {
+        if let Some(origin) = self.intent.variant_origin(&self.plan) {
             breakers.settle(&Breakers::circuit(origin.base.as_deref(), &origin.path_prefix), true, now);
         }
     }
@@ -273,7 +275,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     /// `tried`: it was asked, and failed; else the request could not be sent twice. Returns the decisions whose groups
     /// met the failure, for the origin's health.
     pub fn variant_origin_failed(&mut self, breakers: &mut Breakers, tried: bool, now: f64) -> Vec<Decision> {
-        let Some(origin) = self.intent.elsewhere(&self.plan) else { return Vec::new() };
+        let Some(origin) = self.intent.variant_origin(&self.plan) else { return Vec::new() };
         let circuit = Breakers::circuit(origin.base.as_deref(), &origin.path_prefix);
         let mut met = Vec::new();
         if tried {
@@ -318,13 +320,13 @@ impl<P: Deref<Target = Plan>> Visit<P> {
 
     /// The exposures that go with an answer.
     #[must_use]
-    pub fn exposures_of(&self, finish: &Finish, told: Option<&str>) -> Written {
+    pub fn exposures_of(&self, finish: &Finish, told: Option<&str>) -> Batch {
         let mut written = self.exposures(&finish.exposed, told);
         self.push_besides(&mut written, &finish.besides, told);
         written
     }
 
-    fn push_besides(&self, written: &mut Written, besides: &[Besides], told: Option<&str>) {
+    fn push_besides(&self, written: &mut Batch, besides: &[Besides], told: Option<&str>) {
         if !besides.is_empty() {
             let shared = Shared { view: &self.page_view, versions: &versions::to_json(told) };
             written.push_besides(&self.intent, &self.plan, besides, shared);
@@ -393,12 +395,12 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     /// The exposures of decisions, by their positions among the intent's. `told` is what the origin says of the versions
     /// that made the page.
     #[must_use]
-    pub fn exposures(&self, positions: &[usize], told: Option<&str>) -> Written {
+    pub fn exposures(&self, positions: &[usize], told: Option<&str>) -> Batch {
         if positions.is_empty() {
-            return Written::default();
+            return Batch::default();
         }
         let shared = Shared { view: &self.page_view, versions: &versions::to_json(told) };
-        Written::exposures(&self.intent, &self.plan, positions, shared)
+        Batch::exposures(&self.intent, &self.plan, positions, shared)
     }
 
     /// What would be decided for somebody of the same ids and facts who has no past: what is kept, and what for.
@@ -412,6 +414,25 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         let person = Person { visitor: visitor.id.as_str(), user, session, assignments: &nothing, preview: &[] };
         let facts = Facts { request, identity };
         decide(&self.plan, &on_page, &facts, Asker::Person(person), self.intent.now)
+    }
+
+    /// What experiments in shadow mode on this page decide for the person, as if they were live.
+    #[must_use]
+    pub fn decisions_compared<S: Source>(&self, request: &Request<'_, S>) -> Vec<Decision> {
+        let Some(visitor) = self.intent.visitor() else { return Vec::new() };
+        let is_shadow = |at: ExperimentAt| self.plan.experiments.get(at).is_some_and(|e| e.shadow.is_some());
+        let on_page = on_page(&self.plan, request, RequestKind::of(request));
+        if !on_page.iter().any(|&at| is_shadow(at)) {
+            return Vec::new();
+        }
+        let (user, session) = (visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()));
+        let identity = Identity { visitor: visitor.id.as_str(), user, returning: visitor.returning };
+        let assignments = &visitor.assignments;
+        let person = Person { visitor: visitor.id.as_str(), user, session, assignments, preview: &[] };
+        let facts = Facts { request, identity };
+        let mut decisions = decide_compared(&self.plan, &on_page, &facts, person, self.intent.now);
+        decisions.retain(|decision| is_shadow(decision.experiment));
+        decisions
     }
 
     /// A decision for every experiment of the document, also for those that are not on the page or do not act: what

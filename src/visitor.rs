@@ -1,5 +1,6 @@
 //! Who asks: visitor id, assignments, consent, crawler, prefetch, device.
 
+pub mod adopted;
 pub mod agent;
 pub mod assignments;
 pub mod cookies;
@@ -9,7 +10,7 @@ pub mod handover;
 mod id;
 pub mod kept;
 pub mod preview;
-pub mod reading;
+pub mod client;
 pub mod token;
 
 pub use id::VisitorId;

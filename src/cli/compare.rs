@@ -10,7 +10,7 @@ use super::address::normal_url;
 use super::import::attribute::Attributes;
 use super::terminal::{bad, good, strong};
 use super::{Failure, Report, clock, input};
-use crate::decide::{Asker, Person, Reason, decide};
+use crate::decide::{Person, Reason, decide_compared};
 use crate::document::{Document, Hash, Problem, Timestamp, Variant};
 use crate::plan::{ExperimentAt, Plan, Position};
 use crate::url::Url;
@@ -263,7 +263,8 @@ impl Comparison<'_> {
             {
                 continue;
             }
-            let decisions = decide(self.plan, &[at], facts, Asker::Person(person), self.now);
+            // why: what is in shadow mode is compared before it acts
+            let decisions = decide_compared(self.plan, &[at], facts, person, self.now);
             let Some(decision) = decisions.first() else { continue };
             let variants =
                 self.document.experiments.get(at.number()).map_or(&[][..], |experiment| &experiment.variants);

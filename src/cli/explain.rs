@@ -54,6 +54,8 @@ struct Explained<'a> {
     decisions: Vec<Decision>,
     /// What would be decided for the same person without a past.
     anew: Vec<Decision>,
+    /// What experiments in shadow mode decide.
+    compared: Vec<Decision>,
     now: i64,
 }
 
@@ -62,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let (document, problems) = input::sound(&text)?;
     let mut plan = input::compiled(&document)?;
     if let Some(kill) = &arguments.kill {
-        plan.apply(&Kill::parse(kill).map_err(Failure::Usage)?);
+        plan.apply(&Kill::parse(kill).map_err(|error| Failure::Usage(error.to_string()))?);
     }
     let now = arguments.request.time()?.millis();
     let (method, url) = (arguments.request.method()?, normal_url(&arguments.url)?);
@@ -110,7 +112,8 @@ fn explain<'a>(
     }
     let decisions = visit.every_decision(request);
     let anew = visit.decisions_anew(request);
-    Ok(Explained { plan, request, lane, visit, decisions, anew, now })
+    let compared = visit.decisions_compared(request);
+    Ok(Explained { plan, request, lane, visit, decisions, anew, compared, now })
 }
 
 impl Explained<'_> {
@@ -118,6 +121,11 @@ impl Explained<'_> {
     fn anew(&self, decision: &Decision) -> Option<&Decision> {
         let kept = decision.reason == Reason::Sticky;
         self.anew.iter().find(|anew| kept && anew.experiment == decision.experiment)
+    }
+
+    /// What a shadow decides, of which nothing comes.
+    fn compared(&self, decision: &Decision) -> Option<&Decision> {
+        self.compared.iter().find(|compared| compared.experiment == decision.experiment)
     }
 
     /// Experiment and variant of exposures beside those of the page's decisions, such as the one that measures a holdout.

@@ -5,10 +5,10 @@
 
 use super::diff::{self, Comparison, Options};
 use super::kv::{Kv, KvArguments};
-use super::switch::GUARD;
 use super::terminal::{bad, faint, good, strong};
 use super::{Failure, Report, clock, edit, has_errors, input, line};
 use crate::document::{Document, Problem, Timestamp, merge_env};
+use crate::plan::KillGuard;
 use clap::Args;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -175,12 +175,12 @@ pub(super) fn history(arguments: &HistoryArguments) -> Result<Report, Failure> {
     let mut keys = kv.list("audit:")?;
     keys.sort();
     let keys: Vec<&str> = keys.iter().rev().take(arguments.limit).map(String::as_str).collect();
-    let mut values = kv.get_all(&[&["kill", GUARD], keys.as_slice()].concat())?.into_iter();
+    let mut values = kv.get_all(&[&["kill", KillGuard::KEY], keys.as_slice()].concat())?.into_iter();
     let mut stopped = |name: &str| {
         let value = values.next().flatten();
         value.map(|text| serde_json::from_str(&text).unwrap_or_else(|_| json!({"unreadable": text, "key": name})))
     };
-    let (kill, guard) = (stopped("kill"), stopped(GUARD));
+    let (kill, guard) = (stopped("kill"), stopped(KillGuard::KEY));
     let mut text = String::new();
     let by = [("killed by a person", &kill), ("stopped by the worker's guard", &guard)];
     for (by, value) in by.into_iter().filter_map(|(by, value)| Some((by, value.as_ref()?))) {
@@ -199,7 +199,7 @@ pub(super) fn history(arguments: &HistoryArguments) -> Result<Report, Failure> {
     if entries.is_empty() {
         text.push_str("nothing was pushed yet\n");
     }
-    let json = json!({"kill": kill, GUARD: guard, "history": entries});
+    let json = json!({"kill": kill, KillGuard::KEY: guard, "history": entries});
     Ok(Report { text, json, problems: Vec::new() })
 }
 

@@ -3,7 +3,7 @@
 use super::{Failure, clock, input};
 use crate::document::{Document, Timestamp};
 use crate::facts::Source;
-use crate::nearest::nearest;
+use crate::suggestion::suggest;
 use crate::visitor::VisitorId;
 use clap::Args;
 
@@ -117,7 +117,7 @@ fn known_property(name: &str) -> Result<(), Failure> {
     // why: a condition writes `region_code` and `is_eu`, Cloudflare `regionCode` and `isEUCountry`
     let plain = name.replace('_', "");
     let near =
-        if plain.eq_ignore_ascii_case("iseu") { Some("isEUCountry") } else { nearest(&plain, PROPERTIES.into_iter()) };
+        if plain.eq_ignore_ascii_case("iseu") { Some("isEUCountry") } else { suggest(&plain, PROPERTIES.into_iter()) };
     let advice =
         near.map_or_else(|| format!("there are {}", PROPERTIES.join(", ")), |near| format!("did you mean `{near}`?"));
     Err(Failure::Usage(format!("--cf `{name}`: no fact is read from it; {advice}")))
@@ -142,7 +142,7 @@ fn known_header(name: &str, document: &str) -> Result<(), Failure> {
     if own || name.starts_with("x-") || known.clone().any(|known| known == name) {
         return Ok(());
     }
-    match nearest(name, known) {
+    match suggest(name, known) {
         Some(near) => {
             Err(Failure::Usage(format!("--header `{name}`: there is no such header; did you mean `{near}`?")))
         }

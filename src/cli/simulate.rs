@@ -2,7 +2,7 @@
 //! holdout as they came out.
 
 mod tally;
-mod told;
+mod report;
 
 use super::address::normal_url;
 use super::crowd::{Crowd, survey};
@@ -79,5 +79,5 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let step = |tally: &mut Tally, id: &str| tally.add(&stage, id);
     let tally = survey(&crowd, step, Tally::merge, |done| progress.draw(done))?;
     progress.clear();
-    Ok(told::report(&document, &stage, &tally, crowd.len()))
+    Ok(report::report(&document, &stage, &tally, crowd.len()))
 }

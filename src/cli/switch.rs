@@ -6,7 +6,7 @@ use super::push::{Change, Live, note, put_live, read_value};
 use super::terminal::{self, bad, good};
 use super::{Failure, Report, edit};
 use crate::document::{Id, Percent, Problem};
-use crate::plan::Kill;
+use crate::plan::{Kill, KillGuard};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -75,13 +75,13 @@ pub(super) fn kill(arguments: &KillArguments) -> Result<Report, Failure> {
 pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<Report, Failure> {
     let kv = Kv(&arguments.kv);
     let mut problems = Vec::new();
-    let mut found = kv.get_all(&["config", "kill", GUARD])?.into_iter();
+    let mut found = kv.get_all(&["config", "kill", KillGuard::KEY])?.into_iter();
     let live = found.next().flatten().map(Live::new);
     let (found, guard) = (found.next().flatten(), found.next().flatten());
     let before = match &found {
         None => Kill::default(),
         Some(text) => Kill::parse(text).unwrap_or_else(|problem| {
-            problems.push(Problem::warning("kill", problem));
+            problems.push(Problem::warning("kill", problem.to_string()));
             Kill::everything()
         }),
     };
@@ -132,7 +132,7 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
         return Err(Failure::Outside("`kill` was written, but another value is read back: run it again".to_owned()));
     }
     if let Some(guard) = guard.filter(|guard| !guard.freed.is_empty()) {
-        write(&kv, GUARD, guard.left, true)?;
+        write(&kv, KillGuard::KEY, guard.left, true)?;
     }
     let summary = if freed.is_empty() {
         told(&after)
@@ -161,9 +161,6 @@ fn write(kv: &Kv<'_>, key: &str, to: Option<Value>, is_there: bool) -> Result<()
         None => Ok(()),
     }
 }
-
-/// The key that the worker's guard writes: what it ended, held, or moved.
-pub(super) const GUARD: &str = "kill-guard";
 
 /// What becomes of the guard's key.
 struct Guard {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::nearest::nearest;
+use crate::suggestion::suggest;
 
 macro_rules! facts {
     ($($(#[$doc:meta])* $fact:ident = $name:literal,)+) => {
@@ -112,44 +112,81 @@ impl FactKey {
     /// use sortition_engine::condition::FactKey;
     ///
     /// assert_eq!(FactKey::parse("header.Accept"), Ok(FactKey::Header("accept".into())));
-    /// assert_eq!(FactKey::parse("contry").unwrap_err(), "there is no fact `contry`; did you mean `country`?");
+    /// assert_eq!(FactKey::parse("contry").unwrap_err().to_string(), "there is no fact `contry`; did you mean `country`?");
     /// ```
     ///
     /// # Errors
     ///
     /// Why there is none of that name, and what to write.
-    pub fn parse(name: &str) -> Result<Self, String> {
+    pub fn parse(name: &str) -> Result<Self, FactError> {
         if let Some((_, fact)) = Self::PLAIN.iter().find(|(plain, _)| *plain == name) {
             return Ok(fact.clone());
         }
         let (family, parameter) = name.split_once('.').unwrap_or((name, ""));
         if let Some((_, make)) = FAMILIES.iter().find(|(known, _)| *known == family) {
             return match (family, parameter) {
-                (_, "") => Err(format!("`{family}` needs a name after a dot, such as `{family}.{}`", example(family))),
+                (_, "") => Err(FactError(Wrong::NoName { family: family.into() })),
                 ("utm", _) => match parameter.strip_prefix("utm_") {
-                    Some(rest) => Err(format!("`{name}` repeats its prefix; write `utm.{rest}`")),
+                    Some(rest) => Err(FactError(Wrong::Repeats { name: name.into(), rest: rest.into() })),
                     None => Ok(make(parameter.into())),
                 },
                 ("header" | "cookie", _) if !is_token(parameter) => {
-                    Err(format!("`{parameter}` cannot be the name of a {family}; use letters, digits, `_` and `-`"))
+                    Err(FactError(Wrong::NoToken { name: parameter.into(), family: family.into() }))
                 }
                 ("header", _) => Ok(make(parameter.to_ascii_lowercase().into())),
                 _ => Ok(make(parameter.into())),
             };
         }
         let known = Self::PLAIN.iter().map(|(plain, _)| *plain);
-        Err(match nearest(family, known.chain(FAMILIES.iter().map(|(family, _)| *family))) {
-            Some(near) if FAMILIES.iter().any(|(family, _)| *family == near) => {
-                let parameter = if parameter.is_empty() { example(near) } else { parameter };
-                format!("there is no fact `{name}`; did you mean `{near}.{parameter}`?")
+        let meant = suggest(family, known.chain(FAMILIES.iter().map(|(family, _)| *family))).map(|near| {
+            if !FAMILIES.iter().any(|(family, _)| *family == near) {
+                return near.into();
             }
-            Some(near) => format!("there is no fact `{name}`; did you mean `{near}`?"),
-            None => {
-                format!("there is no fact `{name}`; write `cookie.{name}`, `query.{name}`, or one of the list of facts")
-            }
-        })
+            let parameter = if parameter.is_empty() { example(near) } else { parameter };
+            [near, ".", parameter].concat().into()
+        });
+        Err(FactError(Wrong::Unknown { name: name.into(), meant }))
     }
 }
+
+/// Why a name is none of a fact, and what to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactError(Wrong);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wrong {
+    /// A family alone: `cookie`.
+    NoName { family: Box<str> },
+    /// `utm.utm_source`.
+    Repeats { name: Box<str>, rest: Box<str> },
+    /// A header or cookie of a name that none can have.
+    NoToken { name: Box<str>, family: Box<str> },
+    /// There is no such fact; perhaps another was meant.
+    Unknown { name: Box<str>, meant: Option<Box<str>> },
+}
+
+impl fmt::Display for FactError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Wrong::NoName { family } => {
+                write!(out, "`{family}` needs a name after a dot, such as `{family}.{}`", example(family))
+            }
+            Wrong::Repeats { name, rest } => write!(out, "`{name}` repeats its prefix; write `utm.{rest}`"),
+            Wrong::NoToken { name, family } => {
+                write!(out, "`{name}` cannot be the name of a {family}; use letters, digits, `_` and `-`")
+            }
+            Wrong::Unknown { name, meant: Some(meant) } => {
+                write!(out, "there is no fact `{name}`; did you mean `{meant}`?")
+            }
+            Wrong::Unknown { name, meant: None } => write!(
+                out,
+                "there is no fact `{name}`; write `cookie.{name}`, `query.{name}`, or one of the list of facts"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for FactError {}
 
 impl fmt::Display for FactKey {
     /// The name, as [`FactKey::parse`] reads it.
@@ -166,8 +203,8 @@ impl fmt::Display for FactKey {
 }
 
 impl std::str::FromStr for FactKey {
-    type Err = String;
-    fn from_str(name: &str) -> Result<Self, String> {
+    type Err = FactError;
+    fn from_str(name: &str) -> Result<Self, FactError> {
         Self::parse(name)
     }
 }

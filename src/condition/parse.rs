@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::operator::{JOINING, Letters, Operator, TESTING};
 use super::tree::{Node, Test};
 use super::{Groups, MAX_CLAUSES, MAX_DEPTH, MAX_VALUES};
-use crate::nearest::nearest;
+use crate::suggestion::suggest;
 use place::{Place, shown};
 
 /// Something wrong in a condition.
@@ -251,7 +251,7 @@ fn not_joining(word: &str) -> String {
     if Operator::named(word).is_some() {
         return format!(r#"`{word}` tests a fact and must stand under one, as in {{"country": {{"{word}": ...}}}}"#);
     }
-    let near = nearest(word, JOINING.into_iter());
+    let near = suggest(word, JOINING.into_iter());
     unknown(word, near, "beside facts can stand `$and`, `$or`, `$nor` and `$not`")
 }
 
@@ -262,7 +262,7 @@ fn not_testing(word: &str) -> String {
             r#"`{word}` joins conditions and cannot stand under a fact: put the fact inside, as in {{"{word}": [{{"country": ...}}]}}"#
         );
     }
-    let near = nearest(word, TESTING.iter().map(|(name, _)| *name));
+    let near = suggest(word, TESTING.iter().map(|(name, _)| *name));
     unknown(word, near, "under a fact can stand operators such as `$eq`, `$in`, `$regex` or `$vgte`")
 }
 

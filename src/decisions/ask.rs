@@ -3,8 +3,8 @@
 use super::context::{CallContext, Units};
 use crate::condition::{Attributes, FactKey};
 use crate::decide::{Asker, Decision, Evidence, Person, Reason, decide};
-use crate::nearest::nearest;
 use crate::plan::{Experiment, ExperimentAt, Plan};
+use crate::suggestion::suggest;
 use crate::url::Url;
 use crate::visitor::assignments::Assignments;
 use serde_json::{Map, Value};
@@ -75,7 +75,7 @@ pub(super) fn by_name(plan: &Plan, name: &str) -> Vec<ExperimentAt> {
 
 fn unknown<'a>(path: String, what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Unknown {
     let shown: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
-    let advice = match nearest(name, known) {
+    let advice = match suggest(name, known) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "see the document for the names".to_owned(),
     };

@@ -37,7 +37,7 @@ pub(super) fn known(object: &Map<String, Value>, at: &str, fields: &[&str]) -> R
     match object.keys().find(|field| !fields.contains(&field.as_str())) {
         None => Ok(()),
         Some(field) => {
-            let near = crate::nearest::nearest(field, fields.iter().copied());
+            let near = crate::suggestion::suggest(field, fields.iter().copied());
             let advice = near
                 .map_or_else(|| format!("known are {}", fields.join(", ")), |near| format!("did you mean `{near}`?"));
             let path: String = [at, field].concat().chars().filter(|c| !c.is_control()).take(100).collect();

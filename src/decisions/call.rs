@@ -119,7 +119,7 @@ impl CallAnswer {
     /// With what a page of another site needs to read it.
     #[must_use]
     pub fn for_origin(mut self, caller: Caller<'_>) -> Self {
-        if let Caller::Elsewhere(origin) = caller {
+        if let Caller::OtherSite(origin) = caller {
             self.headers.push(("access-control-allow-origin", origin.to_owned()));
             self.headers.push(("access-control-expose-headers", "ETag, Retry-After".to_owned()));
         }
@@ -138,7 +138,7 @@ pub fn is_named(if_none_match: Option<&str>, tag: &str) -> bool {
 #[must_use]
 pub fn preflight(caller: Result<Caller<'_>, Refusal>) -> CallAnswer {
     let mut answer = CallAnswer { status: 204, ..CallAnswer::default() };
-    if let Ok(Caller::Elsewhere(origin)) = caller {
+    if let Ok(Caller::OtherSite(origin)) = caller {
         let allowed = "Content-Type, If-None-Match";
         answer.headers.extend([
             ("access-control-allow-origin", origin.to_owned()),
@@ -231,7 +231,7 @@ impl Call {
         let reading = match caller {
             Caller::Server => Reading::Believed,
             Caller::Browser => Reading::Cookies,
-            Caller::Elsewhere(_) => Reading::Visitor,
+            Caller::OtherSite(_) => Reading::Visitor,
         };
         let ofrep = Ofrep::parse(text, reading).map_err(|wrong| failure(&route, &wrong))?;
         let asked = match &route {

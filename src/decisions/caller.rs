@@ -26,7 +26,7 @@ pub enum Caller<'a> {
     Browser,
     /// A browser on a page of another site that may ask, by its origin. Cookies do not travel there, so it says itself
     /// which visitor is meant, and never a user.
-    Elsewhere(&'a str),
+    OtherSite(&'a str),
 }
 
 /// Why a call is refused.
@@ -79,7 +79,7 @@ pub fn who_asks<'a>(sent: &Credentials<'a>, token: Option<&str>, allowed: &[Stri
     }
     match (sent.origin, sent.fetch_site) {
         (Some(origin), _) if origin.eq_ignore_ascii_case(sent.own_origin) => Ok(Caller::Browser),
-        (Some(origin), _) if allowed.iter().any(|one| one == origin) => Ok(Caller::Elsewhere(origin)),
+        (Some(origin), _) if allowed.iter().any(|one| one == origin) => Ok(Caller::OtherSite(origin)),
         (_, Some("same-origin")) => Ok(Caller::Browser),
         // why: another host of the same site sends the site's cookies along
         (Some(origin), Some("same-site")) if origin != "null" => Ok(Caller::Browser),

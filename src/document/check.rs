@@ -9,13 +9,13 @@
 //! functions of 10 KB and less about 60.
 
 mod audience;
-mod circle;
+mod cycle;
 mod experiment;
 mod http;
 mod metric;
 mod page;
 mod protected;
-mod reach;
+mod overlap;
 mod redirect;
 mod reference;
 mod selector;
@@ -29,9 +29,11 @@ mod environment;
 #[cfg(not(target_arch = "wasm32"))]
 mod format;
 #[cfg(not(target_arch = "wasm32"))]
-mod found;
+mod described;
 #[cfg(not(target_arch = "wasm32"))]
 mod json;
+#[cfg(not(target_arch = "wasm32"))]
+mod meaning;
 #[cfg(not(target_arch = "wasm32"))]
 mod structure;
 mod takeover;
@@ -87,6 +89,7 @@ fn check_knowing(document: &Document, gaps: &Gaps) -> Vec<Problem> {
     }
     reference::check(document, gaps, &mut problems);
     takeover::keys(document, &mut problems);
+    takeover::adopted(document, &mut problems);
     redirect::check(document, &mut problems);
     problems
 }

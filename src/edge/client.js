@@ -23,7 +23,7 @@ function read() {
 
 const bridge = read();
 const own = (map, id) => (map && Object.hasOwn(map, id) ? map[id] : undefined);
-const met = new Set();
+const met = new Map();
 
 function waiting() {
   try {
@@ -83,8 +83,8 @@ const sortition = {
   trackExposure({ experiment_id, variant = sortition.variant(experiment_id) }) {
     const key = `${experiment_id}=${variant}`;
     if (!variant || met.has(key)) return;
-    met.add(key);
-    send({ type: "experiment_exposed", experiment_id, variant });
+    met.set(key, { type: "experiment_exposed", experiment_id, variant });
+    send(met.get(key));
   },
   trackConversion(conversion_event, details) {
     const converted_at = new Date().toISOString();
@@ -98,4 +98,8 @@ const sortition = {
 
 window.sortition = sortition;
 addEventListener("online", flush);
+// Without consent the worker takes none of them; the record counts those that it took before once.
+addEventListener("sortition:consent", () => {
+  for (const event of met.values()) send(event);
+});
 flush();

@@ -96,7 +96,7 @@ fn read(delivery: &RawMessage) -> core::result::Result<Message, String> {
         Some(text) => text,
         None => js_sys::JSON::stringify(&body).ok().and_then(|text| text.as_string()).ok_or("not JSON")?,
     };
-    Message::parse(&text)
+    Message::parse(&text).map_err(|error| error.to_string())
 }
 
 /// Sends an unreadable message to the dead letters with its reason. Without that binding it is retried until the

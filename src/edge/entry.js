@@ -2,6 +2,7 @@
 // wasm says, and answers with the origin's response whenever anything of ours fails.
 
 import * as core from "sortition-core";
+import { bridge, isBridge } from "./bridges.js";
 import { sharedCopy } from "./cache.js";
 import { load } from "./config.js";
 import { decode } from "./decode.js";
@@ -11,7 +12,8 @@ import { freeze, guard, isReadout, readout, takeAlong } from "./readout.js";
 import { hits, rewriter } from "./rewrite.js";
 import { keepLast, numbered, pause, recover } from "./ship.js";
 
-const { Page: PAGE, Endpoint: ENDPOINT, Load: LOAD, Previewable: PREVIEWABLE, Stale: STALE } = core.Way;
+const { Page: PAGE, Endpoint: ENDPOINT, Load: LOAD, Previewable: PREVIEWABLE } = core.Way;
+const { Stale: STALE, Shadowed: SHADOWED } = core.Way;
 const WAY = STALE - 1;
 
 // Methods that change nothing.
@@ -51,9 +53,9 @@ export default {
     await core.queue(batch, env, ctx);
   },
 
-  async scheduled(_controller, env, ctx) {
+  async scheduled({ scheduledTime }, env, ctx) {
     ctx.waitUntil(recover(env));
-    ctx.waitUntil(guarded(env));
+    ctx.waitUntil(guarded(env, scheduledTime));
     ctx.waitUntil(takeAlong(env).catch((error) => report("taking the record of before along", error)));
     ctx.waitUntil(forget(env).catch((error) => report("forgetting users", error)));
   },
@@ -66,6 +68,7 @@ function laneOf(method, url) {
 
 function take(lane, request, env, ctx, method, url) {
   if (lane & STALE) ctx.waitUntil(load(env, url).done);
+  if (lane & SHADOWED) return shadowed(lane & WAY, request, env, ctx, method, url);
   switch (lane & WAY) {
     case PAGE:
       return page(request, env, ctx, method, url);
@@ -78,6 +81,19 @@ function take(lane, request, env, ctx, method, url) {
     default:
       return untouched(request, env, ctx);
   }
+}
+
+/** The answer as if there were no experiment in shadow mode, which is compared with the old tool behind it. */
+async function shadowed(lane, request, env, ctx, method, url) {
+  const compare = () => core.watch(request, method, url, Date.now());
+  const watch = attempt("comparing a shadow", compare, undefined);
+  const answer = await take(lane, request, env, ctx, method, url);
+  if (watch) {
+    // why: the instance may be a new one since, whose memory knows nothing of what was asked of the old one
+    const said = () => watch.answered(watch.headers().map((name) => answer.headers.get(name) ?? ""));
+    attempt("comparing a shadow with the answer", said, undefined);
+  }
+  return answer;
 }
 
 /** The origin's own answer; what it says for us alone is taken out. */
@@ -418,6 +434,7 @@ async function endpoint(request, env, ctx) {
   try {
     if (request.url.includes("/_sortition/health")) core.note_counts(hits(), numbered());
     const { pathname } = new URL(request.url);
+    if (isBridge(pathname)) return bridge(request, pathname);
     const answer = isReadout(pathname, env) ? readout(request, env) : core.fetch(request, env, ctx);
     return await Promise.race([answer, late]);
   } catch (error) {
@@ -431,11 +448,11 @@ async function endpoint(request, env, ctx) {
 }
 
 /** Ends what breaches its own conditions. The isolate may be a new one: it needs its secret and its queue. */
-async function guarded(env) {
+async function guarded(env, at) {
   await load(env).done;
   try {
     revive();
-    await guard(env);
+    await guard(env, at);
     await freeze(env);
   } catch (error) {
     report("guarding the experiments", error);

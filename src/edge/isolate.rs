@@ -6,7 +6,7 @@ use crate::configuration::Configuration;
 use crate::events::health::{OriginHealth, Tally};
 use crate::events::identity::Told;
 use crate::events::signature::Used;
-use crate::events::{Event, Served, Written};
+use crate::events::{Batch, Event, Served};
 use crate::execution::breaker::Breakers;
 use crate::execution::once::Exposed;
 use crate::execution::shared::Copies;
@@ -48,6 +48,8 @@ pub(super) struct Isolate {
     pub(super) hits: Option<Box<serde_json::value::RawValue>>,
     /// How many crawlers its messages told of.
     pub(super) crawlers_told: u64,
+    /// How often shadows agreed with the old tool.
+    pub(super) shadows: crate::shadow::Tally,
     /// How the origin answered each variant's group.
     pub(super) health: Tally,
     /// Which visitors it told to be which users, by the origin's word.
@@ -107,17 +109,17 @@ pub(super) fn loaded() -> Option<Rc<Loaded>> {
 
 /// Events for the queue, as visits in JSON, one a line; `None` where there is no queue.
 pub(super) fn message(events: &[Event]) -> Option<String> {
-    with(|isolate| sealed(isolate, &Written::events(events), &[])).flatten()
+    with(|isolate| sealed(isolate, &Batch::events(events), &[])).flatten()
 }
 
 /// What a page request at `now`, in milliseconds since 1970, has for the queue, with the origin's health where that is
 /// due: visits in JSON, one a line. `None` where there is neither an event nor that.
-pub(super) fn page_message(events: &Written, now: i64) -> Option<String> {
+pub(super) fn page_message(events: &Batch, now: i64) -> Option<String> {
     with(|isolate| page_visits(isolate, events, now)).flatten()
 }
 
 /// The same, for whoever has the isolate's memory at hand.
-pub(super) fn page_visits(isolate: &mut Isolate, events: &Written, now: i64) -> Option<String> {
+pub(super) fn page_visits(isolate: &mut Isolate, events: &Batch, now: i64) -> Option<String> {
     if events.is_empty() && !isolate.health.is_overdue(now) {
         return None;
     }
@@ -125,7 +127,7 @@ pub(super) fn page_visits(isolate: &mut Isolate, events: &Written, now: i64) -> 
     sealed(isolate, events, &health)
 }
 
-fn sealed(isolate: &mut Isolate, events: &Written, health: &[OriginHealth]) -> Option<String> {
+fn sealed(isolate: &mut Isolate, events: &Batch, health: &[OriginHealth]) -> Option<String> {
     if !isolate.has_queue {
         return None;
     }

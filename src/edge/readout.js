@@ -1,20 +1,25 @@
 // The readout's endpoints and its guard: asks the record and KV what the wasm wants to know, and carries out what it says.
 
 import * as core from "sortition-core";
-import { initSync, prune, Readout, readout_policy, take_along } from "sortition-readout";
+import {
+  initSync,
+  prune,
+  Readout,
+  ReadoutDoor,
+  readout_columns,
+  readout_lines,
+  readout_policy,
+  readout_route,
+  take_along,
+} from "sortition-readout";
 import { hits } from "./rewrite.js";
 import { pause, ship } from "./ship.js";
 
-const ROOT = "/_sortition/experiments";
 // Answers that took longer than this are kept for so long, and shown again with the time they were computed.
 const SLOW_MS = 500;
 const KEPT_MS = 300_000;
 // The times in a question: what was kept a minute ago answers it as well.
 const TIMES = /'\d{4}-\d\d-\d\dT[\d:.]+Z'|\b\d{13}\b/g;
-// After a wrong token the answer waits: longer with each, until one is right or for a while none comes.
-const WAIT_MS = 300;
-const LONGEST_WAIT_MS = 3000;
-const FORGIVEN_MS = 300_000;
 // How often a webhook is tried, and how long each try may take.
 const NOTICES = 3;
 const NOTICE_MS = 8000;
@@ -34,7 +39,7 @@ EXISTS (SELECT 1 FROM exposed WHERE iteration_no = (SELECT number FROM iteration
 // How many steps a run takes along of the record of before: D1 answers 1,000 statements a run.
 const STEPS = 60;
 
-const failed = { tries: 0, at: 0 };
+let door;
 
 /** Whether a path belongs to the readout, and the readout exists. */
 export const isReadout = (path, env) => Boolean(env.ADMIN_TOKEN) && /^\/_sortition\/experiments(?:$|[./])/.test(path);
@@ -46,52 +51,47 @@ async function wake() {
 }
 
 export async function readout(request, env) {
+  await wake();
   if (!(await isAllowed(request, env))) {
     return problem(401, "Unauthorized", "send ADMIN_TOKEN as Basic password or as Bearer token", {
       "www-authenticate": 'Basic realm="Sortition", charset="UTF-8"',
     });
   }
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    return problem(405, "Method not allowed", "use GET or HEAD", { allow: "GET, HEAD" });
-  }
   const { pathname, origin, search } = new URL(request.url);
-  const place = pathname.slice(ROOT.length);
-  const [, of, variant] = /^\/([a-z0-9][a-z0-9_-]*)\/screens\/([a-z0-9][a-z0-9_-]*)\.png$/.exec(place) ?? [];
-  if (of) return picture(env, of, variant);
-  const [, id, format] = /^(?:\/([a-z0-9][a-z0-9_-]*))?(?:\.(json|csv))?$/.exec(place) ?? ["", "", "none"];
-  if (format === "none" || (format === "csv" && !id)) {
-    return problem(404, "Not found", "there are experiments, experiments.json, and experiments/ID with .json and .csv");
+  const route = JSON.parse(readout_route(request.method, pathname));
+  if (route.page === "problem") {
+    return problem(route.status, route.title, route.detail, route.status === 405 ? { allow: "GET, HEAD" } : undefined);
   }
-  if (!env.LEDGER && (!env.ARCHIVE || format === "csv")) {
+  const { id, form } = route;
+  if (route.page === "picture") return picture(env, id, route.variant);
+  if (!env.LEDGER && (!env.ARCHIVE || form === "csv"))
     return problem(503, "Service unavailable", "there is no LEDGER: the readout needs the record");
-  }
   const config = await env.CONFIG.get("config");
   if (config === null) return problem(503, "Service unavailable", "there is no experiment document yet: push one");
-  await wake();
-  const open = (now) => Readout.open(config, id, false, now);
   let one;
   try {
-    one = open(Date.now());
+    one = Readout.open(config, id, false, Date.now());
   } catch (reason) {
     return problem(503, "Service unavailable", `the document cannot be read: ${reason}`);
   }
-  if (id && one.size() === 0) return (await special(env, config, id, format)) ?? (await kept(env, id, format));
-  if (format === "csv") return answer(download(env, one.download()), "text/csv; charset=utf-8", id);
+  const subject = id ? one.subject(id, form) : "list";
+  if (subject === "holdout") return holdout(env, config, form);
+  if (subject === "archived") return kept(env, id, form);
+  if (subject === "programme" || subject === "interactions") return overall(env, config, subject);
+  if (form === "csv") return answer(download(env, one.download()), "text/csv; charset=utf-8", id);
   const asked = { at: Date.now() };
   const shown = id ? await pictures(env, id) : [];
   const told = await learn(one, env, asked, id ? audit(env) : "[]");
   if (id) one.link(env.SORTITION_SECRET, origin, JSON.stringify(shown), hits());
-  if (format === "json") return answer(one.json(told, asked.at), "application/json");
+  if (form === "json") return answer(one.json(told, asked.at), "application/json");
   return answer(one.html(told, asked.at, search), "text/html; charset=utf-8");
 }
 
-/** The pages that are about all experiments, where no experiment is called so. */
-async function special(env, config, id, format) {
-  if (id === "holdout") return holdout(env, config, format);
-  if (format || !["programme", "interactions"].includes(id)) return;
+/** The pages that are about all experiments. */
+async function overall(env, config, subject) {
   const all = Readout.open(config, undefined, false, Date.now());
   const html = (text) => answer(text, "text/html; charset=utf-8");
-  if (id === "programme") return html(all.programme(JSON.stringify(await frozen(env))));
+  if (subject === "programme") return html(all.programme(JSON.stringify(await frozen(env))));
   const asked = { at: Date.now() };
   all.meet();
   return html(all.interactions(await learn(all, env, asked, "[]"), asked.at));
@@ -319,14 +319,14 @@ function download(env, text) {
   const [visitors, people] = JSON.parse(text);
   const encoder = new TextEncoder();
   const pages = (async function* () {
-    yield "unit,variant,contaminated,exposed_at,device,country,visitor_type,event,value_minor,currency,transaction_id,converted_at,channel\r\n";
-    // why: a row's first two fields are where the next page starts, and rows come in their order
+    yield readout_columns();
     for (const ask of [(at, id) => visitors.with(1, at).with(2, id), (unit) => people.with(1, unit)]) {
       for (let [at, id] = ["", ""]; ; ) {
-        const rows = JSON.parse(await answerTo(env, ask(at, id)));
-        if (rows.length === 0) break;
-        yield rows.map((row) => line(row.slice(2))).join("");
-        [at, id] = rows.at(-1);
+        const page = readout_lines(await answerTo(env, ask(at, id)));
+        if (page === "") break;
+        const { lines, next } = JSON.parse(page);
+        yield lines;
+        [at, id] = next;
       }
     }
   })();
@@ -339,44 +339,11 @@ function download(env, text) {
   });
 }
 
-/**
- * A line after RFC 4180. Spreadsheets take what starts with `=`, `+`, `-` or `@` for a formula: an apostrophe before it
- * makes it a text.
- */
-function line(values) {
-  const cell = (value) => {
-    if (value === null || typeof value === "number") return value ?? "";
-    return `"${value.replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
-  };
-  return `${values.map(cell).join(",")}\r\n`;
-}
-
 async function isAllowed(request, env) {
-  const [, scheme, credentials] = /^(\S+) +(.*)$/.exec(request.headers.get("authorization") ?? "") ?? [];
-  if (scheme === undefined) return false;
-  let token = credentials;
-  if (scheme.toLowerCase() === "basic") {
-    try {
-      const bytes = Uint8Array.from(atob(credentials), (letter) => letter.charCodeAt(0));
-      const text = new TextDecoder().decode(bytes);
-      token = text.slice(text.indexOf(":") + 1);
-    } catch {
-      token = "";
-    }
-  } else if (scheme.toLowerCase() !== "bearer") {
-    token = "";
-  }
-  // why: of the texts the hashes are compared, so that not even the length shows in the time
-  const [given, right] = await Promise.all([hash(token), hash(env.ADMIN_TOKEN)]);
-  if (crypto.subtle.timingSafeEqual(given, right)) {
-    failed.tries = 0;
-    return true;
-  }
-  if (Date.now() - failed.at > FORGIVEN_MS) failed.tries = 0;
-  failed.at = Date.now();
-  failed.tries++;
-  await pause(Math.min(WAIT_MS * failed.tries, LONGEST_WAIT_MS));
-  return false;
+  door ??= new ReadoutDoor();
+  const entry = door.enter(request.headers.get("authorization") ?? undefined, env.ADMIN_TOKEN, Date.now());
+  if (entry > 0) await pause(entry);
+  return entry < 0;
 }
 
 const hash = (text) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
@@ -410,10 +377,10 @@ function problem(status, title, detail, headers) {
  * Ends what breaches its own conditions, holds and releases ramps, moves weights: the key `kill-guard` first, since harm is
  * done meanwhile; then the record, the audit trail, and whoever wants to know, each once.
  */
-export async function guard(env) {
+export async function guard(env, at) {
   if (!env.LEDGER && !env.ARCHIVE) return;
   // why: once an hour is often enough, and the schedule runs every five minutes
-  if (env.LEDGER && new Date().getUTCMinutes() < 5) await forgetOld(env);
+  if (env.LEDGER && new Date(at).getUTCMinutes() < 5) await forgetOld(env, at);
   const config = await env.CONFIG.get("config");
   if (config === null) return;
   await wake();
@@ -454,9 +421,9 @@ export async function takeAlong(env) {
 }
 
 /** Forgets what isolates told long ago. */
-async function forgetOld(env) {
+async function forgetOld(env, at) {
   await wake();
-  const statements = JSON.parse(prune(Date.now())).map(([sql, ...values]) => env.LEDGER.prepare(sql).bind(...values));
+  const statements = JSON.parse(prune(at)).map(([sql, ...values]) => env.LEDGER.prepare(sql).bind(...values));
   try {
     await env.LEDGER.batch(statements);
   } catch (error) {

@@ -6,7 +6,7 @@ use crate::hash::{self, signature};
 use crate::ledger;
 use crate::ledger::question::{self, Iteration, Question};
 use crate::plan::{Kill, KillGuard};
-use crate::readout::{self, AuditEntry, Known, Results, Scope, View};
+use crate::readout::{self, AuditEntry, Door, Entry, Form, Known, Results, Route, Scope, Subject, View};
 use crate::visitor::preview::{NAME, Token};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -104,6 +104,51 @@ pub fn readout_policy() -> String {
     )
 }
 
+/// Which page a request is for, as JSON: `{"page":"list","form":"html"}`, or a problem to answer with.
+#[wasm_bindgen]
+pub fn readout_route(method: &str, path: &str) -> String {
+    serde_json::to_string(&Route::of(method, path)).unwrap_or_default()
+}
+
+/// A page of the download's rows (JSON) as `{"lines":"…","next":[…]}`; empty where there are no rows any more.
+#[wasm_bindgen]
+pub fn readout_lines(rows: &str) -> String {
+    let rows: Vec<Vec<Value>> = serde_json::from_str(rows).unwrap_or_default();
+    let page = readout::csv::page(&rows);
+    page.map(|(lines, next)| json!({"lines": lines, "next": next}).to_string()).unwrap_or_default()
+}
+
+/// The first line of the download.
+#[wasm_bindgen]
+pub fn readout_columns() -> String {
+    readout::csv::HEAD.to_owned()
+}
+
+/// What this isolate knows of those who tried to get in.
+#[derive(Default)]
+#[wasm_bindgen]
+pub struct ReadoutDoor(Door);
+
+#[wasm_bindgen]
+impl ReadoutDoor {
+    /// An isolate's own.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Looks at who asks: -1 lets them in, 0 asks for the token, and after a wrong one the answer waits for so many
+    /// milliseconds.
+    pub fn enter(&mut self, authorization: Option<String>, token: &str, now: f64) -> i32 {
+        #[allow(clippy::cast_possible_truncation)]
+        match self.0.enter(authorization.as_deref(), token, now as i64) {
+            Entry::Welcome => -1,
+            Entry::Unknown => 0,
+            Entry::Wrong(wait) => i32::try_from(wait).unwrap_or(i32::MAX),
+        }
+    }
+}
+
 /// What to forget of the record now: `[[sql, value], …]`.
 #[wasm_bindgen]
 pub fn prune(now: f64) -> String {
@@ -170,6 +215,16 @@ impl Readout {
             pictures: serde_json::from_str(pictures).unwrap_or_default(),
             hits: serde_json::from_str(hits).unwrap_or_default(),
         };
+    }
+
+    /// What a name stands for in this document: `experiment`, `holdout`, `programme`, `interactions` or `archived`.
+    pub fn subject(&self, name: &str, form: &str) -> String {
+        let form = match form {
+            "json" => Form::Json,
+            "csv" => Form::Csv,
+            _ => Form::Html,
+        };
+        Subject::of(&self.document, name, form).as_str().to_owned()
     }
 
     /// How many experiments it is about.

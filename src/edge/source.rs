@@ -1,7 +1,7 @@
 //! Headers and Cloudflare's properties of a request of the runtime.
 
 use crate::facts::Source;
-use crate::visitor::reading::Reading;
+use crate::visitor::client::Client;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/edge/request.js")]
@@ -12,7 +12,7 @@ unsafe extern "C" {
     /// A header or property by its position in what [`learn`] was told.
     fn known_header(request: &JsValue, position: usize) -> Option<String>;
     fn known_property(request: &JsValue, position: usize) -> Option<String>;
-    /// What was remembered of the request's user agent; see [`Reading::code`].
+    /// What was remembered of the request's user agent; see [`Client::code`].
     fn recall(request: &JsValue) -> Option<u32>;
     fn remember(request: &JsValue, code: u32);
     /// Forgets what was remembered of user agents: another document may have another rule for crawlers.
@@ -80,12 +80,12 @@ impl Source for Incoming<'_> {
         }
     }
 
-    fn recall(&self) -> Option<Reading> {
-        recall(self.request).and_then(Reading::of_code)
+    fn recall(&self) -> Option<Client> {
+        recall(self.request).and_then(Client::of_code)
     }
 
     // why: what is remembered is remembered in JavaScript, so that a text of a hundred bytes need not cross the boundary
-    fn remember(&self, reading: Reading) {
+    fn remember(&self, reading: Client) {
         remember(self.request, reading.code());
     }
 

@@ -2,13 +2,14 @@
 
 use super::isolate::{self, Loaded};
 use super::source::Incoming;
-use crate::arrive::{Arrival, Proof, arrive, handed_over};
 use crate::decide::Decision;
 use crate::events::health::Answered;
-use crate::events::{Event, Written, identity};
+use crate::events::{Batch, Event, identity};
 use crate::execution::{self, Answer, Charset, NotRewritten, rewriting};
 use crate::facts::{Request, Source};
 use crate::plan::{ExperimentAt, Plan, Position, VariantAt};
+use crate::sender::{self, Proof, Sender, handed_over};
+use crate::shadow;
 use crate::url::Url;
 use crate::visit::{self, Forward, Joined, Lane, Outcome, World};
 use crate::visitor::token::Unverified;
@@ -32,6 +33,8 @@ pub enum Way {
     Previewable = 4,
     /// Added to the others where the plan should be refreshed behind the answer.
     Stale = 8,
+    /// Added where an experiment in shadow mode is on the page: [`watch`] compares, whatever else becomes of the request.
+    Shadowed = 16,
 }
 
 /// Which way a request goes, by its method and URL alone; see [`Way`]. `now` in milliseconds since 1970.
@@ -50,13 +53,56 @@ pub fn lane(method: &str, url: &str, now: f64) -> u32 {
     }
     let stale = if due { Way::Stale as u32 } else { 0 };
     let plan = loaded.as_ref().map(|loaded| &*loaded.plan);
-    let way = match visit::lane(plan, method, &Url::split(url), millis(now)) {
+    let parts = Url::split(url);
+    let way = match visit::lane(plan, method, &parts, millis(now)) {
         Lane::Untouched => Way::Untouched,
         Lane::Page => Way::Page,
         Lane::Previewable => Way::Previewable,
-        Lane::Endpoint => Way::Endpoint,
+        Lane::Endpoint => return Way::Endpoint as u32 | stale,
     };
-    way as u32 | stale
+    let is_shadowed = plan.is_some_and(|plan| plan.has_shadow_on(method, &parts, millis(now)));
+    way as u32 | stale | if is_shadowed { Way::Shadowed as u32 } else { 0 }
+}
+
+/// What shadows decided for a request, while the answer's headers are waited for.
+#[wasm_bindgen]
+pub struct Watch {
+    plan: Rc<Plan>,
+    watch: shadow::Watch,
+}
+
+/// Compares what shadows decide for a request with what the old tool's cookies and headers say. `None` where that is all;
+/// else the answer's headers are waited for.
+#[wasm_bindgen]
+pub fn watch(request: &JsValue, method: &str, url: &str, now: f64) -> Option<Watch> {
+    let loaded = isolate::loaded()?;
+    let source = Incoming::unseen(request);
+    let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
+    let (secret, users) = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)))?;
+    let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
+    // why: whose token's signature is not known is nobody; the page's own request finds it out
+    let proof = Proof { secret, ingest, token, token_holds: None, now: millis(now) };
+    let watch = shadow::Watch::new(&loaded.plan, &request, proof)?;
+    if watch.headers().next().is_some() {
+        return Some(Watch { plan: Rc::clone(&loaded.plan), watch });
+    }
+    isolate::with(|isolate| isolate.shadows.count(&loaded.plan, &watch));
+    None
+}
+
+#[wasm_bindgen]
+impl Watch {
+    /// The headers of the answer that are waited for.
+    pub fn headers(&self) -> Vec<String> {
+        self.watch.headers().map(str::to_owned).collect()
+    }
+
+    /// Takes in and counts what they say; an empty text: the answer has no such header.
+    pub fn answered(mut self, values: Vec<String>) {
+        let said = values.iter().map(|value| (!value.is_empty()).then_some(value.as_str()));
+        self.watch.answered(&self.plan, said);
+        isolate::with(|isolate| isolate.shadows.count(&self.plan, &self.watch));
+    }
 }
 
 /// The names of headers that are for us alone.
@@ -124,8 +170,8 @@ pub fn begin(
     }
     isolate::with(|isolate| isolate.exposed = exposed);
     let visit = visit?;
-    isolate::with(|isolate| match visit.intent().arrival {
-        Arrival::Crawler => isolate.counts.crawlers += 1,
+    isolate::with(|isolate| match visit.intent().sender {
+        Sender::Crawler => isolate.counts.crawlers += 1,
         _ => isolate.counts.visits += 1,
     });
     Some(Visit { loaded, visit, news: None })
@@ -151,20 +197,20 @@ pub(super) fn recognised<S: Source>(
     on_page: &[ExperimentAt],
     request: &Request<'_, S>,
     now: i64,
-) -> Arrival {
+) -> Sender {
     let known = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)));
     let (secret, users) = known.unwrap_or_default();
     let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
     let proof = Proof { secret, ingest, token, token_holds: None, now };
-    let arrival = arrive(plan, on_page, request, proof, entropy);
-    let holds = match &arrival {
-        Arrival::Person(visitor) => visitor.unproven.as_ref().and_then(|token| token_holds(token, None, now)),
+    let sender = sender::identify(plan, on_page, request, proof, entropy);
+    let holds = match &sender {
+        Sender::Person(visitor) => visitor.unproven.as_ref().and_then(|token| token_holds(token, None, now)),
         _ => None,
     };
     if holds.is_some() {
-        return arrive(plan, on_page, request, Proof { token_holds: holds, ..proof }, entropy);
+        return sender::identify(plan, on_page, request, Proof { token_holds: holds, ..proof }, entropy);
     }
-    arrival
+    sender
 }
 
 #[wasm_bindgen]
@@ -329,7 +375,7 @@ impl Visit {
 pub fn met(key: &str, exposure: String, now: f64) -> Option<String> {
     let key = u64::from_str_radix(key, 16).ok()?;
     isolate::with(|isolate| isolate.exposed.note(key, millis(now))).filter(|is_new| *is_new)?;
-    isolate::page_message(&Written::exposure(exposure), millis(now))
+    isolate::page_message(&Batch::exposure(exposure), millis(now))
 }
 
 /// The event of the origin's word on who a visitor is, where it is new to the isolate.
@@ -350,9 +396,9 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
     let source = Incoming::unseen(request);
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
     match recognised(&loaded.plan, &[], &request, millis(now)) {
-        Arrival::Person(visitor) if visitor.returning && visitor.consent == Consented::All => {
+        Sender::Person(visitor) if visitor.returning && visitor.consent == Consented::All => {
             let event = identified(&loaded, &visitor.id, user, millis(now))?;
-            isolate::page_message(&Written::events(&[event]), millis(now))
+            isolate::page_message(&Batch::events(&[event]), millis(now))
         }
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! What the record relies on in a message that came through the queue.
 
 use super::health::{MAX_HEALTH, OriginHealth};
-use super::money::{Currency, DEFAULT_EXPONENT, MAX_MINOR};
+use super::money::{Currency, DEFAULT_EXPONENT, MAX_MINOR, MoneyError};
 use super::{Conversion, Event, Message, Problem, Visit, What, bounds, versions};
 use crate::document::Timestamp;
 
@@ -73,7 +73,7 @@ fn check_event(event: &Event) -> Result<(), Wrong> {
             time("exposed_at", &exposure.exposed_at)
         }
         What::Converted(conversion) => {
-            minor_value(conversion).map_err(|message| ("value", message))?;
+            minor_value(conversion).map_err(|error| ("value", error.to_string()))?;
             time("converted_at", &conversion.converted_at)
         }
         What::EndedEarly(ended) => time("ended_at", &ended.ended_at),
@@ -97,7 +97,7 @@ fn time(field: &'static str, text: &str) -> Result<(), Wrong> {
 /// # Errors
 ///
 /// A value that the currency cannot have, or that is out of range.
-pub(crate) fn minor_value(conversion: &Conversion) -> Result<Option<i64>, String> {
+pub(crate) fn minor_value(conversion: &Conversion) -> Result<Option<i64>, MoneyError> {
     let exponent = conversion.currency.map_or(DEFAULT_EXPONENT, Currency::exponent);
     let minor = conversion.value.map(|value| value.minor(exponent)).transpose()?;
     debug_assert!(minor.is_none_or(|minor| minor.abs() <= MAX_MINOR));

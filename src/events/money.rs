@@ -35,7 +35,7 @@ impl Decimal {
     /// # Errors
     ///
     /// What [`Decimal::from_str`] refuses.
-    pub fn from_json(number: &serde_json::Number) -> Result<Self, String> {
+    pub fn from_json(number: &serde_json::Number) -> Result<Self, MoneyError> {
         if let Some(whole) = number.as_i64() {
             return Self::normal(whole, 0).ok_or_else(|| too_large(&number.to_string()));
         }
@@ -71,12 +71,9 @@ impl Decimal {
     /// # Errors
     ///
     /// More digits after the point than the unit has, or more than [`MAX_MINOR`].
-    pub fn minor(self, exponent: u8) -> Result<i64, String> {
+    pub fn minor(self, exponent: u8) -> Result<i64, MoneyError> {
         if self.scale > exponent {
-            return Err(match exponent {
-                0 => format!("{self} has digits after the point, and the currency has none"),
-                _ => format!("{self} has more than the currency's {exponent} digits after the point"),
-            });
+            return Err(MoneyError(Wrong::TooFine { amount: self.to_string(), exponent }));
         }
         let minor = self.at_scale(exponent).filter(|minor| (-MAX_MINOR..=MAX_MINOR).contains(minor));
         minor.ok_or_else(|| too_large(&self.to_string()))
@@ -99,9 +96,51 @@ impl Decimal {
     }
 }
 
-fn too_large(text: &str) -> String {
-    format!("{text} is out of range: at most {MAX_MINOR} of the currency's smallest unit")
+fn too_large(text: &str) -> MoneyError {
+    MoneyError(Wrong::OutOfRange { amount: text.to_owned() })
 }
+
+/// Why a number is no amount of money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoneyError(Wrong);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wrong {
+    OutOfRange {
+        amount: String,
+    },
+    /// More digits after the point than the currency has.
+    TooFine {
+        amount: String,
+        exponent: u8,
+    },
+    NoDecimal {
+        text: String,
+    },
+    TooManyDigits {
+        text: String,
+    },
+}
+
+impl fmt::Display for MoneyError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Wrong::OutOfRange { amount } => {
+                write!(out, "{amount} is out of range: at most {MAX_MINOR} of the currency's smallest unit")
+            }
+            Wrong::TooFine { amount, exponent: 0 } => {
+                write!(out, "{amount} has digits after the point, and the currency has none")
+            }
+            Wrong::TooFine { amount, exponent } => {
+                write!(out, "{amount} has more than the currency's {exponent} digits after the point")
+            }
+            Wrong::NoDecimal { text } => write!(out, "{text:?} is not a decimal number: write it as 19.99"),
+            Wrong::TooManyDigits { text } => write!(out, "{text} has more than {MAX_SCALE} digits after the point"),
+        }
+    }
+}
+
+impl std::error::Error for MoneyError {}
 
 /// `1.999e1` as `19.99`.
 fn expanded(scientific: &str) -> Option<String> {
@@ -121,11 +160,11 @@ fn expanded(scientific: &str) -> Option<String> {
 }
 
 impl FromStr for Decimal {
-    type Err = String;
+    type Err = MoneyError;
 
     /// Reads `19.99`, `-5` or `0.5`: digits, and at most one point between them.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let malformed = || format!("{text:?} is not a decimal number: write it as 19.99");
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let malformed = || MoneyError(Wrong::NoDecimal { text: text.to_owned() });
         let (sign, unsigned) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
         let (whole, fraction) = unsigned.split_once('.').map_or((unsigned, None), |(whole, f)| (whole, Some(f)));
         let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -134,7 +173,7 @@ impl FromStr for Decimal {
         }
         let fraction = fraction.unwrap_or("").trim_end_matches('0');
         let scale = u8::try_from(fraction.len()).ok().filter(|scale| *scale <= MAX_SCALE);
-        let scale = scale.ok_or_else(|| format!("{text} has more than {MAX_SCALE} digits after the point"))?;
+        let scale = scale.ok_or_else(|| MoneyError(Wrong::TooManyDigits { text: text.to_owned() }))?;
         let digits: i64 = format!("{whole}{fraction}").parse().map_err(|_| too_large(text))?;
         Self::normal(sign * digits, scale).ok_or_else(|| too_large(text))
     }

@@ -3,7 +3,7 @@
 use super::Problem;
 use crate::condition::called;
 use crate::document::{Id, Timestamp};
-use crate::nearest;
+use crate::suggestion;
 use serde_json::{Map, Value};
 
 /// How far a clock may be ahead of ours, in milliseconds: five minutes.
@@ -45,7 +45,7 @@ impl Reader<'_> {
         let known: Vec<&str> = known.concat();
         let unknown: Vec<String> = self.fields.keys().filter(|name| !known.contains(&name.as_str())).cloned().collect();
         for name in unknown {
-            let meant = nearest::nearest(&name, known.iter().copied());
+            let meant = suggestion::suggest(&name, known.iter().copied());
             let hint =
                 meant.map_or_else(|| format!("known are {}", known.join(", ")), |it| format!("is `{it}` meant?"));
             let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();

@@ -73,7 +73,7 @@ impl<'a> Payload<'a> {
         };
         let code = code.or_else(|| set?.text("currency_code"));
         Ok(Money {
-            amount: amount.map_err(|message: String| Problem::new(name, message))?,
+            amount: amount.map_err(|error| Problem::new(name, error.to_string()))?,
             currency: currency(&code.unwrap_or_default())?,
         })
     }
@@ -174,7 +174,7 @@ fn event(
     money: Money,
     converted_at: Timestamp,
 ) -> Result<Event, Problem> {
-    money.amount.minor(money.currency.exponent()).map_err(|message| Problem::new("value", message))?;
+    money.amount.minor(money.currency.exponent()).map_err(|error| Problem::new("value", error.to_string()))?;
     Ok(Event {
         id: match &refund_of {
             // why: `purchase` of this number, told by a page or another server, is the same sale

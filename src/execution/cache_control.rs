@@ -1,6 +1,6 @@
 //! `Cache-Control` (RFC 9111, section 5.2): the one place that reads it.
 
-use crate::cut;
+use crate::ascii;
 
 /// The directives of a `Cache-Control` header; several headers are joined by commas before they get here.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,7 +14,7 @@ impl<'a> CacheControl<'a> {
 
     /// Every directive as it stands there.
     pub(super) fn directives(self) -> impl Iterator<Item = &'a str> {
-        cut::members(self.0).filter(|directive| !directive.is_empty())
+        ascii::members(self.0).filter(|directive| !directive.is_empty())
     }
 
     /// Whether a directive is there, with an argument or without.
@@ -34,8 +34,8 @@ impl<'a> CacheControl<'a> {
         self.directives()
             .filter(|directive| is_named(directive, name))
             .map(|directive| {
-                let (_, argument) = cut::at(directive, b'=').unwrap_or((directive, ""));
-                let argument = cut::trimmed(argument);
+                let (_, argument) = ascii::split_once(directive, b'=').unwrap_or((directive, ""));
+                let argument = ascii::trimmed(argument);
                 let digits = argument.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(argument);
                 let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
                 if is_number { digits.parse().unwrap_or(u64::MAX) } else { 0 }
@@ -46,5 +46,5 @@ impl<'a> CacheControl<'a> {
 
 /// Whether a directive has this name.
 pub(super) fn is_named(directive: &str, name: &str) -> bool {
-    cut::trimmed(cut::before(directive, b'=')).eq_ignore_ascii_case(name)
+    ascii::trimmed(ascii::before(directive, b'=')).eq_ignore_ascii_case(name)
 }

@@ -3,7 +3,7 @@
 use super::HeaderChange;
 use super::cache_control::{CacheControl, is_named};
 use super::entity_tag::EntityTag;
-use crate::cut;
+use crate::ascii;
 use crate::facts::{Request, Source};
 
 /// What becomes of an answer in caches. One of these has the last word on every answer.
@@ -103,7 +103,7 @@ pub(super) fn unscope_request<S: Source>(
 fn original_tags(tags: &str, validator: Option<&str>) -> Option<String> {
     let mut is_ours = false;
     let is_clean = |member: &&str| member.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    let all: Vec<String> = cut::members(tags)
+    let all: Vec<String> = ascii::members(tags)
         .filter(is_clean)
         .map(|member| {
             let original = EntityTag::parse(member).and_then(|tag| tag.original(validator));
@@ -128,7 +128,7 @@ pub(super) fn ask_for_whole_readable_page<S: Source>(request: &Request<'_, S>, c
         changes.push(HeaderChange::Remove("If-Range"));
     }
     if let Some(accepted) = request.header("accept-encoding") {
-        let readable: Vec<String> = cut::pieces(&accepted, b',').filter_map(readable).collect();
+        let readable: Vec<String> = ascii::pieces(&accepted, b',').filter_map(readable).collect();
         let readable = if readable.is_empty() { "identity".to_owned() } else { readable.join(", ") };
         if readable != accepted {
             changes.push(HeaderChange::Set("Accept-Encoding", readable));
@@ -138,9 +138,9 @@ pub(super) fn ask_for_whole_readable_page<S: Source>(request: &Request<'_, S>, c
 
 /// A member of `Accept-Encoding`, written anew from what was read, where the rewriter reads the coding.
 fn readable(member: &str) -> Option<String> {
-    let (name, weight) = cut::at(member, b';').unwrap_or((member, ""));
-    let name = cut::trimmed(name);
-    let weight = cut::trimmed(weight);
+    let (name, weight) = ascii::split_once(member, b';').unwrap_or((member, ""));
+    let name = ascii::trimmed(name);
+    let weight = ascii::trimmed(weight);
     let is_weight = weight.bytes().all(|byte| byte.is_ascii_digit() || b"qQ=.".contains(&byte));
     (!name.is_empty() && is_readable(name)).then(|| match weight {
         "" => name.to_owned(),
@@ -151,7 +151,7 @@ fn readable(member: &str) -> Option<String> {
 
 /// Whether the rewriter reads a content coding.
 pub(super) fn is_readable(name: &str) -> bool {
-    let name = cut::trimmed(name);
+    let name = ascii::trimmed(name);
     ["gzip", "br", "identity", ""].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 

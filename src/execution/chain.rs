@@ -1,6 +1,7 @@
 //! Two workers in a chain: what the first tells the second, and what the second's answer means to the first.
 
-use super::{Answer, HeaderChange, Intent, VARIANTS};
+use super::answer::Answer;
+use super::{HeaderChange, Intent, VARIANTS};
 use crate::plan::Plan;
 use crate::visitor::Visitor;
 use crate::visitor::assignments::{Assignments, Bearer, IdProof, tag_key};

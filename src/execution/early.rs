@@ -2,8 +2,8 @@
 
 use super::caching::{self, Storage};
 use super::{Answer, Besides, HeaderChange, Intent};
-use crate::arrive::PreviewRequest;
 use crate::plan::Plan;
+use crate::sender::PreviewRequest;
 use crate::url::Url;
 use crate::visitor::cookies::Jar;
 use crate::visitor::preview;

@@ -3,7 +3,7 @@
 //! What we hand out is the origin's tag with a mark and the validator of the variants behind it, so that it can be turned
 //! back: `"v1"` becomes `"v1--st-0123456789abcdef"`. The mark's letter keeps whether the origin's tag was weak.
 
-use crate::cut;
+use crate::ascii;
 
 const STRONG: &str = "--st-";
 const WEAK: &str = "--wk-";
@@ -23,7 +23,7 @@ pub(super) struct EntityTag<'a> {
 impl<'a> EntityTag<'a> {
     /// Reads one tag; `None` for what is none.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
-        let text = cut::trimmed(text);
+        let text = ascii::trimmed(text);
         let (is_weak, quoted) = text.strip_prefix("W/").map_or((false, text), |quoted| (true, quoted));
         let opaque = quoted.strip_prefix('"')?.strip_suffix('"')?;
         // why: bytes beyond ASCII are read one way and written another by the runtime, and a control character is forged
@@ -33,7 +33,7 @@ impl<'a> EntityTag<'a> {
 
     /// The tags of a list; what is none is left out.
     pub(super) fn list(text: &'a str) -> impl Iterator<Item = Self> {
-        cut::members(text).filter_map(Self::parse)
+        ascii::members(text).filter_map(Self::parse)
     }
 
     /// Whether two tags are equal by the weak comparison, which `If-None-Match` asks for.

@@ -1,13 +1,13 @@
 //! What to do for one request, complete before the origin is asked.
 
 use super::{HeaderChange, VARIANTS, VISITOR, caching, sticky};
-use crate::arrive::{Arrival, PreviewRequest};
 use crate::decide::{Asker, Decision, Person, Reason, decide};
 use crate::document::{Bridge, Display, Status};
 use crate::facts::{Facts, Identity, Request, Source};
 use crate::hash;
 use crate::person;
 use crate::plan::{ExperimentAt, Plan, Variant, VariantAt};
+use crate::sender::{PreviewRequest, Sender};
 use crate::visitor::assignments::{Assignments, mark_of};
 use crate::visitor::{Consented, Viewer, Visitor};
 
@@ -17,7 +17,7 @@ pub struct Intent {
     /// What was decided, in the document's order.
     pub decisions: Vec<Decision>,
     /// Who sent the request.
-    pub arrival: Arrival,
+    pub sender: Sender,
     /// Whether the browser only prepares for a visit that may never happen.
     pub prefetch: bool,
     /// What the request says about previews.
@@ -65,27 +65,27 @@ impl Intent {
         plan: &Plan,
         on_page: &[ExperimentAt],
         request: &Request<'_, S>,
-        arrival: Arrival,
+        sender: Sender,
         preview: PreviewRequest,
         now: i64,
     ) -> Self {
         let chosen = chosen(plan, &preview);
         let page;
         let nobody = Identity::default();
-        let (identity, asker) = match &arrival {
-            Arrival::Crawler => {
+        let (identity, asker) = match &sender {
+            Sender::Crawler => {
                 page = [request.url.host_name(), request.url.path].concat();
                 (nobody, Asker::Crawler(&page))
             }
-            Arrival::NoConsent => (nobody, Asker::NoConsent),
-            Arrival::Person(visitor) if visitor.consent == Consented::OnlyEssential => {
+            Sender::NoConsent => (nobody, Asker::NoConsent),
+            Sender::Person(visitor) if visitor.consent == Consented::OnlyEssential => {
                 (identity(visitor), Asker::Essential(person(visitor, &chosen)))
             }
-            Arrival::Person(visitor) => (identity(visitor), Asker::Person(person(visitor, &chosen))),
+            Sender::Person(visitor) => (identity(visitor), Asker::Person(person(visitor, &chosen))),
         };
         let decisions = decide(plan, on_page, &Facts { request, identity }, asker, now);
-        let assignments = match &arrival {
-            Arrival::Person(visitor) => sticky::assigned(plan, &decisions, visitor, now),
+        let assignments = match &sender {
+            Sender::Person(visitor) => sticky::assigned(plan, &decisions, visitor, now),
             _ => Assignments::default(),
         };
         let mut intent = Self {
@@ -93,7 +93,7 @@ impl Intent {
             decisions,
             preview,
             canonical: plan.canonical_of(&request.url, now),
-            prefetch: crate::arrive::is_prefetch(request),
+            prefetch: crate::sender::is_prefetch(request),
             method: request.method.into(),
             url: request.url.whole.into(),
             now,
@@ -104,7 +104,7 @@ impl Intent {
             fallen_back: Vec::new(),
             carried_out: Vec::new(),
             assignments,
-            arrival,
+            sender,
         };
         intent.retell(plan);
         intent
@@ -132,8 +132,8 @@ impl Intent {
     /// The person who sent the request, if it was one.
     #[must_use]
     pub fn visitor(&self) -> Option<&Visitor> {
-        match &self.arrival {
-            Arrival::Person(visitor) => Some(visitor),
+        match &self.sender {
+            Sender::Person(visitor) => Some(visitor),
             _ => None,
         }
     }

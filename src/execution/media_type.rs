@@ -1,7 +1,7 @@
 //! `Content-Type`, read as browsers read it (<https://fetch.spec.whatwg.org/#concept-header-extract-mime-type> and
 //! <https://encoding.spec.whatwg.org/#concept-encoding-get>): what a browser takes for a page, and by which encoding.
 
-use crate::cut;
+use crate::ascii;
 
 /// How the text of a page is written, and so how text may be put into it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl MediaType {
     /// Reads a header, several of them joined by commas; `None` where there is no media type in it.
     fn read(header: &str) -> Option<Self> {
         let mut found: Option<Self> = None;
-        for member in cut::members(header) {
+        for member in ascii::members(header) {
             let Some(mut one) = Self::parse(member).filter(|one| one.essence != "*/*") else { continue };
             // why: of several the last counts, and keeps the charset of one before it that is of the same type
             if let Some(before) = found.filter(|before| before.essence == one.essence) {
@@ -90,7 +90,7 @@ impl MediaType {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let essence = cut::trimmed(cut::before(text, b';')).to_ascii_lowercase();
+        let essence = ascii::trimmed(ascii::before(text, b';')).to_ascii_lowercase();
         let (kind, subtype) = essence.split_once('/')?;
         if !is_token(kind) || !is_token(subtype) {
             return None;
@@ -121,7 +121,7 @@ impl MediaType {
 /// The parameters, names in lower case. Only those that are well-formed, and of each name the first.
 fn parameters(text: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
-    let mut rest = cut::at(text, b';').map(|(_, rest)| rest);
+    let mut rest = ascii::split_once(text, b';').map(|(_, rest)| rest);
     while let Some(here) = rest.map(str::trim_ascii_start) {
         let end = here.bytes().position(|byte| matches!(byte, b';' | b'=')).unwrap_or(here.len());
         let (name, after) = here.split_at_checked(end).unwrap_or((here, ""));
@@ -131,9 +131,10 @@ fn parameters(text: &str) -> Vec<(String, String)> {
         };
         let (value, after) = if let Some(quoted) = value.strip_prefix('"') {
             let (value, after) = unquoted(quoted);
-            (value, cut::at(after, b';').map(|(_, rest)| rest))
+            (value, ascii::split_once(after, b';').map(|(_, rest)| rest))
         } else {
-            let (value, after) = cut::at(value, b';').map_or((value, None), |(value, rest)| (value, Some(rest)));
+            let (value, after) =
+                ascii::split_once(value, b';').map_or((value, None), |(value, rest)| (value, Some(rest)));
             (value.trim_ascii_end().to_owned(), after)
         };
         rest = after;

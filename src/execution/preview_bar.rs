@@ -1,9 +1,9 @@
 //! The bar that a previewed page carries: which experiments are on it, what they show, and why.
 
 use super::Intent;
-use crate::arrive::PreviewRequest;
 use crate::document::Id;
 use crate::plan::Plan;
+use crate::sender::PreviewRequest;
 use crate::url::Url;
 use crate::visitor::preview;
 use std::fmt::Write;

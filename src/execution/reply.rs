@@ -1,47 +1,19 @@
 //! What becomes of the origin's answer: the one place that changes headers of a response.
 
+use super::answer::{Answer, NotRewritten};
 use super::caching::{self, Storage};
 use super::media_type::{self, Charset};
 use super::{Besides, EXPOSE, ExposedTo, HeaderChange, Intent, USER, VARIANTS, VERSIONS, VISITOR, chain, sticky};
-use crate::arrive::PreviewRequest;
-use crate::cut;
 use crate::decide::Reason;
 use crate::document::{Expose, Kind, UnitKind};
 use crate::person;
 use crate::plan::{Experiment, ExperimentAt, Plan};
+use crate::sender::PreviewRequest;
 use crate::url::Url;
 use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies::Jar;
 use crate::visitor::handover::{self, joined};
 use crate::visitor::{Consented, SESSION_COOKIE, Visitor, own_cookie, preview};
-
-/// The head of the origin's answer.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Answer<'a> {
-    /// The status.
-    pub status: u16,
-    /// `Content-Type`.
-    pub content_type: Option<&'a str>,
-    /// `Content-Encoding`.
-    pub content_encoding: Option<&'a str>,
-    /// `Cache-Control`.
-    pub cache_control: Option<&'a str>,
-    /// `ETag`.
-    pub etag: Option<&'a str>,
-    /// `Sortition-Expose`: the experiments that the origin really rendered.
-    pub expose: Option<&'a str>,
-    /// `Sortition-User`: which of its users the visitor is.
-    pub user: Option<&'a str>,
-    /// `Sortition-Versions`: what made the page.
-    pub versions: Option<&'a str>,
-    /// `Sortition-Variants`, where the origin is another Sortition worker.
-    pub variants: Option<&'a str>,
-    /// `Sortition-Assignments`: what that worker assigned.
-    pub assignments: Option<&'a str>,
-    /// How the shared copy was come by that it is from: `hit`, `stale` or `miss`; absent: the origin was asked as this
-    /// visitor.
-    pub copy: Option<&'a str>,
-}
 
 /// What to do with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,47 +37,6 @@ pub struct Reply {
     pub besides: Vec<Besides>,
     /// What this answer shows the user for the first time, as [`crate::person::merge`] takes it.
     pub shown_to_user: String,
-}
-
-/// Why a page cannot be rewritten. Then nobody is exposed to what a rewrite would have shown, in any variant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotRewritten {
-    /// The origin forbids it, by `Cache-Control: no-transform`.
-    Forbidden,
-    /// Its charset does not keep ASCII, such as UTF-16.
-    Charset,
-    /// It is compressed in a way that the rewriter does not read.
-    Encoding,
-}
-
-impl Answer<'_> {
-    fn is_html(&self) -> bool {
-        media_type::page_charset(self.content_type).is_some()
-    }
-
-    /// Whether the origin was asked for it just now, so that it tells how the origin fares.
-    #[must_use]
-    pub fn is_fresh(&self) -> bool {
-        !matches!(self.copy, Some("hit" | "stale"))
-    }
-
-    fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// How the rewriter can work on it, in answer to a GET; `None` for what is no page.
-    fn rewritable(&self) -> Option<Result<Charset, NotRewritten>> {
-        let charset = media_type::page_charset(self.content_type).filter(|_| self.status == 200)?;
-        Some(if caching::forbids_transform(self.cache_control) {
-            Err(NotRewritten::Forbidden)
-        } else if charset == Charset::Unreadable {
-            Err(NotRewritten::Charset)
-        } else if !cut::pieces(self.content_encoding.unwrap_or(""), b',').all(caching::is_readable) {
-            Err(NotRewritten::Encoding)
-        } else {
-            Ok(charset)
-        })
-    }
 }
 
 impl Intent {

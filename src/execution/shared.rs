@@ -5,7 +5,7 @@ use super::Intent;
 use super::cache_control::CacheControl;
 use super::entity_tag::EntityTag;
 use super::intent::list;
-use crate::cut;
+use crate::ascii;
 use crate::decide::Decision;
 use crate::facts::{Request, Source};
 use crate::plan::Plan;
@@ -77,11 +77,11 @@ impl CopyHead<'_> {
             || self.is_particular
             || !control.has_whole("public")
             || forbidden
-            || cut::members(self.vary.unwrap_or("")).any(varies)
+            || ascii::members(self.vary.unwrap_or("")).any(varies)
         {
             return None;
         }
-        let age = self.age.map_or(0, |age| cut::trimmed(age).parse().unwrap_or(u64::MAX));
+        let age = self.age.map_or(0, |age| ascii::trimmed(age).parse().unwrap_or(u64::MAX));
         let fresh = control.seconds("s-maxage").or_else(|| control.seconds("max-age")).unwrap_or(0).saturating_sub(age);
         let must_not = control.has("must-revalidate") || control.has("proxy-revalidate");
         let stale = if must_not { 0 } else { control.seconds("stale-while-revalidate").unwrap_or(0) };

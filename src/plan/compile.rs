@@ -5,7 +5,7 @@ use super::{
     Pattern, Plan, Position, Scope, Variant, VariantAt,
 };
 use crate::condition::{Condition, FactKey, Groups};
-use crate::document::{self, Audience, Document, Problem, Severity};
+use crate::document::{self, Audience, Compared, Document, Problem, Severity};
 use crate::hash::{self, BUCKETS, Salt};
 use std::collections::{HashMap, HashSet};
 
@@ -44,6 +44,7 @@ impl Plan {
             redirect_hosts: document.redirect_hosts.iter().map(|host| host.to_ascii_lowercase().into()).collect(),
             has_sessions: experiments.iter().any(Experiment::needs_session),
             has_users: experiments.iter().any(|e| e.unit == document::UnitKind::User),
+            has_shadows: experiments.iter().any(|e| e.shadow.is_some()),
             measured_holdout: measured_holdout(document),
             layers: layers(document, &experiments),
             keyed: keyed(&experiments),
@@ -155,6 +156,7 @@ impl<'a> Compiler<'a> {
             variant_salt,
             takeover: super::takeover::compile(e),
             assigned_elsewhere: e.assigned_by.is_some(),
+            shadow: shadow(e),
             traffic: e.traffic.buckets(),
             hold: BUCKETS,
             ramp: e.ramp.iter().map(|step| (step.at.millis(), step.traffic.buckets())).collect(),
@@ -214,6 +216,12 @@ impl<'a> Compiler<'a> {
         let next = u32::try_from(self.conflicts.len()).unwrap_or(u32::MAX);
         *self.conflicts.entry(key).or_insert(next)
     }
+}
+
+/// With what an experiment in shadow mode is compared.
+fn shadow(e: &document::Experiment) -> Option<Compared> {
+    let shadow = e.shadow.as_ref().filter(|_| e.mode == document::Mode::Shadow)?;
+    Compared::parse(&shadow.compare)
 }
 
 #[inline(never)]

@@ -1,6 +1,7 @@
 //! What the worker's own guard ended, held or moved: the KV key `kill-guard`, beside what people wrote.
 
-use super::{Experiment, Kill, Plan};
+use super::kill::{Kill, KillError};
+use super::{Experiment, Plan};
 use crate::document::Id;
 use crate::hash::BUCKETS;
 use serde::{Deserialize, Serialize};
@@ -22,13 +23,16 @@ pub struct Guard {
 }
 
 impl Guard {
+    /// The key in KV that holds it.
+    pub const KEY: &str = "kill-guard";
+
     /// Reads the value of the key.
     ///
     /// # Errors
     ///
     /// What is wrong with it; what was last known stays in force then.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| format!("the KV key `kill-guard` cannot be read: {error}"))
+    pub fn parse(text: &str) -> Result<Self, KillError> {
+        serde_json::from_str(text).map_err(|error| KillError::of_guard(&error))
     }
 
     /// Whether it says nothing.

@@ -3,6 +3,7 @@
 use super::Plan;
 use crate::document::Id;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What the KV key `kill` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,39 @@ pub struct Kill {
     pub experiments: Vec<Id>,
 }
 
+/// Why the value of `kill` or `kill-guard` cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KillError(Unreadable);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Unreadable {
+    NoObject,
+    Switch(String),
+    Guard(String),
+}
+
+impl KillError {
+    pub(super) fn of_guard(error: &serde_json::Error) -> Self {
+        Self(Unreadable::Guard(error.to_string()))
+    }
+}
+
+impl fmt::Display for KillError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match &self.0 {
+            Unreadable::Guard(why) => return write!(out, "the KV key `kill-guard` cannot be read: {why}"),
+            Unreadable::NoObject => "it is no object",
+            Unreadable::Switch(why) => why,
+        };
+        write!(
+            out,
+            "the KV key `kill` is neither {{\"all\": true}} nor {{\"experiments\": [\"id\"]}}: {why}; everything is killed until it is"
+        )
+    }
+}
+
+impl std::error::Error for KillError {}
+
 impl Kill {
     /// Reads the value of the key.
     ///
@@ -23,17 +57,12 @@ impl Kill {
     ///
     /// What is wrong with it. Whoever wrote it wanted something stopped, and the control is never wrong: use
     /// [`Kill::everything`] in its place.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let refused = |why: &dyn std::fmt::Display| {
-            format!(
-                "the KV key `kill` is neither {{\"all\": true}} nor {{\"experiments\": [\"id\"]}}: {why}; everything is killed until it is"
-            )
-        };
+    pub fn parse(text: &str) -> Result<Self, KillError> {
         // why: serde reads a list as the fields in their order, so `[]` would kill nothing
         if !text.trim_ascii_start().starts_with('{') {
-            return Err(refused(&"it is no object"));
+            return Err(KillError(Unreadable::NoObject));
         }
-        serde_json::from_str(text).map_err(|error| refused(&error))
+        serde_json::from_str(text).map_err(|error| KillError(Unreadable::Switch(error.to_string())))
     }
 
     /// These experiments too.

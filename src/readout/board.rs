@@ -1,6 +1,6 @@
 //! The list of experiments as a board: what needs a person first, then by state.
 
-use super::gate::Level;
+use super::gate_level::GateLevel;
 use super::number::{count, days};
 use super::page::{ROOT, badges, cell, page, phase, table};
 use super::shown::lift_text;
@@ -53,7 +53,7 @@ fn needs(results: &Results) -> bool {
     }
     let broken =
         || results.metrics.iter().flat_map(|metric| &metric.comparisons).any(|one| one.guardrail == Some("harm"));
-    let red = || results.gates.iter().any(|gate| gate.level == Level::Red);
+    let red = || results.gates.iter().any(|gate| gate.level == GateLevel::Red);
     matches!(results.phase, Phase::ReadyForReview | Phase::Killed)
         || matches!(results.verdict.state, State::Winner | State::Loser | State::Untrusted | State::Futile)
         || results.held.is_some()

@@ -1,7 +1,7 @@
 //! What ends an experiment without anybody: a breach of what its `rollback.when` names.
 
 use super::Known;
-use super::gate::{Gate, Level};
+use super::gate_level::{Gate, GateLevel};
 use super::number::{count, lift, percent};
 use super::types::{Health, Results};
 use crate::document::{Experiment, GuardrailAct, RollbackCause};
@@ -100,7 +100,7 @@ pub fn breaches(experiment: &Experiment, results: &Results) -> Vec<Breach> {
                 }
             }
             Cause::Srm => {
-                let red = |gate: &&Gate| gate.name == "srm" && gate.level == Level::Red;
+                let red = |gate: &&Gate| gate.name == "srm" && gate.level == GateLevel::Red;
                 breaches.extend(results.gates.iter().find(red).map(|gate| found(cause, None, gate.text.clone())));
             }
             Cause::Errors => breaches.extend(failing(results).map(|(variant, text)| found(cause, Some(variant), text))),

@@ -3,7 +3,8 @@
 use super::answers::{Answers, Known, Scope, metrics, minor_units};
 use super::compare::{Measured, Rule, compare, direction, guard, is_scaled, margin};
 use super::date::DAY_MS;
-use super::gate::{self, Gate};
+use super::gate;
+use super::gate_level::Gate;
 use super::number::whole;
 use super::types::{Arm, Comparison, Day, Delay, Ending, Metric, MetricRole, Phase, Results, Segment, Variant, noun};
 use super::verdict::{Grounds, verdict};

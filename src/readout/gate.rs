@@ -1,40 +1,12 @@
 //! Trust gates: whether the data can be believed. While one is red, no winner is shown.
 
+use super::gate_level::{Gate, GateLevel};
 use super::number::{count, counted, p_value, percent, whole};
 use super::segment;
 use super::types::{Ending, Segment, Variant};
 use crate::document::Method;
 use crate::ledger::answer::Answer;
 use crate::stats::{self, DEFAULT_CONCENTRATION, Trend, srm, srm_sequential};
-use serde::Serialize;
-
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// It cannot be judged yet, or is for information only: neither good nor bad.
-    Neutral,
-    /// Judged, and nothing to see.
-    Green,
-    /// Somebody should look; the answer stands.
-    Amber,
-    /// There is no answer while this lasts.
-    Red,
-}
-
-/// A gate and what it says.
-#[derive(Clone, Debug, Serialize)]
-pub struct Gate {
-    /// Its name: `record`, `srm`, `units`, `contamination`, `unknown`, `loss`, `treatment`, `ended_early`, `novelty`, `parts`,
-    /// `simpson`, `currency`, `crawlers`.
-    pub name: &'static str,
-    /// Its name for people.
-    pub title: &'static str,
-    /// How bad it is.
-    pub level: Level,
-    /// What was found, with the numbers.
-    pub text: String,
-}
 
 /// Shares from which people are told, and from which nothing is believed.
 const CONTAMINATION: [f64; 2] = [0.01, 0.1];
@@ -48,25 +20,25 @@ const GROSS: f64 = 1e-6;
 /// Units that each variant needs before anything is said.
 pub(super) const FEWEST_UNITS: i64 = 100;
 
-fn gate(name: &'static str, title: &'static str, level: Level, text: String) -> Gate {
+fn gate(name: &'static str, title: &'static str, level: GateLevel, text: String) -> Gate {
     Gate { name, title, level, text }
 }
 
 /// Where a share stands between two limits.
-fn level(share: f64, [amber, red]: [f64; 2]) -> Level {
+fn level(share: f64, [amber, red]: [f64; 2]) -> GateLevel {
     if share >= red {
-        Level::Red
+        GateLevel::Red
     } else if share >= amber {
-        Level::Amber
+        GateLevel::Amber
     } else {
-        Level::Green
+        GateLevel::Green
     }
 }
 
 /// Whether the split is what the weights promise. `daily` holds new units by day and variant.
 pub(super) fn ratio(variants: &[Variant], daily: &[Vec<f64>], is_over: bool, many: &str) -> Gate {
     if variants.iter().all(|variant| variant.units == 0) {
-        return gate("srm", "Sample ratio", Level::Neutral, format!("Not yet: there are no {many}."));
+        return gate("srm", "Sample ratio", GateLevel::Neutral, format!("Not yet: there are no {many}."));
     }
     let weights: Vec<f64> = variants.iter().map(|variant| variant.share).collect();
     let counts: Vec<f64> = variants.iter().map(|variant| variant.units as f64).collect();
@@ -79,16 +51,16 @@ pub(super) fn ratio(variants: &[Variant], daily: &[Vec<f64>], is_over: bool, man
         (Ok(once), Ok(daily)) => {
             let gross = once.p.is_some_and(|p| p < GROSS);
             let level = match (daily.flagged_at.is_some() || gross, once.flagged) {
-                (true, _) => Level::Red,
-                (false, true) if is_over => Level::Red,
-                (false, true) => Level::Amber,
-                (false, false) => Level::Green,
+                (true, _) => GateLevel::Red,
+                (false, true) if is_over => GateLevel::Red,
+                (false, true) => GateLevel::Amber,
+                (false, false) => GateLevel::Green,
             };
             let shown = |p: Option<f64>| p.map_or_else(|| "none".to_owned(), p_value);
             let tests = format!("χ² p {}, sequential p {}", shown(once.p), shown(daily.p.last().copied()));
             (level, tests)
         }
-        _ => (Level::Neutral, "no test: fewer than two variants have a weight".to_owned()),
+        _ => (GateLevel::Neutral, "no test: fewer than two variants have a weight".to_owned()),
     };
     let text = format!("{} {many} where the weights promise {}: {tests}.", found.join(" / "), expected.join(" / "));
     gate("srm", "Sample ratio", level, text)
@@ -97,12 +69,17 @@ pub(super) fn ratio(variants: &[Variant], daily: &[Vec<f64>], is_over: bool, man
 /// The sample ratio of a bandit's variants means nothing, for its weights move.
 pub(super) fn ratio_of_bandit() -> Gate {
     let text = "Not tested: the weights of a bandit move from day to day.".to_owned();
-    gate("srm", "Sample ratio", Level::Neutral, text)
+    gate("srm", "Sample ratio", GateLevel::Neutral, text)
 }
 
 pub(super) fn contamination(units: i64, contaminated: i64, noun: (&str, &str)) -> Gate {
     if units + contaminated == 0 {
-        return gate("contamination", "Contamination", Level::Neutral, format!("Not yet: there are no {}.", noun.1));
+        return gate(
+            "contamination",
+            "Contamination",
+            GateLevel::Neutral,
+            format!("Not yet: there are no {}.", noun.1),
+        );
     }
     let share = contaminated as f64 / (units + contaminated) as f64;
     let text =
@@ -113,7 +90,7 @@ pub(super) fn contamination(units: i64, contaminated: i64, noun: (&str, &str)) -
 /// What arrived of the messages of all isolates.
 pub(super) fn loss(sent: i64, lost: i64) -> Gate {
     if sent == 0 {
-        return gate("loss", "Loss of events", Level::Neutral, "Not yet: no message has arrived.".to_owned());
+        return gate("loss", "Loss of events", GateLevel::Neutral, "Not yet: no message has arrived.".to_owned());
     }
     let share = lost as f64 / sent as f64;
     let text = format!("At least {} of {} messages never arrived ({}).", count(lost), count(sent), percent(share));
@@ -123,7 +100,12 @@ pub(super) fn loss(sent: i64, lost: i64) -> Gate {
 /// Whether outcomes name the variant that their unit was exposed to.
 pub(super) fn treatment(contradicting: i64, units: i64, noun: (&str, &str)) -> Gate {
     if units == 0 {
-        return gate("treatment", "Treatment delivered", Level::Neutral, format!("Not yet: there are no {}.", noun.1));
+        return gate(
+            "treatment",
+            "Treatment delivered",
+            GateLevel::Neutral,
+            format!("Not yet: there are no {}.", noun.1),
+        );
     }
     let share = contradicting as f64 / units as f64;
     let text = match contradicting {
@@ -140,9 +122,9 @@ pub(super) fn treatment(contradicting: i64, units: i64, noun: (&str, &str)) -> G
 pub(super) fn units(variants: &[Variant], noun: (&str, &str)) -> Gate {
     let fewest = variants.iter().map(|variant| variant.units).min().unwrap_or(0);
     // why: of too few nothing can be said for or against: that is no fault of the data
-    let level = if fewest < FEWEST_UNITS { Level::Neutral } else { Level::Green };
+    let level = if fewest < FEWEST_UNITS { GateLevel::Neutral } else { GateLevel::Green };
     let text = match (level, fewest) {
-        (Level::Neutral, _) => {
+        (GateLevel::Neutral, _) => {
             format!("Not yet: the smallest variant has {}, {FEWEST_UNITS} are the least.", counted(fewest, noun))
         }
         _ => format!("The smallest variant has {}.", counted(fewest, noun)),
@@ -159,9 +141,9 @@ pub(super) fn parts(segments: &[Segment]) -> Gate {
         .map(|(segment, part)| format!("{} {}", segment::title(&segment.dimension), segment::part_name(&part.value)))
         .collect();
     let (level, text) = match (tested, found.is_empty()) {
-        (0, _) => (Level::Neutral, "Not yet: no part of the audience is large enough.".to_owned()),
-        (_, true) => (Level::Green, format!("The split holds in all {tested} parts of the audience (after Holm).")),
-        (_, false) => (Level::Amber, format!("The split does not hold in {} (after Holm).", found.join(", "))),
+        (0, _) => (GateLevel::Neutral, "Not yet: no part of the audience is large enough.".to_owned()),
+        (_, true) => (GateLevel::Green, format!("The split holds in all {tested} parts of the audience (after Holm).")),
+        (_, false) => (GateLevel::Amber, format!("The split does not hold in {} (after Holm).", found.join(", "))),
     };
     gate("parts", "Split in parts", level, text)
 }
@@ -183,10 +165,10 @@ pub(super) fn unknown(unknown: i64, units: i64, noun: (&str, &str)) -> Option<Ga
 pub(super) fn ended_early(endings: &[Ending], killed: bool, method: Method) -> Gate {
     let stopped = killed || !endings.is_empty();
     let level = match (stopped, method) {
-        (false, _) => Level::Green,
+        (false, _) => GateLevel::Green,
         // why: an always-valid interval may be stopped at any look, though its estimate is inflated then
-        (true, Method::Sequential) => Level::Amber,
-        (true, _) => Level::Red,
+        (true, Method::Sequential) => GateLevel::Amber,
+        (true, _) => GateLevel::Red,
     };
     let text = match endings.last() {
         Some(ending) => format!("Stopped before its time: {}.", ending.reason.trim_end_matches('.')),
@@ -201,15 +183,16 @@ pub(super) fn novelty(trends: &[(String, Trend)]) -> Gate {
     let found = trends.iter().find(|(_, trend)| *trend != Trend::Stable);
     let (level, text) = match found {
         Some((variant, Trend::Novelty)) => {
-            (Level::Amber, format!("The effect of {variant} fades with the days since people first met it."))
+            (GateLevel::Amber, format!("The effect of {variant} fades with the days since people first met it."))
         }
         Some((variant, _)) => {
-            (Level::Amber, format!("The effect of {variant} grows with the days since people first met it."))
+            (GateLevel::Amber, format!("The effect of {variant} grows with the days since people first met it."))
         }
-        None if trends.is_empty() => {
-            (Level::Neutral, "Not yet: outcomes on four whole days since the exposure are needed to tell.".to_owned())
-        }
-        None => (Level::Green, "The effect is steady over the days since people first met it.".to_owned()),
+        None if trends.is_empty() => (
+            GateLevel::Neutral,
+            "Not yet: outcomes on four whole days since the exposure are needed to tell.".to_owned(),
+        ),
+        None => (GateLevel::Green, "The effect is steady over the days since people first met it.".to_owned()),
     };
     gate("novelty", "Steady effect", level, text)
 }
@@ -224,7 +207,7 @@ pub(super) fn simpson(segments: &[Segment], overall: &[(String, f64, bool)]) -> 
                 segment.parts.iter().filter_map(|part| part.comparisons.get(position)?.difference).collect();
             judged |= parts.len() >= 2;
             if parts.len() >= 2 && parts.iter().all(|part| part * difference < 0.0) {
-                let level = if *significant { Level::Red } else { Level::Amber };
+                let level = if *significant { GateLevel::Red } else { GateLevel::Amber };
                 let text = format!(
                     "{variant} against the control says the opposite in every part of {} of what it says overall: the parts are mixed unevenly.",
                     segment::title(&segment.dimension)
@@ -234,9 +217,9 @@ pub(super) fn simpson(segments: &[Segment], overall: &[(String, f64, bool)]) -> 
         }
     }
     if !judged {
-        return gate("simpson", TITLE, Level::Neutral, "Not yet: no part of the audience has a result.".to_owned());
+        return gate("simpson", TITLE, GateLevel::Neutral, "Not yet: no part of the audience has a result.".to_owned());
     }
-    gate("simpson", TITLE, Level::Green, "No part of the audience reverses the result throughout.".to_owned())
+    gate("simpson", TITLE, GateLevel::Green, "No part of the audience reverses the result throughout.".to_owned())
 }
 
 /// Whether values come in one currency: of the experiment's outcomes, metric by metric.
@@ -248,23 +231,23 @@ pub(super) fn currency(metrics: &[(&str, &Answer)]) -> Gate {
     };
     if let Some((metric, answer)) = metrics.iter().find(|(_, answer)| answer.is_mixed()) {
         let text = format!("The values of {metric} come in {}, which cannot be added up.", codes(answer));
-        return gate("currency", TITLE, Level::Red, text);
+        return gate("currency", TITLE, GateLevel::Red, text);
     }
     let left_out =
         |answer: &Answer| answer.currencies.iter().filter(|of| of.left_out).map(|of| whole(of.outcomes)).sum::<i64>();
     if let Some((metric, answer)) = metrics.iter().find(|(_, answer)| left_out(answer) > 0) {
         let text = format!("{} outcomes of {metric} are of another currency and left out.", count(left_out(answer)));
-        return gate("currency", TITLE, Level::Amber, text);
+        return gate("currency", TITLE, GateLevel::Amber, text);
     }
     if metrics.iter().all(|(_, answer)| answer.currencies.is_empty()) {
-        return gate("currency", TITLE, Level::Neutral, "Not yet: no outcome has a value.".to_owned());
+        return gate("currency", TITLE, GateLevel::Neutral, "Not yet: no outcome has a value.".to_owned());
     }
-    gate("currency", TITLE, Level::Green, "Values come in one currency.".to_owned())
+    gate("currency", TITLE, GateLevel::Green, "Values come in one currency.".to_owned())
 }
 
 pub(super) fn crawlers(crawlers: i64, visits: i64) -> Gate {
     let text = format!("{} requests of crawlers were kept out, beside {} of people.", count(crawlers), count(visits));
-    gate("crawlers", "Crawlers kept out", Level::Neutral, text)
+    gate("crawlers", "Crawlers kept out", GateLevel::Neutral, text)
 }
 
 /// Whether the record answered everything: what it did not looks as if nothing had happened.
@@ -279,14 +262,14 @@ pub(super) fn record(failed: usize, incomplete: &[String]) -> Gate {
         return gate(
             "record",
             "Record complete",
-            Level::Green,
+            GateLevel::Green,
             "Every question to the record was answered.".to_owned(),
         );
     }
-    gate("record", "Record complete", Level::Red, missing.join(" "))
+    gate("record", "Record complete", GateLevel::Red, missing.join(" "))
 }
 
 /// Why there is no answer: the first red gate.
 pub(super) fn first_red(gates: &[Gate]) -> Option<&Gate> {
-    gates.iter().find(|gate| gate.level == Level::Red)
+    gates.iter().find(|gate| gate.level == GateLevel::Red)
 }

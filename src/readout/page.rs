@@ -1,6 +1,6 @@
 //! What every page of the readout has.
 
-use super::gate::{Gate, Level};
+use super::gate_level::{Gate, GateLevel};
 use super::types::{Phase, Results, State};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -103,26 +103,26 @@ pub(super) fn class(state: State) -> &'static str {
 }
 
 /// How bad a gate is, without relying on colour.
-pub(super) fn mark(level: Level) -> (&'static str, &'static str) {
+pub(super) fn mark(level: GateLevel) -> (&'static str, &'static str) {
     match level {
-        Level::Neutral => ("badge", "–"),
-        Level::Green => ("badge green", "✓"),
-        Level::Amber => ("badge amber", "! look:"),
-        Level::Red => ("badge red", "✕ stop:"),
+        GateLevel::Neutral => ("badge", "–"),
+        GateLevel::Green => ("badge green", "✓"),
+        GateLevel::Amber => ("badge amber", "! look:"),
+        GateLevel::Red => ("badge red", "✕ stop:"),
     }
 }
 
 /// How many gates are of a level.
-pub(super) fn how_many(gates: &[Gate], level: Level) -> usize {
+pub(super) fn how_many(gates: &[Gate], level: GateLevel) -> usize {
     gates.iter().filter(|gate| gate.level == level).count()
 }
 
 /// Gates as badges: those that somebody should look at, and of the green ones how many there are.
 pub(super) fn badges(gates: &[Gate]) -> Markup {
-    let green = how_many(gates, Level::Green);
+    let green = how_many(gates, GateLevel::Green);
     html! {
         ul class="badges" aria-label="Checks of the data" {
-            @for gate in gates.iter().filter(|gate| gate.level >= Level::Amber) {
+            @for gate in gates.iter().filter(|gate| gate.level >= GateLevel::Amber) {
                 @let (class, mark) = mark(gate.level);
                 li class=(class) title=(gate.text) { (mark) " " (gate.title) }
             }

@@ -1,6 +1,6 @@
 //! What a readout says, as data: the JSON of the endpoint, and what the pages are made of.
 
-use super::Gate;
+use super::gate_level::Gate;
 use crate::document::{Allocation, DecisionRecord, Method, Status, UnitKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

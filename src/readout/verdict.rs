@@ -1,6 +1,7 @@
 //! The answer in one plain sentence, and what to do about it.
 
-use super::gate::{Gate, Level, first_red};
+use super::gate::first_red;
+use super::gate_level::{Gate, GateLevel};
 use super::number::{confidence, counted, days, lift, lifts, percent};
 use super::shown::value;
 use super::types::{Comparison, Metric, MetricRole, Phase, Progress, State, Variant, Verdict};
@@ -65,7 +66,7 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
     if grounds.allocation == Allocation::Bandit {
         return broken.unwrap_or_else(|| bandit(grounds, primary));
     }
-    if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "units" && gate.level == Level::Neutral) {
+    if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "units" && gate.level == GateLevel::Neutral) {
         return say(State::Empty, None, format!("No winner is shown: {}", lower(&gate.text)));
     }
     if grounds.method == Method::Fixed && !grounds.is_over {
@@ -128,7 +129,7 @@ fn before_any_number(grounds: &Grounds<'_>) -> Option<Verdict> {
     if !grounds.asked {
         return Some(say(State::Empty, None, "Open it for its numbers: the list is long.".to_owned()));
     }
-    if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "record" && gate.level == Level::Red) {
+    if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "record" && gate.level == GateLevel::Red) {
         return Some(say(State::Untrusted, None, format!("No winner is shown: {}", lower(&gate.text))));
     }
     (grounds.units == 0).then(|| say(State::Empty, None, "Nobody has met it yet.".to_owned()))

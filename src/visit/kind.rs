@@ -1,6 +1,6 @@
 //! What is a page view at all. Decided before anything else about a request, from what browsers say of it themselves.
 
-use crate::cut;
+use crate::ascii;
 use crate::facts::{Request, Source};
 use crate::plan::Scope;
 
@@ -42,7 +42,7 @@ impl RequestKind {
 
     fn by_accept<S: Source>(request: &Request<'_, S>) -> Self {
         let accept = request.header("accept").unwrap_or_default();
-        let mut ranges = cut::pieces(&accept, b',').map(|range| cut::trimmed(cut::before(range, b';')));
+        let mut ranges = ascii::pieces(&accept, b',').map(|range| ascii::trimmed(ascii::before(range, b';')));
         let is_page = |range: &str| {
             range.eq_ignore_ascii_case("text/html") || range.eq_ignore_ascii_case("application/xhtml+xml")
         };
@@ -50,7 +50,7 @@ impl RequestKind {
             return Self::Navigation;
         }
         let first = ranges.find(|range| !range.is_empty()).unwrap_or("*/*");
-        match cut::before(first, b'/').to_ascii_lowercase().as_str() {
+        match ascii::before(first, b'/').to_ascii_lowercase().as_str() {
             "*" if ends_in(request.url.path, &FILES) => Self::Resource,
             "*" if ends_in(request.url.path, &DATA) => Self::Fetch,
             // why: nobody reads a page from its middle
@@ -74,7 +74,7 @@ impl RequestKind {
 }
 
 fn is_ahead<S: Source>(request: &Request<'_, S>) -> bool {
-    crate::arrive::is_prefetch(request)
+    crate::sender::is_prefetch(request)
 }
 
 fn accepts_pages<S: Source>(request: &Request<'_, S>) -> bool {

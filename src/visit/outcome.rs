@@ -1,8 +1,8 @@
 //! What is to be done for a request, as data.
 
 use crate::document::TokenAlgorithm;
-use crate::events::Written;
-use crate::execution::{Besides, Charset, Elsewhere, HeaderChange, NotRewritten};
+use crate::events::Batch;
+use crate::execution::{Besides, Charset, HeaderChange, NotRewritten, VariantOrigin};
 use crate::plan::{ExperimentAt, VariantAt};
 
 /// What to do next for a request.
@@ -13,7 +13,7 @@ pub enum Outcome<'a> {
     /// Ask the origin.
     Forward(Forward<'a>),
     /// Ask a variant's own origin; what came of it goes to `variant_origin_answered` or `variant_origin_failed`.
-    VariantOrigin(VariantOrigin),
+    VariantOrigin(VariantOriginRequest),
     /// Take a copy that visitors share, if there is one.
     SharedCopy(SharedCopy<'a>),
     /// Ask something first, and begin once more with what came of it.
@@ -51,7 +51,7 @@ pub struct OwnAnswer<'a> {
     /// The status.
     pub status: u16,
     /// The exposures that go with it.
-    pub events: Written,
+    pub events: Batch,
     /// Its headers.
     pub changes: &'a [HeaderChange],
 }
@@ -65,9 +65,9 @@ pub struct Forward<'a> {
 
 /// A request to a variant's own origin.
 #[derive(Clone, Debug)]
-pub struct VariantOrigin {
+pub struct VariantOriginRequest {
     /// Where it is.
-    pub origin: Elsewhere,
+    pub origin: VariantOrigin,
     /// How the request differs from the one that came.
     pub changes: Vec<HeaderChange>,
 }
@@ -128,5 +128,5 @@ pub struct Watched {
     /// What the exposure is remembered by.
     pub key: u64,
     /// The exposure, for when one of them is met.
-    pub exposure: Written,
+    pub exposure: Batch,
 }

@@ -1,20 +1,32 @@
 //! Reading the `Cookie` header, whatever its bytes, and writing `Set-Cookie`.
 
-use crate::cut;
+use crate::ascii;
 use crate::plan::{CookieAttributes, Plan};
 use crate::url::Url;
 
 /// Every value that a `Cookie` header has for a name, in its order (RFC 6265, section 4.2.1), without the quotes that
 /// may stand around it.
 pub fn values<'a>(header: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
-    cut::pieces(header, b';').filter_map(move |pair| {
-        let (key, value) = cut::at(pair, b'=')?;
-        if cut::trimmed(key) != name {
+    ascii::pieces(header, b';').filter_map(move |piece| {
+        let (key, value) = ascii::split_once(piece, b'=')?;
+        if ascii::trimmed(key) != name {
             return None;
         }
-        let value = cut::trimmed(value);
-        Some(value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(value))
+        Some(unquoted(value))
     })
+}
+
+/// Every name and value of a `Cookie` header, in the same way.
+pub fn pairs(header: &str) -> impl Iterator<Item = (&str, &str)> {
+    ascii::pieces(header, b';').filter_map(|piece| {
+        let (name, value) = ascii::split_once(piece, b'=')?;
+        Some((ascii::trimmed(name), unquoted(value)))
+    })
+}
+
+fn unquoted(value: &str) -> &str {
+    let value = ascii::trimmed(value);
+    value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(value)
 }
 
 /// Writes our cookies for one page.

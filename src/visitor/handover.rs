@@ -7,7 +7,7 @@
 //! `Sortition-Variants`. A tag that somebody reads at the origin is of no use for another visitor.
 
 use super::VisitorId;
-use crate::cut;
+use crate::ascii;
 use crate::hash::signature;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -46,7 +46,7 @@ impl Handover {
     /// Reads what a request says; `None` where it says nothing, or where it is not from a worker that has the secret.
     #[must_use]
     pub fn open(header: &str, visitor: &str, variants: &str, secret: &[u8]) -> Option<Self> {
-        let mut parts = cut::pieces(header, b';');
+        let mut parts = ascii::pieces(header, b';');
         let (state, session, tag) = (parts.next()?, parts.next()?, parts.next()?);
         let returning = match state {
             "known" => true,
@@ -81,9 +81,10 @@ impl Handover {
 #[must_use]
 pub fn joined(first: &str, second: &str) -> String {
     let mut list = first.to_owned();
-    let known: Vec<&str> = cut::pieces(first, b',').map(|member| cut::trimmed(cut::before(member, b'='))).collect();
-    for member in cut::pieces(second, b',').map(cut::trimmed) {
-        let key = cut::before(member, b'=');
+    let known: Vec<&str> =
+        ascii::pieces(first, b',').map(|member| ascii::trimmed(ascii::before(member, b'='))).collect();
+    for member in ascii::pieces(second, b',').map(ascii::trimmed) {
+        let key = ascii::before(member, b'=');
         if !is_member(member) || known.contains(&key) {
             continue;
         }
@@ -96,7 +97,7 @@ pub fn joined(first: &str, second: &str) -> String {
 }
 
 fn is_member(member: &str) -> bool {
-    let Some((key, value)) = cut::at(member, b'=') else { return false };
+    let Some((key, value)) = ascii::split_once(member, b'=') else { return false };
     let key = key.strip_prefix('*').unwrap_or(key);
     let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
     crate::document::Id::new(key).is_some() && crate::document::Id::new(value).is_some()

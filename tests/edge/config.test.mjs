@@ -103,6 +103,57 @@ test("a refresh that hangs delays nobody", async (t) => {
   assert.ok(world.platform.reads.length > reads, "a refresh was under way");
 });
 
+describe("a document that changes while the origin holds its answer", () => {
+  const shop = (ids) =>
+    documentOf(
+      ids.map((id) =>
+        experiment({
+          id,
+          pages: ["/held"],
+          variants: [
+            { id: "control", weight: 0 },
+            { id: `of-${id}`, weight: 1, rewrite: [{ select: `#${id}`, do: "set_text", value: `shows ${id}` }] },
+          ],
+        }),
+      ),
+    );
+  const PAGE = '<h1 id="alpha">a</h1><h1 id="beta">b</h1><h1 id="gamma">c</h1>';
+  const CHANGES = {
+    "other experiments in its place": ["beta", "gamma"],
+    "the same in another order": ["beta", "alpha"],
+    "none at all": [],
+    "no document": undefined,
+  };
+  for (const [what, after] of Object.entries(CHANGES)) {
+    test(`${what}: the visitor is told, shown and exposed to what was decided`, async (t) => {
+      const world = await startWorld({ document: shop(["alpha"]) });
+      t.after(() => world.close());
+      await world.ask("/");
+      await world.forget();
+      const held = [];
+      world.origin.on("/held", (_, response) => held.push(response));
+      const page = world.ask("/held");
+      await until(() => held.length === 1, "the origin to be asked");
+      if (after) {
+        await world.publish(shop(after));
+      } else {
+        world.setKey("config", undefined);
+        await world.settled((health) => health.status === "unconfigured");
+      }
+      held[0].writeHead(200, { "Content-Type": "text/html; charset=utf-8" });
+      held[0].end(PAGE);
+      const answer = await page;
+      assert.equal(answer.text, '<h1 id="alpha">shows alpha</h1><h1 id="beta">b</h1><h1 id="gamma">c</h1>');
+      assert.equal(answer.headers["sortition-variants"], "alpha=of-alpha");
+      const events = (await world.sent()).flatMap(({ events }) => events);
+      assert.deepEqual(
+        events.map((event) => [event.experiment_id, event.variant]),
+        [["alpha", "of-alpha"]],
+      );
+    });
+  }
+});
+
 describe("a document that is refused", { concurrency: true }, () => {
   for (const [what, [text, names]] of Object.entries(BROKEN)) {
     test(`${what}: the last good one stays, and /health and the log name the place`, async (t) => {

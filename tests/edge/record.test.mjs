@@ -256,4 +256,42 @@ describe("the schedule", () => {
     await stored("spilled-visitor", 1);
     assert.deepEqual((await platform.env.ARCHIVE.list({ prefix: "spill/" })).objects, []);
   });
+
+  test("forgets what isolates told more than ninety days ago, once an hour, and nothing younger", async () => {
+    const now = Date.parse("2027-03-01T10:02:00Z");
+    const days = (back) => new Date(now - back * 86_400_000).toISOString();
+    const ages = { young: 89, old: 91 };
+    for (const [source, age] of Object.entries(ages)) {
+      const day = days(age).slice(0, 10);
+      await platform.env.LEDGER.batch([
+        platform.env.LEDGER.prepare("INSERT INTO arrivals VALUES (?1, '[[0,4]]', 4, 5, ?2)").bind(source, day),
+        platform.env.LEDGER.prepare(
+          "INSERT INTO served (source, crawlers, visits, heard_on) VALUES (?1, 1, 2, ?2)",
+        ).bind(source, day),
+        platform.env.LEDGER.prepare(
+          "INSERT INTO origin_health (project, experiment_id, iteration, variant, hour, source, requests, errors, le_50, le_100, le_200, le_400, le_800, le_1600, le_3200, over_3200) VALUES ('acme-shop', 'pruned', 1, 'bold', ?2, ?1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0)",
+        ).bind(source, days(age).slice(0, 13)),
+      ]);
+    }
+    const left = async () => {
+      const of = (table) => rows(`SELECT source FROM ${table} WHERE source IN ('young', 'old') ORDER BY source`);
+      return (await Promise.all(["arrivals", "served", "origin_health"].map(of))).map((all) =>
+        all.map(({ source }) => source),
+      );
+    };
+    const tick = (at) => platform.worker.scheduled({ cron: "*/5 * * * *", scheduledTime: new Date(at) });
+    await tick(now + 30 * 60_000);
+    assert.deepEqual(
+      await left(),
+      [
+        ["old", "young"],
+        ["old", "young"],
+        ["old", "young"],
+      ],
+      "not at half past",
+    );
+    await tick(now);
+    await until(async () => (await left()).every((sources) => sources.length === 1), "the old rows to go");
+    assert.deepEqual(await left(), [["young"], ["young"], ["young"]]);
+  });
 });

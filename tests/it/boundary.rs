@@ -5,12 +5,12 @@
 use crate::support::{CHROME, HOME, Page, Sent, compile, experiment_at, html, running, shop, variant_at, with};
 use serde_json::{Value, json};
 use sortition_engine::document::TokenAlgorithm;
-use sortition_engine::events::Written;
+use sortition_engine::events::Batch;
 use sortition_engine::execution::breaker::Breakers;
 use sortition_engine::execution::rewriting::additions;
-use sortition_engine::execution::{Answer, Charset, Elsewhere, HeaderChange};
+use sortition_engine::execution::{Answer, Charset, HeaderChange, VariantOrigin};
 use sortition_engine::visit::{
-    Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOrigin, Watched, encode_finish,
+    Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOriginRequest, Watched, encode_finish,
     encode_outcome, encode_question, is_header_value,
 };
 use std::collections::BTreeMap;
@@ -40,22 +40,22 @@ fn examples() -> BTreeMap<&'static str, String> {
     let changes = changes();
     let forward = Forward { changes: &changes };
     let told = "{\"events\":[]}\n{\"events\":[]}";
-    let origin = |base: Option<&str>, prefix: &str, trusted| Elsewhere {
+    let origin = |base: Option<&str>, prefix: &str, trusted| VariantOrigin {
         experiment: experiment_at(3),
         base: base.map(Into::into),
         path_prefix: prefix.into(),
         timeout_ms: 500,
         trusted,
     };
-    let variant_origin = |origin| Outcome::VariantOrigin(VariantOrigin { origin, changes: changes.clone() });
+    let variant_origin = |origin| Outcome::VariantOrigin(VariantOriginRequest { origin, changes: changes.clone() });
     let own = |told: &str| {
-        let answer = OwnAnswer { status: 302, events: Written::default(), changes: &changes };
+        let answer = OwnAnswer { status: 302, events: Batch::default(), changes: &changes };
         encode_outcome(&Outcome::Answer(answer), told)
     };
     let watched = |experiment, key, text: &str| Watched {
         experiment: experiment_at(experiment),
         key,
-        exposure: Written::exposure(text.to_owned()),
+        exposure: Batch::exposure(text.to_owned()),
     };
     let finish = |rewriting| Finish {
         exposed: Vec::new(),

@@ -12,7 +12,7 @@ use sortition_engine::condition::{Attributes, Condition, Fact, Groups};
 type OverJson = Condition<Box<str>>;
 
 fn parse(condition: &Value) -> OverJson {
-    let parsed = OverJson::parse(condition, &Groups::default(), |fact| Ok(fact.into()));
+    let parsed = OverJson::parse(condition, &Groups::default(), |fact| Ok::<_, String>(fact.into()));
     parsed.unwrap_or_else(|problems| panic!("{condition}: {problems:?}"))
 }
 
@@ -57,7 +57,7 @@ fn the_strict_reading_agrees_with_the_lenient_one() {
     let mut refused = Vec::new();
     for case in cases {
         let groups = groups_of(&case);
-        match OverJson::parse(&case[1], &groups, |fact| Ok(fact.into())) {
+        match OverJson::parse(&case[1], &groups, |fact| Ok::<_, String>(fact.into())) {
             Ok(condition) => assert_eq!(condition, OverJson::parse_lenient(&case[1], &groups), "{case:?}"),
             Err(_) => refused.push(case[0].as_str().unwrap().to_owned()),
         }
@@ -280,7 +280,7 @@ fn keys_are_resolved_once_and_never_for_the_members_of_elements() {
     let condition = json!({"a": {"$gt": 1, "$lt": 5}, "list": {"$elemMatch": {"name": "x"}}, "$or": [{"b": 1}]});
     let parsed = Condition::<usize>::parse(&condition, &Groups::default(), |fact| {
         asked.push(fact.to_owned());
-        Ok(asked.len())
+        Ok::<_, String>(asked.len())
     });
     assert_eq!(parsed.unwrap().facts().copied().collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(asked, ["b", "a", "list"]);
@@ -318,7 +318,7 @@ fn a_condition_prints_as_a_sentence() {
         (json!({"id": {"$inGroup": "staff"}}), r#"id in group "staff""#),
         (json!({"id": {"$notInGroup": "staff"}}), r#"id not in group "staff""#),
     ] {
-        let parsed = OverJson::parse(&condition, &groups, |fact| Ok(fact.into())).unwrap();
+        let parsed = OverJson::parse(&condition, &groups, |fact| Ok::<_, String>(fact.into())).unwrap();
         assert_eq!(parsed.to_string(), sentence, "{condition}");
     }
     assert_eq!(OverJson::parse_lenient(&json!({"a": {"$foo": 1}}), &groups).to_string(), "a never fits");

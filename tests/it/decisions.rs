@@ -225,7 +225,7 @@ fn who_may_ask() {
         asks(Credentials { fetch_site: Some("same-site"), ..origin("https://www.shop.example") }),
         Ok(Caller::Browser)
     );
-    assert_eq!(asks(origin("https://app.example")), Ok(Caller::Elsewhere("https://app.example")));
+    assert_eq!(asks(origin("https://app.example")), Ok(Caller::OtherSite("https://app.example")));
     assert_eq!(asks(origin("https://evil.example")), Err(Refusal::Forbidden));
     assert_eq!(asks(origin("null")), Err(Refusal::Forbidden));
     assert_eq!(asks(Credentials { fetch_site: Some("cross-site"), ..own }), Err(Refusal::Forbidden));

@@ -59,7 +59,7 @@ fn ask(engine: &Engine, plan: &Plan, path: &str, body: &[u8]) -> u16 {
     let answer = engine.answer(path, body, None, now()).unwrap();
     check(path, body, &answer);
     if let Ok(text) = std::str::from_utf8(body).map(str::to_owned) {
-        for caller in [Caller::Browser, Caller::Elsewhere("https://app.example")] {
+        for caller in [Caller::Browser, Caller::OtherSite("https://app.example")] {
             if let Err(refused) = Call::read(plan, Route::of(path).unwrap(), caller, &text) {
                 check(path, body, &refused);
             }

@@ -8,7 +8,7 @@ use sortition_engine::document::Document;
 use sortition_engine::events::money::{Currency, Decimal, MAX_MINOR};
 use sortition_engine::events::reception::{self, MAX_BODY};
 use sortition_engine::events::{
-    Channel, Event, Message, SCHEMA, Served, Shared, Visit, What, Written, exposure, page_view, personal, shopify,
+    Batch, Channel, Event, Message, SCHEMA, Served, Shared, Visit, What, exposure, page_view, personal, shopify,
     signature, versions,
 };
 use sortition_engine::hash::{hex, signature as hmac};
@@ -400,7 +400,7 @@ fn messages_that_the_record_cannot_hold_are_refused() {
         let mut bad = text.clone();
         *bad.pointer_mut(place).unwrap() = value;
         let reason = Message::parse(&bad.to_string()).unwrap_err();
-        assert!(reason.starts_with(expected), "{place}: {reason}");
+        assert!(reason.to_string().starts_with(expected), "{place}: {reason}");
     }
 }
 
@@ -414,7 +414,7 @@ fn a_message_of_schema_1_is_one_visit() {
     let message = Message::parse(&old.to_string()).unwrap();
     assert_eq!(message, Message { schema: SCHEMA, source: "s".to_owned(), visits });
     let reason = Message::parse(&json!({"schema": 1, "source": "s", "visits": []}).to_string()).unwrap_err();
-    assert!(reason.starts_with("not a message of schema 1: missing field `seq`"), "{reason}");
+    assert!(reason.to_string().starts_with("not a message of schema 1: missing field `seq`"), "{reason}");
 }
 
 /// 101 experiments on a page once lost all their exposures, and so did twelve behind a `Referer` of 14 KB.
@@ -427,7 +427,7 @@ fn what_does_not_fit_one_message_is_told_as_several_visits() {
     for (count, size, visits) in [(0, 0, 1), (1, 0, 1), (100, 0, 1), (101, 0, 2), (250, 0, 3), (20, 10_000, 3)] {
         let events = vec![event(size); count];
         let served = Some(Served { crawlers: 1, visits: 2 });
-        let written = Written::events(&events).visits(served, &[]);
+        let written = Batch::events(&events).visits(served, &[]);
         let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), visits, "{count} of {size} bytes");
         let told: Vec<Event> = lines
@@ -499,9 +499,9 @@ proptest! {
         let visit = Visit { seq: 0, served, health: Vec::new(), events };
         let expected = serde_json::to_string(&visit).unwrap().replacen("\"seq\":0,", "", 1);
         let shared = Shared { view: &view.to_json(), versions: &versions::to_json(None) };
-        let written = Written::exposures(&intent, &plan, &all, shared);
+        let written = Batch::exposures(&intent, &plan, &all, shared);
         prop_assert_eq!(written.exposures, 3);
         prop_assert_eq!(written.visits(served, &[]), expected.clone());
-        prop_assert_eq!(Written::events(&visit.events).visits(served, &[]), expected);
+        prop_assert_eq!(Batch::events(&visit.events).visits(served, &[]), expected);
     }
 }

@@ -27,7 +27,7 @@ fn says_what_was_meant() {
         ("utm.utm_source", "`utm.utm_source` repeats its prefix; write `utm.source`"),
         ("cookie.a;b", "`a;b` cannot be the name of a cookie; use letters, digits, `_` and `-`"),
     ] {
-        assert_eq!(FactKey::parse(name).unwrap_err(), message, "{name}");
+        assert_eq!(FactKey::parse(name).unwrap_err().to_string(), message, "{name}");
     }
 }
 

@@ -5,12 +5,12 @@ use crate::support::{
     CHROME, GOOGLEBOT, HOME, Page, Sent, at, compile, html, removes, running, shop, values, variant_at, with,
 };
 use serde_json::{Value, json};
-use sortition_engine::arrive::{PreviewRequest, preview};
 use sortition_engine::document::Preview;
 use sortition_engine::execution::once::Exposed;
 use sortition_engine::execution::shared::{Copies, CopyHead, Next, is_known};
 use sortition_engine::execution::{Answer, Charset, HeaderChange, Intent, NotRewritten, unfinished};
 use sortition_engine::plan::Plan;
+use sortition_engine::sender::{PreviewRequest, preview};
 use sortition_engine::url::Url;
 use sortition_engine::visitor::VisitorId;
 use sortition_engine::visitor::assignments::{Assignments, Bearer, IdProof, tag_key};

@@ -163,7 +163,8 @@ fn conditions_mean_the_same_to_databases() {
             json!({"deep.p": test}),
         ];
         for written in conditions {
-            let Ok(condition) = Condition::<Box<str>>::parse(&written, &Groups::default(), |name| Ok(name.into()))
+            let Ok(condition) =
+                Condition::<Box<str>>::parse(&written, &Groups::default(), |name| Ok::<_, String>(name.into()))
             else {
                 continue;
             };

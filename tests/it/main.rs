@@ -2,6 +2,7 @@
 #![allow(clippy::string_slice, reason = "a test may panic, and clippy has no setting for this one")]
 //! The native tests: one binary, one module a subject.
 
+mod adopt;
 mod architecture;
 mod assignments;
 mod bandit;
@@ -25,15 +26,17 @@ mod laws;
 mod ledger;
 mod ledger_answer;
 mod ledger_question;
-mod nearest;
+mod suggestion;
 mod origin_health;
 mod pages;
 mod person;
 mod readout;
+mod readout_door;
 mod readout_pages;
 mod reports;
 mod rewriting;
 mod schema;
+mod shadow;
 mod stats;
 mod stats_simulation;
 mod support;

@@ -148,12 +148,27 @@ fn what_does_not_add_up_is_no_message() {
         Message::parse(&message.to_string()).map(|message| message.visits[0].health.len())
     };
     assert_eq!(read(&|_| {}), Ok(1));
-    assert!(read(&|health| health[0]["requests"] = json!(4)).unwrap_err().starts_with("visits[0].health[0]"));
-    assert!(read(&|health| health[0]["errors"] = json!(4)).unwrap_err().starts_with("visits[0].health[0]"));
-    assert!(read(&|health| health[0]["hour"] = json!("2026-11-21")).unwrap_err().starts_with("visits[0].health[0]"));
-    assert!(read(&|health| health[0]["hour"] = json!("2026-11-21T24")).unwrap_err().starts_with("visits[0].health[0]"));
+    assert!(
+        read(&|health| health[0]["requests"] = json!(4)).unwrap_err().to_string().starts_with("visits[0].health[0]")
+    );
+    assert!(read(&|health| health[0]["errors"] = json!(4)).unwrap_err().to_string().starts_with("visits[0].health[0]"));
+    assert!(
+        read(&|health| health[0]["hour"] = json!("2026-11-21"))
+            .unwrap_err()
+            .to_string()
+            .starts_with("visits[0].health[0]")
+    );
+    assert!(
+        read(&|health| health[0]["hour"] = json!("2026-11-21T24"))
+            .unwrap_err()
+            .to_string()
+            .starts_with("visits[0].health[0]")
+    );
     assert!(read(&|health| health[0]["latency"] = json!([3])).is_err());
     assert!(
-        read(&|health| *health = json!(vec![row.clone(); MAX_HEALTH + 1])).unwrap_err().starts_with("visits[0].health")
+        read(&|health| *health = json!(vec![row.clone(); MAX_HEALTH + 1]))
+            .unwrap_err()
+            .to_string()
+            .starts_with("visits[0].health")
     );
 }

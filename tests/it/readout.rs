@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sortition_engine::document::{Document, Timestamp, check_text};
 use sortition_engine::readout::{
-    Cause, Known, Level, Results, Scope, State, View, breaches, causes, detail_page, list_page, questions, results,
+    Cause, GateLevel, Known, Results, Scope, State, View, breaches, causes, detail_page, list_page, questions, results,
 };
 
 pub(super) fn document(change: impl Fn(&mut Value)) -> Document {
@@ -94,7 +94,7 @@ fn read(document: &Document, answers: &[Option<String>]) -> Results {
 }
 
 #[track_caller]
-fn level(results: &Results, name: &str) -> Level {
+fn level(results: &Results, name: &str) -> GateLevel {
     results.gates.iter().find(|gate| gate.name == name).unwrap().level
 }
 
@@ -107,9 +107,9 @@ fn a_winner_is_said_with_its_numbers() {
         "{}",
         results.verdict.text
     );
-    assert!(results.gates.iter().all(|gate| gate.level <= Level::Green), "{:?}", results.gates);
+    assert!(results.gates.iter().all(|gate| gate.level <= GateLevel::Green), "{:?}", results.gates);
     let neutral: Vec<&str> =
-        results.gates.iter().filter(|gate| gate.level == Level::Neutral).map(|gate| gate.name).collect();
+        results.gates.iter().filter(|gate| gate.level == GateLevel::Neutral).map(|gate| gate.name).collect();
     assert_eq!(neutral, ["novelty", "crawlers"], "what cannot be judged is not counted as good");
     assert_eq!(results.metrics[0].series[0].points.len(), 14);
     let widths: Vec<f64> =
@@ -134,7 +134,7 @@ fn no_winner_while_a_gate_is_red() {
         ("currency", read(&document, &mixed)),
     ];
     for (name, results) in cases {
-        assert_eq!(level(&results, name), if name == "units" { Level::Neutral } else { Level::Red }, "{name}");
+        assert_eq!(level(&results, name), if name == "units" { GateLevel::Neutral } else { GateLevel::Red }, "{name}");
         assert!(matches!(results.verdict.state, State::Untrusted | State::Empty), "{name}: {:?}", results.verdict);
         assert!(results.verdict.text.starts_with("No winner is shown: "), "{}", results.verdict.text);
         assert!(!detail_page(&results).contains("wins"));
@@ -158,9 +158,9 @@ fn by_age(buyers: [[i64; 7]; 2]) -> Vec<Option<String>> {
 fn an_effect_that_fades_or_grows_is_said_and_a_steady_one_is_not() {
     let level_at = [200; 7];
     let cases = [
-        ([400, 360, 320, 280, 250, 220, 205], Level::Amber, "The effect of bold fades"),
-        ([205, 220, 250, 280, 320, 360, 400], Level::Amber, "The effect of bold grows"),
-        ([260, 258, 262, 259, 261, 260, 260], Level::Green, "The effect is steady"),
+        ([400, 360, 320, 280, 250, 220, 205], GateLevel::Amber, "The effect of bold fades"),
+        ([205, 220, 250, 280, 320, 360, 400], GateLevel::Amber, "The effect of bold grows"),
+        ([260, 258, 262, 259, 261, 260, 260], GateLevel::Green, "The effect is steady"),
     ];
     for (treated, expected, sentence) in cases {
         let results = read(&document(|_| ()), &by_age([level_at, treated]));
@@ -170,7 +170,7 @@ fn an_effect_that_fades_or_grows_is_said_and_a_steady_one_is_not() {
     }
     let unknown = read(&document(|_| ()), &told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]));
     let gate = unknown.gates.iter().find(|gate| gate.name == "novelty").unwrap();
-    assert!(gate.level == Level::Neutral && gate.text.contains("four whole days"), "{}", gate.text);
+    assert!(gate.level == GateLevel::Neutral && gate.text.contains("four whole days"), "{}", gate.text);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn every_part_against_the_whole_is_told() {
     }
     (answers[0], answers[1]) = (answer(&units), answer(&buying));
     let results = read(&document(|_| ()), &answers);
-    assert_eq!(level(&results, "simpson"), Level::Red);
+    assert_eq!(level(&results, "simpson"), GateLevel::Red);
     assert_eq!(results.verdict.state, State::Untrusted);
 }
 
@@ -229,7 +229,9 @@ fn what_was_stopped_is_exploratory_unless_the_method_allows_it() {
     let endings =
         json!([["hero", "2026-11-10T00:00:00.000Z", "somebody's wish", null], ["other", "2026-11-10", "x", null]]);
     let arms = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
-    for (method, expected) in [("sequential", Level::Amber), ("fixed", Level::Red), ("bayesian", Level::Red)] {
+    for (method, expected) in
+        [("sequential", GateLevel::Amber), ("fixed", GateLevel::Red), ("bayesian", GateLevel::Red)]
+    {
         let document = document(|value| value["experiments"][0]["analysis"] = json!({"method": method}));
         let known = known(endings.clone());
         let results = results(&document, &document.experiments[0], &known, &arms, Scope::Detail, now());

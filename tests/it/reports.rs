@@ -3,12 +3,12 @@
 use crate::support::{CHROME, Page as Visit, Sent, at, compile, now, running, shop, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sortition_engine::arrive::{PreviewRequest, Proof, arrive};
 use sortition_engine::events::limit::{Counts, Keys, OF_NETWORK, OF_VISITOR};
 use sortition_engine::events::reception::{self, Page, proof};
 use sortition_engine::events::{Channel, Event, PageView, What, page_view, shopify, versions};
 use sortition_engine::execution::Intent;
 use sortition_engine::plan::{ExperimentAt, Plan};
+use sortition_engine::sender::{PreviewRequest, Proof, identify};
 
 const VISITOR: &str = "7c1f8a52-8a0e-4b6c-9d3e-1f2a3b4c5d6e";
 const KEY: &[u8] = b"ingest-key";
@@ -43,8 +43,8 @@ fn page_with(plan: &Plan, events: &Value, user: Option<&str>, key: Option<&[u8]>
     let live: Vec<ExperimentAt> =
         claimed.into_iter().filter(|&it| plan.experiments.get(it).unwrap().is_live(now())).collect();
     let request = visit.request();
-    let arrival = arrive(plan, &live, &request, Proof::default(), || [7; 16]);
-    let intent = Intent::new(plan, &live, &request, arrival, PreviewRequest::None, now());
+    let sender = identify(plan, &live, &request, Proof::default(), || [7; 16]);
+    let intent = Intent::new(plan, &live, &request, sender, PreviewRequest::None, now());
     let view = page_view(plan, &intent, &request);
     reception::from_page(drafts, plan, Page { intent: &intent, view: &view, user, key }, || [1; 16]).map_err(told)
 }

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use sortition_engine::visitor::agent::{Agent, Browser, ClientHints, Device, Os};
+use sortition_engine::visitor::client::Client;
 use sortition_engine::visitor::crawler::is_crawler;
-use sortition_engine::visitor::reading::Reading;
 
 /// Device, system, browser, version, agent.
 const AGENTS: &str = include_str!("../../fixtures/crawlers/agents-read.tsv");
@@ -105,9 +105,9 @@ fn a_reading_survives_as_a_number() {
     );
     for (device, os) in Device::ALL.iter().flat_map(|device| Os::ALL.iter().map(move |os| (*device, *os))) {
         for (browser, crawler) in Browser::ALL.iter().flat_map(|browser| [(*browser, false), (*browser, true)]) {
-            let reading = Reading { crawler, device, os, browser };
-            assert_eq!(Reading::of_code(reading.code()), Some(reading));
+            let reading = Client { crawler, device, os, browser };
+            assert_eq!(Client::of_code(reading.code()), Some(reading));
         }
     }
-    assert_eq!(Reading::of_code(u32::MAX), None);
+    assert_eq!(Client::of_code(u32::MAX), None);
 }

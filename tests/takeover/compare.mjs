@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -18,6 +19,14 @@ export const MAP = {
   premium: { fact: "cookie.premium", type: "boolean" },
   version: { fact: "cookie.version", type: "semver" },
 };
+
+/** A tool's own SDK with a payload, as `clients/record` opens it. */
+export async function recorder(tool, payload) {
+  const { sdk, open } = await import(`../../clients/record/${tool}.js`);
+  const inside = createRequire(import.meta.url);
+  const integrations = tool === "launchdarkly" ? inside(`${sdk}/integrations`) : undefined;
+  return open(await import(sdk), payload, integrations);
+}
 
 /** Random numbers that are the same for the same seed (mulberry32). */
 export function random(seed) {
@@ -44,7 +53,7 @@ export function person(dice, number) {
   return { id: `id-${number}-${dice.whole(1e9)}`, attributes };
 }
 
-const binary = (() => {
+export const binary = (() => {
   if (process.env.SORTITION_BIN) return process.env.SORTITION_BIN;
   execFileSync("cargo", ["build", "--quiet", "--bin", "sortition"], { stdio: "inherit" });
   return join(process.env.CARGO_TARGET_DIR ?? "target", "debug", "sortition");

@@ -57,6 +57,13 @@ const half = { variations: ["a", "b"], coverage: 0.5 };
 
 /** Class, tool, payload, the place, and what the reason says. */
 const REFUSED = [
+  [
+    "stickiness that blocks",
+    "growthbook",
+    growthbook({ ...half, minBucketVersion: 2 }),
+    "features.f.rules[0].minBucketVersion",
+    "older sticky bucket",
+  ],
   ["bandits", "growthbook", growthbook({ ...half, contextualBandit: true }), "features.f.rules[0]", "bandit"],
   [
     "bandits",

@@ -1,15 +1,14 @@
-// Each tool's own SDK from npm decides for random flags and ids, locally; the import decides the same.
+// Each tool's own SDK from npm decides for random flags and ids, locally and through the recorder that people use; the
+// import decides the same.
 
-import { createServer } from "node:http";
 import { test } from "node:test";
-import { payloads } from "./compare.mjs";
+import { payloads, recorder } from "./compare.mjs";
 
 const several = (dice, least, most, make) =>
   Array.from({ length: least + dice.whole(most - least + 1) }, (_, i) => make(i));
 const id = (dice) => Math.floor(dice.next() * 1e9).toString(36);
 
 test("GrowthBook", async () => {
-  const { GrowthBook } = await import("@growthbook/growthbook");
   const condition = (dice) =>
     dice.pick([
       { country: "US" },
@@ -34,7 +33,7 @@ test("GrowthBook", async () => {
   const savedGroups = { north: ["US", "CA"] };
   await payloads(
     "growthbook",
-    (dice) => {
+    async (dice) => {
       const features = {};
       for (let flag = 0; flag < 12; flag += 1) {
         const rule = () => {
@@ -62,21 +61,14 @@ test("GrowthBook", async () => {
         };
         features[`feature ${flag}`] = { defaultValue: "grey", rules: several(dice, 1, 3, rule) };
       }
-      const decide = (key, { id, attributes }) => {
-        const growthbook = new GrowthBook({ attributes: { ...attributes, id }, features, savedGroups });
-        const result = growthbook.evalFeature(key);
-        if (result.experimentResult?.inExperiment) return result.experimentResult.key;
-        return result.source === "force" ? result.value : null;
-      };
-      return { payload: { status: 200, features, savedGroups }, decide };
+      const payload = { status: 200, features, savedGroups };
+      return { payload, ...(await recorder("growthbook", payload)) };
     },
     { reasons: ["not disjoint"] },
   );
 });
 
 test("LaunchDarkly", async () => {
-  const { init } = await import("@launchdarkly/node-server-sdk");
-  const { TestData } = await import("@launchdarkly/node-server-sdk/integrations");
   const clause = (dice) => ({
     ...dice.pick([
       { attribute: "country", op: "in", values: ["US", "CA"] },
@@ -137,23 +129,12 @@ test("LaunchDarkly", async () => {
         fallthrough: outcome(),
       };
     }
-    const data = new TestData();
-    for (const flag of Object.values(flags)) data.usePreconfiguredFlag(structuredClone(flag));
-    data.usePreconfiguredSegment(structuredClone(segment));
-    const client = init("sdk-key", { updateProcessor: data.getFactory(), sendEvents: false, logger: silent });
-    await client.waitForInitialization({ timeout: 5 });
-    const decide = async (key, { id, attributes }) => {
-      const { variationIndex } = await client.variationDetail(key, { kind: "user", key: id, ...attributes }, null);
-      return variationIndex === null || variationIndex === undefined ? null : String(variationIndex);
-    };
-    return { payload: { flags, segments: { north: segment } }, decide, close: () => client.close() };
+    const payload = { flags, segments: { north: segment } };
+    return { payload, ...(await recorder("launchdarkly", payload)) };
   });
 });
 
-const silent = { error() {}, warn() {}, info() {}, debug() {}, log() {} };
-
 test("Optimizely", async () => {
-  const sdk = await import("@optimizely/optimizely-sdk");
   const audience = (dice) => {
     const leaf = () =>
       dice.pick([
@@ -171,7 +152,7 @@ test("Optimizely", async () => {
       ["not", ["and", leaf(), leaf()]],
     ]);
   };
-  await payloads("optimizely", (dice) => {
+  await payloads("optimizely", async (dice) => {
     const typedAudiences = several(dice, 3, 3, (i) => ({ id: `a${i}`, name: `a${i}`, conditions: audience(dice) }));
     const make = (number, key) => {
       const count = 2 + dice.whole(2);
@@ -226,19 +207,11 @@ test("Optimizely", async () => {
       featureFlags: [],
       rollouts: [],
     };
-    const client = sdk.createInstance({
-      projectConfigManager: sdk.createStaticProjectConfigManager({ datafile: JSON.stringify(datafile) }),
-    });
-    const decide = async (key, { id, attributes }) => {
-      await client.onReady?.();
-      return client.getVariation(key, id, attributes);
-    };
-    return { payload: datafile, decide, close: () => client.close?.() };
+    return { payload: datafile, ...(await recorder("optimizely", datafile)) };
   });
 });
 
 test("PostHog", async () => {
-  const { PostHog } = await import("posthog-node");
   const property = (dice) =>
     dice.pick([
       { key: "country", value: ["US", "CA"], operator: "exact", type: "person" },
@@ -273,35 +246,11 @@ test("PostHog", async () => {
       return { id: number, key: `flag-${number}`, active: true, filters: { groups, multivariate, payloads: {} } };
     });
     const payload = { flags, group_type_mapping: {}, cohorts };
-    const answer = (value) => ({
-      status: 200,
-      ok: true,
-      headers: new Map(),
-      text: async () => JSON.stringify(value),
-      json: async () => value,
-    });
-    const client = new PostHog("phc_key", {
-      personalApiKey: "phx_key",
-      host: "http://127.0.0.1:9",
-      fetch: async (url) => answer(/local_evaluation|definitions/.test(String(url)) ? payload : {}),
-      featureFlagsPollingInterval: 3_600_000,
-      flushInterval: 0,
-    });
-    await client.waitForLocalEvaluationReady?.(5_000);
-    const decide = async (key, { id, attributes }) => {
-      const value = await client.getFeatureFlag(key, id, {
-        personProperties: attributes,
-        onlyEvaluateLocally: true,
-        sendFeatureFlagEvents: false,
-      });
-      return value === undefined || value === null || value === false ? null : String(value);
-    };
-    return { payload, decide, close: () => client.shutdown(100) };
+    return { payload, ...(await recorder("posthog", payload)) };
   });
 });
 
 test("Eppo", async () => {
-  const { init, getInstance } = await import("@eppo/node-server-sdk");
   const condition = (dice) =>
     dice.pick([
       { attribute: "country", operator: "ONE_OF", value: ["US", "CA"] },
@@ -345,36 +294,13 @@ test("Eppo", async () => {
         flags[key] = { key, enabled: true, variationType: "STRING", variations, allocations, totalShards: 10_000 };
       }
       const payload = { createdAt: "2026-01-01T00:00:00.000Z", format: "SERVER", environment: { name: "test" }, flags };
-      const server = createServer((_, response) => {
-        response.setHeader("content-type", "application/json");
-        response.end(JSON.stringify(payload));
-      });
-      await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-      const baseUrl = `http://127.0.0.1:${server.address().port}`;
-      await init({
-        apiKey: "key",
-        baseUrl,
-        assignmentLogger: { logAssignment() {} },
-        pollAfterSuccessfulInitialization: false,
-      });
-      const client = getInstance();
-      const decide = (key, { id, attributes }) => {
-        const details = client.getStringAssignmentDetails(key, id, attributes, "none");
-        return details.evaluationDetails.variationKey ?? null;
-      };
-      const close = () => {
-        client.stopPolling();
-        server.closeAllConnections();
-        server.close();
-      };
-      return { payload, decide, close };
+      return { payload, ...(await recorder("eppo", payload)) };
     },
     { reasons: ["not disjoint"] },
   );
 });
 
 test("Unleash", async () => {
-  const { Unleash, InMemStorageProvider } = await import("unleash-client");
   const constraint = (dice) => ({
     ...dice.pick([
       { contextName: "country", operator: "IN", values: ["US", "CA"] },
@@ -416,36 +342,13 @@ test("Unleash", async () => {
           : [],
       }));
       const payload = { version: 2, features, segments: [] };
-      const client = new Unleash({
-        url: "http://127.0.0.1:9/api/",
-        appName: "test",
-        refreshInterval: 0,
-        disableMetrics: true,
-        skipInstanceCountWarning: true,
-        storageProvider: new InMemStorageProvider(),
-        bootstrap: { data: structuredClone(features) },
-      });
-      client.on("error", () => {});
-      client.on("warn", () => {});
-      await new Promise((resolve) => client.once("ready", resolve));
-      const decide = (key, { id, attributes }) => {
-        const context = {
-          userId: id,
-          properties: Object.fromEntries(Object.entries(attributes).map(([k, v]) => [k, String(v)])),
-        };
-        if (!client.isEnabled(key, context)) return null;
-        if (features.find((feature) => feature.name === key).variants.length === 0) return "true";
-        const variant = client.getVariant(key, context);
-        return variant.enabled ? variant.name : null;
-      };
-      return { payload, decide, close: () => client.destroy() };
+      return { payload, ...(await recorder("unleash", payload)) };
     },
     { reasons: ["not disjoint"] },
   );
 });
 
 test("Split", async () => {
-  const { SplitFactory } = await import("@splitsoftware/splitio");
   const matcher = (dice) => ({
     ...dice.pick([
       {
@@ -502,38 +405,13 @@ test("Split", async () => {
         };
       }),
     }));
-    const server = createServer((request, response) => {
-      response.setHeader("content-type", "application/json");
-      if (request.url.includes("splitChanges")) {
-        const since = Number(new URL(request.url, "http://x").searchParams.get("since"));
-        const changes = { d: since === -1 ? splits : [], s: since, t: 1 };
-        response.end(JSON.stringify({ ff: changes, rbs: { d: [], s: -1, t: -1 }, splits: changes.d, since, till: 1 }));
-      } else response.end("{}");
-    });
-    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const base = `http://127.0.0.1:${server.address().port}`;
-    const factory = SplitFactory({
-      core: { authorizationKey: "key" },
-      urls: { sdk: base, events: base, auth: base, streaming: base, telemetry: base },
-      streamingEnabled: false,
-      sync: { impressionsMode: "NONE", enabled: false },
-      debug: "NONE",
-    });
-    const client = factory.client();
-    await client.ready?.();
-    const decide = (key, { id, attributes }) => client.getTreatment(id, key, attributes);
-    const close = async () => {
-      await client.destroy();
-      server.closeAllConnections();
-      server.close();
-    };
-    return { payload: { splits, since: -1, till: 1 }, decide, close };
+    const payload = { splits, since: -1, till: 1 };
+    return { payload, ...(await recorder("split", payload)) };
   });
 });
 
 test("Statsig", async () => {
   // why: the package has one instance for all, which keeps its first payload
-  const { default: StatsigServer } = (await import("statsig-node/dist/StatsigServer.js")).default;
   const condition = (dice) =>
     dice.pick([
       { type: "public", targetValue: null, operator: null, field: null, additionalValues: {}, idType: "userID" },
@@ -656,19 +534,7 @@ test("Statsig", async () => {
         layers: {},
         id_lists: {},
       };
-      const statsig = new StatsigServer("secret-key", {
-        localMode: true,
-        bootstrapValues: JSON.stringify(payload),
-        disableDiagnostics: true,
-      });
-      await statsig.initializeAsync();
-      const decide = (key, { id, attributes }) => {
-        const user = { userID: id, country: attributes.country, custom: attributes };
-        if (key.startsWith("gate")) return statsig.checkGateSync(user, key) ? "true" : null;
-        const experiment = statsig.getExperimentSync(user, key);
-        return experiment.getGroupName();
-      };
-      return { payload, decide, close: () => statsig.shutdownAsync?.(100) };
+      return { payload, ...(await recorder("statsig", payload)) };
     },
     { reasons: ["not disjoint"] },
   );

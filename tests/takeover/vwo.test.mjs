@@ -1,9 +1,7 @@
 // VWO's own SDK decides for random features, its settings from a server of this machine. A variable names the variation.
 
-import { createServer } from "node:http";
 import { test } from "node:test";
-import * as vwo from "vwo-fme-node-sdk";
-import { IDS, payloads } from "./compare.mjs";
+import { IDS, payloads, recorder } from "./compare.mjs";
 
 // why: its SDK asks for its settings every ten minutes and cannot be told to stop, so the process would never end
 const { setTimeout: later } = globalThis;
@@ -107,25 +105,9 @@ test("VWO", async () => {
         groups: {},
         campaignGroups: {},
       };
-      const server = createServer((request, response) => {
-        response.setHeader("content-type", "application/json");
-        response.end(JSON.stringify(request.url.includes("settings") ? payload : {}));
-      });
-      await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-      const client = await vwo.init({
-        accountId: "12345",
-        sdkKey: "key",
-        gatewayService: { url: "127.0.0.1", port: server.address().port, protocol: "http" },
-        logger: { level: "ERROR" },
-        isUsageStatsDisabled: true,
-      });
-      const decide = async (key, { id, attributes }) => {
-        const flag = await client.getFlag(key, { id, customVariables: attributes });
-        return flag.isEnabled() ? flag.getVariable("name", null) : null;
-      };
+      const opened = await recorder("vwo", payload);
       // why: it still sends its events
-      const close = () => server.unref();
-      return { payload, decide, close };
+      return { payload, ...opened, close: undefined };
     },
     // why: its SDK sends an event for each decision
     { reasons: ["not disjoint", "three outcomes"], ids: Math.min(IDS, 100) },

@@ -55,9 +55,9 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<Report, Failure> {
 fn read(text: &str) -> Result<Message, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?;
     match value.get("body") {
-        None => Message::parse(text),
-        Some(Value::String(body)) => Message::parse(body),
-        Some(body) => Message::parse(&body.to_string()),
+        None => Message::parse(text).map_err(|error| error.to_string()),
+        Some(Value::String(body)) => Message::parse(body).map_err(|error| error.to_string()),
+        Some(body) => Message::parse(&body.to_string()).map_err(|error| error.to_string()),
     }
 }
 

@@ -1,13 +1,13 @@
 //! The explanation as JSON.
 
 use super::Explained;
-use crate::arrive::Arrival;
 use crate::decide::{Decision, Reason};
 use crate::document::{Timestamp, UnitKind};
 use crate::execution::HeaderChange;
 use crate::hash::Step;
 use crate::hash::{BUCKETS, Bucket};
 use crate::plan::Experiment;
+use crate::sender::Sender;
 use crate::visit::{Finish, Lane};
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
         .iter()
         .map(|(experiment, variant)| json!({"experiment": experiment, "variant": variant}))
         .collect();
-    let elsewhere = intent.elsewhere(plan).filter(|_| acts && early.is_none()).map(|elsewhere| {
+    let elsewhere = intent.variant_origin(plan).filter(|_| acts && early.is_none()).map(|elsewhere| {
         let mut besides = Vec::new();
         elsewhere.without_credentials(&mut besides);
         json!({
@@ -75,7 +75,7 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
             Lane::Endpoint => "endpoint",
             Lane::Page => "page",
         },
-        "asker": asker(&intent.arrival),
+        "asker": asker(&intent.sender),
         "visitor": intent.visitor().map(|visitor| json!({
             "id": visitor.id.as_str(),
             "returning": visitor.returning,
@@ -97,11 +97,11 @@ pub(super) fn json(explained: &Explained<'_>, done: &Done) -> Value {
     })
 }
 
-fn asker(arrival: &Arrival) -> &'static str {
-    match arrival {
-        Arrival::Crawler => "crawler",
-        Arrival::NoConsent => "no_consent",
-        Arrival::Person(_) => "person",
+fn asker(sender: &Sender) -> &'static str {
+    match sender {
+        Sender::Crawler => "crawler",
+        Sender::NoConsent => "no_consent",
+        Sender::Person(_) => "person",
     }
 }
 
@@ -132,6 +132,10 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
     if let (Some(anew), Some(members)) = (explained.anew(decision), shown.as_object_mut()) {
         let anew = json!({"reason": anew.reason.as_str(), "variant": variant(anew, e)});
         members.insert("anew".to_owned(), anew);
+    }
+    if let (Some(compared), Some(members)) = (explained.compared(decision), shown.as_object_mut()) {
+        let compared = json!({"reason": compared.reason.as_str(), "variant": variant(compared, e)});
+        members.insert("shadow".to_owned(), compared);
     }
     shown
 }

@@ -2,12 +2,12 @@
 
 use super::Explained;
 use super::shown::{Done, ranges, steps, variant};
-use crate::arrive::Arrival;
 use crate::cli::terminal::{faint, good, strong};
 use crate::decide::{Decision, Reason};
 use crate::document::Timestamp;
 use crate::execution::HeaderChange;
 use crate::plan::{Experiment, ExperimentAt};
+use crate::sender::Sender;
 use crate::visit::Lane;
 
 /// A line and the lines below it.
@@ -62,10 +62,10 @@ pub(super) fn text(explained: &Explained<'_>, done: &Done) -> String {
 }
 
 fn who(explained: &Explained<'_>) -> String {
-    match &explained.intent().arrival {
-        Arrival::Crawler => "a crawler: one page for all of them, no cookie, no exposure".to_owned(),
-        Arrival::NoConsent => "a person who has not consented: the control, nothing stored".to_owned(),
-        Arrival::Person(visitor) => {
+    match &explained.intent().sender {
+        Sender::Crawler => "a crawler: one page for all of them, no cookie, no exposure".to_owned(),
+        Sender::NoConsent => "a person who has not consented: the control, nothing stored".to_owned(),
+        Sender::Person(visitor) => {
             let kind = if visitor.returning { "returning" } else { "new" };
             let user = visitor.user.as_ref().map_or_else(String::new, |user| format!(", user {user}"));
             format!("{kind} visitor {}{user}", strong(visitor.id.as_str()))
@@ -84,6 +84,10 @@ fn experiment(explained: &Explained<'_>, decision: &Decision, e: &Experiment) ->
     if let Some(anew) = explained.anew(decision) {
         let given = variant(anew, e).map_or_else(String::new, |variant| format!(" = {variant}"));
         below.push(Node::leaf(format!("decided anew it would be: {}{given}", anew.reason.as_str())));
+    }
+    if let Some(compared) = explained.compared(decision) {
+        let given = variant(compared, e).map_or_else(String::new, |variant| format!(" = {variant}"));
+        below.push(Node::leaf(format!("in shadow mode it is compared: {}{given}", compared.reason.as_str())));
     }
     let evidence = &decision.evidence;
     if let Some(kind) = evidence.unit {
@@ -168,7 +172,7 @@ fn worker(explained: &Explained<'_>, done: &Done) -> Node {
         return Node::new(format!("the worker answers {} itself", early.status), headers(&early.changes));
     }
     let mut below = Vec::new();
-    if let Some(elsewhere) = intent.elsewhere(plan) {
+    if let Some(elsewhere) = intent.variant_origin(plan) {
         let base = elsewhere.base.as_deref().unwrap_or("the same origin");
         let mut besides = Vec::new();
         elsewhere.without_credentials(&mut besides);

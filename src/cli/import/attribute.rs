@@ -104,7 +104,7 @@ fn attribute(fact: &str, kind: Option<Type>) -> Result<Attribute, String> {
     // why: a session's id assigns, and is no fact that conditions know
     let fact = match fact {
         "session_id" => fact.to_owned(),
-        fact => FactKey::parse(fact)?.to_string(),
+        fact => FactKey::parse(fact).map_err(|error| error.to_string())?.to_string(),
     };
     let held = match fact.as_str() {
         "asn" => Held::Number,

@@ -75,6 +75,11 @@ fn flag(payload: &Value, experience: &Value, archived: bool, path: &str, context
             running: matches!(status, "" | "running"),
         });
     }
+    let environments: Vec<&str> = list(experience, "environments").iter().filter_map(Value::as_str).collect();
+    if !environments.is_empty() {
+        // why: which of them an SDK serves, its own settings say
+        flag.note = format!("as it is in {}", environments.join(", "));
+    }
     let when = audiences(payload, experience, path, context)?;
     let when = when.and(locations(payload, experience, path, context)?);
     let (packed, anchored) = (packed(&bands), anchored(&bands));

@@ -266,6 +266,13 @@ impl Reader<'_> {
                 "end the holdout first",
             ));
         }
+        if float(rule, "minBucketVersion").is_some_and(|least| least > 0.0) && !truth(rule, "disableStickyBucketing") {
+            return Err(Refusal::new(
+                format!("{path}.minBucketVersion"),
+                "whoever has an older sticky bucket is out of it, which only cookies know",
+                "take the minimum out, or start the experiment over here",
+            ));
+        }
         let unit = self.unit(rule, path)?;
         let recipe = recipe(rule, "hashVersion", 1, seed, path)?;
         let bounds = match rule.get("ranges").and_then(Value::as_array) {

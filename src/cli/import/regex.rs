@@ -73,7 +73,7 @@ pub(super) fn from_javascript(source: &str) -> Result<String, String> {
         }
     }
     let probe = json!({"x": {"$regex": out}});
-    match Condition::<Box<str>>::parse(&probe, &Groups::default(), |name| Ok(name.into())) {
+    match Condition::<Box<str>>::parse(&probe, &Groups::default(), |name| Ok::<_, String>(name.into())) {
         Ok(_) => Ok(out),
         Err(problems) => Err(problems.first().map_or_else(String::new, |problem| problem.message.clone())),
     }

@@ -275,7 +275,9 @@ async function compact(archive, { until, remove }) {
         `COPY (SELECT * FROM (${distinct}) c ORDER BY ${ORDER[type] ?? IN_ORDER}) TO ${quoted(join(folder, path))}
          (FORMAT parquet, COMPRESSION zstd, KV_METADATA {sortition_schema: '${SCHEMA}'})`,
       );
-      const [[left]] = await rows(`SELECT count(*) FROM read_parquet(${quoted(join(folder, path))}, hive_partitioning = false)`);
+      const [[left]] = await rows(
+        `SELECT count(*) FROM read_parquet(${quoted(join(folder, path))}, hive_partitioning = false)`,
+      );
       kept += Number(left);
       duplicates += Number(all) - Number(left);
       parts.push(path);
@@ -328,7 +330,9 @@ async function forget(archive, { files, ids, orders, project, dry }) {
     OR refund_of IN (${list(orders)}))), false)`;
   for (const path of files) {
     const file = place(path);
-    const [[gone]] = await rows(`SELECT count(*) FROM read_parquet(${quoted(file)}, hive_partitioning = false) WHERE ${theirs}`);
+    const [[gone]] = await rows(
+      `SELECT count(*) FROM read_parquet(${quoted(file)}, hive_partitioning = false) WHERE ${theirs}`,
+    );
     if (Number(gone) === 0) continue;
     if (!dry) {
       await run(

@@ -1,7 +1,7 @@
 //! Results in the terminal: the verdict, what speaks against it, and each metric's intervals as a plot.
 
 use crate::cli::terminal::{bad, faint, good, strong};
-use crate::readout::{Comparison, Level, Metric, Results, State};
+use crate::readout::{Comparison, GateLevel, Metric, Results, State};
 use std::fmt::Write as _;
 
 /// How many columns a plot has.
@@ -25,8 +25,8 @@ pub(super) fn summary(results: &Results) -> String {
     );
     for gate in &results.gates {
         match gate.level {
-            Level::Red => drop(writeln!(text, "  {} {}: {}", bad("red"), gate.title, gate.text)),
-            Level::Amber => drop(writeln!(text, "  amber {}: {}", gate.title, gate.text)),
+            GateLevel::Red => drop(writeln!(text, "  {} {}: {}", bad("red"), gate.title, gate.text)),
+            GateLevel::Amber => drop(writeln!(text, "  amber {}: {}", gate.title, gate.text)),
             _ => {}
         }
     }

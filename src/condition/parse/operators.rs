@@ -13,7 +13,7 @@ use crate::condition::pattern::Pattern;
 use crate::condition::text;
 use crate::condition::tree::{Bound, Members, Scalar, Test};
 use crate::condition::version::Version;
-use crate::nearest::nearest;
+use crate::suggestion::suggest;
 
 impl Parser<'_> {
     pub(super) fn operator(&mut self, operator: Operator, word: &str, operand: &Value, place: Place<'_>) -> Test {
@@ -130,7 +130,7 @@ impl Parser<'_> {
         let known = names().collect::<Vec<_>>().join(", ");
         self.problem(
             place,
-            match (operand, nearest(name, names())) {
+            match (operand, suggest(name, names())) {
                 (Value::String(_), Some(near)) => format!("unknown type `{}`; did you mean `{near}`?", shown(name)),
                 (Value::String(_), None) => format!("unknown type `{}`; the types are {known}", shown(name)),
                 _ => format!("`$type` takes the name of a type ({known}), not {}", called(operand)),
@@ -207,7 +207,7 @@ impl Parser<'_> {
         if !operand.is_string() {
             self.problem(place, format!("`{word}` takes the name of a group, not {}", called(operand)));
         } else if set.is_none() {
-            let near = nearest(name, self.groups.names());
+            let near = suggest(name, self.groups.names());
             let advice = near
                 .map_or("define it, or list its members with `$in`".into(), |near| format!("did you mean `{near}`?"));
             self.problem(place, format!("unknown group `{}`; {advice}", shown(name)));

@@ -2,7 +2,7 @@
 
 use crate::condition::{Condition, FactKey, Groups};
 use crate::document::{Audience, Document, Problem};
-use crate::nearest::nearest;
+use crate::suggestion::suggest;
 use serde_json::Value;
 
 /// The document's groups, as conditions ask for them.
@@ -51,7 +51,7 @@ fn one(
     match audience {
         Audience::Named(id) if document.audiences.contains_key(id) => {}
         Audience::Named(id) => {
-            let advice = match nearest(id.as_str(), document.audiences.keys().map(|known| known.as_str())) {
+            let advice = match suggest(id.as_str(), document.audiences.keys().map(|known| known.as_str())) {
                 Some(meant) => format!("did you mean {meant:?}?"),
                 None => "add it to `audiences`, or write the condition here".to_owned(),
             };

@@ -1,7 +1,7 @@
 //! Whether the patches of `env` make valid experiments.
 
+use super::meaning::meaning;
 use super::structure::{Walked, walk};
-use super::text::meaning;
 use crate::document::{Problem, Severity, Timestamp, merge_env};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Text → JSON, with its own problems: syntax, by line and column, and fields that stand twice.
 
-use super::found::quoted;
+use super::described::quoted;
 use crate::document::Problem;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};

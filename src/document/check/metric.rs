@@ -21,7 +21,7 @@ fn conditions(metric: &Metric, report: &mut impl FnMut(&str, &str)) {
     for (field, condition) in [("where", &metric.filter), ("where_per", &metric.filter_per)] {
         let Some(condition) = condition else { continue };
         let condition = serde_json::Value::Object(condition.clone());
-        match Condition::<Box<str>>::parse(&condition, &Groups::default(), |name| Ok(name.into())) {
+        match Condition::<Box<str>>::parse(&condition, &Groups::default(), |name| Ok::<_, String>(name.into())) {
             Err(problems) => {
                 for problem in problems {
                     report(&format!("{field}.{}", problem.path), &problem.message);

@@ -1,8 +1,8 @@
 //! Redirects that would never end.
 
-use super::circle::circles;
+use super::cycle::cycles;
 use super::http::Destination;
-use super::reach::Reach;
+use super::overlap::Reach;
 use crate::document::{Document, Experiment, Page, Problem, Status};
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ pub(super) fn check(document: &Document, problems: &mut Vec<Problem>) {
         .iter()
         .map(|experiments| experiments.iter().filter_map(|place| of_experiment.get(place)).flatten().copied().collect())
         .collect();
-    for circle in circles(&edges) {
+    for circle in cycles(&edges) {
         let steps: Vec<&Leap<'_>> = circle.iter().filter_map(|number| leaps.get(*number)).collect();
         let Some(first) = steps.first() else { continue };
         let chain: Vec<String> = steps

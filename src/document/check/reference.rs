@@ -1,9 +1,9 @@
 //! Names that must exist, and parts of experiments that must not collide.
 
 use super::Gaps;
-use super::circle::circles;
+use super::cycle::cycles;
 use crate::document::{BUILT_IN_METRICS, Document, Experiment, Id, Problem, Status};
-use crate::nearest::nearest;
+use crate::suggestion::suggest;
 use std::collections::BTreeMap;
 
 /// Experiments by id: the first of each, with its place.
@@ -109,7 +109,7 @@ impl<'a> Names<'a> {
         known: impl Iterator<Item = &'b Id> + Clone,
         list: &str,
     ) {
-        let advice = match nearest(id.as_str(), known.clone().map(Id::as_str)) {
+        let advice = match suggest(id.as_str(), known.clone().map(Id::as_str)) {
             Some(meant) => format!("did you mean {meant:?}?"),
             None => {
                 let some: Vec<_> = known.take(8).map(Id::as_str).collect();
@@ -143,7 +143,7 @@ fn circular(document: &Document, index: &Index<'_>, problems: &mut Vec<Problem>)
             targets(experiment).into_iter().filter_map(|id| index.get(id.as_str())).map(|(place, _)| *place).collect()
         };
         let edges: Vec<Vec<usize>> = document.experiments.iter().map(places).collect();
-        for circle in circles(&edges) {
+        for circle in cycles(&edges) {
             let ids = circle.iter().chain(circle.first()).filter_map(|place| document.experiments.get(*place));
             let chain = ids.map(|experiment| experiment.id.as_str()).collect::<Vec<_>>().join(" → ");
             let (Some(first), second) = (circle.first(), circle.get(1).or(circle.first())) else { continue };

@@ -6,9 +6,9 @@
 mod value;
 
 use super::Gaps;
-use super::found::{found, quoted};
+use super::described::{described, quoted};
 use crate::document::Problem;
-use crate::nearest::nearest;
+use crate::suggestion::suggest;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -247,7 +247,7 @@ impl<'s> Walker<'s> {
         meant: &mut BTreeSet<String>,
     ) {
         let known = properties.into_iter().flat_map(Map::keys).map(String::as_str);
-        let advice = match nearest(field, known.clone()) {
+        let advice = match suggest(field, known.clone()) {
             Some(near) => {
                 meant.insert(near.to_owned());
                 format!("did you mean `{near}`?")

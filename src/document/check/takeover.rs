@@ -1,11 +1,18 @@
 //! Another tool's assignment: buckets that exist, ranges that do not overlap, nothing beside it that would move people.
 
-use crate::document::{Allocation, Document, Experiment, Hash, HashGate, Id, Like, Percent, Problem, TakenOver};
+use super::http::is_token;
+
+use crate::document::{
+    AdoptFrom, Allocation, Compared, Document, Experiment, Hash, HashGate, Id, Like, Mode, Percent, Problem, TakenOver,
+};
 use crate::hash::seed_of;
 use std::collections::BTreeMap;
 
 #[inline(never)]
 pub(super) fn check(experiment: &Experiment, at: &str, problems: &mut Vec<Problem>) {
+    if experiment.mode == Mode::Shadow || experiment.shadow.is_some() {
+        shadow(experiment, at, problems);
+    }
     if let Hash::Like(taken) = &experiment.hash {
         beside(experiment, at, problems);
         let mut report = |field: String, message: String| {
@@ -59,6 +66,71 @@ pub(super) fn keys(document: &Document, problems: &mut Vec<Problem>) {
             );
             problems.push(Problem::error(at, message));
         }
+    }
+}
+
+/// Which tools' cookies are read, and for what.
+#[inline(never)]
+pub(super) fn adopted(document: &Document, problems: &mut Vec<Problem>) {
+    for (index, adopt) in document.visitor.adopt.iter().enumerate() {
+        let at = format!("visitor.adopt[{index}]");
+        if let Some(cookie) = &adopt.cookie {
+            let stars = cookie.matches('*').count();
+            let named = matches!(adopt.from, AdoptFrom::Vwo);
+            let fits = !cookie.is_empty() && cookie.len() <= 256 && is_token(&cookie.replace(['|', '%'], ""));
+            if !fits || stars > 1 || (named && stars != 1) {
+                let message = if named {
+                    "write a cookie's name in which one `*` stands for the campaign, such as \"_vis_opt_exp_*_combi\""
+                } else {
+                    "write a cookie's name, perhaps with one `*` for any run of characters"
+                };
+                problems.push(Problem::error(format!("{at}.cookie"), message));
+            }
+        }
+        let mut seen: BTreeMap<&str, &Id> = BTreeMap::new();
+        for (id, name) in &adopt.names {
+            let at = format!("{at}.names.{id}");
+            if !document.experiments.iter().any(|experiment| experiment.id == *id) {
+                problems.push(Problem::error(at, "there is no such experiment: name one by its id"));
+            } else if let Some(problem) = key_problem(name) {
+                problems.push(Problem::error(at, problem));
+            } else if adopt.from == AdoptFrom::Growthbook && !has_version(name) {
+                let message = format!("{name:?} has no bucket version: write \"{name}__0\"");
+                problems.push(Problem::error(at, message));
+            } else if let Some(other) = seen.insert(name, id) {
+                problems.push(Problem::error(at, format!("`{other}` has the same name there: give each its own")));
+            }
+        }
+    }
+}
+
+fn has_version(name: &str) -> bool {
+    name.rsplit_once("__").is_some_and(|(name, version)| {
+        !name.is_empty() && !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// A shadow says what it is compared with, in words that mean something.
+fn shadow(experiment: &Experiment, at: &str, problems: &mut Vec<Problem>) {
+    let Some(shadow) = &experiment.shadow else {
+        if experiment.mode == Mode::Shadow {
+            let message =
+                "it says not with what its decisions are compared: write `\"shadow\": {\"compare\": \"cookie.NAME\"}`";
+            problems.push(Problem::error(format!("{at}.shadow"), message));
+        }
+        return;
+    };
+    if experiment.assigned_by.is_some() {
+        let message =
+            "an experiment that another tool assigns decides nothing that could be compared: leave `assigned_by` out";
+        problems.push(Problem::error(format!("{at}.assigned_by"), message));
+    }
+    if Compared::parse(&shadow.compare).is_none() {
+        let message = format!(
+            "{:?} is neither `cookie.NAME` nor `header.NAME` nor a tool of `visitor.adopt` (growthbook, vwo, convert, optimizely, abtasty)",
+            shadow.compare
+        );
+        problems.push(Problem::error(format!("{at}.shadow.compare"), message));
     }
 }
 

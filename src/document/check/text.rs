@@ -1,8 +1,9 @@
 //! A text, and all that is wrong with the document in it.
 
-use super::structure::{Walked, walk};
-use super::{Gaps, check_knowing, environment, json};
-use crate::document::{Document, MAX_BYTES, Problem, Severity, Timestamp, VERSION, schema, warnings};
+use super::meaning::meaning;
+use super::structure::walk;
+use super::{environment, json};
+use crate::document::{Document, MAX_BYTES, Problem, Severity, Timestamp, VERSION, schema};
 use serde_json::Value;
 
 /// What became of a text.
@@ -68,18 +69,6 @@ pub fn check_text(text: &str, now: Timestamp) -> Checked {
     problems.sort_by(|a, b| order(&a.path).cmp(&order(&b.path)).then_with(|| a.cmp(b)));
     problems.dedup();
     Checked { document, problems }
-}
-
-/// What the parts of a repaired document say, by paths of the text, but for what only the repair makes wrong.
-pub(super) fn meaning(value: &Value, walked: &Walked, gaps: &Gaps, now: Timestamp) -> Vec<Problem> {
-    let Ok(document) = serde_json::from_value::<Document>(value.clone()) else { return Vec::new() };
-    let mut problems = check_knowing(&document, gaps);
-    problems.extend(warnings(&document, now));
-    for problem in &mut problems {
-        problem.path = walked.original(&problem.path);
-    }
-    problems.retain(|problem| !walked.is_doubtful(&problem.path));
-    problems
 }
 
 /// A path's parts, with its numbers as numbers: the tenth experiment comes after the ninth.

@@ -4,9 +4,11 @@ use crate::edge::isolate::{self, NotRewrittenCounts};
 use crate::edge::secret::secret;
 use crate::execution::shared::CopyCounts;
 use crate::hash::signature;
+use crate::shadow::{Counts, Difference};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use worker::{Env, Headers, Request, Response, Result};
 
 /// What the public learns of what is wrong: an error names experiments, fields, and what of the runtime failed.
@@ -35,6 +37,8 @@ struct Health {
     queue: bool,
     not_rewritten: NotRewrittenCounts,
     cache: Option<CopyCounts>,
+    /// How often experiments in shadow mode agreed with the old tool.
+    shadow: Option<Counts>,
     #[serde(flatten)]
     details: Option<Details>,
 }
@@ -46,6 +50,9 @@ struct Details {
     /// Those that the worker's guard ended, beside what people killed.
     killed_by_guard: Vec<String>,
     rewrites: Option<Box<RawValue>>,
+    shadows: BTreeMap<Box<str>, Counts>,
+    /// The last decisions in which a shadow and the old tool differed.
+    shadow_differences: Vec<Difference>,
 }
 
 pub(super) fn health(request: &Request, env: &Env) -> Result<Response> {
@@ -79,6 +86,7 @@ pub(super) fn health(request: &Request, env: &Env) -> Result<Response> {
             queue: isolate.has_queue,
             not_rewritten: isolate.counts.not_rewritten,
             cache: Some(isolate.copies.counts).filter(CopyCounts::is_some),
+            shadow: isolate.shadows.total(),
             details: is_told.then(|| Details {
                 killed: killed().map(|e| e.id.to_string()).collect(),
                 killed_by_guard: isolate
@@ -87,6 +95,8 @@ pub(super) fn health(request: &Request, env: &Env) -> Result<Response> {
                     .map(|guard| guard.experiments.iter().map(ToString::to_string).collect())
                     .unwrap_or_default(),
                 rewrites: isolate.hits.take(),
+                shadows: isolate.shadows.by_experiment().clone(),
+                shadow_differences: isolate.shadows.differences().to_vec(),
             }),
         }
     });

@@ -2,7 +2,6 @@
 
 use super::decisions::people;
 use super::{problem, problems};
-use crate::arrive::{Arrival, PreviewRequest};
 use crate::edge::isolate::{self, Loaded};
 use crate::edge::secret::secret;
 use crate::edge::source::Incoming;
@@ -13,6 +12,7 @@ use crate::events::{Channel, Event, page_view, shopify, signature};
 use crate::execution::Intent;
 use crate::facts::{Request as Facts, Source};
 use crate::plan::ExperimentAt;
+use crate::sender::{PreviewRequest, Sender};
 use crate::url::Url;
 use crate::visitor::{Consented, cookies};
 use std::cell::RefCell;
@@ -89,22 +89,22 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
         claimed.into_iter().filter(|&it| plan.experiments.get(it).is_some_and(|e| e.is_live(now))).collect();
     let sender = Anyone(incoming);
     let sender = Facts::new("GET", facts.url, &sender, &loaded.crawlers);
-    let arrival = recognised(plan, &live, &sender, now);
-    match &arrival {
+    let sender = recognised(plan, &live, &sender, now);
+    match &sender {
         // why: a person without consent is not recorded, and did nothing wrong
-        Arrival::Crawler | Arrival::NoConsent => return accepted(0),
-        Arrival::Person(visitor) if visitor.consent != Consented::All => return accepted(0),
-        Arrival::Person(visitor) if !visitor.returning => {
+        Sender::Crawler | Sender::NoConsent => return accepted(0),
+        Sender::Person(visitor) if visitor.consent != Consented::All => return accepted(0),
+        Sender::Person(visitor) if !visitor.returning => {
             let name = &plan.visitor.cookie;
             return problem(400, "Bad request", &format!("cookie {name}: it is missing or is no visitor id"));
         }
-        Arrival::Person(_) => {}
+        Sender::Person(_) => {}
     }
-    let user = match &arrival {
-        Arrival::Person(visitor) => visitor.user.clone(),
+    let user = match &sender {
+        Sender::Person(visitor) => visitor.user.clone(),
         _ => None,
     };
-    let intent = Intent::new(plan, &live, &facts, arrival, PreviewRequest::None, now);
+    let intent = Intent::new(plan, &live, &facts, sender, PreviewRequest::None, now);
     let mut view = page_view(plan, &intent, &facts);
     // why: the referrer of this request is the page itself
     view.referrer_host = None;

@@ -55,6 +55,10 @@ pub(super) fn known_variants<'a>(plan: &'a Plan, reported: &Reported) -> Result<
     if all.is_empty() {
         return Err((field, format!("there is no experiment `{shown}`")));
     }
+    let all: Vec<_> = all.into_iter().filter(|(_, e)| e.shadow.is_none()).collect();
+    if all.is_empty() {
+        return Err((field, format!("`{shown}` is in shadow mode: it is compared, and exposes nobody")));
+    }
     let all: Vec<_> = all.into_iter().filter(|(_, e)| e.kind == Kind::Experiment).collect();
     if all.is_empty() {
         return Err((field, format!("`{shown}` is no experiment: only experiments expose")));

@@ -3,7 +3,7 @@
 use super::view::view;
 use super::{Claim, Draft, Reported};
 use crate::condition::called;
-use crate::events::money::{Currency, DEFAULT_EXPONENT, Decimal};
+use crate::events::money::{Currency, DEFAULT_EXPONENT, Decimal, MoneyError};
 use crate::events::properties::{properties, versions};
 use crate::events::reader::{Clock, MAX_BEHIND, MAX_BEHIND_OF_PAGE, Reader};
 use crate::events::{Channel, Conversion, EndedEarly, Problem};
@@ -169,8 +169,8 @@ fn transaction(reader: &mut Reader<'_>, name: &str) -> Option<String> {
 
 fn value(reader: &mut Reader<'_>, channel: Channel, currency: Option<Currency>) -> Option<Decimal> {
     let read = match reader.get("value")? {
-        Value::Number(number) => Decimal::from_json(number),
-        Value::String(text) => text.parse(),
+        Value::Number(number) => Decimal::from_json(number).map_err(|error| error.to_string()),
+        Value::String(text) => text.parse().map_err(|error: MoneyError| error.to_string()),
         other => Err(format!("it is {}, and a decimal number is needed", called(other))),
     };
     let exponent = currency.map_or(DEFAULT_EXPONENT, Currency::exponent);
@@ -183,7 +183,7 @@ fn value(reader: &mut Reader<'_>, channel: Channel, currency: Option<Currency>) 
         Ok(value) if currency.is_none() && reader.get("currency").is_some() => return Some(value),
         Ok(value) => match value.minor(exponent) {
             Ok(_) => return Some(value),
-            Err(problem) => problem,
+            Err(problem) => problem.to_string(),
         },
     };
     reader.complain("value", problem);

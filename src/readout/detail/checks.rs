@@ -1,7 +1,7 @@
 //! Whether the data can be trusted.
 
 use super::numbers::name;
-use crate::readout::gate::Level;
+use crate::readout::gate_level::GateLevel;
 use crate::readout::number::{count, percent};
 use crate::readout::page::{cell, how_many, mark, table};
 use crate::readout::types::{Results, noun};
@@ -10,13 +10,16 @@ use maud::{Markup, html};
 /// The checks: open where somebody should look, folded where all that could be judged are green.
 pub(super) fn checks(results: &Results) -> Markup {
     let total: i64 = results.variants.iter().map(|variant| variant.units).sum();
-    let of = |level: Level| how_many(&results.gates, level);
-    let look = of(Level::Amber) + of(Level::Red);
+    let of = |level: GateLevel| how_many(&results.gates, level);
+    let look = of(GateLevel::Amber) + of(GateLevel::Red);
     let summary = {
         let mut parts = Vec::new();
-        for (level, word) in
-            [(Level::Red, "stop"), (Level::Amber, "to look at"), (Level::Green, "green"), (Level::Neutral, "neutral")]
-        {
+        for (level, word) in [
+            (GateLevel::Red, "stop"),
+            (GateLevel::Amber, "to look at"),
+            (GateLevel::Green, "green"),
+            (GateLevel::Neutral, "neutral"),
+        ] {
             if of(level) > 0 {
                 parts.push(format!("{} {word}", of(level)));
             }

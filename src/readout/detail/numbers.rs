@@ -1,7 +1,7 @@
 //! The metrics: what each variant's units did, the lifts, the lifts over time, and the Bayesian view.
 
 use crate::document::{Allocation, Direction, Method, MetricKind};
-use crate::readout::gate::Level;
+use crate::readout::gate_level::GateLevel;
 use crate::readout::number::{confidence, count, counted, lift, lifts, p_value, percent};
 use crate::readout::page::{cell, table};
 use crate::readout::shown::{difference, kind, lift_text, value};
@@ -21,7 +21,7 @@ fn role(role: MetricRole) -> &'static str {
 pub(super) fn metrics(results: &Results) -> Markup {
     let all = || results.metrics.iter().flat_map(|metric| &metric.comparisons);
     let domain = plot::domain(all().filter_map(|comparison| comparison.lift_interval));
-    let trusted = results.gates.iter().all(|gate| gate.level != Level::Red);
+    let trusted = results.gates.iter().all(|gate| gate.level != GateLevel::Red);
     let look = match results.method {
         Method::Fixed => "for one look",
         Method::Sequential | Method::Bayesian => "valid at every look",

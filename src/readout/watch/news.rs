@@ -2,7 +2,7 @@
 
 use super::Acts;
 use crate::document::{Document, Experiment, Metric, News, NewsFormat, Timestamp};
-use crate::readout::gate::Level;
+use crate::readout::gate_level::GateLevel;
 use crate::readout::types::{Phase, Results, State};
 use serde_json::json;
 
@@ -42,7 +42,7 @@ pub(super) fn collect(
 ) {
     let mut say = |news: News, detail: &str, text: String| acts.told.push(Told::new(experiment, news, detail, text));
     // why: too few units are no fault, and a question that failed is the record's
-    for gate in results.gates.iter().filter(|gate| gate.level == Level::Red && gate.name != "record") {
+    for gate in results.gates.iter().filter(|gate| gate.level == GateLevel::Red && gate.name != "record") {
         say(News::Gate, gate.name, format!("The check “{}” is red: {}", gate.title, gate.text));
     }
     for metric in &results.metrics {

@@ -9,7 +9,7 @@ use super::news::Told;
 use crate::document::{Experiment, GuardrailAct, News, Percent, RampStep, Timestamp};
 use crate::plan::KillGuard;
 use crate::readout::Known;
-use crate::readout::gate::Level;
+use crate::readout::gate_level::GateLevel;
 use crate::readout::types::{Held, Results};
 
 const HOUR_MS: f64 = 3_600_000.0;
@@ -62,7 +62,7 @@ fn waits_for(
     if results.killed {
         return Some("the kill to be lifted.".to_owned());
     }
-    if let Some(gate) = results.gates.iter().find(|gate| gate.level == Level::Red) {
+    if let Some(gate) = results.gates.iter().find(|gate| gate.level == GateLevel::Red) {
         return Some(format!("the check “{}” to be green: {}", gate.title, gate.text));
     }
     let tells_only = |metric: &str| {

@@ -11,7 +11,7 @@
 //! So 300 assignments fit where the names of 43 did. `sortition explain` reads the value.
 
 use super::{Assignments, DAYS, Entry, Join, MAX_BYTES, MAX_USERS, User};
-use crate::cut;
+use crate::ascii;
 use crate::document::UnitKind;
 use crate::hash::{TagKey, push_digits, read_digits};
 
@@ -32,12 +32,12 @@ pub(super) enum Tag<'a> {
 
 /// Reads a value of this form; `None` where it is of another.
 pub(super) fn parse(value: &str) -> Option<(Assignments, Tag<'_>)> {
-    let (version, rest) = cut::at(value, b'~')?;
+    let (version, rest) = ascii::split_once(value, b'~')?;
     if version != VERSION || value.len() > MAX_BYTES {
         return None;
     }
-    let (tag, body) = cut::at(rest, b'~')?;
-    let mut parts = cut::pieces(body, b'~');
+    let (tag, body) = ascii::split_once(rest, b'~')?;
+    let mut parts = ascii::pieces(body, b'~');
     let (users, session, entries) = (parts.next()?, parts.next()?, parts.next()?);
     let mut waiting = parts.next().unwrap_or("").as_bytes().chunks_exact(WAITING);
     let users: Vec<User> = users.as_bytes().chunks_exact(USER).take(MAX_USERS).filter_map(user).collect();

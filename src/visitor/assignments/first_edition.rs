@@ -4,7 +4,7 @@
 //! whose it is.
 
 use super::{Assignments, DAYS, Entry, Join, MAX_BYTES, MAX_USERS, User};
-use crate::cut;
+use crate::ascii;
 use crate::document::{Id, UnitKind};
 use crate::hash::read_digits;
 use crate::plan::{Plan, assignment_code, assignment_key};
@@ -15,7 +15,7 @@ const VERSION: &str = "1";
 pub(super) fn parse(value: &str, plan: &Plan) -> Option<Assignments> {
     // why: only a forger sends more
     let text = value.get(..MAX_BYTES.min(value.len())).unwrap_or("");
-    let mut parts = cut::pieces(text, b'~');
+    let mut parts = ascii::pieces(text, b'~');
     if parts.next() != Some(VERSION) {
         return None;
     }
@@ -56,7 +56,7 @@ fn is_of_sessions(plan: &Plan, key: u32) -> bool {
 }
 
 fn read(text: &str) -> Option<(&str, u32, Entry, Option<u32>)> {
-    let mut parts = cut::pieces(text, b'.');
+    let mut parts = ascii::pieces(text, b'.');
     let (experiment, iteration, variant, last) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let (experiment, variant) = (Id::new(experiment).map(|_| experiment)?, Id::new(variant).map(|_| variant)?);
     if parts.next().is_some() {

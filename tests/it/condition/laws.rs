@@ -135,7 +135,7 @@ proptest! {
         let lenient = Condition::parse_lenient(&condition, &groups());
         let _ = lenient.matches(&attributes);
         let _ = lenient.to_string();
-        if let Ok(strict) = Condition::<Box<str>>::parse(&condition, &groups(), |fact| Ok(fact.into())) {
+        if let Ok(strict) = Condition::<Box<str>>::parse(&condition, &groups(), |fact| Ok::<_, String>(fact.into())) {
             prop_assert_eq!(&strict, &lenient);
         }
     }

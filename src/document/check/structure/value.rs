@@ -1,8 +1,8 @@
 //! One value against one schema.
 
-use super::{found, quoted};
+use super::{described, quoted};
 use crate::document::{Id, Percent, Slots, Timestamp, Weight};
-use crate::nearest::nearest;
+use crate::suggestion::suggest;
 use serde_json::{Value, json};
 
 /// Tries the types that judge for themselves; `None` for all others.
@@ -48,7 +48,7 @@ pub(super) fn words(schema: &Value) -> Option<Vec<&str>> {
 /// Where the value is none of the words.
 pub(super) fn one_of(value: &Value, words: &[&str]) -> Result<(), String> {
     let list = || words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
-    let Some(text) = value.as_str() else { return Err(format!("{}: use one of {}", found(value), list())) };
+    let Some(text) = value.as_str() else { return Err(format!("{}: use one of {}", described(value), list())) };
     // why: words with capitals are names of headers, which have no case
     let is_same = |word: &&str| {
         *word == text || (word.bytes().any(|byte| byte.is_ascii_uppercase()) && *word.to_ascii_lowercase() == *text)
@@ -56,7 +56,7 @@ pub(super) fn one_of(value: &Value, words: &[&str]) -> Result<(), String> {
     if words.iter().any(is_same) {
         return Ok(());
     }
-    Err(match nearest(text, words.iter().copied()) {
+    Err(match suggest(text, words.iter().copied()) {
         Some(near) => format!("{} is not known here: did you mean {near:?}?", quoted(text)),
         None => format!("{} is not known here: use {}", quoted(text), list()),
     })
@@ -106,7 +106,7 @@ pub(super) fn unsuitable(value: &Value, kinds: &[&str], schema: &Value) -> Strin
     match (value, number, schema.get("default")) {
         (_, Some(number), _) => format!("{number} has decimals: write a whole number"),
         (Value::Null, _, Some(_)) => format!("null says nothing here: write {wanted}, or leave the field out"),
-        _ => format!("{}: write {wanted}", found(value)),
+        _ => format!("{}: write {wanted}", described(value)),
     }
 }
 

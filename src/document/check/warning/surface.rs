@@ -1,6 +1,6 @@
 //! Experiments that change the same element of the same page without knowing of each other.
 
-use crate::document::check::reach::Reach;
+use crate::document::check::overlap::Reach;
 use crate::document::{Document, Experiment, Problem, Status};
 use std::collections::{BTreeMap, BTreeSet};
 

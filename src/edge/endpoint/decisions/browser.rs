@@ -2,7 +2,6 @@
 
 use super::people::{self, News};
 use super::secret;
-use crate::arrive::{Arrival, arrive};
 use crate::decide::{Asker, Decision, Person};
 use crate::decisions::{BrowserContext, Call, Caller, Units, decide_call, depends_on_people};
 use crate::edge::isolate::{self, Loaded};
@@ -11,6 +10,7 @@ use crate::edge::visit::{entropy, token_holds};
 use crate::execution::called;
 use crate::facts::{Facts, Identity, Request as Facted, Source};
 use crate::plan::Plan;
+use crate::sender::{self, Sender};
 use crate::url::Url;
 use crate::visit::{self, Joined, Question, World};
 use crate::visitor::assignments::Assignments;
@@ -44,21 +44,21 @@ pub(super) async fn told(
     let own = request.inner().url();
     let meant = call.url().map(Url::split);
     let facted = Facted::new("GET", Url::split(&own), &source, &loaded.crawlers);
-    let (mut arrival, is_fleeting) = recognised(plan, call, &facted, caller, env, now).await;
-    if let (Caller::Elsewhere(_), Arrival::Person(visitor)) = (caller, &mut arrival) {
+    let (mut sender, is_fleeting) = recognised(plan, call, &facted, caller, env, now).await;
+    if let (Caller::OtherSite(_), Sender::Person(visitor)) = (caller, &mut sender) {
         // why: cookies do not travel there, so it says itself who is meant
         let Some(id) = units.visitor.as_deref().and_then(VisitorId::accept) else { return Told::default() };
         (visitor.id, visitor.user, visitor.session) = (id, None, None);
         visitor.assignments = Assignments::default();
         visitor.returning = true;
     }
-    let visitor = match &arrival {
-        Arrival::Person(visitor) => visitor,
+    let visitor = match &sender {
+        Sender::Person(visitor) => visitor,
         other => {
             let identity = Identity { visitor: "", user: None, returning: false };
             let facts = BrowserContext { facts: Facts { request: &facted, identity }, url: meant, attributes };
             let page = meant.map_or_else(String::new, |url| [url.host, url.path].concat());
-            let asker = if matches!(other, Arrival::Crawler) { Asker::Crawler(&page) } else { Asker::NoConsent };
+            let asker = if matches!(other, Sender::Crawler) { Asker::Crawler(&page) } else { Asker::NoConsent };
             let decisions = decide_call(plan, call.asked(), meant, &facts, asker, now);
             return Told { decisions, ..Told::default() };
         }
@@ -101,7 +101,7 @@ async fn recognised<S: Source>(
     caller: Caller<'_>,
     env: &Env,
     now: i64,
-) -> (Arrival, bool) {
+) -> (Sender, bool) {
     let asked = call.asked();
     let known = isolate::with(|it| (it.secret.clone(), Rc::clone(&it.user_secrets), it.has_people));
     let (secret, users, has_people) = known.unwrap_or_default();
@@ -115,34 +115,34 @@ async fn recognised<S: Source>(
         joined: if is_joined { Joined::NotYet } else { Joined::Never },
         exposed: None,
     };
-    let mut arrival = arrive(plan, &asked.0, request, world.proof(), entropy);
+    let mut sender = sender::identify(plan, &asked.0, request, world.proof(), entropy);
     if caller != Caller::Browser {
-        return (arrival, false);
+        return (sender, false);
     }
     let mut is_fleeting = false;
     loop {
-        let Arrival::Person(visitor) = &mut arrival else { return (arrival, is_fleeting) };
+        let Sender::Person(visitor) = &mut sender else { return (sender, is_fleeting) };
         let question = visit::question(plan, visitor, world);
         match question {
-            None => return (arrival, is_fleeting),
+            None => return (sender, is_fleeting),
             Some(Question::Join { object, shown }) => {
                 let answer = people::join(&[Some((object, shown))], env, now).await.pop().flatten();
                 let joined = answer.as_deref().map_or(Joined::Late, Joined::Answer);
                 visit::question(plan, visitor, World { joined, ..world });
-                return (arrival, true);
+                return (sender, true);
             }
             Some(question) => {
                 is_fleeting = true;
                 let unproven = visitor.unproven.take();
                 let Some(token) = unproven.filter(|_| world.token_holds.is_none()) else {
-                    return (arrival, is_fleeting);
+                    return (sender, is_fleeting);
                 };
                 let holds = match token_holds(&token, None, now) {
                     Some(holds) => holds,
                     None => token_holds(&token, Some(people::is_signed(&question, env).await), now) == Some(true),
                 };
                 world.token_holds = Some(holds);
-                arrival = arrive(plan, &asked.0, request, world.proof(), entropy);
+                sender = sender::identify(plan, &asked.0, request, world.proof(), entropy);
             }
         }
     }

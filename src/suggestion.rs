@@ -10,12 +10,12 @@ const LONGEST: usize = 64;
 /// seven, three beyond, and never as many as the word is long.
 ///
 /// ```
-/// use sortition_engine::nearest::nearest;
+/// use sortition_engine::suggestion::suggest;
 ///
-/// assert_eq!(nearest("contry", ["city", "country"].into_iter()), Some("country"));
-/// assert_eq!(nearest("weather", ["city", "country"].into_iter()), None);
+/// assert_eq!(suggest("contry", ["city", "country"].into_iter()), Some("country"));
+/// assert_eq!(suggest("weather", ["city", "country"].into_iter()), None);
 /// ```
-pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn suggest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = letters(word)?;
     let allowed = match word.len() {
         0..=3 => 1,

@@ -1,5 +1,7 @@
 //! Request → who sent it. The one place that knows which header means what about a visitor.
 
+pub(crate) mod adoption;
+
 use crate::document::{Consent, ConsentMode, Preview};
 use crate::facts::{Request, Source};
 use crate::plan::{Experiment, ExperimentAt, Plan};
@@ -12,7 +14,7 @@ use crate::visitor::{Consented, SESSION_COOKIE, VISITOR_COOKIE, Visitor, Visitor
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
-pub enum Arrival {
+pub enum Sender {
     /// A crawler.
     Crawler,
     /// A person who has not consented. Cookies that they still have rest.
@@ -38,15 +40,15 @@ pub struct Proof<'a> {
 
 /// Recognises who sent a request, for the live experiments of its page. `entropy` gives 16 random bytes, and is only
 /// asked for an id that the request did not bring along.
-pub fn arrive<S: Source>(
+pub fn identify<S: Source>(
     plan: &Plan,
     on_page: &[ExperimentAt],
     request: &Request<'_, S>,
     proof: Proof<'_>,
     mut entropy: impl FnMut() -> [u8; 16],
-) -> Arrival {
+) -> Sender {
     if is_crawler(request) {
-        return Arrival::Crawler;
+        return Sender::Crawler;
     }
     let is_essential = |at: &ExperimentAt| plan.experiments.get(*at).is_some_and(|e| e.essential);
     let consent = match &plan.consent {
@@ -54,7 +56,7 @@ pub fn arrive<S: Source>(
             ConsentMode::Hold => Consented::Waits,
             ConsentMode::Strict if on_page.iter().any(is_essential) => Consented::OnlyEssential,
             // why: the cookies rest, and what was assigned comes back with the consent
-            ConsentMode::Strict => return Arrival::NoConsent,
+            ConsentMode::Strict => return Sender::NoConsent,
         },
         _ => Consented::All,
     };
@@ -69,7 +71,10 @@ pub fn arrive<S: Source>(
         None => (VisitorId::from_random(entropy()), IdProof::New),
     });
     // why: what an experiment of this page requires is decided here too, for units of its own kind
-    let asked = || plan.with_required(on_page).into_iter().filter_map(|index| plan.experiments.get(index));
+    let asked = || {
+        let asked = plan.with_required(on_page).into_iter().filter_map(|index| plan.experiments.get(index));
+        asked.filter(|e| e.shadow.is_none())
+    };
     let session = (plan.has_sessions && (asked().any(Experiment::needs_session) || plan.layer_has_sessions(on_page)))
         .then(|| {
             let handed = handover.as_ref().and_then(|handover| handover.session.clone());
@@ -88,7 +93,12 @@ pub fn arrive<S: Source>(
         let key = proof.secret.map(assignments::tag_key);
         Assignments::read(value, plan, Bearer { visitor: id.as_str(), id: id_proof, key: key.as_ref() })
     });
-    Arrival::Person(Box::new(Visitor { id, returning, user, session, assignments, handover, consent, unproven }))
+    let mut visitor = Visitor { id, returning, user, session, assignments, handover, consent, unproven };
+    if !plan.visitor.adopt.is_empty() {
+        let is_on = |e: &Experiment| e.is_live(proof.now) && !e.killed;
+        adoption::adopt(plan, &plan.with_required(on_page), request, &mut visitor, proof.now, is_on);
+    }
+    Sender::Person(Box::new(visitor))
 }
 
 /// What another Sortition worker before this one says of the visitor. Whoever has not its secret says nothing.

@@ -9,7 +9,7 @@ use crate::plan::Plan;
 
 /// The events of one request as JSON texts. Those that do not fit one message are told as several visits.
 #[derive(Clone, Debug, Default)]
-pub struct Written {
+pub struct Batch {
     /// The events of the visit that still takes some, with commas between them.
     text: String,
     /// How many those are.
@@ -24,7 +24,7 @@ pub struct Written {
 /// message of 100 KB; a single event is never longer, since the body of a page or server is at most 64 KiB.
 const MAX_BYTES: usize = 76_000;
 
-impl Written {
+impl Batch {
     /// The exposures of an intent's decisions, by their positions among them.
     #[must_use]
     pub fn exposures(intent: &Intent, plan: &Plan, exposed: &[usize], shared: Shared<'_>) -> Self {
@@ -63,7 +63,7 @@ impl Written {
         }
     }
 
-    /// An exposure that was written before; [`Written::text`] gave it.
+    /// An exposure that was written before; [`Batch::text`] gave it.
     #[must_use]
     pub fn exposure(text: String) -> Self {
         let count = usize::from(!text.is_empty());

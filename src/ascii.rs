@@ -13,12 +13,12 @@ pub fn position(text: &str, byte: u8) -> Option<usize> {
 /// What stands before the first such byte, and what behind it; `None` where there is none.
 ///
 /// ```
-/// use sortition_engine::cut;
-/// assert_eq!(cut::at("a=b=c", b'='), Some(("a", "b=c")));
-/// assert_eq!(cut::at("a", b'='), None);
+/// use sortition_engine::ascii;
+/// assert_eq!(ascii::split_once("a=b=c", b'='), Some(("a", "b=c")));
+/// assert_eq!(ascii::split_once("a", b'='), None);
 /// ```
 #[must_use]
-pub fn at(text: &str, byte: u8) -> Option<(&str, &str)> {
+pub fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
     let at = position(text, byte)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
@@ -26,14 +26,14 @@ pub fn at(text: &str, byte: u8) -> Option<(&str, &str)> {
 /// What stands before the first such byte; all of it where there is none.
 #[must_use]
 pub fn before(text: &str, byte: u8) -> &str {
-    at(text, byte).map_or(text, |(before, _)| before)
+    split_once(text, byte).map_or(text, |(before, _)| before)
 }
 
 /// What stands between such bytes: one piece more than there are bytes.
 ///
 /// ```
-/// use sortition_engine::cut;
-/// assert_eq!(cut::pieces("a;b;", b';').collect::<Vec<_>>(), ["a", "b", ""]);
+/// use sortition_engine::ascii;
+/// assert_eq!(ascii::pieces("a;b;", b';').collect::<Vec<_>>(), ["a", "b", ""]);
 /// ```
 #[must_use]
 pub fn pieces(text: &str, byte: u8) -> Pieces<'_> {
@@ -52,7 +52,7 @@ impl<'a> Iterator for Pieces<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         let rest = self.rest.take()?;
-        let Some((piece, after)) = at(rest, self.byte) else { return Some(rest) };
+        let Some((piece, after)) = split_once(rest, self.byte) else { return Some(rest) };
         self.rest = Some(after);
         Some(piece)
     }
@@ -62,8 +62,8 @@ impl<'a> Iterator for Pieces<'a> {
 /// `no-cache="a, b"` one directive.
 ///
 /// ```
-/// use sortition_engine::cut;
-/// assert_eq!(cut::members("a, \"b,c\" ,d=\"e,f\"").collect::<Vec<_>>(), ["a", "\"b,c\"", "d=\"e,f\""]);
+/// use sortition_engine::ascii;
+/// assert_eq!(ascii::members("a, \"b,c\" ,d=\"e,f\"").collect::<Vec<_>>(), ["a", "\"b,c\"", "d=\"e,f\""]);
 /// ```
 pub fn members(list: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(list);

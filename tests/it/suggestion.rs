@@ -1,7 +1,7 @@
 //! Suggestions for misspelt words.
 
 use proptest::prelude::*;
-use sortition_engine::nearest::nearest;
+use sortition_engine::suggestion::suggest;
 
 #[test]
 fn suggests_what_was_meant() {
@@ -22,15 +22,15 @@ fn suggests_what_was_meant() {
         ("weather", None),
         (&"country".repeat(20), None),
     ] {
-        assert_eq!(nearest(word, words.into_iter()), meant, "{word}");
+        assert_eq!(suggest(word, words.into_iter()), meant, "{word}");
     }
 }
 
 #[test]
 fn of_equally_close_words_the_first_is_suggested() {
-    assert_eq!(nearest("bat", ["cat", "hat"].into_iter()), Some("cat"));
-    assert_eq!(nearest("bat", ["hat", "cat"].into_iter()), Some("hat"));
-    assert_eq!(nearest("mobiles", ["mobil", "mobile"].into_iter()), Some("mobile"), "the closer one is second");
+    assert_eq!(suggest("bat", ["cat", "hat"].into_iter()), Some("cat"));
+    assert_eq!(suggest("bat", ["hat", "cat"].into_iter()), Some("hat"));
+    assert_eq!(suggest("mobiles", ["mobil", "mobile"].into_iter()), Some("mobile"), "the closer one is second");
 }
 
 proptest! {
@@ -45,11 +45,11 @@ proptest! {
             _ => letters.swap(at, at + 1),
         }
         let typed: String = letters.into_iter().collect();
-        prop_assert_eq!(nearest(&typed, std::iter::once(word.as_str())), Some(word.as_str()));
+        prop_assert_eq!(suggest(&typed, std::iter::once(word.as_str())), Some(word.as_str()));
     }
 
     #[test]
     fn never_panics(word in ".{0,80}", other in ".{0,80}") {
-        let _ = nearest(&word, std::iter::once(other.as_str()));
+        let _ = suggest(&word, std::iter::once(other.as_str()));
     }
 }

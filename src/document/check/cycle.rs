@@ -4,7 +4,7 @@
 /// with its smallest: at least one of every knot of nodes that reach each other, and none where there is no circle.
 ///
 /// A depth-first search with a stack of its own: a chain of ten thousand experiments must not exhaust the worker's.
-pub(super) fn circles(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
+pub(super) fn cycles(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
     #[derive(Clone, Copy, PartialEq)]
     enum Seen {
         Not,

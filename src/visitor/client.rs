@@ -6,7 +6,7 @@ use super::crawler::Crawlers;
 
 /// What a user agent says of who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct Client {
     /// Whether it is a crawler's.
     pub crawler: bool,
     /// The kind of device.
@@ -17,14 +17,14 @@ pub struct Reading {
     pub browser: Browser,
 }
 
-impl Reading {
+impl Client {
     /// Reads a user agent; which of them are crawlers', the document has a say in.
     ///
     /// ```
-    /// use sortition_engine::visitor::{crawler::Crawlers, reading::Reading};
+    /// use sortition_engine::visitor::{client::Client, crawler::Crawlers};
     ///
     /// let agent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
-    /// assert!(Reading::new(agent, &Crawlers::default()).crawler);
+    /// assert!(Client::new(agent, &Crawlers::default()).crawler);
     /// ```
     #[must_use]
     pub fn new(user_agent: &str, crawlers: &Crawlers) -> Self {
@@ -41,7 +41,7 @@ impl Reading {
             | u32::from(place(&Browser::ALL, self.browser)) << 24
     }
 
-    /// The reading of a [`Reading::code`]; `None` where the number is none.
+    /// The reading of a [`Client::code`]; `None` where the number is none.
     #[must_use]
     pub fn of_code(code: u32) -> Option<Self> {
         let [crawler, device, os, browser] = code.to_le_bytes();

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 /// Another place to fetch the page from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Elsewhere {
+pub struct VariantOrigin {
     /// The experiment whose variant it is, by position in the plan.
     pub experiment: ExperimentAt,
     /// A base URL in place of the origin's; `None`: the same origin.
@@ -24,11 +24,11 @@ pub struct Elsewhere {
 impl Intent {
     /// Where the page is fetched from, if not from the origin. Of several experiments the one of highest priority says.
     #[must_use]
-    pub fn elsewhere(&self, plan: &Plan) -> Option<Elsewhere> {
+    pub fn variant_origin(&self, plan: &Plan) -> Option<VariantOrigin> {
         self.treatments(plan).find_map(|treatment| {
             let origin = treatment.variant.origin.as_ref()?;
             let here = Url::split(&self.url);
-            Some(Elsewhere {
+            Some(VariantOrigin {
                 experiment: treatment.experiment,
                 base: origin.url.as_deref().map(Into::into),
                 path_prefix: origin.path_prefix.as_deref().unwrap_or("").trim_end_matches('/').into(),
@@ -62,7 +62,7 @@ impl Intent {
     }
 }
 
-impl Elsewhere {
+impl VariantOrigin {
     /// What an origin of another site must not see, and what it must not set.
     pub fn without_credentials(&self, changes: &mut Vec<HeaderChange>) {
         if !self.trusted {

@@ -6,7 +6,7 @@ use serde_json::Value;
 const SHOWN: usize = 40;
 
 /// `"50" is a text`, `5 is a number`, `this is a list`.
-pub(super) fn found(value: &Value) -> String {
+pub(super) fn described(value: &Value) -> String {
     match value {
         Value::Null => "null says nothing".to_owned(),
         Value::Bool(truth) => format!("{truth} is a yes or no"),
