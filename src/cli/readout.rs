@@ -228,7 +228,12 @@ fn finished(
         let id = if held.is_some() { HOLDOUT } else { experiment.id.as_str() };
         let mut answers = BTreeMap::new();
         for name in readout::question_names(about, experiment, Scope::Detail) {
-            let Some(rows) = heard.by_name.get(&format!("{id} {name}")) else { continue };
+            let Some(rows) = heard.by_name.get(&format!("{id} {name}")) else {
+                if arguments.answers.is_some() {
+                    heard.incomplete.push(format!("The question `{id} {name}` was not answered."));
+                }
+                continue;
+            };
             let rows = rows.to_string();
             match readout::unreadable(&name, &rows) {
                 None => drop(answers.insert(name, rows)),
@@ -242,10 +247,11 @@ fn finished(
         return Err(Failure::Usage(format!("the document has no experiment {id}")));
     }
     let whole = |name: &str| heard.by_name.get(name).map(Value::to_string);
-    // why: no row means that nothing was stopped
-    let endings = whole("endings").or_else(|| arguments.answers.as_ref().map(|_| "[]".to_owned()));
+    // why: an answer without rows cannot say what it answers; the one about delivery always has one
+    let is_printed = arguments.answers.is_some() && whole("delivery").is_some();
+    let or_none = |name: &str| whole(name).or_else(|| is_printed.then(|| "[]".to_owned()));
     // why: what the guard has told is the worker's to know
-    let first = [endings, whole("delivery"), whole("health"), Some("[]".to_owned())];
+    let first = [or_none("endings"), whole("delivery"), or_none("health"), Some("[]".to_owned())];
     let mut known = Known::read(&first);
     known.incomplete.append(&mut heard.incomplete.clone());
     let scope = if chosen.is_some() { Scope::Detail } else { Scope::List };
