@@ -1,6 +1,7 @@
 // The documents under measurement: ours with few, a thousand and ten thousand experiments, and the hand-written worker's.
 
 import { readFileSync } from "node:fs";
+import { flagWorkers, stores } from "./flags.mjs";
 
 /** The headline of the treatment. */
 export const PROMISE = "Sleep dry tonight";
@@ -87,6 +88,7 @@ export const documents = {
   bridge: { config: JSON.stringify(documentOf(bridged, { bridge: "script" })) },
   cache: { config: JSON.stringify(documentOf(cached, { cache: { pages: ["/cached"] } })) },
   "ten-thousand": { config: JSON.stringify(document(10_000)) },
+  ...stores,
 };
 
 /** The names that a worker is known under, its modules, and the store that it reads. */
@@ -114,5 +116,6 @@ export const workers = ({ built }) => {
     "ours-cache": { modules: ours, store: "cache" },
     "ours-1000": { modules: ours, store: "thousand" },
     "ours-10000": { modules: ours, store: "ten-thousand" },
+    ...flagWorkers({ modules: ours }),
   };
 };

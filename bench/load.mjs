@@ -1,7 +1,10 @@
 // One measurement: prove the work, warm up, load, let it drain, read the CPU time, prove the work again.
 
 import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { cpuSeconds } from "./workerd.mjs";
 
@@ -11,10 +14,11 @@ const WARM_UP = 300;
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** One request as wrk sends it. */
-export function get(port, path, headers) {
+/** One request as wrk sends it; with a body it is a POST. */
+export function get(port, path, headers, body) {
   return new Promise((resolve, reject) => {
-    const call = request({ host: "127.0.0.1", port, path, headers, agent: false }, (response) => {
+    const method = body === undefined ? "GET" : "POST";
+    const call = request({ host: "127.0.0.1", port, path, headers, method, agent: false }, (response) => {
       const parts = [];
       response.on("data", (part) => parts.push(part));
       response.on("error", reject);
@@ -26,7 +30,7 @@ export function get(port, path, headers) {
       });
     });
     call.on("error", reject);
-    call.end();
+    call.end(body);
   });
 }
 
@@ -58,7 +62,9 @@ function prove(row, worker, answer) {
   }
 }
 
-function wrk(program, port, path, headers, seconds) {
+function wrk(program, port, path, headers, seconds, body) {
+  const script = join(tmpdir(), `sortition-bench-${process.pid}.lua`);
+  if (body !== undefined) writeFileSync(script, `wrk.method = "POST"\nwrk.body = ${JSON.stringify(body)}\n`);
   const heads = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
   const args = [
     "-t1",
@@ -66,6 +72,7 @@ function wrk(program, port, path, headers, seconds) {
     `-d${seconds}s`,
     "--timeout",
     "10s",
+    ...(body === undefined ? [] : ["-s", script]),
     ...heads,
     `http://127.0.0.1:${port}${path}`,
   ];
@@ -100,14 +107,15 @@ async function drained(server, surroundings) {
 /** CPU microseconds per request of one worker in one row. */
 export async function measure({ row, worker, server, surroundings, program, seconds }) {
   const headers = { ...row.headers };
-  if (row.returning) headers.cookie = cookiesOf(await get(server.port, row.path, headers));
-  prove(row, worker, await get(server.port, row.path, headers));
+  const once = () => get(server.port, row.path, headers, row.body);
+  if (row.returning) headers.cookie = cookiesOf(await once());
+  prove(row, worker, await once());
   for (let sent = 0; sent < WARM_UP; sent += CONNECTIONS) {
-    await Promise.all(Array.from({ length: CONNECTIONS }, () => get(server.port, row.path, headers)));
+    await Promise.all(Array.from({ length: CONNECTIONS }, once));
   }
   await drained(server, surroundings);
   const [cpu, { messages, pages }] = [cpuSeconds(server.pid), await surroundings.messages()];
-  const requests = await wrk(program, server.port, row.path, headers, seconds);
+  const requests = await wrk(program, server.port, row.path, headers, seconds, row.body);
   await drained(server, surroundings);
   const spent = cpuSeconds(server.pid) - cpu;
   const afterwards = await surroundings.messages();
@@ -121,6 +129,6 @@ export async function measure({ row, worker, server, surroundings, program, seco
   if (row.shows.asks === 0 && afterwards.pages - pages > CONNECTIONS) {
     throw new Error(`${row.name}, ${worker}: the shop was asked ${afterwards.pages - pages} times`);
   }
-  prove(row, worker, await get(server.port, row.path, headers));
+  prove(row, worker, await once());
   return { micros: (spent * 1e6) / requests, requests };
 }

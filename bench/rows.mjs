@@ -1,6 +1,7 @@
 // What is measured: one row per kind of request, the workers that answer it, and what an answer must show.
 
 import { PROMISE } from "./documents.mjs";
+import { rows as flagRows } from "./flags.mjs";
 import { HEADLINE } from "./origin.mjs";
 
 const BROWSER =
@@ -156,4 +157,5 @@ export const rows = [
     },
     targets: [["ours", "handwritten", 1]],
   },
+  ...flagRows,
 ];

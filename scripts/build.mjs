@@ -36,6 +36,7 @@ const SOURCES = [
     "people",
     "person",
     "readout",
+    "operate",
     "ship",
     "post",
     "body",

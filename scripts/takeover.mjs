@@ -169,8 +169,10 @@ async function switchOver(document) {
     CI: "1",
     CLOUDFLARE_CF_FETCH_ENABLED: "false",
   };
-  const put = ["kv", "key", "put", "--local", "--binding", "CONFIG", "config", "--path", document, ...state];
-  run(installed("node"), [wrangler, ...put], { env, stdio: ["ignore", "ignore", "inherit"] });
+  const tool = (...args) =>
+    run(installed("node"), [wrangler, ...args, "--local", ...state], { env, stdio: ["ignore", "ignore", "inherit"] });
+  tool("kv", "key", "put", "--binding", "CONFIG", "config", "--path", document);
+  tool("d1", "migrations", "apply", "LEDGER");
   const port = await freePort();
   const args = ["dev", "--port", String(port), "--ip", "127.0.0.1", "--var", `ORIGIN_URL:${shop.url}`, ...state];
   worker = spawn(installed("node"), [wrangler, ...args, "--show-interactive-dev-session=false"], {

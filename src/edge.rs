@@ -24,6 +24,8 @@ mod endpoint;
 #[cfg(not(feature = "readout"))]
 mod isolate;
 #[cfg(feature = "readout")]
+mod operate;
+#[cfg(feature = "readout")]
 mod readout;
 #[cfg(not(feature = "readout"))]
 mod secret;

@@ -19,6 +19,10 @@ pub mod condition;
 #[doc(hidden)]
 pub mod document;
 #[doc(hidden)]
+pub mod edit;
+#[doc(hidden)]
+pub mod changes;
+#[doc(hidden)]
 pub mod plan;
 #[doc(hidden)]
 pub mod visitor;
@@ -51,6 +55,8 @@ pub mod metrics;
 pub mod ledger;
 #[doc(hidden)]
 pub mod stats;
+#[doc(hidden)]
+pub mod operate;
 #[doc(hidden)]
 pub mod readout;
 #[cfg(all(target_arch = "wasm32", not(feature = "engine")))]

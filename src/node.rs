@@ -23,7 +23,7 @@ impl Engine {
 
     /// Sets the kill switch.
     pub fn kill(&mut self, kill: &str) -> Result<(), JsValue> {
-        self.0.kill(kill).map_err(JsValue::from)
+        self.0.kill(kill).map_err(|error| JsValue::from(error.to_string()))
     }
 
     /// The document's revision.

@@ -4,6 +4,7 @@
 //! [`Results`], and [`list_page`] and [`detail_page`] show them. Nothing here asks anybody anything: the same
 //! aggregates give the same page, natively and in the worker.
 
+mod act;
 mod answers;
 mod bandit;
 mod board;
@@ -37,11 +38,12 @@ mod types;
 mod verdict;
 mod watch;
 
-pub use answers::{Known, Scope, question_names, questions, unreadable};
+pub use act::{confirm_page, done_page, forms, refused_page};
+pub use answers::{Depth, Known, question_names, questions, unreadable};
 pub use board::{View, list_page};
 pub use breach::{Breach, Cause, breaches, causes};
 pub use compute::results;
-pub use detail::detail_page;
+pub use detail::{detail_page, detail_page_with, shared_page};
 pub use door::{Door, Entry};
 pub use gate_level::{Gate, GateLevel};
 pub use holdout::holdout;
@@ -51,7 +53,8 @@ pub use programme::{Decided, programme_page};
 pub use published::{Published, published_key, published_place};
 pub use route::{Form, ROOT, Route, Subject};
 pub use types::{
-    Arm, AuditEntry, Bandit, Change, Comparison, Day, Delay, Ending, Health, Held, Metric, MetricRole, Overlap,
-    OverlapTest, Part, Phase, Point, Posterior, Progress, Results, Segment, Series, State, Variant, Verdict, noun,
+    Arm, AuditEntry, Bandit, Change, ComparisonResult, Day, Delay, Ending, Health, Held, MetricResult, MetricRole,
+    Overlap, OverlapTest, Part, Phase, Point, Posterior, Progress, Results, Segment, Series, State, Variant, Verdict,
+    noun,
 };
 pub use watch::{Acts, Told, body, is_watched, tidy, watch};

@@ -9,6 +9,7 @@ use super::store::Store;
 use super::{Failure, Report, clock, edit};
 use crate::document::{Id, Timestamp};
 use crate::hash;
+use crate::operate;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -127,14 +128,7 @@ pub(super) fn decide(arguments: &DecideArguments) -> Result<Report, Failure> {
     if let Some(revision) = live.document.as_ref().and_then(|document| document.revision.as_deref()) {
         set(&mut decision, "revision", revision.into());
     }
-    let text = edit::set(&live.text, &path, "decision", &decision);
-    let text = match (&arguments.variant, text) {
-        (Some(variant), Some(text)) => edit::set(&text, &path, "winner", &variant.as_str().into())
-            // why: past its end a winner would give everybody the control
-            .and_then(|text| edit::remove(&text, &path, "ends_at")),
-        (_, text) => text.and_then(|text| edit::set(&text, &path, "status", &"completed".into())),
-    };
-    let text = text.ok_or_else(uneditable)?;
+    let text = operate::decided(&live.text, &path, &decision, arguments.variant.as_deref()).ok_or_else(uneditable)?;
     let change = Change { text, revision: None, kept: None, action: "decide", env: None, dry_run: arguments.dry_run };
     let mut report = put_live(&kv, Some(&live), change, &Default::default())?;
     report.text.push_str(&format!(

@@ -1,14 +1,13 @@
 //! `sortition diff`: what changes between two documents, in words, and for how many visitors.
 
-pub(super) mod change;
 mod fold;
 pub(super) mod impact;
 
 use super::crowd::Crowd;
 use super::terminal::{bad, faint, good, strong, table};
 use super::{Failure, Report, clock, count, has_errors, input, quantity};
+use crate::changes::{self, Change, Danger};
 use crate::document::{Document, Problem, merge_env};
-use change::{Change, Danger};
 use clap::Args;
 use impact::Impact;
 use serde_json::{Value, json};
@@ -83,7 +82,7 @@ pub(super) struct Comparison {
 }
 
 pub(super) fn compare(old: &Document, new: &Document, options: &Options) -> Result<Comparison, Failure> {
-    let changes = change::changes(old, new, clock::now());
+    let changes = changes::changes(old, new, clock::now());
     let crowd = Crowd::Synthetic { visitors: options.visitors.max(1), seed: 1 };
     let impacts = impact::impacts(old, new, &crowd, clock::now().millis())?;
     Ok(Comparison { changes, impacts, allowed: options.allow.clone(), full: options.full })

@@ -14,7 +14,7 @@ use super::{Failure, Report, clock, input};
 use crate::document::{Document, Experiment, Kind, Timestamp};
 use crate::ledger::dialect::{DIALECTS, Dialect};
 use crate::ledger::question::Place;
-use crate::readout::{self, Known, Results, Scope, View};
+use crate::readout::{self, Depth, Known, Results, View};
 use answers::{Answers, WHOLE};
 use asked::{Asked, HOLDOUT, asked, whole};
 use clap::Args;
@@ -80,7 +80,7 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn answers(&self, scope: Scope) -> Vec<Option<String>> {
+    fn answers(&self, scope: Depth) -> Vec<Option<String>> {
         let names = readout::question_names(self.document, self.experiment, scope);
         names.iter().map(|name| self.answers.get(name).cloned()).collect()
     }
@@ -227,7 +227,7 @@ fn finished(
     for experiment in about.experiments.iter().filter(is_chosen) {
         let id = if held.is_some() { HOLDOUT } else { experiment.id.as_str() };
         let mut answers = BTreeMap::new();
-        for name in readout::question_names(about, experiment, Scope::Detail) {
+        for name in readout::question_names(about, experiment, Depth::Detail) {
             let Some(rows) = heard.by_name.get(&format!("{id} {name}")) else {
                 if arguments.answers.is_some() {
                     heard.incomplete.push(format!("The question `{id} {name}` was not answered."));
@@ -254,7 +254,7 @@ fn finished(
     let first = [or_none("endings"), whole("delivery"), or_none("health"), Some("[]".to_owned())];
     let mut known = Known::read(&first);
     known.incomplete.append(&mut heard.incomplete.clone());
-    let scope = if chosen.is_some() { Scope::Detail } else { Scope::List };
+    let scope = if chosen.is_some() { Depth::Detail } else { Depth::List };
     let results: Vec<Results> = told
         .iter()
         .map(|one| {

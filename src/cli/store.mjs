@@ -60,6 +60,9 @@ const operations = {
   async send({ keys, folder }) {
     for (const key of keys) await bound("ARCHIVE").put(key, readFileSync(join(folder, key)));
   },
+  async putFile({ key, file, kind }) {
+    await bound("ARCHIVE").put(key, readFileSync(file), { httpMetadata: { contentType: kind } });
+  },
   delete: ({ keys }) => bound("ARCHIVE").delete(keys),
   async run({ statements }) {
     const database = bound("LEDGER");

@@ -4,8 +4,9 @@ use super::diff::Options;
 use super::kv::{Kv, KvArguments};
 use super::push::{Change, Live, note, put_live, read_value};
 use super::terminal::{self, bad, good};
-use super::{Failure, Report, edit};
+use super::{Failure, Report};
 use crate::document::{Id, Percent, Problem};
+use crate::operate::{self, Guard, told_of, value_of};
 use crate::plan::{Kill, KillGuard};
 use clap::Args;
 use serde_json::{Value, json};
@@ -119,13 +120,13 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
         let what = id.as_ref().map_or_else(|| "nothing".to_owned(), |id| format!("`{id}`"));
         let said = if id.is_some() { format!("{what} was not killed") } else { "nothing was killed".to_owned() };
         return Ok(Report {
-            text: format!("{said}, so nothing was lifted: {}\n", told(&before)),
-            json: json!({"ok": true, "kill": value(&before), "lifted": false, "guard_lifted": []}),
+            text: format!("{said}, so nothing was lifted: {}\n", told_of(&before)),
+            json: json!({"ok": true, "kill": value_of(&before), "lifted": false, "guard_lifted": []}),
             problems,
         });
     }
     if after != before || found.is_some() && before == Kill::default() {
-        write(&kv, "kill", (after != Kill::default()).then(|| value(&after)), found.is_some())?;
+        write(&kv, "kill", (after != Kill::default()).then(|| value_of(&after)), found.is_some())?;
     }
     written();
     if kv.get("kill")?.map(|text| Kill::parse(&text)).unwrap_or_else(|| Ok(Kill::default())) != Ok(after.clone()) {
@@ -135,9 +136,9 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
         write(&kv, KillGuard::KEY, guard.left, true)?;
     }
     let summary = if freed.is_empty() {
-        told(&after)
+        told_of(&after)
     } else {
-        format!("{}; lifted what the guard had stopped: {}", told(&after), freed.join(", "))
+        format!("{}; lifted what the guard had stopped: {}", told_of(&after), freed.join(", "))
     };
     // why: stopping harm comes first; the note follows, and its failure must not look like one of the switch
     let revision = live.as_ref().and_then(|live| live.document.as_ref()).and_then(|d| d.revision.clone());
@@ -149,7 +150,7 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
     let painted = if after == Kill::default() { good(&summary) } else { bad(&summary) };
     let wait = "control is everywhere after KV's propagation (up to a minute) and CONFIG_TTL_SECONDS";
     let text = if arguments.off { format!("{painted}\n") } else { format!("{painted}\n{wait}\n") };
-    let json = json!({"ok": true, "kill": value(&after), "lifted": lifted, "guard_lifted": freed});
+    let json = json!({"ok": true, "kill": value_of(&after), "lifted": lifted, "guard_lifted": freed});
     Ok(Report { text, json, problems })
 }
 
@@ -159,72 +160,6 @@ fn write(kv: &Kv<'_>, key: &str, to: Option<Value>, is_there: bool) -> Result<()
         Some(value) => kv.put(key, &format!("{value}\n")),
         None if is_there => kv.delete(key),
         None => Ok(()),
-    }
-}
-
-/// What becomes of the guard's key.
-struct Guard {
-    /// The experiments that it no longer stops.
-    freed: Vec<String>,
-    /// What is left of it; `None`: nothing.
-    left: Option<Value>,
-}
-
-impl Guard {
-    /// The key without one experiment, or without all: what the guard ended and what it held. The shares that it moved are
-    /// no stop, and stay.
-    fn without(text: &str, id: Option<&Id>) -> Self {
-        let Ok(Value::Object(mut fields)) = serde_json::from_str::<Value>(text) else {
-            // why: what cannot be read stops everything
-            return Self { freed: vec!["everything".to_owned()], left: None };
-        };
-        let mut freed = std::collections::BTreeSet::new();
-        let is_meant = |name: &str| id.is_none_or(|id| id.as_str() == name);
-        if id.is_none() && fields.remove("all") == Some(Value::Bool(true)) {
-            freed.insert("everything".to_owned());
-        }
-        if let Some(Value::Array(ended)) = fields.get_mut("experiments") {
-            ended.retain(|name| {
-                let meant = name.as_str().filter(|name| is_meant(name));
-                meant.is_none_or(|name| !freed.insert(name.to_owned()))
-            });
-        }
-        if let Some(Value::Object(held)) = fields.get_mut("hold") {
-            held.retain(|name, _| {
-                let meant = is_meant(name);
-                if meant {
-                    freed.insert(name.clone());
-                }
-                !meant
-            });
-        }
-        let is_empty = |value: &Value| match value {
-            Value::Array(list) => list.is_empty(),
-            Value::Object(fields) => fields.is_empty(),
-            _ => false,
-        };
-        fields.retain(|_, value| !is_empty(value));
-        Self { freed: freed.into_iter().collect(), left: (!fields.is_empty()).then_some(Value::Object(fields)) }
-    }
-}
-
-fn value(kill: &Kill) -> Value {
-    let mut value = serde_json::Map::new();
-    if kill.all {
-        value.insert("all".to_owned(), true.into());
-    }
-    if !kill.experiments.is_empty() {
-        value.insert("experiments".to_owned(), kill.experiments.iter().map(Id::as_str).collect());
-    }
-    Value::Object(value)
-}
-
-fn told(kill: &Kill) -> String {
-    let ids: Vec<&str> = kill.experiments.iter().map(Id::as_str).collect();
-    match (kill.all, ids.is_empty()) {
-        (true, _) => "killed: everything".to_owned(),
-        (false, false) => format!("killed: {}", ids.join(", ")),
-        (false, true) => "nothing is killed".to_owned(),
     }
 }
 
@@ -242,9 +177,7 @@ pub(super) fn ramp(arguments: &RampArguments) -> Result<Report, Failure> {
         )
     })?;
     let path = format!("experiments[{place}]");
-    // why: a step of the plan that has come would overrule what was just said
-    let text = edit::remove(&live.text, &path, "ramp")
-        .and_then(|text| edit::set(&text, &path, "traffic", &number(percent)))
+    let text = operate::ramped(&live.text, &path, percent)
         .ok_or_else(|| Failure::refused("", "what is live cannot be edited: push the document"))?;
     let change = Change { text, revision: None, kept: None, action: "ramp", env: None, dry_run: arguments.dry_run };
     let mut report = put_live(&kv, Some(&live), change, &Options::default())?;
@@ -258,11 +191,4 @@ pub(super) fn ramp(arguments: &RampArguments) -> Result<Report, Failure> {
         report.text.push_str("Who is in stays in; more traffic only lets others in.\n");
     }
     Ok(report)
-}
-
-/// `25` rather than `25.0`.
-fn number(percent: Percent) -> Value {
-    let number = f64::from(percent);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    if number.fract() == 0.0 { (number as u64).into() } else { number.into() }
 }

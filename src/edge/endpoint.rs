@@ -4,6 +4,7 @@ mod client;
 mod decisions;
 mod health;
 mod ingest;
+mod people;
 
 use crate::decisions::Route;
 use crate::events::Problem;

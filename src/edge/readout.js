@@ -3,6 +3,8 @@
 import * as core from "sortition-core";
 import {
   initSync,
+  is_operator,
+  is_shared,
   prune,
   Readout,
   ReadoutDoor,
@@ -12,6 +14,7 @@ import {
   readout_route,
   take_along,
 } from "sortition-readout";
+import { operate } from "./operate.js";
 import { hits } from "./rewrite.js";
 import { pause, ship } from "./ship.js";
 
@@ -42,7 +45,13 @@ const STEPS = 60;
 let door;
 
 /** Whether a path belongs to the readout, and the readout exists. */
-export const isReadout = (path, env) => Boolean(env.ADMIN_TOKEN) && /^\/_sortition\/experiments(?:$|[./])/.test(path);
+export const isReadout = (path, env) =>
+  Boolean(env.ADMIN_TOKEN || env.OPERATOR_TOKEN) && /^\/_sortition\/experiments(?:$|[./])/.test(path);
+
+// Where it leads.
+const GUESTS = /^\/_sortition\/experiments\/([a-z0-9][a-z0-9_-]*)$/;
+// What a shared link says: its end in seconds, and a tag.
+const LINK = /^\d{10}\.[0-9a-f]{64}$/;
 
 /** Brings up the readout's wasm, with the first who asks. A build without it has no readout. */
 async function wake() {
@@ -52,12 +61,22 @@ async function wake() {
 
 export async function readout(request, env) {
   await wake();
-  if (!(await isAllowed(request, env))) {
+  if (request.method === "POST" && env.OPERATOR_TOKEN) {
+    const isAdmin = () => Boolean(env.ADMIN_TOKEN) && isAllowed(request, env);
+    return operate(request, env, { answer, problem, isAdmin, wrong });
+  }
+  // why: tools that act may list what there is; pages are for people, who have the other token
+  if (!env.ADMIN_TOKEN && !new URL(request.url).pathname.endsWith(".json")) {
+    return problem(404, "Not found", "there is no such endpoint; see the README for the list");
+  }
+  const guest = guestOf(request, env);
+  if (!guest && !isOperator(request, env) && !(await isAllowed(request, env))) {
     return problem(401, "Unauthorized", "send ADMIN_TOKEN as Basic password or as Bearer token", {
       "www-authenticate": 'Basic realm="Sortition", charset="UTF-8"',
     });
   }
   const { pathname, origin, search } = new URL(request.url);
+  if (guest) return shown(guest, env);
   const route = JSON.parse(readout_route(request.method, pathname));
   if (route.page === "problem") {
     return problem(route.status, route.title, route.detail, route.status === 405 ? { allow: "GET, HEAD" } : undefined);
@@ -80,11 +99,33 @@ export async function readout(request, env) {
   if (subject === "programme" || subject === "interactions") return overall(env, config, subject);
   if (form === "csv") return answer(download(env, one.download()), "text/csv; charset=utf-8", id);
   const asked = { at: Date.now() };
-  const shown = id ? await pictures(env, id) : [];
+  const screens = id ? await pictures(env, id) : [];
   const told = await learn(one, env, asked, id ? audit(env) : "[]");
-  if (id) one.link(env.SORTITION_SECRET, origin, JSON.stringify(shown), hits());
+  if (id) one.link(env.SORTITION_SECRET, origin, JSON.stringify(screens), hits());
+  if (id && env.OPERATOR_TOKEN) one.operate_with(env.OPERATOR_TOKEN);
   if (form === "json") return answer(one.json(told, asked.at), "application/json");
   return answer(one.html(told, asked.at, search), "text/html; charset=utf-8");
+}
+
+/** The experiment whose results a good link shows to whoever has it. */
+function guestOf(request, env) {
+  const { pathname, searchParams } = new URL(request.url);
+  const link = searchParams.get("share") ?? "";
+  const [, id] = GUESTS.exec(pathname) ?? [];
+  if (!env.ADMIN_TOKEN || !id || !LINK.test(link)) return undefined;
+  return is_shared(env.ADMIN_TOKEN, id, link, Date.now()) ? id : undefined;
+}
+
+/** The results of one experiment, for a guest: without previews, pictures, and what leads elsewhere. */
+async function shown(id, env) {
+  const config = env.LEDGER && (await env.CONFIG.get("config"));
+  if (!config) return problem(503, "Service unavailable", "there are no results to show");
+  const one = Readout.open(config, id, false, Date.now());
+  if (one.size() === 0) return kept(env, id, "html");
+  one.show_to_guest();
+  const asked = { at: Date.now() };
+  const told = await learn(one, env, asked, "[]");
+  return answer(one.html(told, asked.at, ""), "text/html; charset=utf-8");
 }
 
 /** The pages that are about all experiments. */
@@ -255,50 +296,66 @@ async function claim(env, name, at) {
   return meta.changes > 0;
 }
 
-/** The answers to questions, null for one that fails: the others are worth showing. What is asked twice is asked once. */
-function ask(env, questions, asked) {
+/**
+ * The answers to questions, null for one that fails: the others are worth showing. What is asked twice is asked once.
+ * Where they took long all of them are kept, and shown again together: a page never adds up what is of two times.
+ * Without `asked` nothing is taken from there.
+ */
+async function ask(env, questions, asked) {
+  // why: only questions of one experiment are ever slow
+  const isOfOne = ([sql, ...values]) => sql.startsWith("WITH ") && values.length === 0;
+  const key = questions.some(isOfOne) && (await digest(JSON.stringify(questions).replace(TIMES, "")));
+  const kept = key && asked && (await recalled(env, key, questions.length));
+  if (kept) {
+    asked.at = Math.min(asked.at, kept.at);
+    return kept.answers;
+  }
+  const started = Date.now();
   const known = new Map();
-  return Promise.all(
+  const answers = await Promise.all(
     questions.map(async (question) => {
       try {
-        const key = JSON.stringify(question);
-        if (!known.has(key)) known.set(key, answerTo(env, question, asked));
-        return await known.get(key);
+        const text = JSON.stringify(question);
+        if (!known.has(text)) known.set(text, answerTo(env, question));
+        return await known.get(text);
       } catch (error) {
         console.error(`sortition: a question of the readout failed: ${error}`);
         return null;
       }
     }),
   );
+  if (key && Date.now() - started > SLOW_MS && !answers.includes(null)) await keep(env, key, answers, started);
+  return answers;
 }
 
-/** One answer; a slow one is kept and, without `asked`, never taken from there. */
-async function answerTo(env, question, asked) {
-  const [sql, ...values] = question;
-  const started = Date.now();
-  // why: only questions of one experiment are ever slow
-  const key = sql.startsWith("WITH ") && values.length === 0 && (await digest(sql.replace(TIMES, "")));
-  if (key && asked) {
-    const kept = await env.LEDGER.prepare("SELECT answer, asked_at FROM readouts WHERE question = ?1 AND asked_at > ?2")
-      .bind(key, started - KEPT_MS)
-      .first();
-    if (kept) {
-      asked.at = Math.min(asked.at, kept.asked_at);
-      return kept.answer;
-    }
-  }
+/** One answer. A row an answer's row, for D1 bounds the size of a value. */
+async function answerTo(env, [sql, ...values]) {
   const rows = await env.LEDGER.prepare(sql)
     .bind(...values)
     .raw();
-  // why: a row an answer's row, for D1 bounds the size of a value
-  const text = `[${rows.map(([row]) => row).join(",")}]`;
-  if (key && Date.now() - started > SLOW_MS) {
-    await env.LEDGER.batch([
-      env.LEDGER.prepare("DELETE FROM readouts WHERE asked_at < ?1").bind(started - KEPT_MS),
-      env.LEDGER.prepare("INSERT OR REPLACE INTO readouts VALUES (?1, ?2, ?3)").bind(key, text, started),
-    ]);
-  }
-  return text;
+  return `[${rows.map(([row]) => row).join(",")}]`;
+}
+
+/** What is kept of questions that were asked together: all their answers, as of when they were asked. */
+async function recalled(env, key, count) {
+  const places = Array.from({ length: count }, (_, place) => `${key}/${place}`);
+  const { results } = await env.LEDGER.prepare(
+    "SELECT question, answer, asked_at FROM readouts WHERE question IN (SELECT value FROM json_each(?1)) AND asked_at > ?2",
+  )
+    .bind(JSON.stringify(places), Date.now() - KEPT_MS)
+    .all();
+  const at = results[0]?.asked_at;
+  if (results.length < count || results.some((row) => row.asked_at !== at)) return;
+  const texts = new Map(results.map(({ question, answer }) => [question, answer]));
+  return { at, answers: places.map((place) => texts.get(place)) };
+}
+
+async function keep(env, key, answers, at) {
+  const statement = "INSERT OR REPLACE INTO readouts VALUES (?1, ?2, ?3)";
+  await env.LEDGER.batch([
+    env.LEDGER.prepare("DELETE FROM readouts WHERE asked_at < ?1").bind(at - KEPT_MS),
+    ...answers.map((answer, place) => env.LEDGER.prepare(statement).bind(`${key}/${place}`, answer, at)),
+  ]);
 }
 
 /** The newest entries of the audit trail, as a text. Keys sort by time, and KV lists the oldest first. */
@@ -344,6 +401,18 @@ async function isAllowed(request, env) {
   const entry = door.enter(request.headers.get("authorization") ?? undefined, env.ADMIN_TOKEN, Date.now());
   if (entry > 0) await pause(entry);
   return entry < 0;
+}
+
+/** The wait after a wrong secret. */
+async function wrong() {
+  door ??= new ReadoutDoor();
+  await pause(door.enter("Bearer wrong", "", Date.now()));
+}
+
+/** Whether a tool that may act asks. */
+function isOperator(request, env) {
+  const [, token] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+  return Boolean(env.OPERATOR_TOKEN) && token !== undefined && is_operator(env.OPERATOR_TOKEN, token);
 }
 
 const hash = (text) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));

@@ -5,8 +5,9 @@ use crate::events::{EndedEarly, Event, What};
 use crate::hash::{self, signature};
 use crate::ledger;
 use crate::ledger::question::{self, Iteration, Question};
+use crate::operate::SignedForm;
 use crate::plan::{Kill, KillGuard};
-use crate::readout::{self, AuditEntry, Door, Entry, Form, Known, Results, Route, Scope, Subject, View};
+use crate::readout::{self, AuditEntry, Depth, Door, Entry, Form, Known, Results, Route, Subject, View};
 use crate::visitor::preview::{NAME, Token};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ pub struct Readout {
     document: Document,
     known: Known,
     now: Timestamp,
-    scope: Scope,
+    scope: Depth,
     /// Whether it is the guard's, which asks about all that it watches.
     guard: bool,
     /// The experiments that it is about, by position.
@@ -30,6 +31,8 @@ pub struct Readout {
     links: Links,
     /// Whose answers they are, by experiment, where they are not the record's.
     by: Vec<Option<By>>,
+    /// Who looks at its page.
+    reader: Reader,
 }
 
 /// What another engine computed.
@@ -39,6 +42,18 @@ struct By {
     computed_at: String,
     #[serde(default)]
     incomplete: Vec<String>,
+}
+
+/// Who looks at the page of an experiment.
+#[derive(Default)]
+enum Reader {
+    /// Somebody who may see all.
+    #[default]
+    Insider,
+    /// Somebody who may act, with the secret that forms are signed with.
+    Operator(String),
+    /// Somebody who was sent a link to this one.
+    Guest,
 }
 
 /// What the page of an experiment leads to.
@@ -176,7 +191,7 @@ impl Readout {
         };
         let is_ours = |(_, e): &(usize, &Experiment)| e.kind == Kind::Experiment && is_chosen(e);
         let chosen = document.experiments.iter().enumerate().filter(is_ours).map(|(at, _)| at).collect();
-        let scope = if id.is_some() { Scope::Detail } else { Scope::List };
+        let scope = if id.is_some() { Depth::Detail } else { Depth::List };
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
         Ok(Self {
@@ -188,6 +203,7 @@ impl Readout {
             chosen,
             links: Links::default(),
             by: Vec::new(),
+            reader: Reader::default(),
         })
     }
 
@@ -198,12 +214,22 @@ impl Readout {
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
         let (known, links) = (Known::default(), Links::default());
-        Ok(Self { document, known, now, scope: Scope::Detail, guard: false, chosen: vec![0], links, by: Vec::new() })
+        Ok(Self {
+            document,
+            known,
+            now,
+            scope: Depth::Detail,
+            guard: false,
+            chosen: vec![0],
+            links,
+            by: Vec::new(),
+            reader: Reader::default(),
+        })
     }
 
     /// Asks of all how they meet each other, and nothing else.
     pub fn meet(&mut self) {
-        self.scope = Scope::Pairs;
+        self.scope = Depth::Pairs;
     }
 
     /// What the page of one leads to: previews under the secret at an origin, the variants that the archive has pictures of
@@ -215,6 +241,16 @@ impl Readout {
             pictures: serde_json::from_str(pictures).unwrap_or_default(),
             hits: serde_json::from_str(hits).unwrap_or_default(),
         };
+    }
+
+    /// The page has a form to act with, signed with a secret.
+    pub fn operate_with(&mut self, secret: String) {
+        self.reader = Reader::Operator(secret);
+    }
+
+    /// The page is for whoever was sent a link to it.
+    pub fn show_to_guest(&mut self) {
+        self.reader = Reader::Guest;
     }
 
     /// What a name stands for in this document: `experiment`, `holdout`, `programme`, `interactions` or `archived`.
@@ -262,9 +298,9 @@ impl Readout {
     /// What to ask about the chosen: a list of questions for each. None about drafts, nor in a list about what stands
     /// behind its first experiments.
     pub fn second(&self) -> String {
-        let mut left = if self.scope != Scope::Detail && !self.guard { MOST_IN_LIST } else { usize::MAX };
+        let mut left = if self.scope != Depth::Detail && !self.guard { MOST_IN_LIST } else { usize::MAX };
         let ask = |e: &Experiment| {
-            if self.scope != Scope::Detail && (e.status == Status::Draft || left == 0) {
+            if self.scope != Depth::Detail && (e.status == Status::Draft || left == 0) {
                 return "[]".to_owned();
             }
             left -= 1;
@@ -307,7 +343,15 @@ impl Readout {
     pub fn html(&self, told: &str, asked_at: f64, query: &str) -> String {
         let results = self.results(told, asked_at);
         match (self.scope, results.first()) {
-            (Scope::Detail, Some(one)) => readout::detail_page(one),
+            (Depth::Detail, Some(one)) => match &self.reader {
+                Reader::Insider => readout::detail_page(one),
+                Reader::Guest => readout::shared_page(one),
+                Reader::Operator(secret) => {
+                    let now = self.now.millis().div_euclid(1000);
+                    let token = |action: &str| SignedForm { secret, id: &one.id, action, content: "" }.token(now);
+                    readout::detail_page_with(one, &readout::forms(one, token))
+                }
+            },
             _ => readout::list_page(&self.document.project, &results, &View::parse(query)),
         }
     }
@@ -338,7 +382,7 @@ impl Readout {
         }
         let results = self.results(told, asked_at);
         let written = match (self.scope, results.first()) {
-            (Scope::Detail, Some(one)) => serde_json::to_string(one),
+            (Depth::Detail, Some(one)) => serde_json::to_string(one),
             _ => serde_json::to_string(&List { project: &self.document.project, experiments: &results }),
         };
         written.unwrap_or_default()

@@ -8,16 +8,36 @@ mod parts;
 
 use super::date;
 use super::number::{count, counted, days, grouped, percent};
-use super::page::{class, page, phase};
+use super::page::{alone, class, page, phase};
 use super::types::{Results, noun};
 use maud::{Markup, html};
 
 /// The page of an experiment.
 #[must_use]
 pub fn detail_page(results: &Results) -> String {
-    let title = if results.name.is_empty() { &results.id } else { &results.name };
+    detail_page_with(results, &Markup::default())
+}
+
+/// The same with what one may do about it.
+#[must_use]
+pub fn detail_page_with(results: &Results, acting: &Markup) -> String {
+    page(title_of(results), "/", &content(results, acting))
+}
+
+/// The same for whoever was sent a link to it, and to nothing else.
+#[must_use]
+pub fn shared_page(results: &Results) -> String {
+    alone(title_of(results), &content(results, &Markup::default()))
+}
+
+fn title_of(results: &Results) -> &str {
+    if results.name.is_empty() { &results.id } else { &results.name }
+}
+
+fn content(results: &Results, acting: &Markup) -> Markup {
+    let title = title_of(results);
     let (status, chip) = phase(results);
-    let content = html! {
+    html! {
         h1 { (title) " " span class=(chip) { (status) } }
         p class="soft" { (facts(results)) }
         div class=(class(results.verdict.state)) {
@@ -40,13 +60,13 @@ pub fn detail_page(results: &Results) -> String {
         (numbers::bayes(results))
         (context::origin(results))
         (context::timeline(results))
+        (acting)
         p class="soft" {
             "Computed "
             @if let Some(engine) = &results.computed_by { "by " (engine) " on " }
             (date::moment(&results.computed_at)) "."
         }
-    };
-    page(title, "/", &content)
+    }
 }
 
 /// What one wants to know before anything else, in a line.

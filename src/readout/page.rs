@@ -16,6 +16,15 @@ const PLACES: [(&str, &str); 4] =
 
 /// A page around its content. `here` is its path below the root.
 pub(super) fn page(title: &str, here: &str, content: &Markup) -> String {
+    around(title, Some(here), content)
+}
+
+/// A page for whoever may see no other: it leads nowhere.
+pub(super) fn alone(title: &str, content: &Markup) -> String {
+    around(title, None, content)
+}
+
+fn around(title: &str, here: Option<&str>, content: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -28,14 +37,14 @@ pub(super) fn page(title: &str, here: &str, content: &Markup) -> String {
             }
             body {
                 a class="skip" href="#content" { "To the content" }
-                header {
+                @if let Some(here) = here { header {
                     nav aria-label="Pages" {
                         @for (path, name) in PLACES {
                             @if path == here { a href={(ROOT) (path)} aria-current="page" { (name) } }
                             @else { a href={(ROOT) (path)} { (name) } }
                         }
                     }
-                }
+                } }
                 main id="content" { (content) }
             }
         }

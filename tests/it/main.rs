@@ -27,6 +27,7 @@ mod ledger;
 mod ledger_answer;
 mod ledger_question;
 mod suggestion;
+mod operate;
 mod origin_health;
 mod pages;
 mod person;

@@ -314,7 +314,7 @@ test("the demo: recorded, imported, compared, switched, and visitors keep their 
   const env = { ...process.env, SORTITION_BIN: binary };
   const { stdout } = await promisify(execFile)(process.execPath, [at("scripts/takeover.mjs"), "200"], {
     env,
-    timeout: 200_000,
+    timeout: 380_000,
     maxBuffer: 1 << 24,
   });
   assert.match(stdout, /Recorded 400 decisions/);

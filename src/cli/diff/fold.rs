@@ -1,6 +1,6 @@
 //! Many changes in few lines: what is dangerous one by one, the rest counted by what it is.
 
-use super::change::Change;
+use crate::changes::Change;
 use crate::cli::count;
 use crate::cli::terminal::{faint, strong};
 use std::collections::BTreeMap;

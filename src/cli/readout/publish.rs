@@ -6,7 +6,7 @@ use crate::cli::kv::KvArguments;
 use crate::cli::store::Store;
 use crate::document::{Document, Timestamp};
 use crate::ledger::question::Question;
-use crate::readout::{self, Known, Published, Scope};
+use crate::readout::{self, Depth, Known, Published};
 use std::collections::BTreeMap;
 
 /// Puts the answers about each experiment under `results/<project>/<experiment>/<iteration>.json`; returns the keys.
@@ -34,7 +34,7 @@ pub(super) fn publish(
             }
         };
         keep(Known::questions(document), first);
-        for scope in [Scope::List, Scope::Detail] {
+        for scope in [Depth::List, Depth::Detail] {
             keep(readout::questions(one.document, one.experiment, scope, now), &one.answers(scope));
         }
         let published = Published {

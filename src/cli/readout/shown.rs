@@ -1,7 +1,7 @@
 //! Results in the terminal: the verdict, what speaks against it, and each metric's intervals as a plot.
 
 use crate::cli::terminal::{bad, faint, good, strong};
-use crate::readout::{Comparison, GateLevel, Metric, Results, State};
+use crate::readout::{ComparisonResult, GateLevel, MetricResult, Results, State};
 use std::fmt::Write as _;
 
 /// How many columns a plot has.
@@ -47,9 +47,9 @@ pub(super) fn summary(results: &Results) -> String {
 }
 
 /// Lifts where all comparisons have one, else differences.
-fn plot(metric: &Metric, text: &mut String) {
+fn plot(metric: &MetricResult, text: &mut String) {
     let relative = metric.comparisons.iter().all(|one| one.lift.is_some() && one.lift_interval.is_some());
-    let of = |one: &Comparison| {
+    let of = |one: &ComparisonResult| {
         let (point, ends) = if relative { (one.lift, one.lift_interval) } else { (one.difference, one.interval) };
         Some((point?, ends?)).filter(|(point, [low, high])| point.is_finite() && low.is_finite() && high.is_finite())
     };

@@ -1,9 +1,9 @@
 //! `POST ofrep/v1/evaluate/flags…`, `POST choose`: decisions for what is not a page.
 
 mod browser;
-pub(super) mod people;
 
 use super::ingest::{read, send};
+use super::people;
 use crate::decisions::{
     self, Call, CallAnswer, CallKey, Caller, Credentials, Refusal, Route, Unchanged, WrongTokens, decide_for_server,
     is_named, who_asks,

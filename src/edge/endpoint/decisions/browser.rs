@@ -1,9 +1,9 @@
 //! What a browser is told: identity, place and device are its request's.
 
-use super::people::{self, News};
 use super::secret;
 use crate::decide::{Asker, Decision, Person};
 use crate::decisions::{BrowserContext, Call, Caller, Units, decide_call, depends_on_people};
+use crate::edge::endpoint::people::{self, News};
 use crate::edge::isolate::{self, Loaded};
 use crate::edge::source::Incoming;
 use crate::edge::visit::{entropy, token_holds};

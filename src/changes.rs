@@ -1,13 +1,13 @@
-//! What changed, in words, and which of it is dangerous.
+//! What changed between two documents, in words, and which of it is dangerous.
 
 use crate::document::{Document, Experiment, Status, Timestamp};
-use clap::ValueEnum;
 use serde_json::Value;
 use std::fmt;
 
 /// A kind of change that gives visitors of a running experiment another variant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Danger {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(clap::ValueEnum))]
+pub enum Danger {
     /// The text before every salt.
     Salt,
     /// An experiment starts over.
@@ -55,7 +55,8 @@ impl fmt::Display for Danger {
 
 impl Danger {
     /// What comes of it.
-    pub(super) fn consequence(self) -> &'static str {
+    #[must_use]
+    pub fn consequence(self) -> &'static str {
         match self {
             Self::Salt => "every visitor without an assignment is split anew, in all experiments",
             Self::Iteration => "everybody is split anew and the data starts over",
@@ -77,19 +78,20 @@ impl Danger {
 
 /// One change.
 #[derive(Clone, Debug)]
-pub(in crate::cli) struct Change {
+pub struct Change {
     /// Where, in the new document where it still is.
-    pub(in crate::cli) path: String,
+    pub path: String,
     /// The experiment that it belongs to.
-    pub(in crate::cli) experiment: Option<String>,
+    pub experiment: Option<String>,
     /// What, in words.
-    pub(in crate::cli) words: String,
+    pub words: String,
     /// Why it is dangerous.
-    pub(in crate::cli) danger: Option<Danger>,
+    pub danger: Option<Danger>,
 }
 
 /// Every change, those of the whole document first.
-pub(super) fn changes(old: &Document, new: &Document, now: Timestamp) -> Vec<Change> {
+#[must_use]
+pub fn changes(old: &Document, new: &Document, now: Timestamp) -> Vec<Change> {
     let mut changes = Vec::new();
     whole(old, new, now, &mut changes);
     let anybody = old.experiments.iter().any(is_assigning);

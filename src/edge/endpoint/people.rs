@@ -22,7 +22,7 @@ unsafe extern "C" {
 }
 
 /// An object's name, and what it is to hear.
-pub(in crate::edge::endpoint) type News = (String, String);
+pub(super) type News = (String, String);
 
 /// What the objects answer; `None` where none is asked, or none answered in time.
 pub(super) async fn join(asked: &[Option<News>], env: &Env, now: i64) -> Vec<Option<String>> {
@@ -46,7 +46,7 @@ pub(super) async fn join(asked: &[Option<News>], env: &Env, now: i64) -> Vec<Opt
 }
 
 /// Tells objects what was shown, behind the answer.
-pub(in crate::edge::endpoint) fn tell(news: Vec<News>, env: &Env, context: &Context) {
+pub(super) fn tell(news: Vec<News>, env: &Env, context: &Context) {
     if news.is_empty() || isolate::with(|isolate| isolate.has_people) != Some(true) {
         return;
     }

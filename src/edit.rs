@@ -10,7 +10,8 @@ use std::ops::Range;
 
 /// Sets a field of the object at `path`, such as `experiments[2]`; the empty path is the document. `None` where there is
 /// no such object, or where the text is no JSON.
-pub(super) fn set(text: &str, path: &str, field: &str, value: &Value) -> Option<String> {
+#[must_use]
+pub fn set(text: &str, path: &str, field: &str, value: &Value) -> Option<String> {
     let object = find(text, path)?;
     let Kind::Object(members) = &object.kind else { return None };
     if let Some((_, member)) = members.iter().rev().find(|(key, _)| key.name == field) {
@@ -27,7 +28,8 @@ pub(super) fn set(text: &str, path: &str, field: &str, value: &Value) -> Option<
 }
 
 /// Adds an element to the end of the list at `path`.
-pub(super) fn push(text: &str, path: &str, value: &Value) -> Option<String> {
+#[must_use]
+pub fn push(text: &str, path: &str, value: &Value) -> Option<String> {
     let list = find(text, path)?;
     let Kind::List(elements) = &list.kind else { return None };
     let (first, last) = (elements.first().map(|e| e.span.start), elements.last().map(|e| e.span.end));
@@ -35,7 +37,8 @@ pub(super) fn push(text: &str, path: &str, value: &Value) -> Option<String> {
 }
 
 /// Takes a field out of the object at `path`, with its comma. A field that is not there is no change.
-pub(super) fn remove(text: &str, path: &str, field: &str) -> Option<String> {
+#[must_use]
+pub fn remove(text: &str, path: &str, field: &str) -> Option<String> {
     let object = find(text, path)?;
     let Kind::Object(members) = &object.kind else { return None };
     let Some(at) = members.iter().position(|(key, _)| key.name == field) else { return Some(text.to_owned()) };

@@ -1,0 +1,112 @@
+//! Actions from the pages of results, as changes of texts; and what forms and links are signed with.
+
+use crate::support::{running, shop, with};
+use serde_json::{Map, Value, json};
+use sortition_engine::document::{Problem, Timestamp};
+use sortition_engine::operate::{Acted, Action, Asked, Live, SignedForm, act, confirms, share, shares};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn config() -> String {
+    let hero = running("hero", json!({"traffic": 50, "ramp": [{"at": "2027-01-01T00:00:00Z", "traffic": 100}]}));
+    serde_json::to_string_pretty(&shop(&[hero, with(running("nav", json!({})), json!({"status": "draft"}))])).unwrap()
+}
+
+fn asked(action: Action, id: &str, arguments: Value, in_git: bool) -> Result<Acted, Vec<Problem>> {
+    let nothing = Map::new();
+    let arguments = arguments.as_object().unwrap_or(&nothing);
+    let live = Live { config: &config(), kill: Some("{\"experiments\":[\"nav\"]}"), guard: None };
+    act(live, &Asked { action, id, arguments, who: " Mia\u{7} ", now: at("2026-11-27T02:00:00Z"), in_git })
+}
+
+#[track_caller]
+fn done(action: Action, id: &str, arguments: Value) -> Acted {
+    asked(action, id, arguments, false).unwrap_or_else(|problems| panic!("{}", problems[0]))
+}
+
+#[test]
+fn words_and_actions_are_each_others() {
+    for (word, action) in Action::ALL {
+        assert_eq!((Action::of(word), action.word()), (Some(action), word));
+    }
+    assert_eq!(Action::of("Kill"), None);
+}
+
+#[test]
+fn a_ramp_is_a_small_change_with_a_note() {
+    let acted = done(Action::Ramp, "hero", json!({"percent": "12.5"}));
+    let text = acted.config.unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&value["experiments"][0]["traffic"], value["experiments"][0].get("ramp")), (&json!(12.5), None));
+    let same = |line: &&str| config().lines().any(|other| other.trim_end_matches(',') == line.trim_end_matches(','));
+    assert_eq!(text.lines().filter(|line| !same(line)).count(), 2, "traffic and revision: {text}");
+    let (key, entry) = acted.audit;
+    let entry: Value = serde_json::from_str(&entry).unwrap();
+    assert_eq!(key, format!("audit:2026-11-27T02:00:00.000Z:{}", acted.revision));
+    assert_eq!((&entry["who"], &entry["action"], &entry["from"]), (&json!("Mia"), &json!("ramp"), &json!("1")));
+}
+
+#[test]
+fn git_keeps_its_document_without_a_revision_of_ours() {
+    let acted = asked(Action::Ramp, "hero", json!({"percent": 75}), true).unwrap();
+    let value: Value = serde_json::from_str(&acted.config.unwrap()).unwrap();
+    assert_eq!((&value["revision"], acted.revision.as_str()), (&json!("1"), "1"));
+}
+
+#[test]
+fn the_switch_knows_what_else_is_killed() {
+    let acted = done(Action::Kill, "hero", json!({}));
+    assert_eq!(acted.kill, Some(Some(json!({"experiments": ["nav", "hero"]}))));
+    assert_eq!(acted.config, None);
+    assert_eq!(done(Action::Lift, "nav", json!({})).kill, Some(None));
+    assert!(done(Action::Lift, "hero", json!({})).unchanged);
+}
+
+#[test]
+fn what_cannot_be_done_says_why() {
+    let why = |action, id: &str, arguments: Value| asked(action, id, arguments, false).unwrap_err()[0].path.clone();
+    assert_eq!(why(Action::Ramp, "hero", json!({"percent": -1})), "percent");
+    assert_eq!(why(Action::Ramp, "gone", json!({"percent": 1})), "id");
+    assert_eq!(why(Action::Ramp, "../hero", json!({"percent": 1})), "id");
+    assert_eq!(why(Action::Pause, "nav", json!({})), "status");
+    assert_eq!(why(Action::Decide, "hero", json!({"what": "keep", "why": " "})), "why");
+    assert_eq!(why(Action::Comment, "hero", json!({"text": "x".repeat(3_000)})), "text");
+    assert_eq!(why(Action::Draft, "nav", json!({"experiment": {}})), "id");
+    assert_eq!(why(Action::Draft, "new", json!({"experiment": {"id": "other"}})), "experiment");
+    let dangerous = json!({"experiment": {"variants": [{"id": "a", "weight": 1}], "pages": ["("]}});
+    assert!(asked(Action::Draft, "new", dangerous, false).is_ok(), "a glob may have a parenthesis");
+}
+
+#[test]
+fn a_form_is_good_for_one_thing_and_for_a_while() {
+    let form = SignedForm { secret: "s", id: "hero", action: "kill", content: "" };
+    let token = form.token(1_000);
+    assert!(form.has(&token, 1_000) && form.has(&token, 4_600));
+    assert!(!form.has(&token, 4_601) && !form.has(&token, 900));
+    for other in [
+        SignedForm { id: "nav", ..form },
+        SignedForm { action: "lift", ..form },
+        SignedForm { secret: "t", ..form },
+        SignedForm { content: "{}", ..form },
+        SignedForm { id: "her", action: "okill", ..form },
+    ] {
+        assert!(!other.has(&token, 1_000), "{other:?}");
+    }
+    let confirmation = SignedForm { content: "{}", ..form };
+    assert!(confirmation.has(&confirmation.token(0), 300) && !confirmation.has(&confirmation.token(0), 301));
+    for wrong in ["", ".", "1000", "1000.", "x.y", "9223372036854775807.00", "-1.00"] {
+        assert!(!form.has(wrong, 1_000), "{wrong}");
+    }
+}
+
+#[test]
+fn a_link_is_good_for_one_experiment_until_its_end() {
+    let link = share("s", "hero", 1_000);
+    assert!(shares("s", "hero", &link, 999));
+    assert!(!shares("s", "hero", &link, 1_000) && !shares("s", "nav", &link, 0) && !shares("t", "hero", &link, 0));
+    assert!(!shares("s", "hero", &link.replace("1000.", "2000."), 0));
+    assert!(!shares("", "hero", &share("", "hero", 1_000), 0), "no secret, no link");
+    assert!(confirms("s", "s") && !confirms("s", "t") && !confirms("", ""));
+}
