@@ -9,10 +9,10 @@
 //!
 //! ```
 //! use serde_json::json;
-//! use sortition_engine::condition::{Condition, Groups};
+//! use sortition_engine::condition::{Condition, FactError, Groups};
 //!
 //! let audience = json!({"country": {"$in": ["US", "CA"]}, "$not": {"device": "mobile"}});
-//! let condition = Condition::<Box<str>>::parse(&audience, &Groups::default(), |fact| Ok(fact.into())).unwrap();
+//! let condition = Condition::<Box<str>>::parse(&audience, &Groups::default(), |fact| Ok::<_, FactError>(fact.into())).unwrap();
 //! assert!(condition.matches(&json!({"country": "CA", "device": "desktop"})));
 //! assert_eq!(condition.to_string(), r#"not device = "mobile" and country in ["CA", "US"]"#);
 //! ```

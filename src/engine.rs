@@ -12,7 +12,7 @@
 //! let who = Who::visitor("7c1f8a52-8a0e-4b6c-9d3e-1f2a3b4c5d6e");
 //! let now = 1_795_737_600_000;
 //! let chosen = engine.decide(&["hero"], &who, now).map_err(|unknown| unknown.message)?;
-//! assert_eq!((chosen[0].experiment, chosen[0].variant, chosen[0].payload), ("hero", Some("control"), None));
+//! assert_eq!((chosen[0].experiment, chosen[0].variant, chosen[0].payload), ("hero", Some("bold"), Some("{\"text\":\"Tents that stand\"}")));
 //! # Ok::<(), String>(())
 //! ```
 

@@ -5,7 +5,7 @@
 
 pub(in crate::cli) mod attribute;
 mod build;
-mod cond;
+pub mod cond;
 mod context;
 mod convert;
 mod eppo;
@@ -15,7 +15,7 @@ mod launchdarkly;
 mod optimizely;
 mod payload;
 mod posthog;
-mod regex;
+pub mod regex;
 mod report;
 mod settle;
 mod split;

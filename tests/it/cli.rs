@@ -2,6 +2,8 @@
 
 mod crowd;
 mod edits;
+mod import;
+mod registry;
 mod trust;
 
 use serde_json::{Value, json};

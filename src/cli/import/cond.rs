@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 /// A condition.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cond {
+pub enum Cond {
     /// Of everybody.
     Always,
     /// Of nobody.
@@ -25,16 +25,16 @@ pub(super) enum Cond {
 
 impl Cond {
     /// A test of one fact.
-    pub(super) fn leaf(fact: &str, test: Value) -> Self {
+    pub fn leaf(fact: &str, test: Value) -> Self {
         Self::Leaf(Map::from_iter([(fact.to_owned(), test)]))
     }
 
     /// The fact is there.
-    pub(super) fn exists(fact: &str) -> Self {
+    pub fn exists(fact: &str) -> Self {
         Self::leaf(fact, json!({"$exists": true}))
     }
 
-    pub(super) fn all(parts: impl IntoIterator<Item = Self>) -> Self {
+    pub fn all(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut kept: Vec<Self> = Vec::new();
         for part in parts {
             match part {
@@ -63,7 +63,7 @@ impl Cond {
         }
     }
 
-    pub(super) fn any(parts: impl IntoIterator<Item = Self>) -> Self {
+    pub fn any(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut kept: Vec<Self> = Vec::new();
         for part in parts {
             match part {
@@ -81,7 +81,7 @@ impl Cond {
         }
     }
 
-    pub(super) fn negated(self) -> Self {
+    pub fn negated(self) -> Self {
         match self {
             Self::Always => Self::Never,
             Self::Never => Self::Always,
@@ -90,16 +90,16 @@ impl Cond {
         }
     }
 
-    pub(super) fn and(self, other: Self) -> Self {
+    pub fn and(self, other: Self) -> Self {
         Self::all([self, other])
     }
 
-    pub(super) fn or(self, other: Self) -> Self {
+    pub fn or(self, other: Self) -> Self {
         Self::any([self, other])
     }
 
     /// The condition as a document writes it. `None`: everybody, which a document does not write.
-    pub(super) fn written(&self) -> Option<Value> {
+    pub fn written(&self) -> Option<Value> {
         match self {
             Self::Always => None,
             _ => Some(Value::Object(self.object())),
@@ -128,26 +128,5 @@ impl Cond {
             Self::Not(part) => Map::from_iter([("$not".to_owned(), Value::Object(part.object()))]),
             Self::Leaf(leaf) => leaf.clone(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_are_joined_in_the_shortest_words() {
-        let country = Cond::leaf("country", json!("US"));
-        let device = Cond::leaf("device", json!("mobile"));
-        let both = country.clone().and(device.clone().negated());
-        assert_eq!(both.written(), Some(json!({"country": "US", "$not": {"device": "mobile"}})));
-        assert_eq!(country.clone().and(country.clone()), country);
-        assert_eq!(country.clone().and(country.clone().negated()), Cond::Never);
-        assert_eq!(country.clone().and(Cond::Always), country);
-        assert_eq!(Cond::any([]), Cond::Never);
-        assert_eq!(Cond::Never.written(), Some(json!({"$not": {}})));
-        let twice = country.clone().and(Cond::leaf("country", json!("CA")));
-        assert_eq!(twice.written(), Some(json!({"$and": [{"country": "US"}, {"country": "CA"}]})));
-        assert_eq!(country.or(device).written(), Some(json!({"$or": [{"country": "US"}, {"device": "mobile"}]})));
     }
 }
