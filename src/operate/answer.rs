@@ -95,9 +95,8 @@ pub fn act(live: Live<'_>, asked: &Asked<'_>) -> Result<Acted, Vec<Problem>> {
             document(&old, text, asked, &mut acted)?;
         }
     }
-    if asked.action != Action::Decide
-        && let Some(why) =
-            asked.arguments.get("why").and_then(Value::as_str).map(str::trim).filter(|why| !why.is_empty())
+    if let Some(why) = asked.arguments.get("why").and_then(Value::as_str).map(str::trim).filter(|why| !why.is_empty())
+        && asked.action != Action::Decide
     {
         acted.summary.push(format!("why: {}", why.chars().take(LONGEST_TEXT).collect::<String>()));
     }
