@@ -1,5 +1,6 @@
 // A crowd for the demo: visitors who come through the worker, and some of whom buy. They make every state of the readout:
-// a true lift, two variants that are the same, a fault that loses one variant's visitors, a guardrail that breaks.
+// a true lift, two variants that are the same, a fault that loses one variant's visitors, a guardrail that breaks, two
+// experiments that act on each other, a ramp that waits, one that was decided.
 
 import { createHmac } from "node:crypto";
 import { Agent, get } from "node:http";
@@ -33,6 +34,11 @@ const experiment = (id, name, rest) => ({
   ...rest,
 });
 
+const daysAgo = (days) => new Date(Date.now() - days * 86_400_000).toISOString();
+
+/** The experiment whose winner everybody gets by now: it exposes nobody on pages. */
+const DECIDED = "delivery-promise";
+
 /** The demo's document with what the crowd meets. */
 export function withCrowd(document) {
   const hero = { ...document.experiments[0], analysis: { mde: 0.2 } };
@@ -55,6 +61,32 @@ export function withCrowd(document) {
       },
       rollback: { owner: "demo", when: "guardrail, srm, errors" },
       variants: halves("half-price"),
+    }),
+    experiment("free-returns", "Free returns, said beside the headline", {
+      hypothesis:
+        "Who knows that returns are free buys sooner. Where the headline already promises it, it adds nothing.",
+      variants: halves("said"),
+    }),
+    experiment("express", "Express checkout, step by step", {
+      hypothesis: "A checkout of one step sells more, and a ramp waits until that does no harm.",
+      starts_at: daysAgo(2),
+      traffic: 50,
+      ramp: [{ at: daysAgo(1), traffic: 100, if: "healthy", min_hours: 168 }],
+      variants: halves("one-step"),
+    }),
+    experiment(DECIDED, "The day of delivery, promised", {
+      hypothesis: "Naming the day on which an order arrives sells more.",
+      starts_at: daysAgo(21),
+      ends_at: undefined,
+      variants: halves("promise"),
+      winner: "promise",
+      decision: {
+        what: "ship",
+        variant: "promise",
+        by: "demo",
+        at: daysAgo(1),
+        why: "It sells more, and support hears less of late orders.",
+      },
     }),
   ];
   return {
@@ -94,7 +126,9 @@ export async function sendCrowd({ url, secret, visitors, seconds }) {
     id: `crowd-${String(n).padStart(6, "0")}-${"abcdefghijklmn"[n % 14]}`,
     // why: drawn before anything is awaited, so that every run sends the same crowd
     ...Object.fromEntries(
-      ["device", "buys", "value", "leaves", "hero", "same", "discount", "note"].map((name) => [name, chance()]),
+      ["device", "buys", "value", "leaves", "hero", "same", "discount", "note", "returns", "express", "promise"].map(
+        (name) => [name, chance()],
+      ),
     ),
   }));
   let exposures = 0;
@@ -107,7 +141,7 @@ export async function sendCrowd({ url, secret, visitors, seconds }) {
       person.met = await ask(PAGE);
       // why: while the worker starts it lets people pass, who then met nothing
       if (!person.met.has("hero=bold") && !person.met.has("hero=control")) continue;
-      exposures += 3;
+      exposures += [...person.met].filter((told) => !told.startsWith(`${DECIDED}=`)).length;
       if (person.n % FAULTY_SHARE) continue;
       // why: asked ahead, a page is assigned and not met; of those with the note one in five goes away before
       const ahead = await ask(FAULTY_PAGE, { "Sec-Purpose": "prefetch" });
@@ -124,6 +158,10 @@ export async function sendCrowd({ url, secret, visitors, seconds }) {
   for (const person of people.slice(byPage)) {
     const met = { hero: split(person.hero, "bold"), same: split(person.same, "twin") };
     met.discount = split(person.discount, "half-price");
+    met["free-returns"] = split(person.returns, "said");
+    // why: the ramp stands at half of the traffic
+    if (person.express < 0.5) met.express = split(person.express * 2, "one-step");
+    met[DECIDED] = split(person.promise, "promise");
     if (person.n % FAULTY_SHARE === 0 && !(person.note >= 0.5 && person.leaves < 0.2)) {
       met["lost-note"] = split(person.note, "note");
     }
@@ -134,7 +172,10 @@ export async function sendCrowd({ url, secret, visitors, seconds }) {
   }
   exposures += events.length;
   const orders = people.filter(({ met, buys }) => {
-    return buys < 0.1 * (met.has("hero=bold") ? 1.4 : 1) * (met.has("discount=half-price") ? 1.1 : 1);
+    // why: the bold headline promises free returns too, so that saying it once more changes nothing
+    const headline = met.has("hero=bold") ? 1.6 : met.has("free-returns=said") ? 1.4 : 1;
+    const others = (met.has("discount=half-price") ? 1.1 : 1) * (met.has(`${DECIDED}=promise`) ? 1.25 : 1);
+    return buys < 0.1 * headline * others;
   });
   for (const { n, id, met, value } of orders) {
     const price = (30 + 120 * value * value) * (met.has("discount=half-price") ? 0.5 : 1);

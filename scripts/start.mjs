@@ -25,6 +25,10 @@ if (others.length > 0 || (flag !== undefined && flag !== "--with-data")) {
   process.exit(2);
 }
 const withData = flag === "--with-data";
+const FILLED = `  URL/interactions  two experiments that act on each other
+  URL/express       a ramp that waits, and for what
+  URL/programme     what was decided, and what it brought
+The schedule ran once: its guard ended a discount that costs too much, and the results of what was decided are kept.`;
 
 build();
 const quiet = {
@@ -107,7 +111,7 @@ Try (a plain curl counts as a crawler, so the first one says it is a browser):
   curl -s ${url}/_sortition/health
 
 The readout, with any user name and the password ${SECRETS.ADMIN_TOKEN}: ${url}/_sortition/experiments
-${withData ? `The guard ends what breaches its own conditions, here a discount that costs too much, when the schedule says so:\n  curl -s ${url}/cdn-cgi/handler/scheduled` : "It is empty: `npm start -- --with-data` sends 20,000 visitors first."}
+${withData ? FILLED.replaceAll("URL", `${url}/_sortition/experiments`) : "It is empty: `npm start -- --with-data` sends 20,000 visitors first."}
 
 Ctrl-C stops everything.`);
 }
@@ -130,5 +134,7 @@ async function fill() {
     if (units >= VISITORS) break;
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
-  if (!stopping) tool("d1", "execute", "LEDGER", "--local", "--command", SPREAD.join(";"));
+  if (stopping) return;
+  tool("d1", "execute", "LEDGER", "--local", "--command", SPREAD.join(";"));
+  await fetch(`${url}/cdn-cgi/handler/scheduled`);
 }

@@ -28,6 +28,8 @@ mod push;
 mod switch;
 mod decide;
 mod preview;
+mod verify;
+mod shots;
 mod rehearse;
 mod readout;
 mod completions;
@@ -119,6 +121,10 @@ enum Command {
     Events(events::Arguments),
     /// Make a link that shows a variant without assigning anybody to it.
     Preview(preview::Arguments),
+    /// Look at a page as a visitor of each variant, before the experiment is trusted.
+    Verify(verify::Arguments),
+    /// Take a picture of each variant, for the pages of results.
+    Shots(shots::Arguments),
     /// Practise the kill switch on a local worker under load.
     Rehearse(rehearse::Arguments),
     /// Complete commands in a shell.
@@ -195,6 +201,8 @@ pub fn run() -> ExitCode {
         Command::End(arguments) => decide::end(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Preview(arguments) => preview::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Shots(arguments) => shots::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
     };

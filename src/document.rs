@@ -21,7 +21,7 @@ mod variant;
 
 pub use analysis::{Analysis, Guardrail, GuardrailAct, Method, Metrics};
 #[cfg(not(target_arch = "wasm32"))]
-pub use check::{Checked, check_text};
+pub use check::{Checked, PolicyProblems, check_text, policy};
 pub use check::{HYPOTHESIS_TEMPLATE, check, warnings};
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::merge_env;

@@ -344,9 +344,13 @@ impl Experiment {
     /// Whether it asks which browser session a request belongs to.
     #[must_use]
     pub fn needs_session(&self) -> bool {
-        self.unit == UnitKind::Session
-            || self.else_unit == Some(UnitKind::Session)
-            || self.display == Display::OncePerVisit
+        self.assigns_sessions() || self.display == Display::OncePerVisit
+    }
+
+    /// Whether its units may be sessions.
+    #[must_use]
+    pub fn assigns_sessions(&self) -> bool {
+        self.unit == UnitKind::Session || self.else_unit == Some(UnitKind::Session)
     }
 
     /// Whether whoever has an assignment takes up its layer: it is on, or off only for now. What is past its end, or not
@@ -451,12 +455,18 @@ impl Plan {
         all
     }
 
+    /// Whether some experiment assigns by session, so that outcomes have to say in which session they happened.
+    #[must_use]
+    pub fn assigns_sessions(&self) -> bool {
+        self.has_sessions && self.experiments.iter().any(Experiment::assigns_sessions)
+    }
+
     /// Whether a layer of one of these experiments has one of sessions: whoever is in that enters no other of the layer.
     #[must_use]
     pub fn layer_has_sessions(&self, on_page: &[ExperimentAt]) -> bool {
         let layers = on_page.iter().filter_map(|&index| self.layers.get(self.experiments.get(index)?.layer?.layer));
         let mut peers = layers.flatten().filter_map(|&peer| self.experiments.get(peer));
-        peers.any(|peer| peer.unit == UnitKind::Session || peer.else_unit == Some(UnitKind::Session))
+        peers.any(Experiment::assigns_sessions)
     }
 
     /// The experiments that a key of the assignment cookie may stand for: nearly always one at most.

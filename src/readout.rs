@@ -38,7 +38,7 @@ mod verdict;
 mod watch;
 
 pub use act::{confirm_page, done_page, forms, refused_page};
-pub use answers::{Known, Scope, questions};
+pub use answers::{Depth, Known, questions};
 pub use board::{View, list_page};
 pub use breach::{Breach, Cause, breaches, causes};
 pub use compute::results;
@@ -51,7 +51,8 @@ pub use page::STYLE;
 pub use programme::{Decided, programme_page};
 pub use route::{Form, ROOT, Route, Subject};
 pub use types::{
-    Arm, AuditEntry, Bandit, Change, Comparison, Day, Delay, Ending, Health, Held, Metric, MetricRole, Overlap,
-    OverlapTest, Part, Phase, Point, Posterior, Progress, Results, Segment, Series, State, Variant, Verdict, noun,
+    Arm, AuditEntry, Bandit, Change, ComparisonResult, Day, Delay, Ending, Health, Held, MetricResult, MetricRole,
+    Overlap, OverlapTest, Part, Phase, Point, Posterior, Progress, Results, Segment, Series, State, Variant, Verdict,
+    noun,
 };
 pub use watch::{Acts, Told, body, is_watched, tidy, watch};

@@ -77,9 +77,7 @@ pub fn identify<S: Source>(
     };
     let session = (plan.has_sessions && (asked().any(Experiment::needs_session) || plan.layer_has_sessions(on_page)))
         .then(|| {
-            let handed = handover.as_ref().and_then(|handover| handover.session.clone());
-            let kept = || cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept);
-            let brought = handed.or_else(kept);
+            let brought = brought_session(handover.as_ref(), request);
             let returning = brought.is_some();
             (brought.unwrap_or_else(|| VisitorId::from_random(entropy())), returning)
         });
@@ -99,6 +97,16 @@ pub fn identify<S: Source>(
         adoption::adopt(plan, &plan.with_required(on_page), request, &mut visitor, proof.now, is_on);
     }
     Sender::Person(Box::new(visitor))
+}
+
+/// The browser session that a request brings along, whichever page it is of: what the outcomes of a page happened in.
+pub fn session_of<S: Source>(request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<VisitorId> {
+    brought_session(handed_over(request, secret).as_ref(), request)
+}
+
+fn brought_session<S: Source>(handover: Option<&Handover>, request: &Request<'_, S>) -> Option<VisitorId> {
+    let handed = handover.and_then(|handover| handover.session.clone());
+    handed.or_else(|| cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept))
 }
 
 /// What another Sortition worker before this one says of the visitor. Whoever has not its secret says nothing.

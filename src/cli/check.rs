@@ -2,7 +2,7 @@
 
 use super::terminal::{self, bad, good};
 use super::{clock, complain_in, count, fail, has_errors, input, line, listed_in, place_of, print, word};
-use crate::document::{Problem, Severity, check_text};
+use crate::document::{PolicyProblems, Problem, Severity, check_text, policy};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     /// How problems are shown beside the lines on standard error.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Refuse warnings too.
+    /// Refuse warnings too, and what is risky without the approvals that `policy` wants.
     #[arg(long)]
     strict: bool,
 }
@@ -43,6 +43,10 @@ pub(super) fn run(arguments: &Arguments, json: bool) -> ExitCode {
 fn check(arguments: &Arguments, text: &str, json: bool) -> ExitCode {
     let checked = check_text(text, clock::now());
     let mut problems = checked.problems;
+    if let Some(document) = &checked.document {
+        let PolicyProblems { rules, approvals } = policy(document);
+        problems.extend(rules.into_iter().chain(approvals));
+    }
     if arguments.strict {
         problems.iter_mut().for_each(|problem| problem.severity = Severity::Error);
     }

@@ -7,7 +7,7 @@ use super::diff::{self, Comparison, Options};
 use super::kv::{Kv, KvArguments};
 use super::terminal::{bad, faint, good, strong};
 use super::{Failure, Report, clock, edit, has_errors, input, line};
-use crate::document::{Document, Problem, Timestamp, merge_env};
+use crate::document::{Document, Problem, Timestamp, merge_env, policy};
 use crate::plan::KillGuard;
 use clap::Args;
 use serde_json::{Value, json};
@@ -133,6 +133,12 @@ pub(super) fn push(arguments: &PushArguments) -> Result<Report, Failure> {
         }
         None => text,
     };
+    let (document, _) = input::sound(&text)?;
+    let broken: Vec<Problem> =
+        policy(&document).all().map(|problem| Problem::error(problem.path, problem.message)).collect();
+    if has_errors(&broken) {
+        return Err(Failure::Unsound { problems: broken, text });
+    }
     let kv = Kv(&arguments.kv);
     let (live, kept) = match &arguments.revision {
         Some(revision) => Live::read_with(&kv, &copy_of(&checked(revision)?))?,

@@ -2,7 +2,7 @@
 
 use super::terminal::{bad, faint, strong};
 use super::{Failure, Report, clock, edit, input, line};
-use crate::document::{Document, Experiment, Id, Status, Timestamp};
+use crate::document::{Document, Experiment, Id, Problem, Risk, Status, Timestamp};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -52,7 +52,11 @@ pub(super) fn list(arguments: &ListArguments) -> Result<Report, Failure> {
     if text.is_empty() {
         text.push_str("no experiments: sortition new hero --into FILE\n");
     }
-    Ok(Report { text, json: json!({"experiments": rows(&document, now)}), problems: Vec::new() })
+    let late = |(place, e): (usize, &Experiment)| {
+        Some(Problem::warning(format!("experiments[{place}].cleanup_by"), format!("{}: {}", e.id, uncleaned(e, now)?)))
+    };
+    let problems = document.experiments.iter().enumerate().filter_map(late).collect();
+    Ok(Report { text, json: json!({"experiments": rows(&document, now)}), problems })
 }
 
 fn told(e: &Experiment, now: Timestamp) -> String {
@@ -65,9 +69,18 @@ fn told(e: &Experiment, now: Timestamp) -> String {
         }
     };
     field("owner", &e.owner);
-    let date =
-        |time: Option<Timestamp>| time.map_or_else(|| "open".to_owned(), |t| t.to_string().chars().take(10).collect());
+    let owners: Vec<String> = e.owners.iter().map(|(role, name)| format!("{role} {name}")).collect();
+    field("owners", &owners.join(", "));
+    let date = |time: Option<Timestamp>| time.map_or_else(|| "open".to_owned(), day);
     field("dates", &format!("{} to {}", date(e.starts_at), date(e.ends_at)));
+    if e.risk != Risk::Low {
+        let by: Vec<&str> = e.approvals.iter().map(|approval| approval.by()).collect();
+        let by = if by.is_empty() { "nobody".to_owned() } else { by.join(", ") };
+        field("risk", &format!("{}, approved by {by}", word(&e.risk)));
+    }
+    field("services", &e.services.join(", "));
+    field("data", &e.data.join(", "));
+    field("harms", &e.blast_radius);
     if let Some(metrics) = &e.metrics {
         field("primary", metrics.primary.as_ref().map_or("", Id::as_str));
         field("guardrails", &metrics.guardrails.iter().map(|g| g.metric.as_str()).collect::<Vec<_>>().join(", "));
@@ -76,14 +89,31 @@ fn told(e: &Experiment, now: Timestamp) -> String {
         field("rollback", &[rollback.owner.as_str(), rollback.when.as_str()].join(": "));
     }
     field("depends on", &e.depends_on.iter().map(Id::as_str).collect::<Vec<_>>().join(", "));
+    if let Some(time) = e.cleanup_by {
+        field("clean up", &format!("by {}", day(time)));
+    }
     if let Some(overdue) = overdue(e, now) {
         field("overdue", &bad(overdue));
     }
     text
 }
 
+fn day(time: Timestamp) -> String {
+    time.to_string().chars().take(10).collect()
+}
+
+/// That its code should have left the pages by now.
+fn uncleaned(e: &Experiment, now: Timestamp) -> Option<String> {
+    let by = e.cleanup_by.filter(|by| *by <= now)?;
+    Some(format!("it was to be cleaned up by {}: take its code out of the pages, and it out of the document", day(by)))
+}
+
 /// What somebody should have done by now.
 fn overdue(e: &Experiment, now: Timestamp) -> Option<String> {
+    uncleaned(e, now).or_else(|| unfinished(e, now))
+}
+
+fn unfinished(e: &Experiment, now: Timestamp) -> Option<String> {
     let past = e.ends_at.filter(|end| *end <= now).map(|end| (now.millis() - end.millis()) / DAY);
     match (e.status, past) {
         (Status::Running, Some(days)) if e.winner.is_none() => {
@@ -119,6 +149,12 @@ fn rows(document: &Document, now: Timestamp) -> Vec<Value> {
             "guardrails": metrics.map(|m| m.guardrails.iter().map(|g| g.metric.as_str()).collect::<Vec<_>>()).unwrap_or_default(),
             "rollback": e.rollback.as_ref().map(|rollback| json!({"owner": rollback.owner, "when": rollback.when})),
             "depends_on": e.depends_on,
+            "owners": e.owners,
+            "approvals": e.approvals.iter().map(|approval| approval.by()).collect::<Vec<_>>(),
+            "services": e.services,
+            "data": e.data,
+            "blast_radius": e.blast_radius,
+            "cleanup_by": e.cleanup_by,
             "overdue": overdue(e, now),
         })
     };

@@ -1,7 +1,7 @@
 //! `sortition plan`: how many visitors and days an experiment needs before it can say anything.
 
 use super::terminal::{faint, strong, table};
-use super::{Failure, Report, clock, input, quantity};
+use super::{Failure, Report, clock, count, input, quantity};
 use crate::document::{Experiment, Method};
 use crate::stats::{Baseline, Level, PlanError, Tuning, days_for, mde_at, sample_size, sequential_sample_size};
 use clap::Args;
@@ -78,7 +78,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let sequential = (pair as f64 / 2.0 * sum / smallest).ceil() as u64;
     let daily = arguments.daily * share(e, document.holdout.percent.buckets());
-    let days = |units: u64| days_for(units, daily);
+    // why: people buy otherwise on other days of the week, so a reading of part of one is of other people
+    let days = |units: u64| days_for(units, daily).map(whole_weeks);
     let chosen = if analysis.method == Method::Sequential { "sequential" } else { "fixed" };
 
     let mut rows = vec![vec!["look".to_owned(), "visitors".to_owned(), "days".to_owned()]];
@@ -87,7 +88,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         rows.push(vec![
             format!("{told} {}", faint(mark)),
             units.to_string(),
-            days(units).map_or_else(|| "never".to_owned(), |d| d.to_string()),
+            days(units).map_or_else(
+                || "never".to_owned(),
+                |d| format!("{d} {}", faint(count(usize::try_from(d / 7).unwrap_or(usize::MAX), "week"))),
+            ),
         ]);
     }
     let found: Vec<(u32, Option<f64>)> = [7_u32, 14, 28, 56]
@@ -147,6 +151,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         }),
         problems: Vec::new(),
     })
+}
+
+/// Days rounded up to full weeks.
+fn whole_weeks(days: u64) -> u64 {
+    days.max(1).next_multiple_of(7)
 }
 
 /// The share of eligible visitors that takes part today.

@@ -1,7 +1,7 @@
 // D1 and R2 for the tool, through wrangler, which owns the credentials: one JSON line in, one out, marked, since wrangler
 // may print too. Run by store.rs as `node --eval`; SORTITION_STORE says where the data is.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -47,6 +47,9 @@ const operations = {
   get: ({ keys }) => Promise.all(keys.map(async (key) => (await (await bound("ARCHIVE").get(key))?.text()) ?? null)),
   put: async ({ key, text }) => {
     await bound("ARCHIVE").put(key, text);
+  },
+  async putFile({ key, file, kind }) {
+    await bound("ARCHIVE").put(key, readFileSync(file), { httpMetadata: { contentType: kind } });
   },
   delete: ({ keys }) => bound("ARCHIVE").delete(keys),
   async run({ statements }) {

@@ -75,6 +75,11 @@ impl Store {
         self.ask(&json!({"op": "put", "key": key, "text": text}), "write to the archive")
     }
 
+    /// Writes a file as an object of a content type.
+    pub(super) fn put_file(&mut self, key: &str, file: &std::path::Path, kind: &str) -> Result<(), Failure> {
+        self.ask(&json!({"op": "putFile", "key": key, "file": file, "kind": kind}), "write to the archive")
+    }
+
     /// Removes objects, at most a thousand.
     pub(super) fn delete(&mut self, keys: &[String]) -> Result<(), Failure> {
         self.ask(&json!({"op": "delete", "keys": keys}), "delete from the archive")

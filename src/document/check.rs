@@ -35,11 +35,15 @@ mod json;
 #[cfg(not(target_arch = "wasm32"))]
 mod meaning;
 #[cfg(not(target_arch = "wasm32"))]
+mod policy;
+#[cfg(not(target_arch = "wasm32"))]
 mod structure;
 mod takeover;
 #[cfg(not(target_arch = "wasm32"))]
 mod text;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub use policy::{PolicyProblems, policy};
 #[cfg(not(target_arch = "wasm32"))]
 pub use text::{Checked, check_text};
 pub use warning::HYPOTHESIS_TEMPLATE;

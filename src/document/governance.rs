@@ -82,14 +82,15 @@ words! {
 }
 
 /// What the team insists on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// How many people must approve an experiment of high risk before it is pushed.
     pub approvals: u32,
-    /// How many days an experiment runs at least before a verdict.
-    pub min_days: u32,
+    /// How many days an experiment runs at least before a verdict; absent: 7, which then binds the readout alone, while
+    /// `check` refuses a shorter plan where it is written.
+    pub min_days: Option<u32>,
     /// Metrics that every experiment has among its guardrails.
     pub guardrails: Vec<Id>,
     /// The methods of analysis that are allowed; none: all.
@@ -98,9 +99,14 @@ pub struct Policy {
     pub git: Option<GitRepository>,
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self { approvals: 0, min_days: 7, guardrails: Vec::new(), methods: Vec::new(), git: None }
+impl Policy {
+    /// The days before a verdict where nothing is written: one whole week, for people buy otherwise on its other days.
+    const USUAL_DAYS: u32 = 7;
+
+    /// How many days an experiment runs at least before a verdict.
+    #[must_use]
+    pub fn least_days(&self) -> u32 {
+        self.min_days.unwrap_or(Self::USUAL_DAYS)
     }
 }
 

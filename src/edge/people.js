@@ -99,7 +99,12 @@ export async function forget(env) {
   if (!env.CONFIG) return;
   const { keys } = await env.CONFIG.list({ prefix: FORGET });
   for (const { name } of keys) {
-    if (env.PEOPLE) await ask(env, name.slice(FORGET.length), { method: "DELETE" });
-    await env.CONFIG.delete(name);
+    try {
+      if (env.PEOPLE) await ask(env, name.slice(FORGET.length), { method: "DELETE" });
+      await env.CONFIG.delete(name);
+    } catch (error) {
+      // why: one object that fails must not keep the others' from being emptied
+      console.error(`sortition: a user's assignments were not forgotten, the next run tries again: ${error}`);
+    }
   }
 }

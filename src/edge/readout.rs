@@ -7,7 +7,7 @@ use crate::ledger;
 use crate::ledger::question::{self, Iteration, Question};
 use crate::operate::SignedForm;
 use crate::plan::{Kill, KillGuard};
-use crate::readout::{self, AuditEntry, Door, Entry, Form, Known, Results, Route, Scope, Subject, View};
+use crate::readout::{self, AuditEntry, Depth, Door, Entry, Form, Known, Results, Route, Subject, View};
 use crate::visitor::preview::{NAME, Token};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub struct Readout {
     document: Document,
     known: Known,
     now: Timestamp,
-    scope: Scope,
+    scope: Depth,
     /// Whether it is the guard's, which asks about all that it watches.
     guard: bool,
     /// The experiments that it is about, by position.
@@ -173,7 +173,7 @@ impl Readout {
         };
         let is_ours = |(_, e): &(usize, &Experiment)| e.kind == Kind::Experiment && is_chosen(e);
         let chosen = document.experiments.iter().enumerate().filter(is_ours).map(|(at, _)| at).collect();
-        let scope = if id.is_some() { Scope::Detail } else { Scope::List };
+        let scope = if id.is_some() { Depth::Detail } else { Depth::List };
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
         Ok(Self {
@@ -199,7 +199,7 @@ impl Readout {
             document,
             known,
             now,
-            scope: Scope::Detail,
+            scope: Depth::Detail,
             guard: false,
             chosen: vec![0],
             links,
@@ -209,7 +209,7 @@ impl Readout {
 
     /// Asks of all how they meet each other, and nothing else.
     pub fn meet(&mut self) {
-        self.scope = Scope::Pairs;
+        self.scope = Depth::Pairs;
     }
 
     /// What the page of one leads to: previews under the secret at an origin, the variants that the archive has pictures of
@@ -266,9 +266,9 @@ impl Readout {
     /// What to ask about the chosen: a list of questions for each. None about drafts, nor in a list about what stands
     /// behind its first experiments.
     pub fn second(&self) -> String {
-        let mut left = if self.scope != Scope::Detail && !self.guard { MOST_IN_LIST } else { usize::MAX };
+        let mut left = if self.scope != Depth::Detail && !self.guard { MOST_IN_LIST } else { usize::MAX };
         let ask = |e: &Experiment| {
-            if self.scope != Scope::Detail && (e.status == Status::Draft || left == 0) {
+            if self.scope != Depth::Detail && (e.status == Status::Draft || left == 0) {
                 return "[]".to_owned();
             }
             left -= 1;
@@ -298,7 +298,7 @@ impl Readout {
     pub fn html(&self, told: &str, asked_at: f64, query: &str) -> String {
         let results = self.results(told, asked_at);
         match (self.scope, results.first()) {
-            (Scope::Detail, Some(one)) => match &self.reader {
+            (Depth::Detail, Some(one)) => match &self.reader {
                 Reader::Insider => readout::detail_page(one),
                 Reader::Guest => readout::shared_page(one),
                 Reader::Operator(secret) => {
@@ -337,7 +337,7 @@ impl Readout {
         }
         let results = self.results(told, asked_at);
         let written = match (self.scope, results.first()) {
-            (Scope::Detail, Some(one)) => serde_json::to_string(one),
+            (Depth::Detail, Some(one)) => serde_json::to_string(one),
             _ => serde_json::to_string(&List { project: &self.document.project, experiments: &results }),
         };
         written.unwrap_or_default()

@@ -17,6 +17,9 @@ use serde_json::{Map, Value};
 /// The cart attribute that holds the visitor id.
 pub const VISITOR_ATTRIBUTE: &str = "sortition_id";
 
+/// The cart attribute that holds the browser session's id, for experiments by session.
+pub const SESSION_ATTRIBUTE: &str = "sortition_session";
+
 /// The largest webhook that is read, in bytes: orders of many lines are long.
 pub const MAX_BODY: usize = 1024 * 1024;
 
@@ -40,6 +43,12 @@ impl<'a> Payload<'a> {
     /// The items of a list; none where there is none.
     fn items(self, name: &str) -> impl Iterator<Item = Payload<'a>> {
         self.get(name).and_then(|field| field.0.as_array()).into_iter().flatten().map(Self)
+    }
+
+    /// The values of a cart attribute.
+    fn attribute(self, name: &str) -> impl Iterator<Item = String> {
+        let named = self.items("note_attributes").filter(move |it| it.text("name").as_deref() == Some(name));
+        named.filter_map(|it| it.text("value"))
     }
 
     /// A text, or a number as one.
@@ -105,11 +114,15 @@ pub fn events(topic: &str, body: &[u8], plan: &Plan, secret: Option<&[u8]>, now:
     let payload = Payload(&value);
     if topic == "orders/paid" {
         let order = payload.number("id")?;
-        let named = payload.items("note_attributes").filter(|it| it.text("name").as_deref() == Some(VISITOR_ATTRIBUTE));
-        let visitor = named.filter_map(|it| visitor(&it.text("value")?, plan, secret)).next();
+        let visitor = payload.attribute(VISITOR_ATTRIBUTE).find_map(|text| visitor(&text, plan, secret));
         let Some(visitor) = visitor else { return Ok(Vec::new()) };
         let sale = payload.money("total_price", payload.text("currency"))?;
-        return Ok(vec![event(plan, now, Some(visitor), "purchase", order, None, sale, payload.at(now))?]);
+        let mut event = event(plan, now, Some(visitor), "purchase", order, None, sale, payload.at(now))?;
+        if let What::Converted(conversion) = &mut event.what {
+            let session = payload.attribute(SESSION_ATTRIBUTE).find_map(|text| VisitorId::accept(&text));
+            conversion.session_id = session.filter(|_| plan.assigns_sessions()).map(|id| id.to_string());
+        }
+        return Ok(vec![event]);
     }
     let Some(back) = refunded(payload)? else { return Ok(Vec::new()) };
     let (refund, order) = (payload.number("id")?, payload.number("order_id")?);

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// How much of an experiment is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum Depth {
     /// What its verdict needs: the primary metric and the guardrails.
     List,
     /// Everything.
@@ -96,14 +96,14 @@ pub(super) fn minor_units(currency: Option<&str>) -> f64 {
 pub(super) fn metrics<'d>(
     document: &'d Document,
     experiment: &'d Experiment,
-    scope: Scope,
+    scope: Depth,
 ) -> Vec<(&'d Id, &'d Metric)> {
     let Some(metrics) = &experiment.metrics else { return Vec::new() };
     let guardrails = metrics.guardrails.iter().map(|guardrail| &guardrail.metric);
     let mut ids: Vec<&Id> = match scope {
-        Scope::List => metrics.primary.iter().chain(guardrails).collect(),
-        Scope::Pairs => Vec::new(),
-        Scope::Detail => metrics.primary.iter().chain(&metrics.secondary).chain(guardrails).collect(),
+        Depth::List => metrics.primary.iter().chain(guardrails).collect(),
+        Depth::Pairs => Vec::new(),
+        Depth::Detail => metrics.primary.iter().chain(&metrics.secondary).chain(guardrails).collect(),
     };
     let mut seen = Vec::new();
     ids.retain(|id| {
@@ -137,10 +137,10 @@ fn iteration<'a>(document: &'a Document, of: &'a Experiment, variants: &'a [&'a 
 /// What to ask about an experiment: its units, then the outcomes of each of its metrics, and of the first among the people
 /// of other experiments.
 #[must_use]
-pub fn questions(document: &Document, experiment: &Experiment, scope: Scope, now: Timestamp) -> Vec<Question> {
+pub fn questions(document: &Document, experiment: &Experiment, scope: Depth, now: Timestamp) -> Vec<Question> {
     let ids = variants(experiment);
     let of = iteration(document, experiment, &ids, now);
-    let extent = if scope == Scope::Detail { Extent::Parts } else { Extent::Days };
+    let extent = if scope == Depth::Detail { Extent::Parts } else { Extent::Days };
     let mut questions = vec![question::units(of, extent, Place::RECORD)];
     for (position, (_, metric)) in metrics(document, experiment, scope).into_iter().enumerate() {
         // why: the parts of the audience are shown for the primary metric alone
@@ -151,7 +151,7 @@ pub fn questions(document: &Document, experiment: &Experiment, scope: Scope, now
             Err(_) => Question { sql: "SELECT json_array('refused')".to_owned(), values: Vec::new() },
         });
     }
-    if scope != Scope::List {
+    if scope != Depth::List {
         questions.extend(interactions(document, experiment, of, now));
     }
     questions
@@ -196,7 +196,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn read(document: &Document, experiment: &Experiment, scope: Scope, answers: &[Option<String>]) -> Self {
+    pub(super) fn read(document: &Document, experiment: &Experiment, scope: Depth, answers: &[Option<String>]) -> Self {
         let answer = |index: usize| answers.get(index).and_then(Option::as_deref);
         let asked = !answers.is_empty();
         let units = answer(0).and_then(|text| Units::read(text).ok());

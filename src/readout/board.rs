@@ -4,7 +4,7 @@ use super::gate_level::GateLevel;
 use super::number::{count, days};
 use super::page::{ROOT, badges, cell, page, phase, table};
 use super::shown::lift_text;
-use super::types::{Comparison, MetricRole, Phase, Results, State};
+use super::types::{ComparisonResult, MetricRole, Phase, Results, State};
 use super::{date, plot};
 use maud::{Markup, html};
 
@@ -122,7 +122,7 @@ fn best(results: &Results) -> f64 {
     primary(results).iter().filter_map(|one| one.lift).fold(f64::NEG_INFINITY, f64::max)
 }
 
-fn primary(results: &Results) -> &[Comparison] {
+fn primary(results: &Results) -> &[ComparisonResult] {
     let first = results.metrics.first().filter(|metric| metric.role == MetricRole::Primary);
     first.map_or(&[], |metric| &metric.comparisons)
 }

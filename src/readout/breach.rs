@@ -69,7 +69,7 @@ const FEWEST_ERRORS: i64 = 10;
 /// How sure the test of errors is beforehand that all variants fail alike: little, for there are few errors.
 const CONCENTRATION: f64 = 10.0;
 
-/// The breaches of what the experiment names, by results of scope [`super::Scope::Guard`] or more.
+/// The breaches of what the experiment names, by results of [`super::Depth::List`] or more.
 #[must_use]
 pub fn breaches(experiment: &Experiment, results: &Results) -> Vec<Breach> {
     let found = |cause: Cause, variant: Option<String>, text: String| Breach {

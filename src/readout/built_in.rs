@@ -6,12 +6,12 @@
 use super::answers::Known;
 use super::compare::{Measured, Rule, compare, guard, margin};
 use super::health::{class, counts, ends};
-use super::types::{Arm, Comparison, Health, Metric, MetricRole};
+use super::types::{Arm, ComparisonResult, Health, MetricResult, MetricRole};
 use crate::document::{self, BUILT_IN_METRICS, Experiment, Guardrail, Method, MetricKind};
 use crate::stats::{Aggregate, Direction, Level};
 
 /// The built-in metrics that an experiment names, as guardrails or to explain.
-pub(super) fn metrics(experiment: &Experiment, health: &[Health], known: &Known) -> Vec<Metric> {
+pub(super) fn metrics(experiment: &Experiment, health: &[Health], known: &Known) -> Vec<MetricResult> {
     let Some(named) = &experiment.metrics else { return Vec::new() };
     let of = |id: &'static str| {
         let guardrail = named.guardrails.iter().find(|guardrail| guardrail.metric.as_str() == id);
@@ -28,8 +28,8 @@ pub(super) fn metrics(experiment: &Experiment, health: &[Health], known: &Known)
         .collect()
 }
 
-fn empty(id: &str, guardrail: Option<&Guardrail>, kind: MetricKind, unit: Option<&str>) -> Metric {
-    Metric {
+fn empty(id: &str, guardrail: Option<&Guardrail>, kind: MetricKind, unit: Option<&str>) -> MetricResult {
+    MetricResult {
         id: id.to_owned(),
         role: if guardrail.is_some() { MetricRole::Guardrail } else { MetricRole::Secondary },
         kind,
@@ -50,7 +50,7 @@ fn arm(variant: &str, requests: i64, hit: i64) -> Arm {
     Arm { variant: variant.to_owned(), n: requests, converted: hit, waiting: 0, sum: hit.into(), sum_sq: hit.into() }
 }
 
-fn errors(experiment: &Experiment, health: &[Health], guardrail: Option<&Guardrail>) -> Metric {
+fn errors(experiment: &Experiment, health: &[Health], guardrail: Option<&Guardrail>) -> MetricResult {
     let of = |id: &str| health.iter().find(|one| one.variant == id).map_or((0, 0), |one| (one.requests, one.errors));
     let ids: Vec<&str> = experiment.variants.iter().map(|variant| variant.id.as_str()).collect();
     let measured: Vec<Measured> =
@@ -77,7 +77,7 @@ fn errors(experiment: &Experiment, health: &[Health], guardrail: Option<&Guardra
     metric
 }
 
-fn latency(experiment: &Experiment, known: &Known, guardrail: Option<&Guardrail>) -> Metric {
+fn latency(experiment: &Experiment, known: &Known, guardrail: Option<&Guardrail>) -> MetricResult {
     let classes: Vec<Option<[f64; 2]>> = experiment
         .variants
         .iter()
@@ -97,7 +97,7 @@ fn latency(experiment: &Experiment, known: &Known, guardrail: Option<&Guardrail>
     let tolerated = guardrail.map(|guardrail| margin(guardrail, Direction::LowerIsBetter).1);
     for (variant, class) in experiment.variants.iter().zip(&classes).skip(1) {
         let mut comparison =
-            Comparison { variant: variant.id.to_string(), status: "NO_UNITS", ..Comparison::default() };
+            ComparisonResult { variant: variant.id.to_string(), status: "NO_UNITS", ..ComparisonResult::default() };
         if let (Some([from, to]), Some([low, high])) = (control, *class) {
             comparison.status = "OK";
             let ends = [low - to, high - from];

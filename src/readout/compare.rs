@@ -1,6 +1,6 @@
 //! A metric's sums → its comparisons.
 
-use super::types::{Comparison, Posterior};
+use super::types::{ComparisonResult, Posterior};
 use crate::document::{self, Guardrail, Method, MetricKind, Numerator};
 use crate::ledger::answer::{Answer, Sums};
 use crate::stats::{
@@ -121,8 +121,8 @@ pub(super) fn compare(
     control: &Measured,
     treatment: &Measured,
     rule: Rule,
-) -> (Comparison, Option<f64>) {
-    let mut shown = Comparison { variant: variant.to_owned(), status: "OK", ..Comparison::default() };
+) -> (ComparisonResult, Option<f64>) {
+    let mut shown = ComparisonResult { variant: variant.to_owned(), status: "OK", ..ComparisonResult::default() };
     shown.posterior = beta(control, treatment, rule);
     let mut saved = None;
     let tested = treatment.against(control).and_then(|pair| {
@@ -222,7 +222,7 @@ pub(super) fn margin(guardrail: &Guardrail, usual: Direction) -> (Direction, f64
 
 /// Says of a guardrail's comparison whether it holds, at any look.
 pub(super) fn guard(
-    shown: &mut Comparison,
+    shown: &mut ComparisonResult,
     control: &Measured,
     treatment: &Measured,
     (direction, relative): (Direction, f64),

@@ -1,12 +1,14 @@
 //! Answers of the record and the document → results.
 
-use super::answers::{Answers, Known, Scope, metrics, minor_units};
+use super::answers::{Answers, Depth, Known, metrics, minor_units};
 use super::compare::{Measured, Rule, compare, direction, guard, is_scaled, margin};
 use super::date::DAY_MS;
 use super::gate;
 use super::gate_level::Gate;
 use super::number::whole;
-use super::types::{Arm, Comparison, Day, Delay, Ending, Metric, MetricRole, Phase, Results, Segment, Variant, noun};
+use super::types::{
+    Arm, ComparisonResult, Day, Delay, Ending, MetricResult, MetricRole, Phase, Results, Segment, Variant, noun,
+};
 use super::verdict::{Grounds, verdict};
 use super::{bandit, built_in, change, course, health, overlap, progress, segment, watch};
 use crate::document::{self, Allocation, Document, Experiment, Status, Timestamp};
@@ -21,7 +23,7 @@ pub fn results(
     experiment: &Experiment,
     known: &Known,
     answers: &[Option<String>],
-    scope: Scope,
+    scope: Depth,
     now: Timestamp,
 ) -> Results {
     let answers = Answers::read(document, experiment, scope, answers);
@@ -35,7 +37,7 @@ struct One<'a> {
     experiment: &'a Experiment,
     known: &'a Known,
     answers: Answers,
-    scope: Scope,
+    scope: Depth,
     now: Timestamp,
 }
 
@@ -78,7 +80,7 @@ impl One<'_> {
             allocation: e.allocation,
             is_over: self.is_over(),
             days_run: progress::days_run(&days, self.now),
-            min_days: i64::from(self.document.policy.min_days),
+            min_days: i64::from(self.document.policy.least_days()),
             direction: rule.direction,
             asked: self.answers.asked,
             phase,
@@ -176,7 +178,7 @@ impl One<'_> {
         variants: &[Variant],
         days: &[Day],
         segments: &[Segment],
-        primary: Option<&Metric>,
+        primary: Option<&MetricResult>,
         endings: &[Ending],
         killed: bool,
     ) -> Vec<Gate> {
@@ -186,7 +188,7 @@ impl One<'_> {
         let daily: Vec<Vec<f64>> =
             days.iter().map(|day| day.units.iter().map(|units| *units as f64).collect()).collect();
         let overall: Vec<(String, f64, bool)> = primary.map_or_else(Vec::new, |metric| {
-            let told = |c: &Comparison| (c.variant.clone(), c.difference.unwrap_or(0.0), c.significant);
+            let told = |c: &ComparisonResult| (c.variant.clone(), c.difference.unwrap_or(0.0), c.significant);
             metric.comparisons.iter().map(told).collect()
         });
         let [sent, lost, crawlers, visits] = self.known.delivery;
@@ -275,7 +277,7 @@ impl One<'_> {
         }
     }
 
-    fn metrics(&self, variants: &[Variant]) -> Vec<Metric> {
+    fn metrics(&self, variants: &[Variant]) -> Vec<MetricResult> {
         let Some(named) = &self.experiment.metrics else { return Vec::new() };
         let mut shown = Vec::new();
         let all = metrics(self.document, self.experiment, self.scope);
@@ -315,7 +317,7 @@ impl One<'_> {
         rule: Rule,
         watched: Option<(Direction, f64)>,
         variants: &[Variant],
-    ) -> Metric {
+    ) -> MetricResult {
         // why: sums across currencies mean nothing, so none is shown
         let usable = !(is_scaled(metric) && answer.is_mixed());
         let total = |variant: &Variant| if usable { answer.total(&variant.id) } else { Default::default() };
@@ -348,7 +350,7 @@ impl One<'_> {
             })
             .collect();
         let scaled = is_scaled(metric);
-        Metric {
+        MetricResult {
             id: id.to_owned(),
             role,
             kind: metric.kind,
@@ -361,7 +363,7 @@ impl One<'_> {
             means: measured.iter().map(|arm| arm.mean().map(|mean| mean / rule.scale)).collect(),
             variants: arms,
             comparisons,
-            series: if self.scope == Scope::Detail && usable {
+            series: if self.scope == Depth::Detail && usable {
                 course::series(self.experiment, metric, answer, rule)
             } else {
                 Vec::new()
@@ -371,9 +373,9 @@ impl One<'_> {
 }
 
 /// Corrects the p-values of a family.
-fn correct(metrics: &mut [Metric], role: MetricRole, confidence: f64) {
+fn correct(metrics: &mut [MetricResult], role: MetricRole, confidence: f64) {
     let alpha = Level::new(1.0 - confidence).unwrap_or(Level::FIVE_PERCENT);
-    let of_role = |metric: &&mut Metric| metric.role == role;
+    let of_role = |metric: &&mut MetricResult| metric.role == role;
     let family: Vec<Option<f64>> =
         metrics.iter_mut().filter(of_role).flat_map(|metric| metric.comparisons.iter().map(|c| c.p)).collect();
     let corrected = holm(&family, alpha).into_iter().zip(benjamini_hochberg(&family, alpha));

@@ -17,7 +17,7 @@ pub enum MetricRole {
 
 /// A metric's results.
 #[derive(Clone, Debug, Serialize)]
-pub struct Metric {
+pub struct MetricResult {
     /// Its id.
     pub id: String,
     /// What it is for.
@@ -41,7 +41,7 @@ pub struct Metric {
     /// Per variant: the mean (a share, a value per unit, a ratio, a quantile) in major units of the currency.
     pub means: Vec<Option<f64>>,
     /// Treatments against the control.
-    pub comparisons: Vec<Comparison>,
+    pub comparisons: Vec<ComparisonResult>,
     /// The lift as it was at the end of each day, by treatment.
     pub series: Vec<Series>,
 }
@@ -65,7 +65,7 @@ pub struct Arm {
 
 /// A treatment against the control. Differences are in the unit of the means, lifts relative to the control.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Comparison {
+pub struct ComparisonResult {
     /// The treatment.
     pub variant: String,
     /// `OK`, or why nothing can be inferred.

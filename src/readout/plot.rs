@@ -3,7 +3,7 @@
 
 use super::date;
 use super::number::{count, lift, lifts, percent};
-use super::types::{Comparison, Day, Delay, Point, Series, Variant};
+use super::types::{ComparisonResult, Day, Delay, Point, Series, Variant};
 use maud::{Markup, PreEscaped, html};
 use std::fmt::Write;
 
@@ -29,7 +29,7 @@ fn place(value: f64, [from, to]: Domain, width: f64) -> f64 {
 }
 
 /// A lift with its interval on a scale: a line, a dot, and zero.
-pub(super) fn interval(comparison: &Comparison, domain: Domain, series: usize) -> Markup {
+pub(super) fn interval(comparison: &ComparisonResult, domain: Domain, series: usize) -> Markup {
     const WIDTH: f64 = 200.0;
     let zero = place(0.0, domain, WIDTH);
     let label = match (comparison.lift, comparison.lift_interval) {

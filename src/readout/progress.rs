@@ -2,7 +2,7 @@
 
 use super::compare::{Measured, Rule};
 use super::date;
-use super::types::{Comparison, Day, Progress, Variant};
+use super::types::{ComparisonResult, Day, Progress, Variant};
 use crate::document::{self, Experiment, Method, MetricKind, Timestamp};
 use crate::stats::{Baseline, Direction, Level, Tuning, days_for, mde_at, sample_size, sequential_sample_size};
 
@@ -11,7 +11,7 @@ pub(super) fn progress(
     experiment: &Experiment,
     metric: &document::Metric,
     control: &Measured,
-    comparisons: &[Comparison],
+    comparisons: &[ComparisonResult],
     rule: Rule,
     (variants, days, now): (&[Variant], &[Day], Timestamp),
 ) -> Option<Progress> {
@@ -66,8 +66,8 @@ fn whole_weeks(days: u64, run: i64) -> u64 {
 }
 
 /// Whether every treatment's interval lies below the planned effect, in the direction that counts as better.
-fn is_futile(mde: f64, comparisons: &[Comparison], direction: Direction) -> bool {
-    let excluded = |comparison: &Comparison| {
+fn is_futile(mde: f64, comparisons: &[ComparisonResult], direction: Direction) -> bool {
+    let excluded = |comparison: &ComparisonResult| {
         comparison.lift_interval.is_some_and(|[low, high]| match direction {
             Direction::HigherIsBetter => high < mde,
             Direction::LowerIsBetter => low > -mde,

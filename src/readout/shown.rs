@@ -1,11 +1,11 @@
 //! A metric's numbers with their unit, and a lift in words.
 
 use super::number::{grouped, lift, lifts, percent};
-use super::types::{Comparison, Metric};
+use super::types::{ComparisonResult, MetricResult};
 use crate::document::MetricKind;
 
 /// A mean with its unit.
-pub(super) fn value(metric: &Metric, value: f64) -> String {
+pub(super) fn value(metric: &MetricResult, value: f64) -> String {
     match (metric.kind, metric.unit.as_deref()) {
         (MetricKind::Proportion | MetricKind::Retention, _) | (_, Some("%")) => percent(value),
         (_, Some("count")) => grouped(value, decimals(value)),
@@ -21,7 +21,7 @@ pub(super) fn value(metric: &Metric, value: f64) -> String {
 }
 
 /// A difference of means with its unit.
-pub(super) fn difference(metric: &Metric, difference: f64) -> String {
+pub(super) fn difference(metric: &MetricResult, difference: f64) -> String {
     match (metric.kind, metric.unit.as_deref()) {
         (MetricKind::Proportion | MetricKind::Retention, _) | (_, Some("%")) => {
             format!("{} points", grouped(difference * 100.0, 3))
@@ -36,7 +36,7 @@ fn decimals(value: f64) -> usize {
 }
 
 /// A lift with its interval, in words.
-pub(super) fn lift_text(comparison: &Comparison) -> String {
+pub(super) fn lift_text(comparison: &ComparisonResult) -> String {
     match (comparison.lift, comparison.lift_interval) {
         (Some(value), Some(ends)) => format!("{} ({})", lift(value), lifts(ends)),
         (Some(value), None) => format!("{} (control too uncertain for an interval)", lift(value)),

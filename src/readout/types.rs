@@ -5,7 +5,7 @@ use crate::document::{Allocation, DecisionRecord, Method, Status, UnitKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-pub use super::measured::{Arm, Comparison, Metric, MetricRole, Point, Posterior, Series};
+pub use super::measured::{Arm, ComparisonResult, MetricResult, MetricRole, Point, Posterior, Series};
 
 /// One experiment's readout.
 #[derive(Clone, Debug, Serialize)]
@@ -57,7 +57,7 @@ pub struct Results {
     /// Whether the data can be trusted.
     pub gates: Vec<Gate>,
     /// Primary, secondary and guardrail metrics, in this order.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<MetricResult>,
     /// How far the sample is.
     pub progress: Option<Progress>,
     /// New units by day.
@@ -219,7 +219,7 @@ pub struct Part {
     /// Whether a variant has fewer than 100 units in it: its lift says nothing.
     pub small: bool,
     /// Treatments against the control in it.
-    pub comparisons: Vec<Comparison>,
+    pub comparisons: Vec<ComparisonResult>,
 }
 
 /// Outcomes by hours since the exposure.

@@ -4,7 +4,7 @@ use super::gate::first_red;
 use super::gate_level::{Gate, GateLevel};
 use super::number::{confidence, counted, days, lift, lifts, percent};
 use super::shown::value;
-use super::types::{Comparison, Metric, MetricRole, Phase, Progress, State, Variant, Verdict};
+use super::types::{ComparisonResult, MetricResult, MetricRole, Phase, Progress, State, Variant, Verdict};
 use crate::document::{Allocation, DecisionRecord, Method, Verdict as Decided};
 use crate::stats::Direction;
 
@@ -12,7 +12,7 @@ use crate::stats::Direction;
 pub(super) struct Grounds<'a> {
     pub(super) id: &'a str,
     pub(super) gates: &'a [Gate],
-    pub(super) metrics: &'a [Metric],
+    pub(super) metrics: &'a [MetricResult],
     pub(super) variants: &'a [Variant],
     pub(super) progress: Option<Progress>,
     pub(super) units: i64,
@@ -81,7 +81,7 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
         }
     }
     let sign = if grounds.direction == Direction::HigherIsBetter { 1.0 } else { -1.0 };
-    let decided = |comparison: &Comparison| match grounds.method {
+    let decided = |comparison: &ComparisonResult| match grounds.method {
         Method::Bayesian => match comparison.posterior.map(|posterior| posterior.decision) {
             Some("winner") => 1,
             Some("loser") => -1,
@@ -151,7 +151,7 @@ fn of_decision(grounds: &Grounds<'_>, decision: &DecisionRecord) -> Verdict {
 }
 
 /// A bandit earns; it does not prove.
-fn bandit(grounds: &Grounds<'_>, primary: &Metric) -> Verdict {
+fn bandit(grounds: &Grounds<'_>, primary: &MetricResult) -> Verdict {
     let best = grounds.variants.iter().max_by(|a, b| a.units.cmp(&b.units)).map_or("", |variant| &variant.id);
     let text = format!(
         "A bandit: weights follow {}, and {best} has had the most {}. Its lifts are not those of an experiment.",
@@ -161,7 +161,7 @@ fn bandit(grounds: &Grounds<'_>, primary: &Metric) -> Verdict {
 }
 
 /// Nothing was found: not yet, not any more, or not at all.
-fn undecided(grounds: &Grounds<'_>, primary: &Metric, control: &str) -> Verdict {
+fn undecided(grounds: &Grounds<'_>, primary: &MetricResult, control: &str) -> Verdict {
     let Some(widest) = primary.comparisons.first() else {
         return say(State::Open, None, "There is no variant beside the control.".to_owned());
     };
@@ -220,7 +220,7 @@ fn haste(grounds: &Grounds<'_>) -> String {
 }
 
 /// The numbers behind a decision.
-fn evidence(grounds: &Grounds<'_>, metric: &Metric, comparison: &Comparison) -> String {
+fn evidence(grounds: &Grounds<'_>, metric: &MetricResult, comparison: &ComparisonResult) -> String {
     let position = grounds.variants.iter().position(|variant| variant.id == comparison.variant).unwrap_or(0);
     let shown =
         |at: usize| metric.means.get(at).copied().flatten().map_or_else(|| "?".to_owned(), |mean| value(metric, mean));
@@ -241,7 +241,7 @@ fn evidence(grounds: &Grounds<'_>, metric: &Metric, comparison: &Comparison) -> 
 }
 
 /// Treatments that break a guardrail, with it.
-fn breakers(metrics: &[Metric]) -> impl Iterator<Item = (&Metric, &Comparison)> {
+fn breakers(metrics: &[MetricResult]) -> impl Iterator<Item = (&MetricResult, &ComparisonResult)> {
     metrics.iter().flat_map(|metric| {
         let broken = metric.comparisons.iter().filter(|comparison| comparison.guardrail == Some("harm"));
         broken.map(move |one| (metric, one))

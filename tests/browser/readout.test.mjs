@@ -27,6 +27,7 @@ const PAGES = [
   "experiments/hero",
   "experiments/lost-note",
   "experiments/discount",
+  "experiments/express",
   "experiments/interactions",
   "experiments/programme",
 ];
@@ -177,3 +178,25 @@ function faint() {
   }
   return found;
 }
+
+// why: last of all, for from here on the guard has ended what it ends
+test("after the schedule: a ramp that waits, two experiments side by side, a decision in the programme", async () => {
+  await platform.worker.scheduled();
+  const shows = async (path, text) => {
+    await until(
+      async () => {
+        const { context, page } = await open(path);
+        const said = await page.locator("main").innerText();
+        await context.close();
+        return text.test(said);
+      },
+      `${path} to say ${text}`,
+      60_000,
+    );
+  };
+  await shows("experiments/express", /waits for the step before to have run 168 hours/);
+  await shows("experiments/interactions", /Free returns, said beside the headline/);
+  await shows("experiments/programme", /promise shipped/);
+  await shows("experiments/delivery-promise", /Decided: promise ships\. It sells more/);
+  await shows("experiments/discount", /Ended early/);
+});

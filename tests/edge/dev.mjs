@@ -18,10 +18,10 @@ export const freePort = () =>
     });
   });
 
-/** Starts the worker on the local KV in `folder`, with an origin behind it. */
-export async function startDev({ folder, origin, ttlSeconds }) {
+/** Starts the worker on the local KV in `folder`, with an origin behind it, and further variables and secrets. */
+export async function startDev({ folder, origin, ttlSeconds, more = {} }) {
   const port = await freePort();
-  const vars = { ORIGIN_URL: origin, CONFIG_TTL_SECONDS: ttlSeconds };
+  const vars = { ORIGIN_URL: origin, CONFIG_TTL_SECONDS: ttlSeconds, ...more };
   const flags = ["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--persist-to", folder];
   for (const [name, value] of Object.entries(vars)) flags.push("--var", `${name}:${value}`);
   const env = { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "1", CLOUDFLARE_CF_FETCH_ENABLED: "false" };

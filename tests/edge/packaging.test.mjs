@@ -175,6 +175,8 @@ test("init makes a repository that checks, deploys dry and keeps its secrets out
   const deployed = sortition("deploy", "--", "--dry-run", "--outdir", join(folder, "dry"));
   assert.equal(deployed.status, 0, deployed.stderr);
   assert.match(deployed.stdout, /env\.CONFIG[\s\S]*env\.LEDGER/);
+  // why: without it a user's devices are never joined, and nobody who begins with init would know
+  assert.match(deployed.stdout, /env\.PEOPLE \(Person\)/);
 });
 
 async function startDev() {

@@ -3,6 +3,7 @@
 mod crowd;
 mod edits;
 mod import;
+mod registry;
 mod trust;
 
 use serde_json::{Value, json};

@@ -50,6 +50,38 @@ fn every_example_of_the_document_page_is_sound() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Fragments of the readout's page have comments: without those each is a part of a document that has no problem.
+#[test]
+fn every_example_of_the_readout_page_is_sound() {
+    let page = std::fs::read_to_string("docs/readout.md").unwrap();
+    let now = "2026-11-21T12:00:00Z".parse().unwrap();
+    let fragments: Vec<&str> =
+        page.split("\n```jsonc\n").skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect();
+    assert_eq!(fragments.len(), 2, "the metrics, and a ramp");
+    for fragment in fragments {
+        let plain: String = fragment.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let members: Value =
+            serde_json::from_str(&format!("{{{plain}}}")).unwrap_or_else(|error| panic!("{error}\n{plain}"));
+        let mut experiment = json!({
+            "id": "hero", "hypothesis": "h", "owner": "o", "status": "running", "ends_at": "2026-12-20T00:00:00Z",
+            "metrics": {"primary": "purchase"}, "expose": "origin",
+            "variants": [{"id": "control", "weight": 1}, {"id": "bold", "weight": 1}],
+        });
+        let mut metrics = json!({"purchase": {"event": "purchase", "kind": "proportion"}});
+        for (name, value) in members.as_object().unwrap() {
+            if name == "metrics" {
+                experiment["metrics"]["secondary"] = value.as_object().unwrap().keys().cloned().collect();
+                metrics.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
+            } else {
+                experiment[name] = value.clone();
+            }
+        }
+        let whole = json!({"version": 1, "project": "p", "metrics": metrics, "experiments": [experiment]}).to_string();
+        let problems: Vec<String> = check_text(&whole, now).problems.iter().map(ToString::to_string).collect();
+        assert_eq!(problems, [""; 0], "{fragment}");
+    }
+}
+
 /// Every field of the types is on the page.
 #[test]
 fn the_document_page_has_every_field() {

@@ -4,7 +4,7 @@ use super::readout::{Arm, document, known_with, told};
 use serde_json::{Value, json};
 use sortition_engine::document::{Document, News, Timestamp};
 use sortition_engine::plan::{Kill, KillGuard, Plan};
-use sortition_engine::readout::{Acts, Known, Results, Scope, body, results, tidy, watch};
+use sortition_engine::readout::{Acts, Depth, Known, Results, body, results, tidy, watch};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -13,7 +13,7 @@ fn at(text: &str) -> Timestamp {
 /// The guard's look at the document's first experiment.
 fn look(document: &Document, known: &Known, answers: &[Option<String>], now: &str) -> (Acts, KillGuard, Results) {
     let mut guard = known.guard.clone();
-    let results = results(document, &document.experiments[0], known, answers, Scope::List, at(now));
+    let results = results(document, &document.experiments[0], known, answers, Depth::List, at(now));
     let acts = watch(document, &document.experiments[0], &results, known, &mut guard, at(now));
     tidy(document, known, &mut guard);
     (acts, guard, results)

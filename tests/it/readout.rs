@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sortition_engine::document::{Document, Timestamp, check_text};
 use sortition_engine::readout::{
-    Cause, GateLevel, Known, Results, Scope, State, View, breaches, causes, detail_page, list_page, questions, results,
+    Cause, Depth, GateLevel, Known, Results, State, View, breaches, causes, detail_page, list_page, questions, results,
 };
 
 pub(super) fn document(change: impl Fn(&mut Value)) -> Document {
@@ -90,7 +90,7 @@ pub(super) fn known_with(endings: Value, notes: Value) -> Known {
 }
 
 fn read(document: &Document, answers: &[Option<String>]) -> Results {
-    results(document, &document.experiments[0], &known(json!([])), answers, Scope::Detail, now())
+    results(document, &document.experiments[0], &known(json!([])), answers, Depth::Detail, now())
 }
 
 #[track_caller]
@@ -234,7 +234,7 @@ fn what_was_stopped_is_exploratory_unless_the_method_allows_it() {
     {
         let document = document(|value| value["experiments"][0]["analysis"] = json!({"method": method}));
         let known = known(endings.clone());
-        let results = results(&document, &document.experiments[0], &known, &arms, Scope::Detail, now());
+        let results = results(&document, &document.experiments[0], &known, &arms, Depth::Detail, now());
         assert_eq!(level(&results, "ended_early"), expected, "{method}");
         assert_eq!(results.endings.len(), 1);
     }
@@ -258,7 +258,7 @@ fn only_what_is_named_ends_an_experiment_and_only_once() {
     let broken = told(14, [Arm(500, 50, 9000), Arm(500, 50, 3000)]);
     let with = |when: &str| document(|value| value["experiments"][0]["rollback"] = json!({"when": when}));
     let guard = |document: &Document, known: &Known| {
-        let results = results(document, &document.experiments[0], known, &broken, Scope::Detail, now());
+        let results = results(document, &document.experiments[0], known, &broken, Depth::Detail, now());
         breaches(&document.experiments[0], &results)
     };
     let fresh = known(json!([]));
@@ -280,7 +280,7 @@ fn an_answer_of_any_kind_makes_a_page() {
     for units in garbage {
         for sums in garbage {
             let answers = vec![Some(units.to_owned()), Some(sums.to_owned()), None];
-            for scope in [Scope::List, Scope::Detail] {
+            for scope in [Depth::List, Depth::Detail] {
                 let known = Known::read(&vec![Some(sums.to_owned()); 4]);
                 let one = results(&document, &document.experiments[0], &known, &answers, scope, now());
                 assert!(detail_page(&one).ends_with("</html>"));
@@ -295,17 +295,17 @@ fn an_answer_of_any_kind_makes_a_page() {
 #[test]
 fn the_questions_are_one_for_the_units_and_one_a_metric() {
     let document = document(|_| ());
-    let asked = questions(&document, &document.experiments[0], Scope::Detail, now());
+    let asked = questions(&document, &document.experiments[0], Depth::Detail, now());
     assert_eq!(asked.len(), 3);
     for question in &asked {
         assert!(question.sql.starts_with("WITH ") && question.values.is_empty(), "{}", question.sql);
         assert!(question.sql.contains("'2026-11-21T12:00:00.000Z'"), "what is later is not there yet");
     }
     let two = document_of_two();
-    let asked = questions(&two, &two.experiments[0], Scope::Detail, now());
+    let asked = questions(&two, &two.experiments[0], Depth::Detail, now());
     assert_eq!(asked.len(), 4, "and one for the interactions");
     assert!(asked[3].sql.contains("'pair'") && asked[3].sql.contains("'nav'"), "{}", asked[3].sql);
-    assert_eq!(questions(&two, &two.experiments[0], Scope::List, now()).len(), 3);
+    assert_eq!(questions(&two, &two.experiments[0], Depth::List, now()).len(), 3);
 }
 
 fn document_of_two() -> Document {

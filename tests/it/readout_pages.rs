@@ -4,7 +4,7 @@ use super::readout::{Arm, answer, document, known_with, rows, sums, told};
 use serde_json::{Value, json};
 use sortition_engine::document::{Document, Timestamp};
 use sortition_engine::readout::{
-    Known, Results, Scope, State, View, detail_page, holdout, interactions_page, list_page, programme_page, questions,
+    Depth, Known, Results, State, View, detail_page, holdout, interactions_page, list_page, programme_page, questions,
     results,
 };
 
@@ -12,7 +12,7 @@ fn now() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()
 }
 
-fn read(document: &Document, known: &Known, answers: &[Option<String>], scope: Scope) -> Results {
+fn read(document: &Document, known: &Known, answers: &[Option<String>], scope: Depth) -> Results {
     results(document, &document.experiments[0], known, answers, scope, now())
 }
 
@@ -92,7 +92,7 @@ fn with_health() -> Known {
 #[test]
 fn a_page_says_the_verdict_first_then_why_it_ran_then_the_numbers_then_the_checks() {
     let document = document(told_well);
-    let results = read(&document, &with_health(), &told_all([Arm(500, 50, 1000), Arm(500, 65, 1000)]), Scope::Detail);
+    let results = read(&document, &with_health(), &told_all([Arm(500, 50, 1000), Arm(500, 65, 1000)]), Depth::Detail);
     let page = detail_page(&results);
     look("winner", &page);
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
@@ -120,7 +120,7 @@ fn a_page_says_the_verdict_first_then_why_it_ran_then_the_numbers_then_the_check
 #[test]
 fn quantiles_and_the_origin_are_metrics_too() {
     let document = document(told_well);
-    let results = read(&document, &with_health(), &told_all([Arm(500, 50, 1000), Arm(500, 65, 1000)]), Scope::Detail);
+    let results = read(&document, &with_health(), &told_all([Arm(500, 50, 1000), Arm(500, 65, 1000)]), Depth::Detail);
     let of = |id: &str| results.metrics.iter().find(|metric| metric.id == id).unwrap_or_else(|| panic!("no {id}"));
     let slow = of("pay-p95");
     assert_eq!(slow.means, [Some(412.0), Some(398.0)]);
@@ -140,7 +140,7 @@ fn less_is_better_where_the_metric_says_so() {
     let down = |value: &mut Value| value["metrics"]["buyers"]["direction"] = json!("down");
     let fewer = told(14, [Arm(500, 65, 1000), Arm(500, 50, 1000)]);
     let verdict =
-        |document: Document| read(&document, &known_with(json!([]), json!([])), &fewer, Scope::Detail).verdict;
+        |document: Document| read(&document, &known_with(json!([]), json!([])), &fewer, Depth::Detail).verdict;
     assert_eq!(verdict(document(|_| ())).state, State::Loser);
     let won = verdict(document(down));
     assert_eq!((won.state, won.variant.as_deref()), (State::Winner, Some("bold")), "{}", won.text);
@@ -154,7 +154,7 @@ fn the_planned_end_the_excluded_effect_and_the_first_week_have_words_of_their_ow
         value["experiments"][0]["ends_at"] = json!("2026-11-20T00:00:00Z");
         value["experiments"][0]["analysis"] = json!({"mde": 0.02});
     });
-    let results = read(&over, &known(), &told(14, equal), Scope::Detail);
+    let results = read(&over, &known(), &told(14, equal), Depth::Detail);
     assert_eq!(results.verdict.state, State::Inconclusive, "{}", results.verdict.text);
     assert!(
         results.verdict.next.starts_with("Keep control; or, where +2.0 % matters, extend it"),
@@ -163,20 +163,20 @@ fn the_planned_end_the_excluded_effect_and_the_first_week_have_words_of_their_ow
     );
     look("inconclusive", &detail_page(&results));
     let large = document(|value| value["experiments"][0]["analysis"] = json!({"mde": 0.2}));
-    let results = read(&large, &known(), &told(14, [Arm(5000, 500, 1000), Arm(5000, 500, 1000)]), Scope::Detail);
+    let results = read(&large, &known(), &told(14, [Arm(5000, 500, 1000), Arm(5000, 500, 1000)]), Depth::Detail);
     assert_eq!(results.verdict.state, State::Futile, "{}", results.verdict.text);
     assert!(results.verdict.text.starts_with("An effect of +20.0 % is excluded"), "{}", results.verdict.text);
     let winning = told(3, [Arm(2000, 200, 1000), Arm(2000, 300, 1000)]);
     let early = results_at(&document(|_| ()), &winning, "2026-11-04T12:00:00Z");
     assert!(early.verdict.text.contains("It has run 3 whole days: wait for 1 week"), "{}", early.verdict.text);
     let later = document(|value| value["experiments"][0]["starts_at"] = json!("2026-12-24T18:30:00Z"));
-    let scheduled = read(&later, &known(), &told(0, equal), Scope::Detail);
+    let scheduled = read(&later, &known(), &told(0, equal), Depth::Detail);
     assert_eq!(scheduled.verdict.text, "Scheduled: it starts on 24 Dec 2026, 18:30 UTC.");
 }
 
 fn results_at(document: &Document, answers: &[Option<String>], at: &str) -> Results {
     let known = known_with(json!([]), json!([]));
-    results(document, &document.experiments[0], &known, answers, Scope::Detail, at.parse().unwrap())
+    results(document, &document.experiments[0], &known, answers, Depth::Detail, at.parse().unwrap())
 }
 
 /// Two experiments on the same people.
@@ -204,7 +204,7 @@ fn an_interaction_is_found_where_there_is_one() {
     let of = |both: i64| {
         let mut all = told(14, [Arm(700, 70, 1000), Arm(700, 77, 1000)]);
         all.push(cells(both));
-        read(&document, &known_with(json!([]), json!([])), &all, Scope::Detail)
+        read(&document, &known_with(json!([]), json!([])), &all, Depth::Detail)
     };
     let (found, none) = (of(300), of(600));
     let test = &found.interactions[0].tests[0];
@@ -212,7 +212,7 @@ fn an_interaction_is_found_where_there_is_one() {
     assert_eq!(found.interactions[0].units, 20_000);
     assert!(detail_page(&found).contains("new of other changes the effect of bold by −60.0 %"));
     assert!(!none.interactions[0].tests[0].found);
-    assert_eq!(questions(&document, &document.experiments[0], Scope::Pairs, now()).len(), 2, "the units and the pairs");
+    assert_eq!(questions(&document, &document.experiments[0], Depth::Pairs, now()).len(), 2, "the units and the pairs");
     let page = interactions_page("shop", vec![found, none]);
     look("interactions", &page);
     assert!(page.contains("cell-found"));
@@ -222,7 +222,7 @@ fn an_interaction_is_found_where_there_is_one() {
 fn the_holdout_is_read_as_an_experiment_of_the_records_own_name() {
     assert!(holdout(&document(|_| ())).is_none(), "nobody is held out");
     let all = holdout(&document(|value| value["holdout"] = json!({"percent": 5}))).unwrap();
-    let asked = questions(&all, &all.experiments[0], Scope::Detail, now());
+    let asked = questions(&all, &all.experiments[0], Depth::Detail, now());
     assert!(asked.iter().all(|question| question.sql.contains("_holdout")), "{}", asked[0].sql);
     assert_eq!(all.experiments[0].variants[0].id.as_str(), "held_out");
 }
@@ -260,14 +260,14 @@ fn the_board_puts_first_what_needs_a_person() {
     let known = known_with(json!([]), json!([]));
     let winning = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
     let equal = told(14, [Arm(500, 50, 1000), Arm(500, 50, 1000)]);
-    let winner = read(&document(told_well), &known, &winning, Scope::List);
+    let winner = read(&document(told_well), &known, &winning, Depth::List);
     let named = |name: &'static str| document(move |value| value["experiments"][0]["id"] = json!(name));
-    let quiet = read(&named("quiet"), &known, &equal, Scope::List);
+    let quiet = read(&named("quiet"), &known, &equal, Depth::List);
     let draft = document(|value| {
         value["experiments"][0]["id"] = json!("later");
         value["experiments"][0]["status"] = json!("draft");
     });
-    let draft = results(&draft, &draft.experiments[0], &known, &[], Scope::List, now());
+    let draft = results(&draft, &draft.experiments[0], &known, &[], Depth::List, now());
     let all = [draft, quiet, winner];
     let page = list_page("shop", &all, &View::default());
     look("board", &page);

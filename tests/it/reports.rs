@@ -46,7 +46,9 @@ fn page_with(plan: &Plan, events: &Value, user: Option<&str>, key: Option<&[u8]>
     let sender = identify(plan, &live, &request, Proof::default(), || [7; 16]);
     let intent = Intent::new(plan, &live, &request, sender, PreviewRequest::None, now());
     let view = page_view(plan, &intent, &request);
-    reception::from_page(drafts, plan, Page { intent: &intent, view: &view, user, key }, || [1; 16]).map_err(told)
+    let session = Some("session-0001");
+    reception::from_page(drafts, plan, Page { intent: &intent, view: &view, user, session, key }, || [1; 16])
+        .map_err(told)
 }
 
 fn page(events: &Value) -> Result<Vec<Event>, Vec<String>> {
@@ -293,6 +295,35 @@ fn a_flood_is_kept_out() {
     assert!(texts[1].starts_with("network:203.0.113:"), "{texts:?}");
     assert!(Keys::new(None, Some("::ffff:203.0.113.9")).texts()[0].starts_with("network:203.0.113:"));
     assert!(Keys::new(None, Some("2001:db8:1:2::9")).texts()[0].starts_with("network:2001:db8:1:"));
+}
+
+/// Outcomes said nothing of their session, so that experiments by session hardly ever converted. A page speaks for the
+/// session of its cookie, as for its visitor; a server and a shop are believed.
+#[test]
+fn outcomes_say_in_which_session_they_happened() {
+    let session = |events: &[Event]| match &events[0].what {
+        What::Converted(outcome) => outcome.session_id.clone(),
+        other => panic!("{other:?} is no outcome"),
+    };
+    let told = json!([{"type": "experiment_converted", "conversion_event": "purchase", "anonymous_id": VISITOR,
+        "session_id": "session-0002"}]);
+    assert_eq!(session(&page(&told).unwrap()).as_deref(), Some("session-0001"), "the cookie's");
+    assert_eq!(session(&server(&told).unwrap()).as_deref(), Some("session-0002"));
+    let nameless = json!([{"type": "experiment_converted", "conversion_event": "purchase", "anonymous_id": VISITOR}]);
+    assert_eq!(session(&server(&nameless).unwrap()), None, "it need not know");
+    let wrong = json!([{"type": "experiment_converted", "conversion_event": "purchase", "session_id": "short"}]);
+    refused(server(&wrong), "events[0].session_id: it is no session id");
+
+    let attribute = |name: &str, value: &str| json!({"name": name, "value": value});
+    let order = json!({"id": 7, "total_price": "1.00", "currency": "EUR",
+        "note_attributes": [attribute("sortition_session", "session-0003"), attribute("sortition_id", VISITOR)]});
+    let paid = |plan: &Plan| shopify::events("orders/paid", order.to_string().as_bytes(), plan, None, now()).unwrap();
+    assert_eq!(session(&paid(&plan(json!({})))).as_deref(), Some("session-0003"));
+
+    // why: what nobody asks for is not kept
+    let of_visitors = compile(&shop(&[running("hero", json!({"display": "once_per_visit"}))]));
+    assert_eq!(session(&page_with(&of_visitors, &told, None, None).unwrap()), None);
+    assert_eq!(session(&paid(&of_visitors)), None);
 }
 
 /// Orders and refunds as Shopify's documentation shows them and as shops meet them.

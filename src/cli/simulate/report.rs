@@ -5,6 +5,7 @@ use crate::cli::terminal::{bad, faint, good, strong, table};
 use crate::cli::{Report, count};
 use crate::decide::Reason;
 use crate::document::{Document, Problem};
+use crate::plan::{ExperimentAt, Position as _};
 use crate::stats::{Level, RatioTest, srm};
 use serde_json::{Map, Value, json};
 
@@ -155,12 +156,12 @@ fn layers(document: &Document, tally: &Tally, visitors: u64, report: &mut Report
 /// How many visitors two experiments act for, the largest first.
 fn overlap(stage: &Stage<'_>, tally: &Tally, visitors: u64, text: &mut String) -> Vec<Value> {
     let ids: Vec<&str> = stage.plan.experiments.iter().take(PAIRED).map(|e| &*e.id).collect();
-    let mut pairs: Vec<(u64, &str, &str)> = Vec::new();
+    let mut pairs: Vec<(u64, &str, &str, f64)> = Vec::new();
     for (one, first) in ids.iter().enumerate() {
         for (other, second) in ids.iter().enumerate().skip(one + 1) {
             let both = tally.both(one, other);
             if both > 0 {
-                pairs.push((both, first, second));
+                pairs.push((both, first, second, smallest_cell(stage, both, one, other)));
             }
         }
     }
@@ -169,17 +170,54 @@ fn overlap(stage: &Stage<'_>, tally: &Tally, visitors: u64, text: &mut String) -
         let rows: Vec<Vec<String>> = pairs
             .iter()
             .take(SHOWN)
-            .map(|(both, one, other)| vec![format!("{one} and {other}"), percent(share(*both, visitors))])
+            .map(|(both, one, other, cell)| {
+                let seen = detectable(*cell).map_or_else(
+                    || "too few to tell how they act on each other".to_owned(),
+                    |effect| format!("their interaction is found from {:.0} % on", effect * 100.0),
+                );
+                let cell = faint(format!("smallest cell {cell:.0}, {seen}"));
+                vec![format!("{one} and {other}"), percent(share(*both, visitors)), cell]
+            })
             .collect();
-        text.push_str(&format!("\nin both\n{}", table(&rows)));
+        text.push_str(&format!(
+            "\nin both {}\n{}",
+            faint(format!("of these visitors, at a rate of {:.0} %, 95 % confidence, 80 % power", RATE * 100.0)),
+            table(&rows)
+        ));
         if pairs.len() > SHOWN {
             text.push_str(&format!("  and {} more: --json\n", count(pairs.len() - SHOWN, "pair")));
         }
     }
     pairs
         .into_iter()
-        .map(
-            |(both, one, other)| json!({"experiments": [one, other], "visitors": both, "share": share(both, visitors)}),
-        )
+        .map(|(both, one, other, cell)| {
+            json!({"experiments": [one, other], "visitors": both, "share": share(both, visitors),
+                "smallest_cell": cell.round(), "detectable_interaction": detectable(cell)})
+        })
         .collect()
+}
+
+/// The rate that is assumed where nothing was measured yet: a generous one, so that what is too little for it is too
+/// little for any rarer metric.
+const RATE: f64 = 0.1;
+
+/// How many of the visitors in both experiments are in the smallest cell: one variant of each.
+#[allow(clippy::cast_precision_loss)]
+fn smallest_cell(stage: &Stage<'_>, both: u64, one: usize, other: usize) -> f64 {
+    let least = |index: usize| {
+        let widths = stage.plan.experiments.get(ExperimentAt::from_number(index)).map(widths).unwrap_or_default();
+        let sum: f64 = widths.iter().sum();
+        widths.into_iter().filter(|width| *width > 0.0).fold(f64::INFINITY, f64::min) / sum
+    };
+    let share = least(one) * least(other);
+    if share.is_finite() { both as f64 * share } else { 0.0 }
+}
+
+/// The smallest interaction, relative to the rate, that is found with 95 % confidence and 80 % power where every cell has
+/// at least so many: a difference of differences has the variance of four cells. `None`: not even a doubling.
+fn detectable(cell: f64) -> Option<f64> {
+    const BOTH_SIDES_95: f64 = 1.959_963_984_540_054;
+    const POWER_80: f64 = 0.841_621_233_572_914;
+    let effect = (BOTH_SIDES_95 + POWER_80) * (4.0 * RATE * (1.0 - RATE) / cell).sqrt() / RATE;
+    (cell > 0.0 && effect < 1.0).then_some(effect)
 }

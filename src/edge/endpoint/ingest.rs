@@ -12,9 +12,9 @@ use crate::events::{Channel, Event, page_view, shopify, signature};
 use crate::execution::Intent;
 use crate::facts::{Request as Facts, Source};
 use crate::plan::ExperimentAt;
-use crate::sender::{PreviewRequest, Sender};
+use crate::sender::{PreviewRequest, Sender, session_of};
 use crate::url::Url;
-use crate::visitor::{Consented, cookies};
+use crate::visitor::{Consented, VisitorId, cookies};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -109,7 +109,15 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     // why: the referrer of this request is the page itself
     view.referrer_host = None;
     let key = env.secret("INGEST_SECRET").ok().map(|secret| secret.to_string());
-    let page = Page { intent: &intent, view: &view, user: user.as_deref(), key: key.as_ref().map(String::as_bytes) };
+    let cookies = isolate::with(|isolate| isolate.secret.clone()).flatten();
+    let session = session_of(&facts, cookies.as_deref());
+    let page = Page {
+        intent: &intent,
+        view: &view,
+        user: user.as_deref(),
+        session: session.as_ref().map(VisitorId::as_str),
+        key: key.as_ref().map(String::as_bytes),
+    };
     let events = match reception::from_page(drafts, plan, page, entropy) {
         Ok(events) => events,
         Err(found) => return problems(&found),

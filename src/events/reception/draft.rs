@@ -30,12 +30,13 @@ const EXPOSED: [&str; 11] = [
     "versions",
     "fallback",
 ];
-const CONVERTED: [&str; 10] = [
+const CONVERTED: [&str; 11] = [
     "conversion_event",
     "value",
     "currency",
     "transaction_id",
     "refund_of",
+    "session_id",
     "converted_at",
     "experiment_id",
     "variant",
@@ -108,10 +109,7 @@ fn exposed(reader: &mut Reader<'_>, channel: Channel, clock: Clock) -> Option<Cl
     if iteration == Some(None) {
         reader.complain("iteration", "a whole number is needed");
     }
-    let session_id = reader.text("session_id", MAX_KEY);
-    if session_id.as_deref().is_some_and(|text| VisitorId::accept(text).is_none()) {
-        reader.complain("session_id", "it is no session id: 8 to 128 characters of A-Za-z0-9._~-");
-    }
+    let session_id = session(reader);
     let behind = if channel == Channel::Page { MAX_BEHIND_OF_PAGE } else { MAX_BEHIND };
     let exposed_at = reader.time_within("exposed_at", clock, behind);
     let request = view(reader);
@@ -141,6 +139,7 @@ fn converted(reader: &mut Reader<'_>, channel: Channel, clock: Clock) -> Option<
     let value = value(reader, channel, currency);
     let transaction_id = transaction(reader, "transaction_id");
     let refund_of = transaction(reader, "refund_of");
+    let session_id = session(reader);
     let converted_at = reader.time("converted_at", clock);
     let (experiment_id, variant) = (reader.id("experiment_id"), reader.id("variant"));
     let properties = properties(reader);
@@ -150,13 +149,21 @@ fn converted(reader: &mut Reader<'_>, channel: Channel, clock: Clock) -> Option<
         currency,
         transaction_id,
         refund_of,
-        session_id: None,
+        session_id,
         converted_at: converted_at?.to_string(),
         experiment_id,
         variant,
         channel,
         properties,
     })))
+}
+
+fn session(reader: &mut Reader<'_>) -> Option<String> {
+    let text = reader.text("session_id", MAX_KEY);
+    if text.as_deref().is_some_and(|text| VisitorId::accept(text).is_none()) {
+        reader.complain("session_id", "it is no session id: 8 to 128 characters of A-Za-z0-9._~-");
+    }
+    text
 }
 
 /// Order numbers are often sent as numbers.

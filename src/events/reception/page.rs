@@ -21,6 +21,8 @@ pub struct Page<'a> {
     pub view: &'a PageView,
     /// The user who is logged in, by what the document names for it.
     pub user: Option<&'a str>,
+    /// The browser session that the request names.
+    pub session: Option<&'a str>,
     /// `INGEST_SECRET`, under which the shop's server signs who a visitor is.
     pub key: Option<&'a [u8]>,
 }
@@ -41,6 +43,10 @@ pub fn from_page(
     for mut draft in drafts {
         let path = format!("events[{}]", draft.position);
         draft.anonymous_id = Some(visitor.id.to_string());
+        if let Claim::Converted(conversion) = &mut draft.claim {
+            // why: like the visitor it is the cookie's, whatever the body says; and where no unit is a session nobody asks
+            conversion.session_id = page.session.filter(|_| plan.assigns_sessions()).map(str::to_owned);
+        }
         let event = user(&draft, visitor, page).and_then(|user| {
             draft.user_id = user;
             match &draft.claim {

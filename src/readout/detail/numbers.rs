@@ -5,7 +5,7 @@ use crate::readout::gate_level::GateLevel;
 use crate::readout::number::{confidence, count, counted, lift, lifts, p_value, percent};
 use crate::readout::page::{cell, table};
 use crate::readout::shown::{difference, kind, lift_text, value};
-use crate::readout::types::{Metric, MetricRole, Results, noun};
+use crate::readout::types::{MetricResult, MetricRole, Results, noun};
 use crate::readout::{date, plot};
 use maud::{Markup, html};
 
@@ -44,7 +44,7 @@ pub(super) fn metrics(results: &Results) -> Markup {
     }
 }
 
-fn one(results: &Results, metric: &Metric, domain: plot::Domain) -> Markup {
+fn one(results: &Results, metric: &MetricResult, domain: plot::Domain) -> Markup {
     let many = noun(results.unit).1;
     let mean_head = match metric.kind {
         MetricKind::Proportion | MetricKind::Retention => "#Rate",
@@ -104,7 +104,7 @@ fn one(results: &Results, metric: &Metric, domain: plot::Domain) -> Markup {
 }
 
 /// What a reader must know of a metric beside its table.
-fn notes(metric: &Metric, many: &str) -> Vec<String> {
+fn notes(metric: &MetricResult, many: &str) -> Vec<String> {
     let mut notes = Vec::new();
     if metric.waiting > 0 {
         notes.push(format!(
@@ -222,8 +222,8 @@ pub(super) fn bandit(results: &Results) -> Markup {
 }
 
 pub(super) fn bayes(results: &Results) -> Markup {
-    let told = |metric: &Metric| -> Vec<Vec<Markup>> {
-        let line = |comparison: &crate::readout::types::Comparison| {
+    let told = |metric: &MetricResult| -> Vec<Vec<Markup>> {
+        let line = |comparison: &crate::readout::types::ComparisonResult| {
             let posterior = comparison.posterior?;
             let ends = posterior.interval.map_or_else(
                 || "–".to_owned(),
@@ -252,7 +252,7 @@ pub(super) fn bayes(results: &Results) -> Markup {
                         "For a decision at the planned end. A threshold of 90 % does not survive daily looks: without any difference it names a winner "
                         "in 26 % of experiments within 14 days. The prior is N(0, 0.3²) on the relative lift; few conversions are compared by Beta(1, 1)."
                     }
-                    (table("Bayesian view", &["Metric", "Variant", "#Beats control", "#Credible difference", "#Cost of keeping control", "#Cost of taking it"], &rows))
+                    (table("Bayesian view", &["MetricResult", "Variant", "#Beats control", "#Credible difference", "#Cost of keeping control", "#Cost of taking it"], &rows))
                     p class="soft" { "Of " (counted(results.units, noun(results.unit))) "." }
                 }
             }

@@ -159,7 +159,8 @@ fn plan_counts_visitors_and_days() {
     let rate = ask(&["--baseline", "0.1", "--mde", "0.1"]);
     // unpooled, two-sided: (1.959964 + 0.841621)² (0.1·0.9 + 0.11·0.89) / 0.01² = 14,748.2 a variant
     assert_eq!(rate["fixed"]["per_variant"], json!([14749, 14749]));
-    assert_eq!(rate["fixed"]["days"], 1);
+    assert_eq!(rate["fixed"]["days"], 7, "a day would do, and people buy otherwise on the other days of the week");
+    assert_eq!(ask(&["--baseline", "0.1", "--mde", "0.002"])["fixed"]["days"].as_u64().unwrap() % 7, 0);
     assert!(rate["sequential"]["visitors"].as_u64() > rate["fixed"]["visitors"].as_u64());
     let mean = ask(&["--baseline", "50", "--sd", "70", "--mde", "0.02"]);
     // 2 (1.959964 + 0.841621)² 70² / 1² = 76,919.2

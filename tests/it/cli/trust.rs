@@ -262,3 +262,44 @@ fn the_tool_says_its_version() {
     let output = tool().arg("--version").output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("sortition {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+/// Who keeps a variant is told what somebody without a past would get: an audience that they have left, another split.
+#[test]
+fn explain_says_what_would_be_decided_anew() {
+    let kept = "sortition_as=1~hero.1.bold.gu2*";
+    let ask = |name: &str, more: Value| {
+        let path = file(name, &document(&json!([crate::support::with(hero(), more)])).to_string());
+        let arguments =
+            ["explain", path.to_str().unwrap(), "--url", "https://shop.example/", "--visitor", "visitor-0001"];
+        let cookie = ["--cookie", kept];
+        let text = run(&[&arguments[..], &cookie].concat()).out;
+        (run(&[&arguments[..], &cookie, &["--json"]].concat()).json()["experiments"][0].clone(), text)
+    };
+    let cases = [
+        ("audience", json!({"audience": {"country": "US"}}), json!({"reason": "audience", "variant": null})),
+        ("traffic", json!({"traffic": 0}), json!({"reason": "traffic", "variant": null})),
+        (
+            "split",
+            json!({"variants": [{"id": "control", "weight": 1}, {"id": "bold", "weight": 0}]}),
+            json!({"reason": "split", "variant": "control"}),
+        ),
+    ];
+    for (name, more, anew) in cases {
+        let (told, text) = ask(name, more);
+        assert_eq!((&told["reason"], &told["variant"]), (&json!("sticky"), &json!("bold")), "{told}");
+        assert_eq!(told["anew"], anew, "{name}");
+        let reason = anew["reason"].as_str().unwrap();
+        assert!(text.contains(&format!("decided anew it would be: {reason}")), "{text}");
+    }
+    let path = file("nothing-kept", &document(&json!([hero()])).to_string());
+    let none = run(&[
+        "explain",
+        path.to_str().unwrap(),
+        "--url",
+        "https://shop.example/",
+        "--visitor",
+        "visitor-0001",
+        "--json",
+    ]);
+    assert!(none.json()["experiments"][0].get("anew").is_none());
+}

@@ -58,6 +58,38 @@ fn what_waited_for_more_than_a_day_is_dropped() {
     }
 }
 
+/// An element is met while the page streams, when its cookies have left: before consent nothing of it is kept anywhere, and
+/// whoever consents is exposed when they meet it next, by the same rule in every variant.
+#[test]
+fn an_element_met_before_consent_is_met_anew_after_it() {
+    let steps = json!([{"select": ".deal", "do": "set_text", "value": "x"}]);
+    for bold in [0, 1] {
+        let variants = json!([{"id": "control", "weight": 1 - bold}, {"id": "bold", "weight": bold, "rewrite": steps}]);
+        let plan = plan("hold", json!({"expose": "selector", "variants": variants}));
+        let mut browser = Browser::new(3);
+        let look = |browser: &mut Browser| {
+            let (intent, finish) = browser.visit(&plan, HOME);
+            let watched: Vec<String> = finish
+                .rewriting
+                .iter()
+                .flat_map(|it| &it.watched)
+                .map(|watched| watched.exposure.text().to_owned())
+                .collect();
+            (intent.told_client, finish.exposed.len() + finish.besides.len(), watched)
+        };
+        let (first, sent, watched) = look(&mut browser);
+        assert_eq!((sent, watched.len()), (0, 0), "nothing is watched for, and nothing waits");
+        browser.now += HOUR;
+        assert_eq!(look(&mut browser), (first.clone(), 0, vec![]), "steady, and silent");
+        browser.now += HOUR;
+        browser.cookies.insert("consent".to_owned(), "yes".to_owned());
+        let (told, sent, watched) = look(&mut browser);
+        assert_eq!((told, sent, watched.len()), (first, 0, 1));
+        let time = sortition_engine::document::Timestamp::from_millis(browser.now).to_string();
+        assert!(watched[0].contains(&format!("\"exposed_at\":\"{time}\"")), "as of now: {}", watched[0]);
+    }
+}
+
 #[test]
 fn strict_consent_means_nothing_before_it_but_what_is_essential() {
     let strict = plan("strict", json!({}));

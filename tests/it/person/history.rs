@@ -9,7 +9,7 @@ use sortition_engine::plan::{ExperimentAt, Kill, Plan};
 use std::collections::BTreeMap;
 
 const USERS: [&str; 3] = ["u-anna", "u-ben", "u-carla"];
-const PAGES: [&str; 2] = ["https://shop.example/", "https://shop.example/cart"];
+pub(super) const PAGES: [&str; 2] = ["https://shop.example/", "https://shop.example/cart"];
 
 pub(crate) struct History {
     pub(crate) document: Value,

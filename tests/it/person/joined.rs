@@ -16,15 +16,25 @@ fn plan(more: Value) -> Plan {
 }
 
 /// The objects of a world, by name: what they keep.
-type Objects = std::collections::BTreeMap<String, String>;
+pub(super) type Objects = std::collections::BTreeMap<String, String>;
 
-/// One page view of a worker that has objects to ask; how often it asked, and what the client was told.
-fn visit(browser: &mut Browser, plan: &Plan, objects: &mut Objects) -> (usize, String) {
+/// What became of one page view.
+pub(super) struct Viewed {
+    /// How often the object was asked.
+    asked: usize,
+    /// What the client was told.
+    pub(super) told: String,
+    /// The exposures that were sent, as their events.
+    pub(super) exposed: Vec<Value>,
+}
+
+/// One page view of a worker that has objects to ask.
+pub(super) fn view(browser: &mut Browser, plan: &Plan, url: &str, objects: &mut Objects) -> Viewed {
     let mut asked = 0;
     let mut answer: Option<String> = None;
     loop {
         let joined = answer.as_deref().map_or(Joined::NotYet, Joined::Answer);
-        let mut visit = browser.begin(plan, HOME, joined);
+        let mut visit = browser.begin(plan, url, joined);
         let question = match visit.next(&mut Breakers::default(), 0.0) {
             Outcome::Ask(Question::Join { object, shown }) => Some((object, shown)),
             _ => None,
@@ -42,8 +52,19 @@ fn visit(browser: &mut Browser, plan: &Plan, objects: &mut Objects) -> (usize, S
             *kept = merge(kept, &shown);
         }
         browser.take(values(&finish.changes, "Set-Cookie"));
-        return (asked, visit.intent().told_client.clone());
+        let visits = visit.exposures_of(&finish, None).visits(None, &[]);
+        let events = visits.lines().flat_map(|line| match &serde_json::from_str::<Value>(line).unwrap()["events"] {
+            Value::Array(events) => events.clone(),
+            other => panic!("{other} are no events"),
+        });
+        return Viewed { asked, told: visit.intent().told_client.clone(), exposed: events.collect() };
     }
+}
+
+/// A view of the home page: how often the object was asked, and what the client was told.
+fn visit(browser: &mut Browser, plan: &Plan, objects: &mut Objects) -> (usize, String) {
+    let viewed = view(browser, plan, HOME, objects);
+    (viewed.asked, viewed.told)
 }
 
 fn log_in(browser: &mut Browser, user: &str) {

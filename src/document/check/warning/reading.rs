@@ -57,7 +57,7 @@ pub(super) fn check(
 
 /// The share of eligible units in the smallest variant that has a weight; `None` where nobody is in it, or where there is
 /// nothing to compare.
-fn smallest_share(document: &Document, experiment: &Experiment) -> Option<f64> {
+pub(super) fn smallest_share(document: &Document, experiment: &Experiment) -> Option<f64> {
     let weights: Vec<f64> = experiment.variants.iter().map(|v| v.weight.get()).filter(|weight| *weight > 0.0).collect();
     let sum: f64 = weights.iter().sum();
     let least = weights.iter().copied().fold(f64::INFINITY, f64::min);

@@ -1,7 +1,8 @@
 //! Experiments that change the same element of the same page without knowing of each other.
 
+use super::reading::smallest_share;
 use crate::document::check::overlap::Reach;
-use crate::document::{Document, Experiment, Problem, Status};
+use crate::document::{Document, Experiment, Kind, Problem, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reports every experiment that shares a selector with one before it, once per selector.
@@ -26,7 +27,8 @@ pub(super) fn check(document: &Document, problems: &mut Vec<Problem>) {
             problems.push(Problem::warning(
                 format!("experiments[{later}].variants"),
                 format!(
-                    "it changes {selector:?} on pages where {id:?} does too: put both in one layer, or give both a key in `conflicts`"
+                    "it changes {selector:?} on pages where {id:?} does too: put both in one layer, or give both a key in `conflicts`{}",
+                    smallest_cell(document, *earlier, *later)
                 ),
             ));
         }
@@ -44,6 +46,18 @@ fn selectors(experiment: &Experiment) -> BTreeSet<String> {
         .flat_map(|variant| &variant.rewrite)
         .map(|step| step.select.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect()
+}
+
+/// What is left to read how two experiments act on each other: the people of the smallest of their four and more cells.
+fn smallest_cell(document: &Document, one: usize, other: usize) -> String {
+    let share = |place: usize| {
+        let experiment =
+            document.experiments.get(place).filter(|e| e.winner.is_none() && e.kind == Kind::Experiment)?;
+        smallest_share(document, experiment)
+    };
+    let (Some(one), Some(other)) = (share(one), share(other)) else { return String::new() };
+    let percent = (one * other * 1e4).round() / 1e2;
+    format!("; else how they act on each other is read in cells of which the smallest has {percent} % of their units")
 }
 
 fn may_meet(document: &Document, reaches: &BTreeMap<usize, Reach>, one: usize, other: usize) -> bool {
