@@ -1,6 +1,10 @@
 // The same through Optimizely's SDK: one client an isolate, a user context a request, decisions without events.
 
-import { createInstance, createStaticProjectConfigManager, OptimizelyDecideOption } from "@optimizely/optimizely-sdk";
+import {
+  createInstance,
+  createStaticProjectConfigManager,
+  OptimizelyDecideOption,
+} from "@optimizely/optimizely-sdk/universal";
 
 let client;
 

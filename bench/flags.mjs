@@ -150,14 +150,7 @@ function bundled(name) {
   const folder = at("../target/bench");
   mkdirSync(folder, { recursive: true });
   const out = join(folder, `flags-${name}.js`);
-  const flags = [
-    "--bundle",
-    "--minify",
-    "--format=esm",
-    "--target=es2022",
-    "--conditions=worker,browser",
-    `--outfile=${out}`,
-  ];
+  const flags = ["--bundle", "--minify", "--format=esm", "--target=es2022", "--conditions=worker", `--outfile=${out}`];
   const { status, stderr } = spawnSync(
     at("../node_modules/.bin/esbuild"),
     [at(`flags-${name}.js`), ...flags, "--log-level=error"],

@@ -4,8 +4,11 @@ import client from "sortition-client";
 
 /** The request's body, at most `limit` bytes; undefined where it is longer. Reads no further than that. */
 export async function body(request, limit) {
-  if (Number(request.headers.get("content-length")) > limit) return undefined;
+  const announced = request.headers.get("content-length");
+  if (Number(announced) > limit) return undefined;
   if (!request.body) return new Uint8Array();
+  // why: what is told beforehand is what comes, and in one piece it costs a fraction
+  if (/^\d+$/.test(announced ?? "")) return new Uint8Array(await request.arrayBuffer());
   const chunks = [];
   let length = 0;
   for await (const chunk of request.body) {
