@@ -8,7 +8,7 @@ import { load } from "./config.js";
 import { decode } from "./decode.js";
 import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
-import { freeze, guard, isReadout, readout } from "./readout.js";
+import { freeze, guard, isReadout, readout, takeAlong } from "./readout.js";
 import { rewriter } from "./rewrite.js";
 import { serving, wake } from "./services.js";
 import { keepLast, pause, recover } from "./ship.js";
@@ -59,6 +59,7 @@ export default {
   async scheduled({ scheduledTime }, env, ctx) {
     ctx.waitUntil(recover(env));
     ctx.waitUntil(guarded(env, scheduledTime));
+    ctx.waitUntil(takeAlong(env).catch((error) => report("taking the record of before along", error)));
     ctx.waitUntil(forget(env).catch((error) => report("forgetting users", error)));
   },
 };
