@@ -11,10 +11,13 @@ pub mod dialect;
 pub mod question;
 pub mod readout;
 mod rows;
+mod steps;
+mod tree;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod upkeep;
 
 pub use archive::{archive, archive_visits};
+pub use steps::take_along;
 
 use crate::document::Timestamp;
 use crate::events::{Event, Message, What};
@@ -24,18 +27,10 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The SQL; `?1` is the rows.
-    pub sql: &'static str,
+    pub sql: String,
     /// The rows, as a JSON array of arrays.
     pub rows: String,
 }
-
-/// Of several of one id the least by time, variant, ids and revision stays, whatever order they arrive in.
-const EXPOSURES: &str = include_str!("ledger/statements/exposures.sql");
-
-const EXPOSURE_VARIANTS: &str = "INSERT INTO exposure_variants (exposure_id, variant, first_at) \
-SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true \
-ON CONFLICT (exposure_id, variant) DO UPDATE SET first_at = excluded.first_at \
-WHERE excluded.first_at < exposure_variants.first_at";
 
 /// Of several reports of one outcome the least stays: a server's before a page's, then the earliest, then by value,
 /// currency and ids.
@@ -75,13 +70,15 @@ over_3200 = max(over_3200, excluded.over_3200)";
 /// The statements that put messages into the record, to be run in one transaction. `received_at` is RFC 3339.
 #[must_use]
 pub fn statements(messages: &[Message], received_at: &str) -> Vec<Statement> {
-    let (mut exposures, mut variants) = (Vec::new(), Vec::new());
+    let (mut exposures, mut variants, mut names) = (Vec::new(), Vec::new(), rows::Names::default());
     let (mut conversions, mut identities, mut endings) = (Vec::new(), Vec::new(), Vec::new());
     for event in messages.iter().flat_map(Message::events) {
         match &event.what {
             What::Exposed(exposure) => {
-                exposures.push(rows::exposure(event, exposure));
-                variants.push(json!([event.id, exposure.variant, exposure.exposed_at]));
+                let row = rows::exposure(event, exposure);
+                names.add(&row);
+                variants.push(rows::met(&row));
+                exposures.push(Value::Array(row));
                 identities.extend(identity(event, &exposure.exposed_at));
             }
             What::Converted(conversion) => {
@@ -107,9 +104,14 @@ pub fn statements(messages: &[Message], received_at: &str) -> Vec<Statement> {
         Some(json!([source, served.crawlers, served.visits, day]))
     });
     let health = visits().flat_map(|(source, visit)| visit.health.iter().map(move |row| rows::health(source, row)));
+    let [iterations, variant_ids, revisions, segments] = names.rows();
     [
-        (EXPOSURES, exposures),
-        (EXPOSURE_VARIANTS, variants),
+        (steps::ITERATIONS, iterations),
+        (steps::VARIANTS, variant_ids),
+        (steps::REVISIONS, revisions),
+        (steps::SEGMENTS, segments),
+        (steps::EXPOSED, exposures),
+        (steps::SECOND_VARIANTS, variants),
         (CONVERSIONS, conversions),
         (IDENTITIES, identities),
         (ENDINGS, endings),
@@ -119,7 +121,7 @@ pub fn statements(messages: &[Message], received_at: &str) -> Vec<Statement> {
     ]
     .into_iter()
     .filter(|(_, rows)| !rows.is_empty())
-    .map(|(sql, rows)| Statement { sql, rows: Value::Array(rows).to_string() })
+    .map(|(sql, rows)| Statement { sql: steps::sql(sql, "json_each(?1)"), rows: Value::Array(rows).to_string() })
     .collect()
 }
 

@@ -30,6 +30,7 @@ mod page;
 mod plot;
 mod programme;
 mod progress;
+mod published;
 mod route;
 mod segment;
 mod shown;
@@ -38,7 +39,7 @@ mod verdict;
 mod watch;
 
 pub use act::{confirm_page, done_page, forms, refused_page};
-pub use answers::{Depth, Known, questions};
+pub use answers::{Depth, Known, question_names, questions, unreadable};
 pub use board::{View, list_page};
 pub use breach::{Breach, Cause, breaches, causes};
 pub use compute::results;
@@ -49,6 +50,7 @@ pub use holdout::holdout;
 pub use matrix::interactions_page;
 pub use page::STYLE;
 pub use programme::{Decided, programme_page};
+pub use published::{Published, published_key, published_place};
 pub use route::{Form, ROOT, Route, Subject};
 pub use types::{
     Arm, AuditEntry, Bandit, Change, ComparisonResult, Day, Delay, Ending, Health, Held, MetricResult, MetricRole,

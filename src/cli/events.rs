@@ -1,5 +1,6 @@
 //! `sortition events`: the record and the archive in operation.
 
+mod compact;
 mod discard;
 mod forget;
 mod replay;
@@ -12,6 +13,7 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   sortition events replay --dry-run
+  sortition events compact
   sortition events forget user-4711
   sortition events drop hero 1 --export hero-1.ndjson")]
 pub(super) struct Arguments {
@@ -23,6 +25,8 @@ pub(super) struct Arguments {
 enum Action {
     /// Bring dead letters and what the queue refused into the archive and the record.
     Replay(ReplayArguments),
+    /// Turn the archive's days into Parquet tables.
+    Compact(CompactArguments),
     /// Delete a person from the record and the archive.
     Forget(ForgetArguments),
     /// Export an old iteration of an experiment to a file and drop it from the record.
@@ -43,6 +47,29 @@ struct ReplayArguments {
     /// Say what there is, and write nothing.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    place: KvArguments,
+}
+
+/// Turn the archive's days into Parquet tables.
+#[derive(Debug, Args)]
+#[command(after_help = "Each whole day becomes a file a type under tables/, without exact duplicates and in order, and
+tables/manifest.json says what is in it. It may be repeated and interrupted: the manifest is written last, and late objects
+of a day make its files anew. Readouts read what is compacted, and the objects that are not.
+
+Examples:
+  sortition events compact
+  sortition events compact --in archive --until 2026-11-21")]
+struct CompactArguments {
+    /// A folder that holds the archive, in place of the bucket.
+    #[arg(long = "in", value_name = "FOLDER")]
+    folder: Option<std::path::PathBuf>,
+    /// Only days before this one; default today, in UTC.
+    #[arg(long, value_name = "DAY")]
+    until: Option<String>,
+    /// Remove the objects that were compacted.
+    #[arg(long)]
+    remove: bool,
     #[command(flatten)]
     place: KvArguments,
 }
@@ -101,6 +128,7 @@ struct DropArguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     match &arguments.action {
         Action::Replay(arguments) => replay::run(arguments),
+        Action::Compact(arguments) => compact::run(arguments),
         Action::Forget(arguments) => forget::run(arguments),
         Action::Drop(arguments) => discard::run(arguments),
     }

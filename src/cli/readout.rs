@@ -1,32 +1,41 @@
-//! `sortition readout`: the questions of a readout as SQL, for the engine that holds the events.
+//! `sortition readout`: the readout's page, data or summary, from the engine that holds the events; or what it is asked.
 
+mod answers;
+mod asked;
 mod engine;
+mod publish;
+mod shown;
 
-use super::terminal::strong;
+pub(super) use engine::{ARCHIVE, run as run_script};
+
+use super::kv::KvArguments;
+use super::terminal::good;
 use super::{Failure, Report, clock, input};
-use crate::document::{Document, Id, Timestamp};
-use crate::ledger::answer::{Answer, Cells as _};
+use crate::document::{Document, Experiment, Kind, Timestamp};
 use crate::ledger::dialect::{DIALECTS, Dialect};
-use crate::ledger::question::{self, Extent, Iteration, Place};
-use crate::metrics::Definition;
+use crate::ledger::question::Place;
+use crate::readout::{self, Depth, Known, Results, View};
+use answers::{Answers, WHOLE};
+use asked::{Asked, HOLDOUT, asked, whole};
 use clap::Args;
+use engine::Engine;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-/// What everybody's holdout is measured by: a reserved experiment.
-const HOLDOUT: &str = "_holdout";
-
-/// Ask the engine that holds the events, or print what a readout asks it.
+/// Ask the engine that holds the events which variant won, or print what a readout asks it.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Each statement answers one question with sums, never with a row a unit. docs/warehouse.md says what the rows mean,
-and how the table of events is made for each engine.
+and how the tables are made for each engine. What an engine could not answer is named, and the gate `record` is red.
 
 Examples:
   sortition readout experiments.json hero --from duckdb:archive
-  sortition readout experiments.json hero --sql duckdb
-  sortition readout experiments.json hero --sql bigquery --events shop.events --at 2026-11-22T00:00:00Z"
+  sortition readout experiments.json hero --from postgres://reader@db/shop --html hero.html
+  sortition readout experiments.json --from duckdb:s3://sortition-archive --publish
+  sortition readout experiments.json hero --sql bigquery --events shop.events --at 2026-11-22T00:00:00Z
+  sortition readout experiments.json hero --answers rows.json --engine BigQuery --at 2026-11-22T00:00:00Z"
 )]
 pub(super) struct Arguments {
     /// The document.
@@ -34,23 +43,55 @@ pub(super) struct Arguments {
     /// The experiment; `_holdout`: everybody's holdout. Without it all experiments.
     experiment: Option<String>,
     /// Print the statements: d1, duckdb, postgres, clickhouse, bigquery, snowflake, databricks, spark or trino.
-    #[arg(long, value_name = "DIALECT", required_unless_present = "from", conflicts_with = "from")]
+    #[arg(long, value_name = "DIALECT", conflicts_with_all = ["from", "answers"], required_unless_present_any = ["from", "answers"])]
     sql: Option<String>,
-    /// Run them here: `duckdb:PATH`, where PATH is the folder that holds the archive's `events/`.
-    #[arg(long, value_name = "ENGINE:PLACE")]
+    /// Run them: `duckdb:PATH` (the folder that holds the archive's `events/`, or `s3://BUCKET`), `postgres:URL`,
+    /// `clickhouse:URL`.
+    #[arg(long, value_name = "ENGINE:PLACE", conflicts_with = "answers")]
     from: Option<String>,
+    /// Take what an engine printed, as JSON or CSV; `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    answers: Option<String>,
+    /// What the engine of `--answers` is called.
+    #[arg(long, value_name = "NAME", default_value = "another engine", requires = "answers")]
+    engine: String,
     /// The table of events, or a query in brackets.
     #[arg(long, default_value = "events", value_name = "TABLE")]
     events: String,
     /// What is later is not there yet; RFC 3339, default now.
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+    /// Write the page into a file; `-` prints it.
+    #[arg(long, value_name = "FILE", conflicts_with = "sql")]
+    html: Option<String>,
+    /// Put the results into the archive, where the worker's readout and its guard find them.
+    #[arg(long, conflicts_with = "sql")]
+    publish: bool,
+    #[command(flatten)]
+    place: KvArguments,
 }
 
-/// What is asked about one experiment.
-struct Asked {
-    id: String,
-    questions: Vec<(String, String)>,
+/// What was answered about an experiment.
+struct Told<'a> {
+    document: &'a Document,
+    experiment: &'a Experiment,
+    /// By the name of the question.
+    answers: BTreeMap<String, String>,
+}
+
+impl Told<'_> {
+    fn answers(&self, scope: Depth) -> Vec<Option<String>> {
+        let names = readout::question_names(self.document, self.experiment, scope);
+        names.iter().map(|name| self.answers.get(name).cloned()).collect()
+    }
+}
+
+/// What came from an engine, by names: of the whole project, and of `EXPERIMENT NAME`.
+#[derive(Default)]
+struct Heard {
+    by_name: BTreeMap<String, Value>,
+    incomplete: Vec<String>,
+    read: Option<u64>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
@@ -59,148 +100,198 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Some(text) => text.parse::<Timestamp>().map_err(|error| Failure::Usage(format!("--at: {error}")))?,
         None => clock::now(),
     };
-    let chosen = arguments.experiment.as_deref();
-    if let Some(from) = &arguments.from {
-        let Some(folder) = from.strip_prefix("duckdb:").filter(|folder| !folder.is_empty()) else {
-            return Err(Failure::Usage(format!(
-                "--from {from}: write duckdb:PATH, or print the statements with --sql"
-            )));
-        };
-        let place = Place { dialect: Dialect::DuckDb, events: "events" };
-        return answered(&document, &asked(&document, chosen, place, now)?, folder);
+    let chosen = arguments.experiment.as_deref().map(|id| if id == "holdout" { HOLDOUT } else { id });
+    if let Some(name) = &arguments.sql {
+        return printed(&document, chosen, name, &arguments.events, now);
     }
-    let name = arguments.sql.as_deref().unwrap_or_default();
+    let (engine, heard) = match (&arguments.from, &arguments.answers) {
+        (Some(from), _) => {
+            let engine = Engine::parse(from)?;
+            let place = Place { dialect: engine.dialect, events: &arguments.events };
+            let asked = asked(&document, chosen, place, now)?;
+            (engine.name.to_owned(), heard(&engine, &whole(&document, place, now), &asked)?)
+        }
+        (None, file) => {
+            let text = input::read(file.as_deref().unwrap_or("-"))?;
+            let answers = Answers::read(&text).map_err(|why| Failure::refused("answers", why))?;
+            let mut incomplete = Vec::new();
+            if answers.cut > 0 {
+                incomplete.push(format!("{} rows are of an answer without its last row.", answers.cut));
+            }
+            let by_name = answers.by_name.into_iter().map(|(name, rows)| (name, Value::Array(rows))).collect();
+            (arguments.engine.clone(), Heard { by_name, incomplete, read: None })
+        }
+    };
+    finished(arguments, &document, chosen, &engine, heard, now)
+}
+
+/// The statements as text.
+fn printed(
+    document: &Document,
+    chosen: Option<&str>,
+    name: &str,
+    events: &str,
+    now: Timestamp,
+) -> Result<Report, Failure> {
     let Some((_, dialect)) = DIALECTS.iter().find(|(known, _)| *known == name) else {
         let names: Vec<&str> = DIALECTS.iter().map(|(name, _)| *name).collect();
         return Err(Failure::Usage(format!("--sql {name}: write one of {}", names.join(", "))));
     };
-    let asked = asked(&document, chosen, Place { dialect: *dialect, events: &arguments.events }, now)?;
+    let place = Place { dialect: *dialect, events };
+    let asked = asked(document, chosen, place, now)?;
+    // why: the record has these in tables of its own
+    let whole = if *dialect == Dialect::Sqlite { Vec::new() } else { whole(document, place, now) };
     let mut text = String::new();
+    for (name, sql) in &whole {
+        let _ = writeln!(text, "-- {name}\n{sql};\n");
+    }
     for one in &asked {
         for (name, sql) in &one.questions {
             let _ = writeln!(text, "-- {} {name}\n{sql};\n", one.id);
         }
     }
+    let question = |(name, sql): &(String, String)| json!({"name": name, "sql": sql});
     let list = |one: &Asked| {
-        let questions: Vec<Value> = one.questions.iter().map(|(name, sql)| json!({"name": name, "sql": sql})).collect();
+        let questions: Vec<Value> = one.questions.iter().map(question).collect();
         json!({"experiment": one.id, "questions": questions})
     };
     let experiments: Vec<Value> = asked.iter().map(list).collect();
-    Ok(Report { text, json: json!({"dialect": name, "experiments": experiments}), problems: Vec::new() })
+    let project: Vec<Value> = whole.iter().map(question).collect();
+    let json = json!({"dialect": name, "project": project, "experiments": experiments});
+    Ok(Report { text, json, problems: Vec::new() })
 }
 
-/// Asks DuckDB, and shows the sums.
-fn answered(document: &Document, asked: &[Asked], folder: &str) -> Result<Report, Failure> {
-    let statements: Vec<&str> =
-        asked.iter().flat_map(|one| one.questions.iter().map(|(_, sql)| sql.as_str())).collect();
+/// Asks an engine all of it.
+fn heard(engine: &Engine, whole: &[(String, String)], asked: &[Asked]) -> Result<Heard, Failure> {
+    let of = |one: &Asked| one.questions.iter().map(|(name, _)| format!("{} {name}", one.id)).collect::<Vec<_>>();
+    let names: Vec<String> = whole.iter().map(|(name, _)| name.clone()).chain(asked.iter().flat_map(of)).collect();
+    let statements: Vec<String> = whole
+        .iter()
+        .map(|(_, sql)| sql.clone())
+        .chain(asked.iter().flat_map(|one| one.questions.iter().map(|(_, sql)| sql.clone())))
+        .collect();
     let is_seen = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let answers = engine::duckdb(folder, &statements, |done| {
+    let said = engine.ask(&statements, |done| {
         if is_seen {
+            let filled = 30 * done / statements.len().max(1);
             // why: nobody is left to be told when the output is closed
-            let _ = write!(std::io::stderr(), "\r{done} of {} questions", statements.len());
+            let _ =
+                write!(std::io::stderr(), "\r[{:<30}] {done} of {} questions", "=".repeat(filled), statements.len());
         }
     })?;
     if is_seen {
         let _ = writeln!(std::io::stderr());
     }
-    let (mut answers, mut text, mut list) = (answers.into_iter(), String::new(), Vec::new());
-    for one in asked {
-        let _ = writeln!(text, "{}", strong(&one.id));
-        let mut told = Vec::new();
-        for ((name, _), rows) in one.questions.iter().zip(answers.by_ref()) {
-            if !name.starts_with("interactions") {
-                summary(document, one, name, &rows, &mut text)?;
+    let mut heard = Heard { by_name: BTreeMap::new(), incomplete: said.incomplete, read: said.read };
+    for (name, answer) in names.into_iter().zip(said.answers) {
+        match answer {
+            Ok(mut rows) => {
+                if WHOLE.contains(&name.as_str()) {
+                    // why: the question's name stands first in its rows
+                    let rows = rows.as_array_mut().map(std::mem::take).unwrap_or_default();
+                    let without = |row: Value| match row {
+                        Value::Array(fields) => fields.into_iter().skip(1).collect(),
+                        other => other,
+                    };
+                    heard.by_name.insert(name, rows.into_iter().map(without).collect());
+                } else {
+                    heard.by_name.insert(name, rows);
+                }
             }
-            told.push(json!({"name": name, "rows": rows}));
-        }
-        list.push(json!({"experiment": one.id, "answers": told}));
-    }
-    Ok(Report { text, json: json!({"from": format!("duckdb:{folder}"), "experiments": list}), problems: Vec::new() })
-}
-
-/// A line a variant: units, those that wait, those that converted, and the sum.
-fn summary(document: &Document, one: &Asked, name: &str, rows: &Value, text: &mut String) -> Result<(), Failure> {
-    let answer = Answer::read(&rows.to_string())
-        .map_err(|error| Failure::Outside(format!("the answer to `{name}` cannot be read: {error}")))?;
-    let experiment = document.experiments.iter().find(|experiment| experiment.id.as_str() == one.id);
-    let held = ["held_out", "not_held_out"].map(str::to_owned).to_vec();
-    let variants = experiment
-        .map_or(held, |experiment| experiment.variants.iter().map(|variant| variant.id.to_string()).collect());
-    let _ =
-        writeln!(text, "  {name}{}", if answer.is_mixed() { ": several currencies, nothing is added up" } else { "" });
-    for variant in variants {
-        let sums = answer.total(&variant);
-        let _ = write!(text, "    {variant:<24} {:>10} units", sums.units);
-        if name != "units" {
-            let _ = write!(text, " {:>8} waiting {:>10} converted", sums.waiting, sums.converted);
-            if !answer.is_mixed() {
-                let _ = write!(text, " {:>16} sum", sums.y);
+            Err(why) => {
+                let why = why.lines().next().unwrap_or_default().to_owned();
+                heard.incomplete.push(format!("The question `{name}` was not answered: {why}."));
             }
         }
-        text.push('\n');
     }
-    Ok(())
+    Ok(heard)
 }
 
-/// The questions about the chosen experiments: the units, each metric, and the interactions of the primary one.
-fn asked(document: &Document, chosen: Option<&str>, place: Place<'_>, now: Timestamp) -> Result<Vec<Asked>, Failure> {
-    let variants: Vec<Vec<&str>> = document
-        .experiments
-        .iter()
-        .map(|experiment| experiment.variants.iter().map(|variant| variant.id.as_str()).collect())
-        .collect();
-    let mut all = Vec::new();
-    for (experiment, variants) in document.experiments.iter().zip(&variants) {
-        let of = Iteration {
-            project: &document.project,
-            experiment: experiment.id.as_str(),
-            iteration: experiment.iteration,
-            variants,
-            now: now.millis(),
-        };
-        let named = experiment.metrics.as_ref();
-        let ids: Vec<&Id> = named.map_or_else(Vec::new, |named| {
-            let guardrails = named.guardrails.iter().map(|guardrail| &guardrail.metric);
-            named.primary.iter().chain(&named.secondary).chain(guardrails).collect()
-        });
-        all.push((of, ids, named.and_then(|named| named.primary.as_ref())));
-    }
-    let holdout = Iteration {
-        project: &document.project,
-        experiment: HOLDOUT,
-        iteration: 1,
-        variants: &["held_out", "not_held_out"],
-        now: now.millis(),
+/// Makes results of what was heard, and shows and publishes them.
+fn finished(
+    arguments: &Arguments,
+    document: &Document,
+    chosen: Option<&str>,
+    engine: &str,
+    mut heard: Heard,
+    now: Timestamp,
+) -> Result<Report, Failure> {
+    let held = if chosen == Some(HOLDOUT) { readout::holdout(document) } else { None };
+    let about = held.as_ref().unwrap_or(document);
+    let is_chosen = |e: &&Experiment| match chosen {
+        Some(HOLDOUT) => held.is_some(),
+        Some(id) => e.id.as_str() == id,
+        None => e.kind == Kind::Experiment,
     };
-    all.push((holdout, document.metrics.keys().collect(), None));
-    let others: Vec<Iteration<'_>> = all.iter().map(|(of, ..)| *of).collect();
-    let is_chosen = |of: &Iteration<'_>| chosen.map_or(of.experiment != HOLDOUT, |id| id == of.experiment);
-    let mut asked = Vec::new();
-    for (of, mut ids, primary) in all.into_iter().filter(|(of, ..)| is_chosen(of)) {
-        let mut seen = Vec::new();
-        ids.retain(|id| {
-            !seen.contains(id) && {
-                seen.push(*id);
-                true
-            }
-        });
-        let mut questions = vec![("units".to_owned(), question::units(of, Extent::Parts, place).sql)];
-        for id in ids {
-            let Some(metric) = document.metrics.get(id) else { continue };
-            let definition =
-                Definition::of(metric).map_err(|message| Failure::refused(format!("metrics.{id}"), message))?;
-            questions.push((format!("metric {id}"), question::metric(of, &definition, Extent::Parts, place).sql));
-            if Some(id) == primary {
-                let others: Vec<Iteration<'_>> =
-                    others.iter().copied().filter(|other| other.experiment != of.experiment).collect();
-                questions
-                    .push((format!("interactions {id}"), question::interactions(of, &others, &definition, place).sql));
+    let mut told = Vec::new();
+    for experiment in about.experiments.iter().filter(is_chosen) {
+        let id = if held.is_some() { HOLDOUT } else { experiment.id.as_str() };
+        let mut answers = BTreeMap::new();
+        for name in readout::question_names(about, experiment, Depth::Detail) {
+            let Some(rows) = heard.by_name.get(&format!("{id} {name}")) else {
+                if arguments.answers.is_some() {
+                    heard.incomplete.push(format!("The question `{id} {name}` was not answered."));
+                }
+                continue;
+            };
+            let rows = rows.to_string();
+            match readout::unreadable(&name, &rows) {
+                None => drop(answers.insert(name, rows)),
+                Some(why) => heard.incomplete.push(format!("The answer to `{id} {name}` cannot be read: {why}.")),
             }
         }
-        asked.push(Asked { id: of.experiment.to_owned(), questions });
+        told.push(Told { document: about, experiment, answers });
     }
-    match chosen {
-        Some(id) if asked.is_empty() => Err(Failure::Usage(format!("the document has no experiment {id}"))),
-        _ => Ok(asked),
+    if told.is_empty() {
+        let id = chosen.unwrap_or_default();
+        return Err(Failure::Usage(format!("the document has no experiment {id}")));
     }
+    let whole = |name: &str| heard.by_name.get(name).map(Value::to_string);
+    // why: an answer without rows cannot say what it answers; the one about delivery always has one
+    let is_printed = arguments.answers.is_some() && whole("delivery").is_some();
+    let or_none = |name: &str| whole(name).or_else(|| is_printed.then(|| "[]".to_owned()));
+    // why: what the guard has told is the worker's to know
+    let first = [or_none("endings"), whole("delivery"), or_none("health"), Some("[]".to_owned())];
+    let mut known = Known::read(&first);
+    known.incomplete.append(&mut heard.incomplete.clone());
+    let scope = if chosen.is_some() { Depth::Detail } else { Depth::List };
+    let results: Vec<Results> = told
+        .iter()
+        .map(|one| {
+            let answers = one.answers(scope);
+            let results = readout::results(one.document, one.experiment, &known, &answers, scope, now);
+            Results { computed_by: Some(engine.to_owned()), ..results }
+        })
+        .collect();
+    let mut text = String::new();
+    if let Some(file) = &arguments.html {
+        let page = match (chosen, results.first()) {
+            (Some(_), Some(one)) => readout::detail_page(one),
+            _ => readout::list_page(&document.project, &results, &View::parse("")),
+        };
+        if file == "-" {
+            text.push_str(&page);
+        } else {
+            std::fs::write(file, page)
+                .map_err(|error| Failure::Outside(format!("{file} cannot be written: {error}")))?;
+            let _ = writeln!(text, "{} {file}", good("written"));
+        }
+    } else {
+        results.iter().for_each(|one| text.push_str(&shown::summary(one)));
+    }
+    let mut json = match (chosen, results.first()) {
+        (Some(_), Some(one)) => json!(one),
+        _ => json!({"project": document.project, "experiments": results}),
+    };
+    if arguments.publish {
+        let said = (engine, heard.read, heard.incomplete.as_slice());
+        let keys = publish::publish(document, &told, &first, said, now, &arguments.place)?;
+        for key in &keys {
+            let _ = writeln!(text, "{} {key}", good("published"));
+        }
+        if let Some(fields) = json.as_object_mut() {
+            fields.insert("published".to_owned(), json!(keys));
+        }
+    }
+    Ok(Report { text, json, problems: Vec::new() })
 }

@@ -1,7 +1,7 @@
 // D1 and R2 for the tool, through wrangler, which owns the credentials: one JSON line in, one out, marked, since wrangler
 // may print too. Run by store.rs as `node --eval`; SORTITION_STORE says where the data is.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -34,6 +34,7 @@ const bound = (binding) => {
 };
 
 const operations = {
+  has: ({ binding }) => Boolean(platform.env[binding]),
   async list({ prefix }) {
     const keys = [];
     let cursor;
@@ -47,6 +48,17 @@ const operations = {
   get: ({ keys }) => Promise.all(keys.map(async (key) => (await (await bound("ARCHIVE").get(key))?.text()) ?? null)),
   put: async ({ key, text }) => {
     await bound("ARCHIVE").put(key, text);
+  },
+  async fetch({ keys, folder }) {
+    for (const key of keys) {
+      const object = await bound("ARCHIVE").get(key);
+      if (!object) continue;
+      mkdirSync(dirname(join(folder, key)), { recursive: true });
+      writeFileSync(join(folder, key), new Uint8Array(await object.arrayBuffer()));
+    }
+  },
+  async send({ keys, folder }) {
+    for (const key of keys) await bound("ARCHIVE").put(key, readFileSync(join(folder, key)));
   },
   async putFile({ key, file, kind }) {
     await bound("ARCHIVE").put(key, readFileSync(file), { httpMetadata: { contentType: kind } });

@@ -60,6 +60,11 @@ impl Store {
         Ok(Self { child, input, output: BufReader::new(output) })
     }
 
+    /// Whether there is a database: a worker may do without one.
+    pub(super) fn has_record(&mut self) -> Result<bool, Failure> {
+        self.ask(&json!({"op": "has", "binding": "LEDGER"}), "look for the record")
+    }
+
     /// The keys of the bucket that begin with a text.
     pub(super) fn list(&mut self, prefix: &str) -> Result<Vec<String>, Failure> {
         self.ask(&json!({"op": "list", "prefix": prefix}), "list the archive")
@@ -73,6 +78,16 @@ impl Store {
     /// Writes an object.
     pub(super) fn put(&mut self, key: &str, text: &str) -> Result<(), Failure> {
         self.ask(&json!({"op": "put", "key": key, "text": text}), "write to the archive")
+    }
+
+    /// Copies objects into a folder, under their keys; what is not there is left out.
+    pub(super) fn fetch(&mut self, keys: &[String], folder: &std::path::Path) -> Result<(), Failure> {
+        self.ask(&json!({"op": "fetch", "keys": keys, "folder": folder}), "read the archive")
+    }
+
+    /// Copies files of a folder into the archive, under the same keys.
+    pub(super) fn send(&mut self, keys: &[String], folder: &std::path::Path) -> Result<(), Failure> {
+        self.ask(&json!({"op": "send", "keys": keys, "folder": folder}), "write to the archive")
     }
 
     /// Writes a file as an object of a content type.

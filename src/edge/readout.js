@@ -1,6 +1,5 @@
 // The readout's endpoints and its guard: asks the record and KV what the wasm wants to know, and carries out what it says.
 
-import * as core from "sortition-core";
 import {
   initSync,
   is_operator,
@@ -12,6 +11,7 @@ import {
   readout_lines,
   readout_policy,
   readout_route,
+  take_along,
 } from "sortition-readout";
 import { operate } from "./operate.js";
 import { hits } from "./rewrite.js";
@@ -30,6 +30,16 @@ const AUDIT = 20;
 const AUDIT_PAGES = 10;
 // How many frozen results the programme's page takes in.
 const MOST_FROZEN = 200;
+
+// The form of published results; src/readout/published.rs.
+const PUBLISHED = 1;
+// Where the guard keeps its notes without a record.
+const NOTES = "guard/";
+// The newest exposure of a project on record, and whether there is any of an iteration.
+const HEARD = `SELECT (SELECT max((SELECT max(at) FROM exposed WHERE iteration_no = number)) FROM iterations WHERE project = ?1) AS heard,
+EXISTS (SELECT 1 FROM exposed WHERE iteration_no = (SELECT number FROM iterations WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3)) AS here`;
+// How many steps a run takes along of the record of before: D1 answers 1,000 statements a run.
+const STEPS = 60;
 
 let door;
 
@@ -72,7 +82,8 @@ export async function readout(request, env) {
   }
   const { id, form } = route;
   if (route.page === "picture") return picture(env, id, route.variant);
-  if (!env.LEDGER) return problem(503, "Service unavailable", "there is no LEDGER: the readout needs the record");
+  if (!env.LEDGER && (!env.ARCHIVE || form === "csv"))
+    return problem(503, "Service unavailable", "there is no LEDGER: the readout needs the record");
   const config = await env.CONFIG.get("config");
   if (config === null) return problem(503, "Service unavailable", "there is no experiment document yet: push one");
   let one;
@@ -160,7 +171,8 @@ async function picture(env, id, variant) {
 async function frozen(env) {
   if (!env.ARCHIVE) return [];
   const { objects } = await env.ARCHIVE.list({ prefix: "results/" });
-  const keys = objects.map(({ key }) => key).filter((key) => key.endsWith(".json"));
+  // why: what other engines computed lies there, too, with a part more in its key
+  const keys = objects.map(({ key }) => key).filter((key) => /^[^/]+\/[^/]+\/\d+\.json$/.test(key));
   return Promise.all(keys.slice(-MOST_FROZEN).map(async (key) => (await env.ARCHIVE.get(key))?.text() ?? null));
 }
 
@@ -181,7 +193,7 @@ async function kept(env, id, format) {
 
 /** Keeps the results of decided experiments in the archive, once: JSON and page, as of the decision. */
 export async function freeze(env) {
-  if (!env.LEDGER || !env.ARCHIVE) return;
+  if (!env.ARCHIVE) return;
   const config = await env.CONFIG.get("config");
   if (config === null) return;
   await wake();
@@ -192,6 +204,8 @@ export async function freeze(env) {
     const one = Readout.open(config, id, false, Date.now());
     const asked = { at: Date.now() };
     const told = await learn(one, env, asked, audit(env));
+    // why: without a record there may be no results yet
+    if (!env.LEDGER && JSON.parse(told)[0]?.[0] == null) continue;
     // why: the page first, so that what is looked for is there last
     await env.ARCHIVE.put(`${place}.html`, one.html(told, asked.at, ""));
     await env.ARCHIVE.put(`${place}.json`, one.json(told, asked.at));
@@ -201,11 +215,84 @@ export async function freeze(env) {
 /** Asks what a readout wants to know; the answers of each of its experiments, as a text. */
 async function learn(one, env, asked, trail) {
   const keys = ["kill", "kill-guard"].map((key) => env.CONFIG.get(key));
-  const first = await ask(env, JSON.parse(one.first()), asked);
+  const elsewhere = await published(one, env);
+  const first = env.LEDGER ? ask(env, JSON.parse(one.first()), asked) : withoutRecord(one, env, elsewhere);
   const [kill, guarded] = await Promise.all(keys);
-  one.learn(JSON.stringify(first), await trail, kill ?? undefined, guarded ?? undefined);
-  const told = JSON.parse(one.second()).map((questions) => ask(env, questions, asked));
+  one.learn(JSON.stringify(await first), await trail, kill ?? undefined, guarded ?? undefined);
+  one.by(JSON.stringify(elsewhere.map((kept) => kept && { ...kept, answers: undefined })));
+  const told = JSON.parse(one.second()).map((questions, at) => {
+    if (elsewhere[at]) return Promise.all(questions.map((question) => answerFrom(elsewhere[at], question)));
+    return env.LEDGER ? ask(env, questions, asked) : questions.map(() => null);
+  });
   return JSON.stringify(await Promise.all(told));
+}
+
+/**
+ * What other engines computed of a readout's experiments (`sortition readout --publish`), null where there is nothing, or
+ * where the record has heard of the project since.
+ */
+async function published(one, env) {
+  const places = JSON.parse(one.published());
+  if (!env.ARCHIVE || places.length === 0) return [];
+  const { objects } = await env.ARCHIVE.list({ prefix: `results/${places[0][1]}/` });
+  const there = new Set(objects.map(({ key }) => key));
+  return Promise.all(
+    places.map(async ([key, ...iteration]) => {
+      if (!there.has(key)) return null;
+      try {
+        const kept = JSON.parse(await (await env.ARCHIVE.get(key)).text());
+        if (kept.schema !== PUBLISHED)
+          throw new Error(`it is of schema ${kept.schema}, and this version reads ${PUBLISHED}`);
+        return (await isNewer(kept, iteration, env)) ? kept : null;
+      } catch (error) {
+        console.error(`sortition: published results cannot be read: ${key}: ${error}`);
+        return null;
+      }
+    }),
+  );
+}
+
+async function isNewer({ computed_at }, iteration, env) {
+  if (!env.LEDGER) return true;
+  const [{ heard, here }] = (
+    await env.LEDGER.prepare(HEARD)
+      .bind(...iteration)
+      .all()
+  ).results;
+  return !here || heard < Date.parse(computed_at);
+}
+
+/** An engine's answer to a question, null where it gave none. */
+async function answerFrom({ answers }, question) {
+  return answers[await digest(JSON.stringify(question).replace(TIMES, ""))] ?? null;
+}
+
+/** What is asked first, without a record: of the newest published results, and what the guard has told of the archive. */
+async function withoutRecord(one, env, elsewhere) {
+  const newest = elsewhere.filter(Boolean).sort((a, b) => (a.computed_at < b.computed_at ? 1 : -1))[0];
+  const questions = JSON.parse(one.first());
+  const told = await Promise.all(questions.map((question) => newest && answerFrom(newest, question)));
+  told[questions.length - 1] = JSON.stringify(await notes(env));
+  return told.map((answer) => answer ?? null);
+}
+
+/** What the guard has done and told, where no record keeps it. */
+async function notes(env) {
+  const all = [];
+  let cursor;
+  do {
+    const page = await env.ARCHIVE.list({ prefix: NOTES, cursor });
+    all.push(...page.objects.map(({ key, uploaded }) => [key.slice(NOTES.length), uploaded.toISOString()]));
+    cursor = page.truncated ? page.cursor : undefined;
+  } while (cursor);
+  return all;
+}
+
+/** Writes a note of the guard's; whether it is the first to write it. */
+async function claim(env, name, at) {
+  if (!env.LEDGER) return (await env.ARCHIVE.put(NOTES + name, at, { onlyIf: { etagDoesNotMatch: "*" } })) !== null;
+  const { meta } = await env.LEDGER.prepare("INSERT OR IGNORE INTO guard_notes VALUES (?1, ?2)").bind(name, at).run();
+  return meta.changes > 0;
 }
 
 /**
@@ -359,9 +446,9 @@ function problem(status, title, detail, headers) {
  * done meanwhile; then the record, the audit trail, and whoever wants to know, each once.
  */
 export async function guard(env, at) {
-  if (!env.LEDGER) return;
+  if (!env.LEDGER && !env.ARCHIVE) return;
   // why: once an hour is often enough, and the schedule runs every five minutes
-  if (new Date(at).getUTCMinutes() < 5) await forgetOld(env, at);
+  if (env.LEDGER && new Date(at).getUTCMinutes() < 5) await forgetOld(env, at);
   const config = await env.CONFIG.get("config");
   if (config === null) return;
   await wake();
@@ -371,8 +458,7 @@ export async function guard(env, at) {
   const acts = JSON.parse(one.act(told, env.SORTITION_SECRET));
   if (acts.guard === null) await env.CONFIG.delete("kill-guard");
   else if (acts.guard) await env.CONFIG.put("kill-guard", JSON.stringify(acts.guard));
-  const message = acts.events.length > 0 && core.message(JSON.stringify(acts.events));
-  if (message) await ship(message, env);
+  if (acts.visits) await ship(acts.visits, env);
   for (const [key, entry] of acts.audit) {
     console.warn(`sortition: ended early: ${entry}`);
     await env.CONFIG.put(key, entry);
@@ -380,11 +466,25 @@ export async function guard(env, at) {
   // why: whoever writes the note first tells; a run beside this one then stays silent
   const claimed = new Set();
   for (const [name, at] of acts.notes) {
-    const { meta } = await env.LEDGER.prepare("INSERT OR IGNORE INTO guard_notes VALUES (?1, ?2)").bind(name, at).run();
-    if (meta.changes > 0) claimed.add(name);
+    if (await claim(env, name, at)) claimed.add(name);
   }
   const news = acts.notify.filter(([name]) => claimed.has(name));
   await Promise.all(news.map(([, url, body, signature]) => notify(url, body, signature)));
+}
+
+/**
+ * Takes what the tables of before hold along into the small record, in steps of bounded size, each whole or not at all: as
+ * many as one run may ask of a database, the rest with the next.
+ */
+export async function takeAlong(env) {
+  const isLeft = async () => (await env.LEDGER.prepare("SELECT 1 FROM exposures_before LIMIT 1").all()).results.length;
+  if (!env.LEDGER || !(await isLeft())) return;
+  await wake();
+  const steps = JSON.parse(take_along()).map(([sql]) => env.LEDGER.prepare(sql));
+  for (let step = 0; step < STEPS; step++) {
+    const [left] = await env.LEDGER.batch(steps);
+    if (left.results.length === 0) return;
+  }
 }
 
 /** Forgets what isolates told long ago. */

@@ -1,7 +1,7 @@
 //! The readout and its guard, in synchronous calls between the questions that `readout.js` asks the record.
 
 use crate::document::{Document, Experiment, Kind, NewsFormat, Notify, Preview, Status, Timestamp};
-use crate::events::{EndedEarly, Event, What};
+use crate::events::{Batch, EndedEarly, Event, What};
 use crate::hash::{self, signature};
 use crate::ledger;
 use crate::ledger::question::{self, Iteration, Question};
@@ -9,7 +9,7 @@ use crate::operate::SignedForm;
 use crate::plan::{Kill, KillGuard};
 use crate::readout::{self, AuditEntry, Depth, Door, Entry, Form, Known, Results, Route, Subject, View};
 use crate::visitor::preview::{NAME, Token};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
@@ -29,8 +29,19 @@ pub struct Readout {
     chosen: Vec<usize>,
     /// What its page leads to.
     links: Links,
+    /// Whose answers they are, by experiment, where they are not the record's.
+    by: Vec<Option<By>>,
     /// Who looks at its page.
     reader: Reader,
+}
+
+/// What another engine computed.
+#[derive(Clone, Deserialize)]
+struct By {
+    engine: String,
+    computed_at: String,
+    #[serde(default)]
+    incomplete: Vec<String>,
 }
 
 /// Who looks at the page of an experiment.
@@ -160,6 +171,13 @@ pub fn prune(now: f64) -> String {
     text(ledger::prune(Timestamp::from_millis(now as i64)))
 }
 
+/// Takes a step of the exposures of before along into the small record: `[[sql], …]`, to be run in one transaction while the
+/// first answers with a row.
+#[wasm_bindgen]
+pub fn take_along() -> String {
+    text(ledger::take_along())
+}
+
 #[wasm_bindgen]
 impl Readout {
     /// Starts one of a document: of the experiment with this id; without an id of all; `guard`: of those that may be ended.
@@ -184,6 +202,7 @@ impl Readout {
             guard,
             chosen,
             links: Links::default(),
+            by: Vec::new(),
             reader: Reader::default(),
         })
     }
@@ -203,6 +222,7 @@ impl Readout {
             guard: false,
             chosen: vec![0],
             links,
+            by: Vec::new(),
             reader: Reader::default(),
         })
     }
@@ -263,6 +283,18 @@ impl Readout {
         self.known.guard = guard.and_then(|text| KillGuard::parse(&text).ok()).unwrap_or_default();
     }
 
+    /// Where the archive keeps what another engine computed of the chosen: `[key, project, experiment, iteration]`s.
+    pub fn published(&self) -> String {
+        let project = &self.document.project;
+        let of = |e: &Experiment| json!([readout::published_place(project, e), project, e.id, e.iteration]);
+        Value::Array(self.experiments().map(of).collect()).to_string()
+    }
+
+    /// Takes whose answers come: for each of the chosen null, or what the archive keeps without the answers.
+    pub fn by(&mut self, engines: &str) {
+        self.by = serde_json::from_str(engines).unwrap_or_default();
+    }
+
     /// What to ask about the chosen: a list of questions for each. None about drafts, nor in a list about what stands
     /// behind its first experiments.
     pub fn second(&self) -> String {
@@ -286,12 +318,25 @@ impl Readout {
         #[allow(clippy::cast_possible_truncation)]
         let asked_at = Timestamp::from_millis(asked_at as i64).to_string();
         let told: Vec<Vec<Option<String>>> = serde_json::from_str(told).unwrap_or_default();
-        let of = |(e, told): (&Experiment, Vec<Option<String>>)| {
-            let mut results = readout::results(&self.document, e, &self.known, &told, self.scope, self.now);
+        let of = |(at, (e, told)): (usize, (&Experiment, Vec<Option<String>>))| {
+            let by = self.by.get(at).cloned().flatten();
+            // why: elsewhere more may be missing than the record knows of
+            let incomplete = by.as_ref().filter(|by| !by.incomplete.is_empty()).map(|by| {
+                let mut known = self.known.clone();
+                known.incomplete.extend(by.incomplete.iter().cloned());
+                known
+            });
+            let known = incomplete.as_ref().unwrap_or(&self.known);
+            // why: what is later than its computation is not in it
+            let now = by.as_ref().and_then(|by| by.computed_at.parse().ok()).unwrap_or(self.now);
+            let mut results = readout::results(&self.document, e, known, &told, self.scope, now);
             self.links.put(e, self.document.preview, self.now, &mut results);
-            Results { computed_at: asked_at.clone(), ..results }
+            match by {
+                Some(By { engine, computed_at, .. }) => Results { computed_at, computed_by: Some(engine), ..results },
+                None => Results { computed_at: asked_at.clone(), ..results },
+            }
         };
-        self.experiments().zip(told).map(of).collect()
+        self.experiments().zip(told).enumerate().map(of).collect()
     }
 
     /// The page as HTML; `query` is the URL's, which filters and sorts a list.
@@ -360,7 +405,7 @@ impl Readout {
     }
 
     /// What the guard does: `guard`, the next value of `kill-guard` (absent: as it is; null: nothing is left of it);
-    /// `audit`, `[key, entry]`s; `events` for the queue; `notes`, `[name, at]`s to keep; `notify`, `[note, url, body,
+    /// `audit`, `[key, entry]`s; `visits` for the queue, one a line; `notes`, `[name, at]`s to keep; `notify`, `[note, url, body,
     /// signature]`s, signed where there is a secret.
     pub fn act(&self, told: &str, secret: Option<String>) -> String {
         let at = self.now.to_string();
@@ -395,8 +440,9 @@ impl Readout {
         }
         readout::tidy(&self.document, &self.known, &mut guard);
         let mut acts = serde_json::Map::new();
+        let visits = if events.is_empty() { String::new() } else { Batch::events(&events).visits(None, &[]) };
         for (name, value) in
-            [("audit", json!(audit)), ("events", json!(events)), ("notify", json!(notices)), ("notes", json!(notes))]
+            [("audit", json!(audit)), ("visits", json!(visits)), ("notify", json!(notices)), ("notes", json!(notes))]
         {
             acts.insert(name.to_owned(), value);
         }

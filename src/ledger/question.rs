@@ -15,7 +15,8 @@
 //! The rules are in docs/warehouse.md, and written a second time in fixtures/metrics/reference.py.
 
 mod condition;
-mod tree;
+#[cfg(not(target_arch = "wasm32"))]
+mod project;
 mod words;
 
 use super::dialect::Dialect;
@@ -24,6 +25,8 @@ use serde_json::Value;
 use words::Words;
 
 pub use super::readout::Question;
+#[cfg(not(target_arch = "wasm32"))]
+pub use project::{delivery, endings, health};
 
 /// One iteration of an experiment, at a time.
 #[derive(Clone, Copy, Debug)]

@@ -44,10 +44,11 @@ impl Row {
         self.0.get(field).and_then(Value::as_str).map(str::to_owned)
     }
 
-    /// A whole number; 0 where there is none.
+    /// A whole number, as such or in a text; 0 where there is none.
     #[must_use]
     pub fn number(&self, field: usize) -> i64 {
-        self.0.get(field).and_then(Value::as_i64).unwrap_or(0)
+        let value = self.0.get(field);
+        value.and_then(|value| value.as_i64().or_else(|| value.as_str()?.parse().ok())).unwrap_or(0)
     }
 }
 
@@ -58,13 +59,14 @@ pub fn endings(project: &str) -> Question {
     Question { sql: sql.to_owned(), values: vec![json!(project)] }
 }
 
-/// What arrived of what was sent, and what was served. Answer: one row `[sent, lost, crawlers, visits]`. It is about all
+/// What arrived of what was sent, and what was served. Answer: one row `[sent, lost, crawlers, visits, moving]`;
+/// the last is 1 while exposures of before the small record are being taken along. It is about all
 /// projects of the worker together, since messages are the isolates'.
 #[must_use]
 pub fn delivery() -> Question {
     let sql = "SELECT json_array((SELECT coalesce(sum(highest + 1), 0) FROM sources), \
 (SELECT coalesce(sum(lost), 0) FROM sources), (SELECT coalesce(sum(crawlers), 0) FROM served), \
-(SELECT coalesce(sum(visits), 0) FROM served))";
+(SELECT coalesce(sum(visits), 0) FROM served), EXISTS (SELECT 1 FROM exposures_before))";
     Question { sql: sql.to_owned(), values: Vec::new() }
 }
 

@@ -3,8 +3,34 @@
 use crate::events::health::OriginHealth;
 use crate::events::{Conversion, Event, Exposure, minor_value};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
-pub(super) fn exposure(event: &Event, exposure: &Exposure) -> Value {
+/// What the exposures of a batch name, each once: iterations, variants, revisions, segments. Each set holds JSON texts.
+#[derive(Default)]
+pub(super) struct Names([BTreeSet<String>; 4]);
+
+/// The fields of an exposure that a name is made of, in the order of [`Names`].
+const FIELDS: [&[usize]; 4] = [&[1, 2, 3], &[4], &[11], &[12, 13, 14, 15, 16, 17, 18, 19, 20]];
+
+impl Names {
+    pub(super) fn add(&mut self, row: &[Value]) {
+        for (names, fields) in self.0.iter_mut().zip(FIELDS) {
+            let name: Vec<&Value> = fields.iter().filter_map(|field| row.get(*field)).collect();
+            names.insert(json!(name).to_string());
+        }
+    }
+
+    pub(super) fn rows(self) -> [Vec<Value>; 4] {
+        self.0.map(|names| names.iter().filter_map(|name| serde_json::from_str(name).ok()).collect())
+    }
+}
+
+/// That a unit met a variant, of an exposure's row: `[id, project, experiment, iteration, variant, unit, unit id, time]`.
+pub(super) fn met(row: &[Value]) -> Value {
+    row.iter().take(7).chain(row.get(10)).cloned().collect()
+}
+
+pub(super) fn exposure(event: &Event, exposure: &Exposure) -> Vec<Value> {
     let unit_id = match exposure.unit.as_str() {
         "user" => event.user_id.as_deref(),
         "session" => exposure.session_id.as_deref(),
@@ -12,29 +38,29 @@ pub(super) fn exposure(event: &Event, exposure: &Exposure) -> Value {
     };
     // why: as text, for that is how the rollup tells them apart; a map of this kind is sorted
     let versions = (!exposure.versions.is_empty()).then(|| json!(exposure.versions).to_string());
-    json!([
-        event.id,
-        event.project,
-        exposure.experiment_id,
-        exposure.iteration,
-        exposure.variant,
-        exposure.unit,
-        unit_id.unwrap_or(""),
-        event.anonymous_id,
-        event.user_id,
-        exposure.reason,
-        exposure.exposed_at,
-        event.config_revision,
-        exposure.request.country,
-        exposure.request.device,
-        exposure.request.browser,
-        exposure.request.visitor_type,
-        exposure.request.region,
-        exposure.request.referrer_host,
-        exposure.request.logged_in.map(|is| if is { "true" } else { "false" }),
-        exposure.fallback.then_some("true"),
-        versions,
-    ])
+    vec![
+        json!(event.id),
+        json!(event.project),
+        json!(exposure.experiment_id),
+        json!(exposure.iteration),
+        json!(exposure.variant),
+        json!(exposure.unit),
+        json!(unit_id.unwrap_or("")),
+        json!(event.anonymous_id),
+        json!(event.user_id),
+        json!(exposure.reason),
+        json!(exposure.exposed_at),
+        json!(event.config_revision),
+        json!(exposure.request.country),
+        json!(exposure.request.device),
+        json!(exposure.request.browser),
+        json!(exposure.request.visitor_type),
+        json!(exposure.request.region),
+        json!(exposure.request.referrer_host),
+        json!(exposure.request.logged_in.map(|is| if is { "true" } else { "false" })),
+        json!(exposure.fallback.then_some("true")),
+        json!(versions),
+    ]
 }
 
 pub(super) fn health(source: &str, row: &OriginHealth) -> Value {

@@ -35,23 +35,27 @@ pub const VISITORS_OF: &str = concat!(
     "SELECT DISTINCT i.anonymous_id AS id FROM named n CROSS JOIN identities i ON i.project = n.project AND i.user_id = ?1 ORDER BY id"
 );
 
-/// The exposures of a person: every iteration is asked by its index of visitors.
-macro_rules! exposures_of {
-    ($rest:literal) => {
-        concat!(exposures_of!(), $rest)
-    };
-    () => {
-        "WITH RECURSIVE iterations (at) AS (\
-SELECT (SELECT json_array(project, experiment_id, iteration) FROM exposures ORDER BY project, experiment_id, iteration LIMIT 1) \
-UNION ALL SELECT (SELECT json_array(e.project, e.experiment_id, e.iteration) FROM exposures e \
-WHERE (e.project, e.experiment_id, e.iteration) > (i.at ->> 0, i.at ->> 1, i.at ->> 2) \
-ORDER BY e.project, e.experiment_id, e.iteration LIMIT 1) FROM iterations i WHERE i.at IS NOT NULL), \
-theirs (id) AS MATERIALIZED (\
-SELECT e.id FROM iterations i CROSS JOIN json_each(?1) p CROSS JOIN exposures e ON e.project = i.at ->> 0 AND e.experiment_id = i.at ->> 1 \
-AND e.iteration = i.at ->> 2 AND e.anonymous_id = p.value WHERE i.at IS NOT NULL AND (?3 IS NULL OR e.project = ?3) \
-UNION SELECT e.id FROM json_each(?1) p CROSS JOIN exposures e ON e.user_id = p.value WHERE ?3 IS NULL OR e.project = ?3) "
-    };
-}
+/// The exposures of a person: every iteration is asked by its key, and by its index of those that are not visitors'. Of
+/// visitors with a user every pair is in the identities.
+const EXPOSURES_OF: &str = "WITH named (number, project) AS MATERIALIZED (SELECT number, project FROM iterations \
+WHERE ?3 IS NULL OR project = ?3), \
+theirs (iteration_no, kind, unit, id) AS MATERIALIZED (\
+SELECT e.iteration_no, e.kind, e.unit, e.id FROM named n CROSS JOIN json_each(?1) p CROSS JOIN exposed e ON e.iteration_no = n.number \
+AND e.kind = 0 AND e.unit = $packed(p.value) \
+UNION SELECT e.iteration_no, e.kind, e.unit, e.id FROM named n CROSS JOIN json_each(?1) p CROSS JOIN exposed e ON e.iteration_no = n.number \
+AND e.kind = 1 AND e.unit = $packed(p.value) \
+UNION SELECT e.iteration_no, e.kind, e.unit, e.id FROM named n CROSS JOIN json_each(?1) p CROSS JOIN exposed e ON e.iteration_no = n.number \
+AND e.kind > 0 AND coalesce(e.visitor, e.user_id) = $packed(p.value) \
+UNION SELECT e.iteration_no, e.kind, e.unit, e.id FROM named n CROSS JOIN json_each(?1) p CROSS JOIN identities i ON i.project = n.project \
+AND i.user_id = p.value CROSS JOIN exposed e ON e.iteration_no = n.number AND e.kind = 0 AND e.unit = $packed(i.anonymous_id) \
+WHERE e.user_id = $packed(p.value) \
+UNION SELECT e.iteration_no, e.kind, e.unit, e.id FROM named n CROSS JOIN json_each(?1) p CROSS JOIN identities i ON i.project = n.project \
+AND i.user_id = p.value CROSS JOIN exposed e ON e.iteration_no = n.number AND e.kind > 0 \
+AND coalesce(e.visitor, e.user_id) = $packed(i.anonymous_id) WHERE e.user_id = $packed(p.value)) ";
+
+/// The exposures of a person that the small record has not taken along yet.
+const BEFORE_OF: &str = "FROM exposures_before WHERE (anonymous_id IN (SELECT value FROM json_each(?1)) \
+OR user_id IN (SELECT value FROM json_each(?1))) AND (?3 IS NULL OR project = ?3)";
 
 /// The outcomes of a person. `?2` are orders, whose refunds name nobody.
 macro_rules! outcomes_of {
@@ -86,38 +90,53 @@ pub const ORDERS_OF: &str = outcomes_of!(
     "SELECT DISTINCT transaction_id AS id FROM conversions WHERE id IN (SELECT id FROM theirs) AND transaction_id IS NOT NULL"
 );
 
-/// What the record holds of a person: the table, the statement that counts it (column `n`), and the one that deletes it,
+/// What the record holds of a person: the table, the statement that counts it (column `n`), and those that delete it,
 /// in the order in which they are run, each with [`Person::parameters`]. Each goes by an index, so that it takes as long
 /// as the person has rows, not the record.
-pub const FORGET: [(&str, &str, &str); 4] = [
-    (
-        "exposure_variants",
-        exposures_of!("SELECT count(*) AS n FROM exposure_variants WHERE exposure_id IN (SELECT id FROM theirs)"),
-        exposures_of!("DELETE FROM exposure_variants WHERE exposure_id IN (SELECT id FROM theirs)"),
-    ),
-    (
-        "exposures",
-        exposures_of!("SELECT count(*) AS n FROM theirs"),
-        exposures_of!("DELETE FROM exposures WHERE id IN (SELECT id FROM theirs)"),
-    ),
-    (
-        "conversions",
-        outcomes_of!("SELECT count(*) AS n FROM theirs"),
-        outcomes_of!("DELETE FROM conversions WHERE id IN (SELECT id FROM theirs)"),
-    ),
-    (
-        "identities",
-        identities_of!("SELECT count(*) AS n FROM theirs"),
-        identities_of!(
-            "DELETE FROM identities WHERE (project, anonymous_id, user_id) IN (SELECT project, anonymous_id, user_id FROM theirs)"
+#[must_use]
+pub fn forget() -> [(&'static str, String, Vec<String>); 3] {
+    let exposures = |rest: &str| super::steps::sql(&[EXPOSURES_OF, rest].concat(), "");
+    [
+        (
+            "exposures",
+            exposures(&format!("SELECT (SELECT count(*) FROM theirs) + (SELECT count(*) {BEFORE_OF}) AS n")),
+            vec![
+                format!("DELETE FROM exposure_variants_before WHERE exposure_id IN (SELECT id {BEFORE_OF})"),
+                format!("DELETE {BEFORE_OF}"),
+                exposures(
+                    "DELETE FROM exposed WHERE (iteration_no, kind, unit, id) IN (SELECT iteration_no, kind, unit, id FROM theirs)",
+                ),
+            ],
         ),
-    ),
-];
+        (
+            "conversions",
+            outcomes_of!("SELECT count(*) AS n FROM theirs").to_owned(),
+            vec![outcomes_of!("DELETE FROM conversions WHERE id IN (SELECT id FROM theirs)").to_owned()],
+        ),
+        (
+            "identities",
+            identities_of!("SELECT count(*) AS n FROM theirs").to_owned(),
+            vec![
+                identities_of!(
+                    "DELETE FROM identities WHERE (project, anonymous_id, user_id) IN (SELECT project, anonymous_id, user_id FROM theirs)"
+                )
+                .to_owned(),
+            ],
+        ),
+    ]
+}
 
 /// The projects that have an iteration on record: `?1` experiment, `?2` iteration, `?3` the project or null.
-pub const PROJECTS_OF: &str = "SELECT project FROM exposures WHERE experiment_id = ?1 AND iteration = ?2 \
-AND (?3 IS NULL OR project = ?3) UNION SELECT project FROM origin_health WHERE experiment_id = ?1 AND iteration = ?2 \
-AND (?3 IS NULL OR project = ?3)";
+pub const PROJECTS_OF: &str = "SELECT project FROM iterations i WHERE experiment_id = ?1 AND iteration = ?2 \
+AND (?3 IS NULL OR project = ?3) AND EXISTS (SELECT 1 FROM exposed e WHERE e.iteration_no = i.number) \
+UNION SELECT project FROM origin_health WHERE experiment_id = ?1 AND iteration = ?2 AND (?3 IS NULL OR project = ?3)";
+
+/// The number of an iteration.
+macro_rules! number {
+    () => {
+        "(SELECT number FROM iterations WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3)"
+    };
+}
 
 /// The rows of an iteration, a few thousand at a time: the table and its statement, with `?1` project, `?2` experiment, `?3`
 /// iteration and `?4` the `place` of the last row so far, or nothing. The place is where an index goes on, so that the
@@ -125,16 +144,23 @@ AND (?3 IS NULL OR project = ?3)";
 pub const EXPORT: [(&str, &str); 3] = [
     (
         "exposures",
-        "SELECT *, exposed_at || ' ' || id AS place FROM exposures WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3 \
-AND (exposed_at, id) > (substr(?4, 1, 24), substr(?4, 26)) ORDER BY exposed_at, id LIMIT 2000",
+        concat!(
+            "SELECT *, at || ' ' || id AS place FROM exposures WHERE iteration_no = ",
+            number!(),
+            " AND at >= CAST(?4 AS INTEGER) AND (at > CAST(?4 AS INTEGER) OR id > substr(?4, instr(?4, ' ') + 1)) \
+ORDER BY at, id LIMIT 2000"
+        ),
     ),
     (
-        "exposure_variants",
-        "SELECT v.*, e.exposed_at || ' ' || e.id || ' ' || v.variant AS place FROM exposures e CROSS JOIN exposure_variants v \
-ON v.exposure_id = e.id WHERE e.project = ?1 AND e.experiment_id = ?2 AND e.iteration = ?3 \
-AND (e.exposed_at, e.id) >= (substr(?4, 1, 24), substr(?4, 26, 32)) \
-AND (e.exposed_at, e.id, v.variant) > (substr(?4, 1, 24), substr(?4, 26, 32), substr(?4, 59)) \
-ORDER BY e.exposed_at, e.id, v.variant LIMIT 2000",
+        "second_variants",
+        concat!(
+            "SELECT lower(hex(w.id)) AS exposure_id, v.id AS variant, w.first_at AS first_at_ms, \
+w.kind || ' ' || typeof(w.unit) || ' ' || hex(w.unit) || ' ' || hex(w.id) || ' ' || w.variant_no AS place \
+FROM second_variants w JOIN variants v ON v.number = w.variant_no WHERE w.iteration_no = ",
+            number!(),
+            " AND w.kind || ' ' || typeof(w.unit) || ' ' || hex(w.unit) || ' ' || hex(w.id) || ' ' || w.variant_no > ?4 \
+ORDER BY place LIMIT 2000"
+        ),
     ),
     (
         "origin_health",
@@ -146,11 +172,16 @@ substr(?4, instr(?4, ' ') + 1, 13), substr(?4, instr(?4, ' ') + 15))) ORDER BY v
 
 /// Deletes a few thousand rows of an iteration: in one transaction, until nothing changes. `?1` project, `?2` experiment,
 /// `?3` iteration.
-pub const DROP: [&str; 3] = [
-    "DELETE FROM exposure_variants WHERE exposure_id IN (SELECT id FROM exposures WHERE project = ?1 AND experiment_id = ?2 \
-AND iteration = ?3 ORDER BY exposed_at, id LIMIT 2000)",
-    "DELETE FROM exposures WHERE id IN (SELECT id FROM exposures WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3 \
-ORDER BY exposed_at, id LIMIT 2000)",
+pub const DROP: [&str; 4] = [
+    // why: first, or each row that goes would write to it
+    concat!("DELETE FROM exposed_counts WHERE iteration_no = ", number!()),
+    concat!("DELETE FROM doubled WHERE iteration_no = ", number!()),
+    concat!(
+        "DELETE FROM exposed WHERE (iteration_no, kind, unit, id) IN (SELECT iteration_no, kind, unit, id FROM exposed \
+WHERE iteration_no = ",
+        number!(),
+        " LIMIT 2000)"
+    ),
     "DELETE FROM origin_health WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3",
 ];
 

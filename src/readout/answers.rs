@@ -41,12 +41,18 @@ pub struct Known {
     pub(super) notes: BTreeMap<String, Timestamp>,
     /// How many of the first questions have no answer.
     pub(super) failed: usize,
+    /// What else is known to be missing, in sentences.
+    pub incomplete: Vec<String>,
 }
 
 /// The rows of an answer; none where it is missing or cannot be read.
 pub(super) fn rows(answer: Option<&str>) -> Vec<Row> {
     answer.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
+
+/// What the record says while it is moved into its new tables.
+const MOVING: &str = "Exposures of before the upgrade are still being taken along, so some are missing here: each run of the \
+schedule takes more.";
 
 impl Known {
     /// What to ask first.
@@ -65,6 +71,7 @@ impl Known {
         Self {
             endings: rows(answer(0)),
             delivery: [delivered(0), delivered(1), delivered(2), delivered(3)],
+            incomplete: (delivered(4) > 0).then(|| MOVING.to_owned()).into_iter().collect(),
             health: rows(answer(2)),
             notes: rows(answer(3))
                 .iter()
@@ -155,6 +162,28 @@ pub fn questions(document: &Document, experiment: &Experiment, scope: Depth, now
         questions.extend(interactions(document, experiment, of, now));
     }
     questions
+}
+
+/// The names of what is asked about an experiment, in the order of [`questions`]: `units`, `metric ID`, `interactions ID`.
+#[must_use]
+pub fn question_names(document: &Document, experiment: &Experiment, scope: Depth) -> Vec<String> {
+    let asked = metrics(document, experiment, scope);
+    let mut names = vec!["units".to_owned()];
+    names.extend(asked.iter().map(|(id, _)| format!("metric {id}")));
+    let primary = experiment.metrics.as_ref().and_then(|metrics| metrics.primary.as_ref());
+    names.extend(primary.filter(|_| scope != Depth::List).map(|id| format!("interactions {id}")));
+    names
+}
+
+/// Why an answer to the question of this name cannot be read; `None` where it can.
+#[must_use]
+pub fn unreadable(name: &str, answer: &str) -> Option<String> {
+    let why = match name.split_once(' ').map_or(name, |(kind, _)| kind) {
+        "units" => Units::read(answer).err(),
+        "metric" => Answer::read(answer).err(),
+        _ => pairs(answer).err(),
+    };
+    why.map(|why| why.to_string())
 }
 
 /// What to ask about other experiments on the same people.

@@ -130,6 +130,7 @@ impl One<'_> {
             endings,
             audit: self.known.audit.clone(),
             computed_at: self.now.to_string(),
+            computed_by: None,
             variants,
         };
         results.held = watch::held(e, &results, self.known, self.now);
@@ -209,7 +210,7 @@ impl One<'_> {
             Allocation::Fixed => gate::ratio(variants, &daily, self.is_over(), noun.1),
         };
         let mut gates = vec![
-            gate::record(self.answers.failed + self.known.failed),
+            gate::record(self.answers.failed + self.known.failed, &self.known.incomplete),
             ratio,
             gate::units(variants, noun),
             gate::contamination(units, whole(self.answers.units.contaminated), noun),

@@ -61,7 +61,11 @@ fn content(results: &Results, acting: &Markup) -> Markup {
         (context::origin(results))
         (context::timeline(results))
         (acting)
-        p class="soft" { "Computed " (date::moment(&results.computed_at)) "." }
+        p class="soft" {
+            "Computed "
+            @if let Some(engine) = &results.computed_by { "by " (engine) " on " }
+            (date::moment(&results.computed_at)) "."
+        }
     }
 }
 

@@ -251,15 +251,22 @@ pub(super) fn crawlers(crawlers: i64, visits: i64) -> Gate {
 }
 
 /// Whether the record answered everything: what it did not looks as if nothing had happened.
-pub(super) fn record(failed: usize) -> Gate {
-    let (level, text) = match failed {
-        0 => (GateLevel::Green, "Every question to the record was answered.".to_owned()),
-        _ => (
-            GateLevel::Red,
-            format!("{failed} questions to the record failed, so numbers are missing here: see the worker's log."),
-        ),
-    };
-    gate("record", "Record complete", level, text)
+pub(super) fn record(failed: usize, incomplete: &[String]) -> Gate {
+    let mut missing = incomplete.to_vec();
+    if failed > 0 {
+        missing.push(format!(
+            "{failed} questions to the record failed, so numbers are missing here: see the worker's log."
+        ));
+    }
+    if missing.is_empty() {
+        return gate(
+            "record",
+            "Record complete",
+            GateLevel::Green,
+            "Every question to the record was answered.".to_owned(),
+        );
+    }
+    gate("record", "Record complete", GateLevel::Red, missing.join(" "))
 }
 
 /// Why there is no answer: the first red gate.

@@ -82,6 +82,9 @@ pub struct Results {
     pub audit: Vec<AuditEntry>,
     /// When this was computed, RFC 3339.
     pub computed_at: String,
+    /// What added the numbers up, where it was not the record: `BigQuery`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub computed_by: Option<String>,
 }
 
 /// Where an experiment is in its life.

@@ -13,12 +13,14 @@ import { until } from "./client.mjs";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The record's tables, as statements. */
-const MIGRATIONS = readdirSync(join(root, "migrations"))
-  .sort()
-  .flatMap((name) => splitSqlQuery(readFileSync(join(root, "migrations", name), "utf8")));
+export const migrations = (from = "", to = "~") =>
+  readdirSync(join(root, "migrations"))
+    .filter((name) => name >= from && name < to)
+    .sort()
+    .flatMap((name) => splitSqlQuery(readFileSync(join(root, "migrations", name), "utf8")));
 
-/** Records and archives by their `places`. `ask(route, question)` asks the worker; see unreliable.mjs. */
-export async function startConsumer(places) {
+/** Records and archives by their `places`, the records as they were `before` a migration. `ask(route, question)` asks the worker; see unreliable.mjs. */
+export async function startConsumer(places, { before } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "sortition-consumer-"));
   const { compatibility_date } = readConfig({ config: join(root, "wrangler.toml") }, { hideWarnings: true });
   const config = join(folder, "wrangler.json");
@@ -88,7 +90,7 @@ export async function startConsumer(places) {
 
   try {
     await start();
-    for (const place of places) await ask("migrate", { place, statements: MIGRATIONS });
+    for (const place of places) await ask("migrate", { place, statements: migrations("", before) });
   } catch (error) {
     await kill();
     throw error;

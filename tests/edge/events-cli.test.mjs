@@ -170,7 +170,7 @@ test("forget: a person goes from the record and the archive with all their devic
 
   const forgotten = await sortition("forget", "anna-phone-1");
   assert.equal(forgotten.status, 0, forgotten.stderr);
-  assert.deepEqual(forgotten.json.record, { exposures: 2, exposure_variants: 2, conversions: 3, identities: 2 });
+  assert.deepEqual(forgotten.json.record, { exposures: 2, conversions: 3, identities: 2 });
   assert.deepEqual(forgotten.json.record, dry.json.record);
   assert.deepEqual(forgotten.json.archive, dry.json.archive);
   const rest = await found();
@@ -184,7 +184,7 @@ test("forget: a person goes from the record and the archive with all their devic
   assert.match(shared.stderr, /error unit: .*ben, carla.*--only/);
   const only = await sortition("forget", "shared-kiosk-1", "--only");
   assert.equal(only.status, 0, only.stderr);
-  assert.deepEqual(only.json.record, { exposures: 1, exposure_variants: 1, conversions: 0, identities: 2 });
+  assert.deepEqual(only.json.record, { exposures: 1, conversions: 0, identities: 2 });
 });
 
 test("drop: an iteration goes into a file and out of the record; a live one stays, and so does an older file", async () => {
@@ -207,14 +207,13 @@ test("drop: an iteration goes into a file and out of the record; a live one stay
   });
   const dropped = await sortition("drop", "hero", "7", "--export", file);
   assert.equal(dropped.status, 0, dropped.stderr);
-  assert.equal(dropped.json.rows, 8000);
+  assert.equal(dropped.json.rows, 4000);
   const lines = readFileSync(file, "utf8")
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line));
   const units = new Set(lines.filter(({ table }) => table === "exposures").map(({ unit_id }) => unit_id));
   assert.equal(units.size, 4000);
-  assert.equal(lines.filter(({ table }) => table === "exposure_variants").length, 4000);
   const [left] = await rows(
     "SELECT (SELECT count(*) FROM exposures WHERE iteration = 7) AS gone, (SELECT count(*) FROM exposures) AS others, (SELECT count(*) FROM exposure_variants) AS variants",
   );
@@ -223,4 +222,26 @@ test("drop: an iteration goes into a file and out of the record; a live one stay
   assert.equal(again.status, 1);
   assert.match(again.stderr, /cannot be written/);
   assert.equal((await rows("SELECT * FROM exposures")).length, 2);
+});
+
+test("end: the live experiment is over, and the record and the archive know why", async () => {
+  const live = { ...documentOf([experiment({ iteration: 8 })]), revision: "r8" };
+  await state(({ CONFIG }) => CONFIG.put("config", JSON.stringify(live)));
+  const place = ["--json", "--local", "--persist-to", folder];
+  const args = ["end", "hero", "--why", "Prices changed in the middle of it.", ...place];
+  const ended = await run(join(target, "debug", "sortition"), args);
+  assert.equal(ended.status, 0, ended.stderr);
+  const { event } = JSON.parse(ended.stdout);
+  assert.deepEqual(
+    [event.type, event.experiment_id, event.ended_reason, event.config_revision],
+    ["experiment_ended_early", "hero", "Prices changed in the middle of it.", "r8"],
+  );
+  const [row] = await rows("SELECT id, experiment_id, variant, ended_reason, ended_at FROM endings");
+  const { id, experiment_id, variant, ended_reason, ended_at } = event;
+  assert.deepEqual(row, { id, experiment_id, variant, ended_reason, ended_at });
+  const archived = await state((env) => objects(env, `events/dt=${ended_at.slice(0, 10)}/`));
+  const lines = archived.filter(({ key }) => key.endsWith(`${id}.ndjson`)).map(({ text }) => JSON.parse(text));
+  assert.deepEqual(lines, [event]);
+  const [over] = JSON.parse(await state(({ CONFIG }) => CONFIG.get("config"))).experiments;
+  assert.equal(over.status, "completed");
 });

@@ -81,14 +81,26 @@ const get = (path, authorization = basic(TOKEN), more = {}) =>
 // why: an answer that took long is kept for minutes, and on a busy machine any does
 const forgetKept = () => platform.env.LEDGER.exec("DELETE FROM readouts");
 const json = async (path) => JSON.parse((await get(path)).text);
-// columns that are not given are null
-const COLUMNS = { exposures: 21, conversions: 17 };
+/** Rows into the record as texts: an exposure as `[visitor, project, experiment, variant, time, device, country]`. */
 const insert = async (table, rows) => {
-  await platform.env.LEDGER.prepare(
-    `INSERT INTO ${table} SELECT ${Array.from({ length: COLUMNS[table] ?? rows[0].length }, (_, n) => `value ->> ${n}`)} FROM json_each(?1) WHERE true`,
-  )
-    .bind(JSON.stringify(rows))
-    .run();
+  const fields = (from, number) => Array.from({ length: number }, (_, n) => `value ->> ${from + n}`);
+  const statements =
+    table === "exposures"
+      ? [
+          "INSERT OR IGNORE INTO iterations (project, experiment_id, iteration) SELECT value ->> 1, value ->> 2, 1 FROM json_each(?1)",
+          "INSERT OR IGNORE INTO variants (id) SELECT value ->> 3 FROM json_each(?1)",
+          "INSERT OR IGNORE INTO revisions (id) VALUES (substr('r1', 1, length(?1)))",
+          `INSERT OR IGNORE INTO segments (device, country, region, browser, referrer_host, visitor_type, logged_in, fallback, versions)
+           SELECT value ->> 5, value ->> 6, '', 'chrome', '', 'new', '', '', '{}' FROM json_each(?1)`,
+          `INSERT INTO exposed SELECT i.number, 0, value ->> 0, value ->> 0, unixepoch(value ->> 4) * 1000, v.number, s.number, 1, 0, NULL, NULL
+           FROM json_each(?1) JOIN iterations i ON i.project = value ->> 1 AND i.experiment_id = value ->> 2
+           JOIN variants v ON v.id = value ->> 3 JOIN segments s ON s.device = value ->> 5 AND s.country = value ->> 6`,
+        ]
+      : [
+          `INSERT INTO ${table} SELECT ${fields(0, { conversions: 17 }[table] ?? rows[0].length)} FROM json_each(?1) WHERE true`,
+        ];
+  const { LEDGER } = platform.env;
+  await LEDGER.batch(statements.map((sql) => LEDGER.prepare(sql).bind(JSON.stringify(rows))));
   await forgetKept();
 };
 
@@ -97,14 +109,9 @@ async function units(id, variant, number, nth, cents, { device = "mobile", day =
   const at = `${day}T10:00:00.000Z`;
   const name = (n) => `${id}-${variant}-${day}-${device}-${n}`;
   const all = Array.from({ length: number }, (_, n) => name(n));
-  const exposure = (anon) => [
-    ...[anon, "acme-shop", id, 1, variant, "visitor", anon, anon, null, "split", at, "r1"],
-    ...["DE", device, "chrome", "new"],
-  ];
-  await insert("exposures", all.map(exposure));
   await insert(
-    "exposure_variants",
-    all.map((anon) => [anon, variant, at]),
+    "exposures",
+    all.map((anon) => [anon, "acme-shop", id, variant, at, device, "DE"]),
   );
   const buyers = all.filter((_, n) => n % nth === 0);
   const order = (anon, n) => [

@@ -197,10 +197,10 @@ describe("the consumer", () => {
 
   test("a record that fails is asked again, and nothing is lost", async () => {
     // why: with its table gone D1 refuses the whole batch, as it does when it is overloaded
-    await platform.env.LEDGER.exec("ALTER TABLE exposures RENAME TO exposures_away");
+    await platform.env.LEDGER.exec("ALTER TABLE segments RENAME TO segments_away");
     await platform.env.EVENTS.send(message("retried-visitor"), { contentType: "json" });
     await until(() => /messages are delivered again/.test(platform.log()), "the consumer to notice");
-    await platform.env.LEDGER.exec("ALTER TABLE exposures_away RENAME TO exposures");
+    await platform.env.LEDGER.exec("ALTER TABLE segments_away RENAME TO segments");
     await stored("retried-visitor", 1);
   });
 });

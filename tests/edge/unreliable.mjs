@@ -9,7 +9,7 @@ const days = new Map();
 /** The rows that the stream took. */
 const stream = [];
 
-const ROUTES = { deliver, migrate, record, archive, objects, letters, streamed };
+const ROUTES = { deliver, migrate, record, archive, objects, letters, streamed, schedule };
 
 export default {
   async fetch(request, env, ctx) {
@@ -20,9 +20,9 @@ export default {
 
 /**
  * Delivers messages of the day of `size` messages, by number; a negative one is garbage. Resolves to the ids that were
- * acknowledged and those that are to be delivered again, and to what it took.
+ * acknowledged and those that are to be delivered again, and to what it took. `bodies` are messages of another day.
  */
-async function deliver({ size, place, deliveries, failures = 0, seed = 1 }, env, ctx) {
+async function deliver({ size = 1, place, deliveries, bodies, failures = 0, seed = 1 }, env, ctx) {
   if (!days.has(size)) days.set(size, day(size));
   const next = random(seed);
   const fails = () => next() < failures;
@@ -32,11 +32,11 @@ async function deliver({ size, place, deliveries, failures = 0, seed = 1 }, env,
     id,
     attempts,
     timestamp: new Date(),
-    body: number < 0 ? garbage(-number) : days.get(size)[number],
+    body: bodies?.[number] ?? (number < 0 ? garbage(-number) : days.get(size)[number]),
     ack: () => acked.push(id),
     retry: () => retried.push(id),
   }));
-  const counts = { puts: 0, batches: 0, statements: 0, streams: 0 };
+  const counts = { puts: 0, batches: 0, statements: 0, streams: 0, written: 0, size: 0 };
   const count = (name) => {
     counts[name]++;
   };
@@ -48,6 +48,12 @@ async function deliver({ size, place, deliveries, failures = 0, seed = 1 }, env,
         batch: (statements) => {
           count("batches");
           counts.statements += statements.length;
+          return (results) => {
+            for (const { meta } of results) {
+              counts.written += meta.rows_written;
+              counts.size = meta.size_after;
+            }
+          };
         },
       },
       fails,
@@ -70,13 +76,30 @@ function unreliable(binding, methods, fails) {
       if (!Object.hasOwn(methods, name)) return value.bind(target);
       return async (...given) => {
         if (fails()) throw new Error(`${name} fails before`);
-        await methods[name](...given);
+        const heard = await methods[name](...given);
         const answer = await value.apply(target, given);
+        if (typeof heard === "function") heard(answer);
         if (fails()) throw new Error(`${name} fails after`);
         return answer;
       };
     },
   });
+}
+
+/** Runs the schedule once, with nothing but the record; resolves to the most rows that a transaction of it wrote. */
+async function schedule({ place }, env) {
+  let most = 0;
+  const hear = () => (results) => {
+    most = Math.max(
+      most,
+      results.reduce((sum, { meta }) => sum + meta.rows_written, 0),
+    );
+  };
+  const LEDGER = unreliable(env[`LEDGER_${place}`], { batch: hear }, () => false);
+  const waits = [];
+  await worker.scheduled({}, { LEDGER, CONFIG: env.LETTERS }, { waitUntil: (promise) => waits.push(promise) });
+  await Promise.all(waits);
+  return most;
 }
 
 /** A letter may be sent twice, where the answer got lost. */

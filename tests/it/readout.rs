@@ -339,3 +339,15 @@ fn who_is_told_is_named_by_a_safe_url() {
         assert_eq!(problems(url), 1, "{url}");
     }
 }
+
+#[test]
+fn a_published_answer_is_found_whenever_it_is_asked_for() {
+    use sortition_engine::readout::published_key;
+    let at =
+        |ms: &str, text: &str| published_key(&format!(r#"["WITH x AS (SELECT {ms} - 0 > {ms}, '{text}', 'it''s')"]"#));
+    let one = at("1795219200000", "2026-11-21T00:00:00.000Z");
+    assert_eq!(one, at("1795219209999", "2026-11-22T00:00:00.123Z"));
+    assert_ne!(one, at("179521920000", "2026-11-21T00:00:00.000Z"), "no time");
+    assert_ne!(one, at("17952192000001", "2026-11-21T00:00:00.000Z"), "no time");
+    assert_ne!(one, at("1795219200000", "2026-11-21"), "a day is no time");
+}

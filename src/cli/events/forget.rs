@@ -1,12 +1,15 @@
 //! `sortition events forget`.
 
 use super::ForgetArguments;
+use super::compact::Scratch;
 use crate::cli::kv::Kv;
+use crate::cli::readout::{ARCHIVE, run_script};
 use crate::cli::store::Store;
 use crate::cli::terminal::{good, strong};
 use crate::cli::{Failure, Report, count};
 use crate::ledger::upkeep::{self, Person};
 use crate::person::object_name;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -30,29 +33,143 @@ pub(super) fn run(arguments: &ForgetArguments) -> Result<Report, Failure> {
     for prefix in ["events/", "spill/", "dead/"] {
         clean(&mut store, prefix, &person, arguments.dry_run, &mut tally)?;
     }
-    let parameters = person.parameters();
-    for (table, count, delete) in upkeep::FORGET {
-        // why: D1 counts what triggers change along with what a statement deletes
-        let mut statements = vec![(count, parameters.clone())];
+    clean_tables(&mut store, &person, arguments.dry_run, &mut tally)?;
+    if !store.has_record()? {
+        let mut report = told(&person, &tally, arguments.dry_run);
         if !arguments.dry_run {
-            statements.push((delete, parameters.clone()));
+            objects_of_users(arguments, &person, &mut report);
+        }
+        return Ok(report);
+    }
+    let parameters = person.parameters();
+    for (table, count, deletes) in upkeep::forget() {
+        // why: D1 counts what triggers change along with what a statement deletes
+        let mut statements = vec![(count.as_str(), parameters.clone())];
+        if !arguments.dry_run {
+            statements.extend(deletes.iter().map(|delete| (delete.as_str(), parameters.clone())));
         }
         let outcome = store.run(&statements)?.into_iter().next().unwrap_or_default();
         let counted = outcome.rows.first().and_then(|row| row.get("n")).and_then(Value::as_u64);
         tally.rows.push((table, counted.unwrap_or(0)));
     }
     let mut report = told(&person, &tally, arguments.dry_run);
-    // why: the record is clean either way, and of a worker without these objects nobody needs to hear
-    if !arguments.dry_run
-        && let Err(failure) = empty_objects(arguments, &person)
-    {
+    if !arguments.dry_run {
+        objects_of_users(arguments, &person, &mut report);
+    }
+    Ok(report)
+}
+
+/// Has the objects of users emptied. The record is clean either way, and of a worker without these objects nobody needs to
+/// hear.
+fn objects_of_users(arguments: &ForgetArguments, person: &Person, report: &mut Report) {
+    if let Err(failure) = empty_objects(arguments, person) {
         let why = match failure {
             Failure::Usage(why) | Failure::Outside(why) => why,
             _ => "KV refused".to_owned(),
         };
         report.text.push_str(&format!("what users were assigned on their devices is still kept: {why}\n"));
     }
-    Ok(report)
+}
+
+/// What the archive says of a person, where there is no record.
+#[derive(Deserialize)]
+struct Found {
+    #[serde(default)]
+    pairs: Vec<(String, String)>,
+    #[serde(default)]
+    orders: Vec<String>,
+    failed: Option<String>,
+}
+
+/// Asks the archive's copy in a folder.
+fn found(scratch: &Scratch, ids: &BTreeSet<String>, project: Option<&String>) -> Result<Found, Failure> {
+    let question = json!({"op": "people", "folder": scratch.0, "ids": ids, "project": project});
+    let mut found = Found { pairs: Vec::new(), orders: Vec::new(), failed: None };
+    run_script("DuckDB", ARCHIVE, &question, |line: Found| match line.failed {
+        Some(why) => Err(why),
+        None => {
+            found = line;
+            Ok(())
+        }
+    })?;
+    Ok(found)
+}
+
+/// Everybody whom the id stands for, by the archive alone.
+fn person_of_archive(store: &mut Store, arguments: &ForgetArguments) -> Result<Person, Failure> {
+    let (unit, project) = (&arguments.unit, arguments.project.as_ref());
+    let scratch = Scratch::new()?;
+    for prefix in ["events/", "tables/"] {
+        let keys = store.list(prefix)?;
+        store.fetch(&keys, &scratch.0)?;
+    }
+    let mut ids = BTreeSet::from([unit.clone()]);
+    if !arguments.only {
+        let users: BTreeSet<String> = found(&scratch, &ids, project)?
+            .pairs
+            .into_iter()
+            .filter(|(visitor, _)| visitor == unit)
+            .map(|(_, user)| user)
+            .collect();
+        several(users.iter().map(String::as_str))?;
+        ids.extend(users);
+        let pairs = found(&scratch, &ids, project)?.pairs;
+        let users = ids.clone();
+        ids.extend(pairs.into_iter().filter(|(_, user)| users.contains(user)).map(|(visitor, _)| visitor));
+    }
+    let orders = found(&scratch, &ids, project)?.orders.into_iter().collect();
+    Ok(Person { ids, orders, project: project.cloned() })
+}
+
+/// Refuses a visitor who was several users: which one is meant?
+fn several<'a>(users: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+    let users: Vec<&str> = users.collect();
+    if users.len() < 2 {
+        return Ok(());
+    }
+    let why = format!("this visitor was identified as {}: name the user who is meant, or add --only", users.join(", "));
+    Err(Failure::refused("unit", why))
+}
+
+/// A file of tables/ that named the person.
+#[derive(Deserialize)]
+struct Cleaned {
+    path: Option<String>,
+    #[serde(default)]
+    gone: usize,
+    failed: Option<String>,
+}
+
+/// Writes the compacted files that name the person anew without those rows, one after the other.
+fn clean_tables(store: &mut Store, person: &Person, dry_run: bool, tally: &mut Tally) -> Result<(), Failure> {
+    let files: Vec<String> = store
+        .list("tables/")?
+        .into_iter()
+        .filter(|key| key.ends_with(".parquet") && !key.starts_with("tables/messages/"))
+        .collect();
+    for file in files {
+        let scratch = Scratch::new()?;
+        let file = [file];
+        store.fetch(&file, &scratch.0)?;
+        let question = json!({
+            "op": "forget", "folder": scratch.0, "files": file, "ids": person.ids, "orders": person.orders,
+            "project": person.project, "dry": dry_run,
+        });
+        let mut is_changed = false;
+        run_script("DuckDB", ARCHIVE, &question, |line: Cleaned| match line.failed {
+            Some(why) => Err(why),
+            None => {
+                is_changed |= line.path.is_some();
+                tally.objects += usize::from(line.path.is_some());
+                tally.lines += line.gone;
+                Ok(())
+            }
+        })?;
+        if is_changed && !dry_run {
+            store.send(&file, &scratch.0)?;
+        }
+    }
+    Ok(())
 }
 
 /// Has the worker empty the objects that keep what users were assigned: its schedule looks for such keys.
@@ -75,16 +192,13 @@ fn person(store: &mut Store, arguments: &ForgetArguments) -> Result<Person, Fail
     if unit.is_empty() {
         return Err(Failure::Usage("UNIT is empty: name a visitor id or a user id".to_owned()));
     }
+    if !store.has_record()? {
+        return person_of_archive(store, arguments);
+    }
     let mut ids = BTreeSet::from([unit.clone()]);
     if !arguments.only {
         let users: Vec<String> = texts(store.rows(upkeep::USERS_OF, json!([unit, project]))?);
-        if users.len() > 1 {
-            let why = format!(
-                "this visitor was identified as {}: name the user who is meant, or add --only",
-                users.join(", ")
-            );
-            return Err(Failure::refused("unit", why));
-        }
+        several(users.iter().map(String::as_str))?;
         ids.extend(users);
         for id in ids.clone() {
             ids.extend(texts(store.rows(upkeep::VISITORS_OF, json!([id, project]))?));

@@ -72,7 +72,7 @@ fn take(store: &mut Store, waiting: Vec<Waiting>) -> Result<(), Failure> {
         store.put(&key, &lines)?;
     }
     let statements = ledger::statements(&messages, &now);
-    let statements: Vec<_> = statements.iter().map(|it| (it.sql, json!([it.rows]))).collect();
+    let statements: Vec<_> = statements.iter().map(|it| (it.sql.as_str(), json!([it.rows]))).collect();
     store.run(&statements)?;
     store.delete(&keys)
 }

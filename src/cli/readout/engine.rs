@@ -1,56 +1,138 @@
-//! Engines that the tool runs itself.
+//! Engines that the tool asks itself: DuckDB over an archive, PostgreSQL and ClickHouse by their URL.
 
 use crate::cli::Failure;
 use crate::cli::kv::node;
+use crate::ledger::dialect::Dialect;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-/// The other side; see there.
-const SCRIPT: &str = include_str!("duckdb.mjs");
+/// The archive in DuckDB: what it can be asked stands in it.
+pub(in crate::cli) const ARCHIVE: &str = include_str!("archive.mjs");
+const SERVER: &str = include_str!("server.mjs");
 
-/// What stands before a line of the script's.
+/// What stands before a line of a script's.
 const MARK: &str = "@sortition ";
 
-/// The table of events over the archive as it lies: what docs/warehouse.md tells people to write.
-const VIEW: &str = include_str!("events.duckdb.sql");
-
-#[derive(Deserialize)]
-struct Answer {
-    rows: Option<Value>,
-    error: Option<String>,
+/// Where to ask.
+pub(super) struct Engine {
+    /// Its name as people write it: `DuckDB`.
+    pub(super) name: &'static str,
+    /// Its SQL.
+    pub(super) dialect: Dialect,
+    script: String,
+    question: Value,
 }
 
-/// The rows of each statement, asked of DuckDB over the archive in a folder (which holds `events/`). `told` hears how many
-/// are answered.
-pub(super) fn duckdb(folder: &str, statements: &[&str], mut told: impl FnMut(usize)) -> Result<Vec<Value>, Failure> {
-    let unable = |why: String| Failure::Outside(format!("DuckDB cannot be asked: {why}"));
+/// What an engine said.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// The rows of each statement, or why there are none.
+    pub(super) answers: Vec<Result<Value, String>>,
+    /// How many events there were to read, where that is known.
+    pub(super) read: Option<u64>,
+    /// What could not be read, in sentences.
+    pub(super) incomplete: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    rows: Option<Value>,
+    error: Option<String>,
+    failed: Option<String>,
+    read: Option<u64>,
+    incomplete: Option<Vec<String>>,
+}
+
+impl Engine {
+    /// Reads `duckdb:PATH`, `postgres:URL`, `clickhouse:URL`.
+    pub(super) fn parse(from: &str) -> Result<Self, Failure> {
+        let (engine, place) = from.split_once(':').unwrap_or((from, ""));
+        if place.is_empty() {
+            return Err(Failure::Usage(format!(
+                "--from {from}: write duckdb:PATH, postgres:URL or clickhouse:URL, or print the statements with --sql"
+            )));
+        }
+        // why: `postgres://host/shop` is a URL and names the engine itself
+        let url = if place.starts_with("//") && engine != "clickhouse" { from } else { place };
+        let (name, dialect) = match engine {
+            "duckdb" => {
+                let script = ARCHIVE.to_owned();
+                let question = json!({"op": "readout", "folder": place});
+                return Ok(Self { name: "DuckDB", dialect: Dialect::DuckDb, script, question });
+            }
+            "postgres" | "postgresql" => ("PostgreSQL", Dialect::Postgres),
+            "clickhouse" => ("ClickHouse", Dialect::ClickHouse),
+            _ => {
+                return Err(Failure::Usage(format!(
+                    "--from {from}: the tool itself asks duckdb, postgres and clickhouse; elsewhere take --sql and --answers"
+                )));
+            }
+        };
+        let url =
+            if engine == "clickhouse" && place.starts_with("//") { format!("http:{place}") } else { url.to_owned() };
+        let word = if name == "PostgreSQL" { "postgres" } else { "clickhouse" };
+        let question = json!({"url": format!("{word}:{url}")});
+        Ok(Self { name, dialect, script: SERVER.to_owned(), question })
+    }
+
+    /// Asks every statement; `told` hears how many are answered.
+    pub(super) fn ask(&self, statements: &[String], told: impl FnMut(usize)) -> Result<Said, Failure> {
+        let mut question = self.question.clone();
+        if let Some(fields) = question.as_object_mut() {
+            fields.insert("statements".to_owned(), json!(statements));
+        }
+        let mut said = Said::default();
+        let mut told = told;
+        run(self.name, &self.script, &question, |line: Line| {
+            if let Some(why) = line.failed {
+                return Err(why);
+            }
+            if let Some(incomplete) = line.incomplete {
+                said.read = line.read;
+                said.incomplete = incomplete;
+                return Ok(());
+            }
+            said.answers.push(line.rows.ok_or_else(|| line.error.unwrap_or_else(|| "no rows".to_owned())));
+            told(said.answers.len());
+            Ok(())
+        })?;
+        if said.answers.len() == statements.len() {
+            return Ok(said);
+        }
+        let why = format!("it answered {} of {} questions", said.answers.len(), statements.len());
+        Err(Failure::Outside(format!("{} cannot be asked: {why}", self.name)))
+    }
+}
+
+/// Runs a script of node's that reads a JSON text and writes marked lines of JSON.
+pub(in crate::cli) fn run<T: serde::de::DeserializeOwned>(
+    name: &str,
+    script: &str,
+    question: &Value,
+    mut heard: impl FnMut(T) -> Result<(), String>,
+) -> Result<(), Failure> {
+    let unable = |why: String| Failure::Outside(format!("{name} cannot be asked: {why}"));
     let mut child = Command::new(node())
-        .args(["--input-type=module", "--eval", SCRIPT])
+        .args(["--input-type=module", "--eval", script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| unable(format!("node cannot be run: {error}")))?;
-    let question = json!({"folder": folder, "view": VIEW, "statements": statements}).to_string();
     let input = child.stdin.take().ok_or_else(|| unable("it takes no question".to_owned()))?;
     // why: dropped, so that the script sees the end of its question
-    { input }.write_all(question.as_bytes()).map_err(|error| unable(error.to_string()))?;
+    { input }.write_all(question.to_string().as_bytes()).map_err(|error| unable(error.to_string()))?;
     let output = child.stdout.take().ok_or_else(|| unable("it says nothing".to_owned()))?;
-    let mut answers = Vec::new();
+    let mut failed = None;
     for line in BufReader::new(output).lines() {
         let line = line.map_err(|error| unable(error.to_string()))?;
         let Some(text) = line.strip_prefix(MARK) else { continue };
-        let answer: Answer = serde_json::from_str(text).map_err(|error| unable(error.to_string()))?;
-        match (answer.rows, answer.error) {
-            (Some(rows), _) => answers.push(rows),
-            (None, why) => return Err(unable(why.unwrap_or_else(|| "it answers without rows".to_owned()))),
+        let line = serde_json::from_str(text).map_err(|error| unable(error.to_string()))?;
+        if let Err(why) = heard(line) {
+            failed = Some(why);
         }
-        told(answers.len());
     }
     let _ = child.wait();
-    if answers.len() == statements.len() {
-        return Ok(answers);
-    }
-    Err(unable(format!("it answered {} of {} questions", answers.len(), statements.len())))
+    failed.map_or(Ok(()), |why| Err(unable(why)))
 }

@@ -17,10 +17,22 @@ sum((({0}) & 131071) * (({1}) & 131071)))";
 const MANY: &str = "CROSS JOIN (SELECT 1 AS one FROM json_each('[0]')) many_1 CROSS JOIN (SELECT 1 AS one FROM json_each('[0]')) many_2 \
 CROSS JOIN (SELECT 1 AS one FROM json_each('[0]')) many_3";
 
+/// A UUID as sixteen bytes; other texts, and null, as they are. D1 bounds the patterns of `LIKE` and `GLOB` to 50 bytes.
+const PACKED: &str = "(CASE WHEN {0} LIKE '________-____-____-____-____________' AND {0} NOT GLOB '*[^0-9a-f-]*' \
+AND length(replace({0}, '-', '')) = 32 THEN unhex(replace({0}, '-', '')) ELSE {0} END)";
+
+/// What was packed, as it was.
+const UNPACKED: &str = "(CASE typeof({0}) WHEN 'blob' THEN lower(substr(hex({0}), 1, 8) || '-' || substr(hex({0}), 9, 4) || '-' \
+|| substr(hex({0}), 13, 4) || '-' || substr(hex({0}), 17, 4) || '-' || substr(hex({0}), 21)) ELSE {0} END)";
+
 pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
     let json = arguments.first().cloned().unwrap_or_default();
     let path = || path(arguments.get(1..).unwrap_or_default());
     Some(match name {
+        "packed" => fill(PACKED, arguments),
+        "unpacked" => fill(UNPACKED, arguments),
+        "digits" => fill("coalesce(unhex({0}), {0})", arguments),
+        "kind" => fill("(CASE {0} WHEN 'visitor' THEN 0 WHEN 'user' THEN 1 ELSE 2 END)", arguments),
         "least" => fill("min({0}, {1})", arguments),
         "text" => fill("CAST({0} AS TEXT)", arguments),
         "double" => fill("CAST({0} AS REAL)", arguments),

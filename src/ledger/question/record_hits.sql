@@ -15,8 +15,9 @@ FROM outcomes o CROSS JOIN people p ON p.person = o.person CROSS JOIN spans s ON
 WHERE p.experiment_id = $experiment() AND p.iteration = $iteration() AND p.crossed = 0 AND p.kind = 'session' AND p.variant IN ($variants()) AND o.ms >= p.ms - $lookback()
 AND (o.ms < p.ms OR (o.session_id IS NULL AND o.ms <= s.last_ms))
 UNION ALL
-SELECT 'v ' || e.anonymous_id, e.variant, $millis(e.exposed_at), unixepoch(substr(e.exposed_at, 1, 10)) / 86400, e.device, e.country, e.region, e.browser, e.referrer_host,
-e.visitor_type, e.logged_in, e.fallback, e.versions, o.id, o.name, o.ms, o.value, o.currency, o.transaction_id, o.properties, o.claimed
-FROM outcomes o CROSS JOIN exposures e ON e.project = $project() AND e.experiment_id = $experiment() AND e.iteration = $iteration()
-AND e.anonymous_id = o.visitor WHERE o.person = 'v ' || o.visitor AND e.unit = 'visitor' AND +e.exposed_at <= $now_text()
-AND e.variant IN ($variants()) AND o.ms >= $millis(e.exposed_at) - $lookback() AND e.id NOT IN (SELECT id FROM slow))
+SELECT o.person, v.id, e.at, e.at / 86400000, s.device, s.country, s.region, s.browser, s.referrer_host,
+s.visitor_type, s.logged_in, s.fallback, s.versions, o.id, o.name, o.ms, o.value, o.currency, o.transaction_id, o.properties, o.claimed
+FROM outcomes o CROSS JOIN exposed e ON e.iteration_no = $iteration_no() AND e.kind = 0 AND e.unit = $packed(o.visitor)
+CROSS JOIN variants v ON v.number = e.variant_no CROSS JOIN segments s ON s.number = e.segment_no
+WHERE o.person = 'v ' || o.visitor AND e.at <= $now() AND v.id IN ($variants()) AND o.ms >= e.at - $lookback()
+AND (e.unit, e.id) NOT IN (SELECT unit, id FROM slow WHERE kind = 0))

@@ -1,11 +1,11 @@
 //! What a question fills into its tree: who is asked about, and what the metric's definition says.
 
 use super::condition::condition;
-use super::tree::{Node, parse};
 use super::{Extent, Iteration, NO_VALUES, Place, Question};
 use crate::document::Timestamp;
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
 use crate::ledger::answer::{ALL, DAY, PARTS};
+use crate::ledger::tree::{Node, parse};
 use crate::metrics::{Cap, Definition, Kind, Window};
 use std::fmt::Write as _;
 
@@ -70,14 +70,21 @@ impl<'a> Words<'a> {
             "variants" => self.list(self.of.variants),
             "now" => self.of.now.to_string(),
             "now_text" => self.time(self.of.now),
-            "waiting_since" => self.time(self.of.now.saturating_sub(self.window().length())),
             "window" => self.window().length().to_string(),
             "chosen" => self.chosen(argument),
             "others" => self.known_others(argument),
-            "seen" if self.others.is_empty() => "slow s CROSS JOIN exposures e ON e.id = s.id WHERE 1 = 1".to_owned(),
-            "seen" => {
-                format!("exposures e WHERE e.project = {} AND {}", self.quoted(self.of.project), self.chosen("e"))
+            "iteration_no" => format!(
+                "(SELECT number FROM iterations WHERE project = {} AND experiment_id = {} AND iteration = {})",
+                self.quoted(self.of.project),
+                self.quoted(self.of.experiment),
+                self.of.iteration
+            ),
+            "seen" if self.others.is_empty() => {
+                "iterations n CROSS JOIN slow w CROSS JOIN exposed e ON e.iteration_no = n.number AND e.kind = w.kind AND e.unit = w.unit \
+AND e.id = w.id"
+                    .to_owned()
             }
+            "seen" => "iterations n CROSS JOIN exposed e ON e.iteration_no = n.number".to_owned(),
             "dimensions" => {
                 let parts: &[&str] = if self.extent == Extent::Parts { &PARTS } else { &[] };
                 let all = [ALL, DAY].iter().chain(parts).map(|one| self.quoted(one));

@@ -1,11 +1,11 @@
-//! A question as a tree: SQL text, and calls of what engines write differently or what a question fills in.
+//! SQL as a tree: text, and calls of what engines write differently or what a question fills in.
 //!
 //! In the files beside this one a call is `$name(argument, …)`; arguments are SQL, and may hold calls. What stands in
 //! quotes is text.
 
 /// A piece of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Node<'a> {
+pub(in crate::ledger) enum Node<'a> {
     /// SQL that every engine reads alike.
     Text(&'a str),
     /// Something that a word of the question or the dialect stands for.
@@ -14,7 +14,7 @@ pub(super) enum Node<'a> {
 
 /// Takes a text apart. Total: what is no call is text.
 #[must_use]
-pub(super) fn parse(text: &str) -> Vec<Node<'_>> {
+pub(in crate::ledger) fn parse(text: &str) -> Vec<Node<'_>> {
     let mut reader = Reader { text, at: 0 };
     let mut nodes = Vec::new();
     // why: outside of calls a comma or a bracket has no meaning, so the arguments are put together again

@@ -1,0 +1,359 @@
+// The archive in DuckDB, for the tool: its Parquet files and the objects that are not compacted yet, as the tables `events`,
+// `messages` and `origin_health`. What cannot be read is left out, named and counted. Reads a JSON line `{op, folder, …}` and
+// writes marked lines of JSON. Run by engine.rs as `node --eval`.
+
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { DuckDBInstance } from "@duckdb/node-api";
+
+/** The version of what the tables under tables/ hold. */
+const SCHEMA = 1;
+/** How many objects with unreadable lines are named. */
+const NAMED = 5;
+
+const answer = (value) => process.stdout.write(`@sortition ${JSON.stringify(value)}\n`);
+const quoted = (value) => `'${String(value).replaceAll("'", "''")}'`;
+const listed = (values) => `[${values.map(quoted).join(", ")}]`;
+
+const TYPES = ["experiment_exposed", "experiment_converted", "experiment_ended_early", "identified"];
+const TEXTS = ["type", "id", "project", "config_revision", "at", "anonymous_id", "user_id", "session_id"];
+const MORE = ["variant", "unit", "reason", "exposed_at", "conversion_event", "currency", "transaction_id", "refund_of"];
+const LAST = ["converted_at", "channel", "ended_reason", "ended_at"];
+const JSONS = ["request", "versions", "properties"];
+const OTHERS = { iteration: "INTEGER", fallback: "BOOLEAN", value: "DECIMAL(18, 4)" };
+const COLUMNS = {
+  ...Object.fromEntries([...TEXTS, "experiment_id", ...MORE, ...LAST].map((name) => [name, "VARCHAR"])),
+  ...Object.fromEntries(JSONS.map((name) => [name, "JSON"])),
+  ...OTHERS,
+};
+const VISITS = { source: "VARCHAR", seq: "BIGINT", served: "JSON", health: "JSON" };
+
+const DECIMALS = `CASE WHEN currency IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV',
+  'XAF', 'XOF', 'XPF') THEN 1 WHEN currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 1000
+  WHEN currency IN ('CLF', 'UYW') THEN 10000 ELSE 100 END`;
+
+/** Lines → the columns of the table of events (docs/warehouse.md), and what else a line says. */
+const EVENTS = `type, id, project, config_revision, "at" AS seen_at, anonymous_id, user_id, session_id, experiment_id, iteration, variant,
+  coalesce(unit, 'visitor') AS unit, exposed_at, request ->> '$.device' AS device, request ->> '$.country' AS country,
+  request ->> '$.region' AS region, request ->> '$.browser' AS browser, request ->> '$.referrer_host' AS referrer_host,
+  request ->> '$.visitor_type' AS visitor_type, request ->> '$.logged_in' AS logged_in, CASE WHEN fallback THEN 'true' END AS fallback,
+  CAST(versions AS VARCHAR) AS versions, conversion_event, CAST(value * ${DECIMALS} AS BIGINT) AS value, currency, transaction_id, refund_of,
+  converted_at, channel, CAST(properties AS VARCHAR) AS properties, reason, request ->> '$.host' AS host, request ->> '$.path' AS path,
+  request ->> '$.method' AS method, ended_reason, ended_at`;
+const MESSAGES = `source, seq, CAST(served ->> '$.crawlers' AS BIGINT) AS crawlers, CAST(served ->> '$.visits' AS BIGINT) AS visits,
+  CAST(health AS VARCHAR) AS health`;
+
+const TIMED = `CASE type WHEN 'experiment_exposed' THEN exposed_at WHEN 'experiment_converted' THEN converted_at
+  WHEN 'experiment_ended_early' THEN ended_at ELSE seen_at END`;
+
+/** The archive of a folder, or of `s3://BUCKET` by the usual variables of the environment. */
+async function openArchive(folder) {
+  const remote = folder.includes("://");
+  if (!remote && !["events", "tables"].some((name) => existsSync(join(folder, name))))
+    throw new Error(`there is no ${join(folder, "events")}`);
+  const scratch = mkdtempSync(join(tmpdir(), "sortition-duckdb-"));
+  const instance = await DuckDBInstance.create(join(scratch, "archive.duckdb"));
+  const database = await instance.connect();
+  const close = () => {
+    database.closeSync();
+    instance.closeSync();
+    rmSync(scratch, { recursive: true, force: true });
+  };
+  const rows = async (sql) => (await database.runAndReadAll(sql)).getRowsJson();
+  const run = (sql) => database.run(sql);
+  await run(`SET preserve_insertion_order = false; SET temp_directory = ${quoted(scratch)}; SET TimeZone = 'UTC'`);
+  if (remote) await reach(run);
+  else await run(`SET file_search_path = ${quoted(folder)}`);
+  const place = (path) => (remote ? `${folder.replace(/\/$/, "")}/${path}` : join(folder, path));
+  const found = async (pattern) =>
+    (await rows(`SELECT file FROM glob(${quoted(place(pattern))}) ORDER BY file`)).map(([file]) => file);
+  const manifest = async () => {
+    const path = place("tables/manifest.json");
+    if (remote) {
+      const [one] = await rows(`SELECT content FROM read_text(${quoted(path)})`).catch(() => []);
+      return one ? JSON.parse(one[0]) : undefined;
+    }
+    return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined;
+  };
+  return { folder, remote, place, rows, run, close, found, manifest, incomplete: [] };
+}
+
+/** S3's interface, as R2 has it: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL. */
+async function reach(run) {
+  const {
+    AWS_ACCESS_KEY_ID: id,
+    AWS_SECRET_ACCESS_KEY: secret,
+    AWS_REGION,
+    AWS_ENDPOINT_URL_S3,
+    AWS_ENDPOINT_URL,
+  } = process.env;
+  if (!id || !secret) throw new Error("s3:// needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment");
+  const url = AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL;
+  const { host, protocol } = url ? new URL(url) : {};
+  const at = host ? `, ENDPOINT ${quoted(host)}, URL_STYLE 'path', USE_SSL ${protocol === "https:"}` : "";
+  await run("INSTALL httpfs; LOAD httpfs");
+  await run(
+    `CREATE SECRET archive (TYPE s3, KEY_ID ${quoted(id)}, SECRET ${quoted(secret)}, REGION ${quoted(AWS_REGION ?? "auto")}${at})`,
+  );
+}
+
+/** Reads objects into a table; where one cannot be read as it should, line by line: what is wrong is named and left out. */
+async function take(archive, table, select, columns, files) {
+  const { rows, run, incomplete } = archive;
+  if (files.length === 0) return;
+  const types = Object.entries(columns).map(([name, type]) => `${quoted(name)}: ${quoted(type)}`);
+  const fast = `INSERT INTO ${table} SELECT ${select} FROM read_ndjson(${listed(files)}, columns = {${types.join(", ")}})`;
+  try {
+    return await run(fast);
+  } catch {}
+  await run(
+    `CREATE OR REPLACE TEMP TABLE lines AS SELECT filename, line, json_valid(line) AS readable FROM read_csv(${listed(files)},
+     columns = {'line': 'VARCHAR'}, delim = E'\\x01', quote = '', escape = '', header = false, auto_detect = false, filename = true,
+     null_padding = true, max_line_size = 16777216)`,
+  );
+  const typed = Object.entries(columns).map(([name, type]) =>
+    type === "JSON" ? `line -> '$.${name}' AS "${name}"` : `TRY_CAST(line ->> '$.${name}' AS ${type}) AS "${name}"`,
+  );
+  const numbers = Object.entries(columns).filter(([, type]) => !["VARCHAR", "JSON"].includes(type));
+  const wrong = numbers.map(
+    ([name, type]) => `(line ->> '$.${name}' IS NOT NULL AND TRY_CAST(line ->> '$.${name}' AS ${type}) IS NULL)`,
+  );
+  await run(
+    `UPDATE lines SET readable = false WHERE readable AND (json_type(line) <> 'OBJECT' OR ${wrong.join(" OR ")})`,
+  );
+  const bad = await rows(
+    "SELECT filename, count(*) FROM lines WHERE NOT readable OR line IS NULL GROUP BY 1 ORDER BY 1",
+  );
+  for (const [file, number] of bad.slice(0, NAMED)) incomplete.push(`${file}: ${number} lines cannot be read.`);
+  if (bad.length > NAMED) incomplete.push(`${bad.length - NAMED} more objects have lines that cannot be read.`);
+  await run(`INSERT INTO ${table} SELECT ${select} FROM (SELECT ${typed.join(", ")} FROM lines WHERE readable) l`);
+}
+
+const day = (path) => /dt=(\d{4}-\d\d-\d\d)\//.exec(path)?.[1];
+
+/** The objects of a folder that no compacted day holds, and the files of those that are compacted. */
+async function sources(archive) {
+  const manifest = await archive.manifest();
+  const known = manifest?.schema === SCHEMA ? manifest.days : {};
+  if (manifest && manifest.schema !== SCHEMA)
+    archive.incomplete.push(
+      `tables/manifest.json is of schema ${manifest.schema}, and this version reads ${SCHEMA}: upgrade.`,
+    );
+  const held = new Set(Object.values(known).flatMap(({ objects }) => objects));
+  const name = (file) => file.slice(archive.place("").length).replace(/^\//, "");
+  const open = async (folder) =>
+    (await archive.found(`${folder}/*/*/*.ndjson`)).filter((file) => !held.has(name(file)));
+  const parts = Object.values(known).flatMap(({ parts }) => parts);
+  return {
+    manifest: { schema: SCHEMA, days: known },
+    name,
+    events: await open("events"),
+    messages: await open("messages"),
+    parts,
+  };
+}
+
+/** Makes the tables. */
+async function readArchive(archive) {
+  const { rows, run, incomplete, place } = archive;
+  await run(`CREATE TABLE raw_events AS SELECT ${EVENTS} FROM (SELECT ${nothing(COLUMNS)}) e WHERE false`);
+  await run(`CREATE TABLE messages AS SELECT ${MESSAGES} FROM (SELECT ${nothing(VISITS)}) m WHERE false`);
+  const from = await sources(archive);
+  for (const [table, of] of [
+    ["raw_events", from.parts.filter((path) => !path.startsWith("tables/messages/"))],
+    ["messages", from.parts.filter((path) => path.startsWith("tables/messages/"))],
+  ])
+    if (of.length > 0) await readParts(archive, table, of.map(place));
+  await take(archive, "raw_events", EVENTS, COLUMNS, from.events);
+  await take(archive, "messages", MESSAGES, VISITS, from.messages);
+  const good = `type IN (${TYPES.map(quoted)}) AND TRY_CAST(${TIMED} AS TIMESTAMP) IS NOT NULL`;
+  const [[odd]] = await rows(`SELECT count(*) FROM raw_events WHERE NOT coalesce(${good}, false)`);
+  if (Number(odd) > 0) incomplete.push(`${odd} events are of a type or a time that this version cannot read.`);
+  await run(`CREATE VIEW events AS SELECT * FROM raw_events WHERE ${Number(odd) > 0 ? good : "true"}`);
+  await run(
+    `CREATE VIEW origin_health AS SELECT source, h ->> '$.project' AS project, h ->> '$.experiment_id' AS experiment_id,
+     CAST(h ->> '$.iteration' AS INTEGER) AS iteration, h ->> '$.variant' AS variant, h ->> '$.hour' AS hour,
+     CAST(h ->> '$.requests' AS BIGINT) AS requests, CAST(h ->> '$.errors' AS BIGINT) AS errors,
+     ${["le_50", "le_100", "le_200", "le_400", "le_800", "le_1600", "le_3200", "over_3200"].map((name, place) => `CAST(h ->> '$.latency[${place}]' AS BIGINT) AS ${name}`).join(", ")}
+     FROM (SELECT source, unnest(CAST(CAST(health AS JSON) AS JSON[])) AS h FROM messages WHERE health IS NOT NULL) u`,
+  );
+  await missing(archive, from);
+  const [[read]] = await rows("SELECT count(*) FROM raw_events");
+  const [[visits]] = await rows("SELECT count(*) FROM messages");
+  // why: without them it cannot be told what was lost
+  if (Number(visits) === 0) await run("DROP VIEW origin_health; DROP TABLE messages");
+  return Number(read);
+}
+
+const nothing = (columns) =>
+  Object.entries(columns)
+    .map(([name, type]) => `CAST(NULL AS ${type}) AS "${name}"`)
+    .join(", ");
+
+async function readParts({ run, incomplete }, table, files) {
+  for (const file of files)
+    try {
+      await run(`INSERT INTO ${table} BY NAME SELECT * FROM read_parquet(${quoted(file)}, hive_partitioning = false)`);
+    } catch (error) {
+      incomplete.push(`${file} cannot be read: ${String(error.message).split("\n")[0]}.`);
+    }
+}
+
+/** Days between the first and the last that the archive has nothing of, or has messages of and no events. */
+async function missing({ incomplete }, { events, messages, parts }) {
+  const days = (paths) => new Set(paths.map(day).filter(Boolean));
+  const compacted = (of) => parts.filter((path) => path.startsWith("tables/messages/") === of);
+  const [told, sent] = [days([...events, ...compacted(false)]), days([...messages, ...compacted(true)])];
+  const all = [...new Set([...told, ...sent])].sort();
+  const gone = [];
+  for (let at = Date.parse(all[0]); at <= Date.parse(all.at(-1)); at += 86_400_000) {
+    const name = new Date(at).toISOString().slice(0, 10);
+    if (!told.has(name) || (sent.size > 0 && !sent.has(name) && name >= [...sent].sort()[0])) gone.push(name);
+  }
+  if (gone.length > 0)
+    incomplete.push(
+      `The archive has no whole day of ${gone.slice(0, NAMED).join(", ")}${gone.length > NAMED ? ` and ${gone.length - NAMED} more` : ""}.`,
+    );
+}
+
+/** Runs statements: first `{read, incomplete}`, then `{rows}` or `{error}` each. */
+async function readout(archive, { statements }) {
+  answer({ read: await readArchive(archive), incomplete: archive.incomplete });
+  for (const sql of statements)
+    try {
+      answer({ rows: await archive.rows(sql) });
+    } catch (error) {
+      answer({ error: `${error?.message ?? error}` });
+    }
+}
+
+/** What a compacted day is sorted by, so that a question about one experiment reads little of it. */
+const ORDER = { messages: "source, seq" };
+const IN_ORDER = "experiment_id, conversion_event, coalesce(exposed_at, converted_at, ended_at, seen_at), id";
+
+/**
+ * Turns days of objects into Parquet, a file a type and day. The manifest is written last, and names what counts: what is
+ * interrupted before leaves files that nobody reads, and is done again.
+ */
+async function compact(archive, { until, remove }) {
+  const { folder, place, rows, run, incomplete } = archive;
+  if (archive.remote) throw new Error("a bucket is compacted through its binding, or from a copy of it");
+  const from = await sources(archive);
+  const open = [...from.events, ...from.messages];
+  const days = [...new Set(open.map(day))].filter((name) => name && name < until).sort();
+  for (const name of days) {
+    const before = from.manifest.days[name] ?? { objects: [], parts: [], rows: 0, duplicates: 0, generation: -1 };
+    const generation = before.generation + 1;
+    const objects = open.filter((file) => day(file) === name);
+    const wrong = incomplete.length;
+    await run(`CREATE OR REPLACE TABLE raw_events AS SELECT ${EVENTS} FROM (SELECT ${nothing(COLUMNS)}) e WHERE false`);
+    await run(`CREATE OR REPLACE TABLE messages AS SELECT ${MESSAGES} FROM (SELECT ${nothing(VISITS)}) m WHERE false`);
+    for (const path of before.parts)
+      await readParts(archive, path.startsWith("tables/messages/") ? "messages" : "raw_events", [place(path)]);
+    const ofDay = (files) => files.filter((file) => day(file) === name);
+    await take(archive, "raw_events", EVENTS, COLUMNS, ofDay(from.events));
+    await take(archive, "messages", MESSAGES, VISITS, ofDay(from.messages));
+    // why: a day that cannot be read whole stays as it lies, where its lines can still be looked at
+    if (incomplete.length > wrong) continue;
+    const parts = [];
+    let [kept, duplicates] = [0, before.duplicates];
+    for (const type of [...TYPES, "messages"]) {
+      const of =
+        type === "messages" ? "SELECT * FROM messages" : `SELECT * FROM raw_events WHERE type = ${quoted(type)}`;
+      // why: what differs in more than when it was sent is told apart: it may be a second variant, or a better report
+      const distinct =
+        type === "messages"
+          ? `SELECT DISTINCT * FROM (${of}) d`
+          : `SELECT * EXCLUDE (seen_at), min(seen_at) AS seen_at FROM (${of}) d GROUP BY ALL`;
+      const [[all]] = await rows(`SELECT count(*) FROM (${of}) o`);
+      if (Number(all) === 0) continue;
+      const path = `tables/${type}/dt=${name}/part-${generation}.parquet`;
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      await run(
+        `COPY (SELECT * FROM (${distinct}) c ORDER BY ${ORDER[type] ?? IN_ORDER}) TO ${quoted(join(folder, path))}
+         (FORMAT parquet, COMPRESSION zstd, KV_METADATA {sortition_schema: '${SCHEMA}'})`,
+      );
+      const [[left]] = await rows(
+        `SELECT count(*) FROM read_parquet(${quoted(join(folder, path))}, hive_partitioning = false)`,
+      );
+      kept += Number(left);
+      duplicates += Number(all) - Number(left);
+      parts.push(path);
+    }
+    const named = [...before.objects, ...objects.map(from.name)].sort();
+    from.manifest.days[name] = { objects: named, parts, rows: kept, duplicates, generation };
+    writeManifest(folder, from.manifest);
+    // why: only now nobody reads them any more
+    for (const path of before.parts) rmSync(join(folder, path), { force: true });
+    if (remove) for (const file of objects) rmSync(file, { force: true });
+    answer({
+      day: name,
+      objects: objects.length,
+      rows: kept,
+      duplicates,
+      parts,
+      gone: [...before.parts, ...(remove ? objects.map(from.name) : [])],
+    });
+  }
+  answer({ incomplete });
+}
+
+function writeManifest(folder, manifest) {
+  const path = join(folder, "tables", "manifest.json");
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.new`, `${JSON.stringify(manifest, null, 1)}\n`);
+  renameSync(`${path}.new`, path);
+}
+
+/** Whom a set of ids stands for, and their orders, by what the archive says; one round. */
+async function people(archive, { ids, project }) {
+  await readArchive(archive);
+  const of = project ? `project = ${quoted(project)} AND` : "";
+  const pairs = await archive.rows(
+    `SELECT DISTINCT anonymous_id, user_id FROM events WHERE ${of} anonymous_id IS NOT NULL AND user_id IS NOT NULL
+     AND (anonymous_id IN (${ids.map(quoted)}) OR user_id IN (${ids.map(quoted)}))`,
+  );
+  const orders = await archive.rows(
+    `SELECT DISTINCT transaction_id FROM events WHERE ${of} transaction_id IS NOT NULL
+     AND (anonymous_id IN (${ids.map(quoted)}) OR user_id IN (${ids.map(quoted)}))`,
+  );
+  answer({ pairs, orders: orders.flat() });
+}
+
+/** Writes Parquet files that name a person anew without those rows; says which files had any, and how many. */
+async function forget(archive, { files, ids, orders, project, dry }) {
+  const { rows, run, place } = archive;
+  const list = (values) => (values.length > 0 ? values.map(quoted).join(", ") : "NULL");
+  const theirs = `coalesce((${project ? `project = ${quoted(project)} AND` : ""} (anonymous_id IN (${list(ids)}) OR user_id IN (${list(ids)})
+    OR refund_of IN (${list(orders)}))), false)`;
+  for (const path of files) {
+    const file = place(path);
+    const [[gone]] = await rows(
+      `SELECT count(*) FROM read_parquet(${quoted(file)}, hive_partitioning = false) WHERE ${theirs}`,
+    );
+    if (Number(gone) === 0) continue;
+    if (!dry) {
+      await run(
+        `COPY (SELECT * FROM read_parquet(${quoted(file)}, hive_partitioning = false) WHERE NOT ${theirs}) TO ${quoted(`${file}.new`)}
+         (FORMAT parquet, COMPRESSION zstd, KV_METADATA {sortition_schema: '${SCHEMA}'})`,
+      );
+      renameSync(`${file}.new`, file);
+    }
+    answer({ path, gone: Number(gone) });
+  }
+}
+
+const OPERATIONS = { readout, compact, people, forget };
+try {
+  const question = JSON.parse(await text(process.stdin));
+  const archive = await openArchive(question.folder);
+  try {
+    await OPERATIONS[question.op](archive, question);
+  } finally {
+    archive.close();
+  }
+} catch (error) {
+  answer({ failed: `${error?.message ?? error}` });
+}

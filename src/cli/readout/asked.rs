@@ -1,0 +1,102 @@
+//! What is asked about experiments, each question with its name.
+
+use crate::cli::Failure;
+use crate::document::{Document, Id, Timestamp};
+use crate::ledger::question::{self, Extent, Iteration, Place};
+use crate::metrics::Definition;
+
+/// What everybody's holdout is measured by: a reserved experiment.
+pub(super) const HOLDOUT: &str = "_holdout";
+
+/// What is asked about one experiment.
+pub(super) struct Asked {
+    pub(super) id: String,
+    /// Name and SQL.
+    pub(super) questions: Vec<(String, String)>,
+}
+
+/// The questions about the project as a whole, in the order in which a readout's `Known` reads them. Each row begins with the
+/// question's name.
+pub(super) fn whole(document: &Document, place: Place<'_>, now: Timestamp) -> Vec<(String, String)> {
+    let (project, now) = (document.project.as_str(), now.millis());
+    let named = |name: &str, question: question::Question| {
+        (name.to_owned(), format!("SELECT '{name}' AS what, q.* FROM ({}) q", question.sql))
+    };
+    vec![
+        named("endings", question::endings(project, now, place)),
+        named("delivery", question::delivery(project, now, place)),
+        named("health", question::health(project, now, place)),
+    ]
+}
+
+/// The questions about the chosen experiments: the units, each metric, and the interactions of the primary one.
+pub(super) fn asked(
+    document: &Document,
+    chosen: Option<&str>,
+    place: Place<'_>,
+    now: Timestamp,
+) -> Result<Vec<Asked>, Failure> {
+    let variants: Vec<Vec<&str>> = document
+        .experiments
+        .iter()
+        .map(|experiment| experiment.variants.iter().map(|variant| variant.id.as_str()).collect())
+        .collect();
+    let mut all = Vec::new();
+    for (experiment, variants) in document.experiments.iter().zip(&variants) {
+        let of = Iteration {
+            project: &document.project,
+            experiment: experiment.id.as_str(),
+            iteration: experiment.iteration,
+            variants,
+            now: now.millis(),
+        };
+        let named = experiment.metrics.as_ref();
+        let ids: Vec<&Id> = named.map_or_else(Vec::new, |named| {
+            let guardrails = named.guardrails.iter().map(|guardrail| &guardrail.metric);
+            named.primary.iter().chain(&named.secondary).chain(guardrails).collect()
+        });
+        all.push((of, ids, named.and_then(|named| named.primary.as_ref())));
+    }
+    let holdout = Iteration {
+        project: &document.project,
+        experiment: HOLDOUT,
+        iteration: 1,
+        variants: &["held_out", "not_held_out"],
+        now: now.millis(),
+    };
+    all.push((holdout, document.metrics.keys().collect(), None));
+    let others: Vec<Iteration<'_>> = all.iter().map(|(of, ..)| *of).collect();
+    let is_chosen = |of: &Iteration<'_>| chosen.map_or(of.experiment != HOLDOUT, |id| id == of.experiment);
+    let mut asked = Vec::new();
+    for (of, mut ids, primary) in all.into_iter().filter(|(of, ..)| is_chosen(of)) {
+        let mut seen = Vec::new();
+        ids.retain(|id| {
+            !seen.contains(id) && {
+                seen.push(*id);
+                true
+            }
+        });
+        let mut questions = vec![("units".to_owned(), question::units(of, Extent::Parts, place).sql)];
+        for id in ids {
+            let Some(metric) = document.metrics.get(id) else { continue };
+            let definition =
+                Definition::of(metric).map_err(|message| Failure::refused(format!("metrics.{id}"), message))?;
+            questions.push((format!("metric {id}"), question::metric(of, &definition, Extent::Parts, place).sql));
+            if Some(id) == primary {
+                let others: Vec<Iteration<'_>> =
+                    others.iter().copied().filter(|other| other.experiment != of.experiment).collect();
+                questions
+                    .push((format!("interactions {id}"), question::interactions(of, &others, &definition, place).sql));
+            }
+        }
+        for (name, sql) in &mut questions {
+            // why: an answer that says what it answers can be handed on with others, in any order
+            *sql = sql.replace("SELECT 'end', ''", &format!("SELECT 'end', '{} {name}'", of.experiment));
+        }
+        asked.push(Asked { id: of.experiment.to_owned(), questions });
+    }
+    match chosen {
+        Some(id) if asked.is_empty() => Err(Failure::Usage(format!("the document has no experiment {id}"))),
+        _ => Ok(asked),
+    }
+}
