@@ -180,7 +180,40 @@ fn needed(all: &BTreeSet<Literal>) -> Result<Vec<Literal>, String> {
     Ok(kept)
 }
 
+/// What makes a packed plan: a plan of other sources is not read.
+const PACKED: [&str; 5] = ["src/pack.rs", "src/hash", "src/condition", "src/document", "src/plan"];
+
+/// A fingerprint of sources (FNV-1a of 64 bits, from two starts), for `plan::packed`.
+fn fingerprint() -> Result<[u8; 16], Box<dyn Error>> {
+    let mut files = BTreeSet::new();
+    for path in PACKED {
+        println!("cargo:rerun-if-changed={path}");
+        gather(Path::new(path), &mut files)?;
+        gather(&Path::new(path).with_extension("rs"), &mut files)?;
+    }
+    let mut sums = [0xcbf2_9ce4_8422_2325_u64, 0x9e37_79b9_7f4a_7c15];
+    for file in files {
+        for byte in fs::read(file)?.into_iter().filter(|byte| *byte != b'\r') {
+            sums = sums.map(|sum| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        }
+    }
+    let [first, second] = sums.map(u64::to_le_bytes);
+    Ok([first, second].concat().try_into().unwrap_or_default())
+}
+
+fn gather(path: &Path, files: &mut BTreeSet<std::path::PathBuf>) -> Result<(), Box<dyn Error>> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            gather(&entry?.path(), files)?;
+        }
+    } else if path.extension().is_some_and(|extension| extension == "rs") && path.is_file() {
+        files.insert(path.to_owned());
+    }
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("plan_format.bin"), fingerprint()?)?;
     let mut all = BTreeSet::new();
     let lists = [("fixtures/crawlers/patterns.txt", FOLDED_FROM_BYTES), ("src/visitor/crawler/tokens.txt", 0)];
     for (path, folded_from) in lists {

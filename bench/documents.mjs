@@ -88,6 +88,9 @@ export const documents = {
   bridge: { config: JSON.stringify(documentOf(bridged, { bridge: "script" })) },
   cache: { config: JSON.stringify(documentOf(cached, { cache: { pages: ["/cached"] } })) },
   "ten-thousand": { config: JSON.stringify(document(10_000)) },
+  // as somebody writes it who does not push: without a plan beside it
+  "few-json": { config: JSON.stringify(document(measured.length)) },
+  "thousand-json": { config: JSON.stringify(document(1000)) },
   ...stores,
 };
 
@@ -102,6 +105,7 @@ export const workers = ({ built }) => {
   const ours = {
     "index.js": readFileSync(`${built}/index.js`),
     "index_bg.wasm": readFileSync(`${built}/index_bg.wasm`),
+    "services_bg.wasm": readFileSync(`${built}/services_bg.wasm`),
   };
   return {
     floor: { modules: alone("floor.js"), store: "none" },
@@ -116,6 +120,8 @@ export const workers = ({ built }) => {
     "ours-cache": { modules: ours, store: "cache" },
     "ours-1000": { modules: ours, store: "thousand" },
     "ours-10000": { modules: ours, store: "ten-thousand" },
+    "ours-json": { modules: ours, store: "few-json" },
+    "ours-1000-json": { modules: ours, store: "thousand-json" },
     ...flagWorkers({ modules: ours }),
   };
 };

@@ -91,6 +91,12 @@ function wrk(program, port, path, headers, seconds, body) {
   });
 }
 
+/** How many requests a second a worker bears. */
+export async function saturation(program, port, path, headers) {
+  const seconds = 2;
+  return (await wrk(program, port, path, headers, seconds)) / seconds;
+}
+
 /** Waits until requests and messages under way have come to their end. */
 async function drained(server, surroundings) {
   // why: an idle runtime still looks after its timers now and then

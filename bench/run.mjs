@@ -6,18 +6,20 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { documents, workers } from "./documents.mjs";
 import { get, measure } from "./load.mjs";
+import { withPlans } from "./plans.mjs";
 import { rows } from "./rows.mjs";
 import { configure, cpuSeconds, start } from "./workerd.mjs";
 
 /** Starts the shop, the stores and the queue. */
-export async function surround() {
+export async function surround(bindings, built) {
+  const stores = await withPlans(documents, bindings, built);
   const child = fork(fileURLToPath(new URL("origin.mjs", import.meta.url)));
   const ask = (message) =>
     new Promise((resolve) => {
       child.once("message", resolve);
       child.send(message);
     });
-  const ports = await ask({ ask: "start", documents });
+  const ports = await ask({ ask: "start", documents: stores });
   return { ports, messages: () => ask({ ask: "messages", documents: {} }), stop: () => child.disconnect() };
 }
 
@@ -69,7 +71,8 @@ async function loadProcesses({ chosen, times, first, last, rounds, configs, surr
 
 /** From process start to the first answered request: milliseconds on the clock and of CPU, every round. */
 export async function starts({ configs, rounds }) {
-  const times = { floor: [], handwritten: [], "ours-1000": [] };
+  const names = ["floor", "handwritten", "ours", "ours-1000", "ours-10000", "ours-json", "ours-1000-json"];
+  const times = Object.fromEntries(names.map((name) => [name, []]));
   const row = rows.find(({ name }) => name === "rewrite, first visit");
   for (let round = 0; round < rounds; round++) {
     for (const [name, list] of Object.entries(times)) {

@@ -51,7 +51,8 @@ export function loadTable(measured) {
 
 /** Process start to first answer. */
 export function startTable(times) {
-  const most = 2;
+  // what a start may cost, in multiples of the hand-written worker's
+  const most = { ours: 1.3, "ours-1000": 1.5, "ours-10000": 2.5 };
   const data = Object.entries(times).map(([worker, list]) => {
     const clock = spread(list.map((start) => start.clock));
     const cpu = spread(list.map((start) => start.cpu));
@@ -60,8 +61,8 @@ export function startTable(times) {
   });
   const lines = [["start to first answer", "ms", "CPU ms", "of the hand-written", "target"]];
   for (const { worker, clock, cpu, ofHandwritten } of data) {
-    const target = worker.startsWith("ours")
-      ? `${ofHandwritten.median <= most ? "met" : "MISSED"}: at most ${most.toFixed(2)}`
+    const target = most[worker]
+      ? `${ofHandwritten.median <= most[worker] ? "met" : "MISSED"}: at most ${most[worker].toFixed(2)}`
       : "";
     lines.push([worker, clock.median.toFixed(0), cpu.median.toFixed(0), ratio(ofHandwritten), target]);
   }

@@ -2,6 +2,7 @@
 //
 //   npm run bench                      every row; a table, and target/bench.json
 //   npm run bench -- --rows rewrite    rows whose name contains this
+//   npm run bench -- --latency         latency at a constant rate, beside the rows
 //   npm run bench -- native            the parts, natively (cargo bench)
 //
 // docs/performance.md says what is measured and why so.
@@ -20,6 +21,7 @@ const { values: options, positionals } = parseArgs({
     rows: { type: "string", default: "" },
     built: { type: "string" },
     starts: { type: "string", default: "7" },
+    latency: { type: "boolean", default: false },
   },
 });
 
@@ -44,6 +46,7 @@ if (Number(process.versions.node.split(".")[0]) < 22) {
 const { build } = await import("./build.mjs");
 const { configureAll, load, starts, surround } = await import("../bench/run.mjs");
 const { deployedDate } = await import("../bench/workerd.mjs");
+const { latencies, latencyText } = await import("../bench/latency.mjs");
 const { loadTable, startTable } = await import("../bench/table.mjs");
 const { throughput } = await import("../bench/consumer.mjs");
 
@@ -51,7 +54,7 @@ const built = options.built ?? build();
 const program = systemProgram(["wrk"], "wrk");
 const seconds = Math.min(4, Number(options.seconds));
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
-const surroundings = await surround();
+const surroundings = await surround(join(target, "bindings"), built);
 try {
   const compatibilityDate = deployedDate(join(root, "wrangler.toml"));
   const configs = configureAll({ built, folder: join(target, "bench"), ports: surroundings.ports, compatibilityDate });
@@ -63,6 +66,8 @@ try {
   const started =
     Number(options.starts) > 0 ? startTable(await starts({ configs, rounds: Number(options.starts) })) : undefined;
   if (started) console.log(started.text);
+  const latency = options.latency ? await latencies({ configs, program, only }) : undefined;
+  if (latency) console.log(latencyText(latency));
   const consumer = only("consumer") ? await throughput({ seconds: 2 * seconds }) : undefined;
   if (consumer) console.log(`\n${consumer.text}`);
   mkdirSync(at("target"), { recursive: true });
@@ -73,6 +78,7 @@ try {
     seconds,
     rows: table.data,
     starts: started?.data,
+    latency,
     consumer: consumer?.data,
   };
   writeFileSync(at("target", "bench.json"), `${JSON.stringify(result, null, 2)}\n`);

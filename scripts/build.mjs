@@ -1,5 +1,5 @@
-// Rust → wasm → bindings → one module: build/index.js and build/index_bg.wasm, and build/readout_bg.wasm, which an isolate
-// only loads when somebody looks at results.
+// Rust → wasm → bindings → one module: build/index.js and build/index_bg.wasm, and what an isolate only loads when it is
+// asked for: build/services_bg.wasm and build/readout_bg.wasm.
 //
 // These are the steps of worker-build, done directly: it would be another tool to compile, it drops LTO for a crate that
 // is also a library (the wasm is 14 % larger), and it wraps the handlers in a class that is instantiated per request,
@@ -22,6 +22,9 @@ const WASM_FEATURES = [
   "exception-handling",
 ];
 
+/** The page's wasm, and those that come up when they are asked for. */
+export const WASMS = ["index_bg.wasm", "services_bg.wasm", "readout_bg.wasm"];
+
 const QUICK = process.env.SORTITION_QUICK === "1";
 
 const SOURCES = [
@@ -38,6 +41,9 @@ const SOURCES = [
     "readout",
     "operate",
     "ship",
+    "services",
+    "told",
+    "page",
     "post",
     "body",
     "client",
@@ -72,6 +78,30 @@ function bind(wasm, { name, work, level, flags }) {
   const strip = ["--strip-debug", "--strip-producers"];
   const known = WASM_FEATURES.map((feature) => `--enable-${feature}`);
   run(installed("wasm-opt"), [level, ...limits, ...strip, ...known, bound, "-o", bound]);
+}
+
+/** Bindings that start with `bringUp(module)` rather than with their import, and else do what they did. */
+function lazily(glue) {
+  const parts = [
+    [/import source wasmModule from [^\n]*\n/, "let wasmModule;\n"],
+    [
+      /let wasmInstance = (new WebAssembly\.Instance\([^\n]*);\nlet wasm = wasmInstance\.exports;\nwasm\.__wbindgen_start\(\);\n/,
+      `let wasmInstance;
+let wasm;
+export function bringUp(module) {
+  if (wasm) return;
+  wasmModule = module;
+  wasmInstance = $1;
+  wasm = wasmInstance.exports;
+  wasm.__wbindgen_start();
+}
+`,
+    ],
+  ];
+  return parts.reduce((text, [from, to]) => {
+    if (!from.test(text)) throw new Error(`wasm-bindgen writes its bindings in another way: ${from} is not in them`);
+    return text.replace(from, to);
+  }, glue);
 }
 
 /** Makes the bridges to other tools as texts, each with its entity tag; the path of the module that has them all. */
@@ -126,9 +156,11 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
   wasmTarget();
   wasmBindgen();
   const wasm = compile(profile, features);
+  const services = compile(QUICK ? "quick-services" : "services", ["services"]);
   const readout = compile(QUICK ? "quick-readout" : "readout", ["readout"]);
 
-  const hash = createHash("sha256").update(readFileSync(wasm)).update(readFileSync(readout));
+  const hash = createHash("sha256");
+  for (const one of [wasm, services, readout]) hash.update(readFileSync(one));
   for (const source of SOURCES) hash.update(readFileSync(at(source)));
   const stamp = hash.digest("hex");
   const stampFile = `${out}.stamp`;
@@ -143,10 +175,13 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
   // why: a trap ends the instance; with these two the next call starts a fresh one
   const recovery = ["--experimental-reset-state-function", "--force-enable-abort-handler"];
   bind(wasm, { name: "index", work, level, flags: ["--target", "module", ...recovery] });
+  bind(services, { name: "services", work, level, flags: ["--target", "module", ...recovery] });
   bind(readout, { name: "readout", work, level, flags: ["--target", "web"] });
   const glue = join(work, "index.js");
   // why: Workers import a compiled module by its file, and have no source phase imports
   writeFileSync(glue, readFileSync(glue, "utf8").replace("import source wasmModule", "import wasmModule"));
+  const lazyGlue = join(work, "services.js");
+  writeFileSync(lazyGlue, lazily(readFileSync(lazyGlue, "utf8")));
 
   const client = join(work, "client.min.js");
   run(installed("esbuild"), [
@@ -173,8 +208,11 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
     "--format=esm",
     "--target=es2022",
     "--external:./index_bg.wasm",
+    "--external:./services_bg.wasm",
     "--external:./readout_bg.wasm",
     `--alias:sortition-core=${resolve(glue)}`,
+    `--alias:sortition-services=${resolve(lazyGlue)}`,
+    `--alias:sortition-page=${at("src/edge/page.js")}`,
     `--alias:sortition-ship=${at("src/edge/ship.js")}`,
     `--alias:sortition-people=${at("src/edge/people.js")}`,
     `--alias:sortition-readout=${resolve(join(work, "readout.js"))}`,
@@ -183,14 +221,16 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
     `--outfile=${join(out, "index.js")}`,
     "--log-level=warning",
   ]);
-  for (const name of ["index_bg.wasm", "readout_bg.wasm"]) cpSync(join(work, name), join(out, name));
+  for (const name of WASMS) cpSync(join(work, name), join(out, name));
   writeFileSync(stampFile, stamp);
   const kib = (...names) =>
     Math.round(
       names.reduce((sum, name) => sum + gzipSync(readFileSync(join(out, name)), { level: 9 }).length, 0) / 1024,
     );
-  const [worker, results] = [kib("index.js", "index_bg.wasm"), kib("readout_bg.wasm")];
-  console.log(`${out}: ${worker} KiB compressed, wasm and JavaScript; the readout beside it ${results} KiB`);
+  const [page, others, results] = [kib("index.js", "index_bg.wasm"), kib("services_bg.wasm"), kib("readout_bg.wasm")];
+  console.log(
+    `${out}: ${page} KiB compressed, JavaScript and the page's wasm; services ${others}, readout ${results} KiB`,
+  );
   return out;
 }
 

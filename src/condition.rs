@@ -125,3 +125,13 @@ impl Condition<Box<str>> {
         Self { root: parse::parse(condition, groups, &mut |name| Ok(name.into())).0 }
     }
 }
+
+impl<K: crate::pack::Pack> crate::pack::Pack for Condition<K> {
+    fn pack(&self, out: &mut crate::pack::Packer) {
+        self.root.pack(out);
+    }
+
+    fn unpack(from: &mut crate::pack::Unpacker<'_>) -> Option<Self> {
+        Some(Self { root: crate::pack::Pack::unpack(from)? })
+    }
+}

@@ -4,8 +4,8 @@
 //! stays in force while it cannot be read. While one was never known no experiment acts, as without a document: a kill
 //! that could not be read might be the reason why somebody looks at the shop right now.
 
+#[cfg(any(not(target_arch = "wasm32"), feature = "services"))]
 use crate::document::{Document, Problem};
-use crate::hash;
 use crate::plan::{Kill, KillGuard, Plan};
 use crate::visitor::crawler::Crawlers;
 use std::rc::Rc;
@@ -33,11 +33,42 @@ pub enum Value {
     Unknown(String),
 }
 
+/// The document, as far as it is known.
+#[derive(Clone, Debug)]
+pub enum DocumentValue {
+    /// There is none.
+    Absent,
+    /// It could not be read; why.
+    Unknown(String),
+    /// One whose text has this [`crate::hash::content`]. `plan`: what it says, which nobody need tell of a document that is
+    /// in use already.
+    Is {
+        /// The hash.
+        content: String,
+        /// The plan.
+        plan: Option<Box<Plan>>,
+    },
+    /// One that is refused; why.
+    Refused(String),
+}
+
+#[cfg(any(not(target_arch = "wasm32"), feature = "services"))]
+impl DocumentValue {
+    /// A document by its text.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        match compile(text) {
+            Ok(plan) => Self::Is { content: crate::hash::content(text), plan: Some(Box::new(plan)) },
+            Err(problem) => Self::Refused(problem),
+        }
+    }
+}
+
 /// What was read at one time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Values {
     /// The key `config`.
-    pub config: Value,
+    pub config: DocumentValue,
     /// The key `kill`.
     pub kill: Value,
     /// The key `kill-guard`.
@@ -62,7 +93,7 @@ pub struct Configuration {
     loaded: Option<Rc<Loaded>>,
     /// The last good document, without switches.
     compiled: Option<Loaded>,
-    /// The text that it came from, as a hash, so that an unchanged document is not compiled again.
+    /// The hash of the text that it came from, so that an unchanged document is not taken again.
     content: Option<String>,
     kill: Option<Kill>,
     guard: Option<KillGuard>,
@@ -151,7 +182,7 @@ impl Configuration {
     pub fn settle(&mut self, values: Values, now: f64, ttl: f64) -> Option<String> {
         self.is_settled = true;
         let before = self.error.clone();
-        let is_known = !matches!(values.config, Value::Unknown(_));
+        let is_known = !matches!(values.config, DocumentValue::Unknown(_));
         let mut problems = self.take(values);
         if is_known {
             self.confirmed_at = Some(now);
@@ -202,19 +233,20 @@ impl Configuration {
     fn take(&mut self, values: Values) -> Vec<String> {
         let mut problems = Vec::new();
         let Values { config, kill, guard } = values;
-        let is_complete = [&config, &kill, &guard].iter().all(|value| !matches!(value, Value::Unknown(_)));
+        let is_complete = [&kill, &guard].iter().all(|value| !matches!(value, Value::Unknown(_)))
+            && !matches!(config, DocumentValue::Unknown(_));
         let text = |value: &Value| match value {
             Value::Text(text) => text.clone(),
             _ => String::new(),
         };
         let switches = [text(&kill), text(&guard)].join("\n");
         match config {
-            Value::Unknown(problem) => problems.push(problem),
-            Value::Absent => {
+            DocumentValue::Unknown(problem) | DocumentValue::Refused(problem) => problems.push(problem),
+            DocumentValue::Absent => {
                 self.compiled = None;
                 self.content = None;
             }
-            Value::Text(text) => problems.extend(self.take_document(&text).err()),
+            DocumentValue::Is { content, plan } => problems.extend(self.take_document(content, plan).err()),
         }
         match kill {
             Value::Unknown(problem) => problems.push(problem),
@@ -241,18 +273,22 @@ impl Configuration {
         problems
     }
 
+    /// Whether it has this document.
+    #[must_use]
+    pub fn has(&self, content: &str) -> bool {
+        self.content.as_deref() == Some(content)
+    }
+
     #[inline(never)]
-    fn take_document(&mut self, text: &str) -> Result<(), String> {
-        let content = hash::event_id(&[text]);
-        if self.content.as_ref() == Some(&content) {
+    fn take_document(&mut self, content: String, plan: Option<Box<Plan>>) -> Result<(), String> {
+        if self.has(&content) {
             return Ok(());
         }
-        let document = Document::parse(text).map_err(|problem| refused(&[problem]))?;
-        let plan = Plan::compile(&document).map_err(|problems| refused(&problems))?;
+        let plan = plan.ok_or("the document was not compiled; it is tried again")?;
         // why: not a count, which a fresh instance would begin anew while JavaScript keeps what it prepared for the old one
         let generation = content.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0);
         let crawlers = Rc::new(Crawlers::new(&plan.crawler_also, &plan.crawler_except));
-        self.compiled = Some(Loaded { plan: Rc::new(plan), crawlers, generation });
+        self.compiled = Some(Loaded { plan: Rc::from(plan), crawlers, generation });
         self.content = Some(content);
         Ok(())
     }
@@ -290,6 +326,18 @@ impl Configuration {
     }
 }
 
+/// The plan of a document's text.
+///
+/// # Errors
+///
+/// Why the document is refused, as `/health` says it.
+#[cfg(any(not(target_arch = "wasm32"), feature = "services"))]
+pub fn compile(text: &str) -> Result<Plan, String> {
+    let document = Document::parse(text).map_err(|problem| refused(&[problem]))?;
+    Plan::compile(&document).map_err(|problems| refused(&problems))
+}
+
+#[cfg(any(not(target_arch = "wasm32"), feature = "services"))]
 fn refused(problems: &[Problem]) -> String {
     const SHOWN: usize = 5;
     let mut lines: Vec<String> = problems.iter().take(SHOWN).map(ToString::to_string).collect();

@@ -11,6 +11,7 @@ mod env;
 mod experiment;
 mod governance;
 mod metric;
+mod packed;
 mod page;
 mod parse;
 mod scalar;

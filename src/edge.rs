@@ -6,30 +6,48 @@
 //! origin's response; a panic in a promise of ours would never settle. It also saves the asynchronous machinery
 //! of both worlds: a worker that does nothing costs half as much that way.
 //!
-//! There are two builds of it. The one with the feature `readout` is `edge/readout.rs` alone, a wasm of its own that an isolate
-//! only instantiates when somebody looks at results or the schedule runs: the statistics and the pages are a quarter of
-//! all code, and neither the start nor a panic of theirs may touch what shoppers get.
+//! There are three builds of it, each a wasm of its own, so that an isolate compiles and keeps only what it uses, and a panic
+//! ends only what it is in:
+//!
+//! - **the page's** (no feature): what a visit of a page needs, and nothing else. Every isolate has it, and every byte of it
+//!   delays the first answer of each; what is in it, shoppers wait for. `entry.js` calls it.
+//! - **services** (feature `services`): everything else that the worker answers or does: the endpoints, the consumer, the
+//!   objects of users. It comes up with the first request for one of them. **A new endpoint goes here**: a file under
+//!   `endpoint/` and a line in its `fetch`; what runs on a queue or a schedule, beside `consume.rs`. `services.js` brings it
+//!   up and hands it what KV said to the page's. What it wants to know of the page's it asks by `page.rs`.
+//! - **the readout** (feature `readout`): `readout.rs` alone. It comes up when somebody looks at results or the schedule
+//!   runs: the statistics and the pages are as large as everything else together.
 
 // why: wasm_bindgen exports what is `pub`, and nothing here is reachable from Rust
 #![allow(unreachable_pub)]
 
 #[cfg(not(feature = "readout"))]
+mod sender;
+#[cfg(not(feature = "readout"))]
 mod config;
-#[cfg(not(feature = "readout"))]
+#[cfg(feature = "services")]
 mod consume;
-#[cfg(not(feature = "readout"))]
+#[cfg(not(any(feature = "services", feature = "readout")))]
 mod copies;
-#[cfg(not(feature = "readout"))]
+#[cfg(feature = "services")]
 mod endpoint;
+#[cfg(not(any(feature = "services", feature = "readout")))]
+mod health;
 #[cfg(not(feature = "readout"))]
 mod isolate;
+#[cfg(not(any(feature = "services", feature = "readout")))]
+mod loading;
+#[cfg(feature = "services")]
+mod page;
+#[cfg(feature = "services")]
+mod person;
 #[cfg(feature = "readout")]
 mod operate;
 #[cfg(feature = "readout")]
 mod readout;
-#[cfg(not(feature = "readout"))]
+#[cfg(feature = "services")]
 mod secret;
 #[cfg(not(feature = "readout"))]
 mod source;
-#[cfg(not(feature = "readout"))]
+#[cfg(not(any(feature = "services", feature = "readout")))]
 mod visit;

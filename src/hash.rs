@@ -67,6 +67,15 @@ fn digest(key: &[u8; 16], bytes: &[u8]) -> [u8; 16] {
     sip128::Hasher128::finish128(&hasher).as_bytes()
 }
 
+/// What a document's text is known by: the first 32 digits of its SHA-256, which runtimes compute fast.
+#[must_use]
+pub fn content(text: &str) -> String {
+    use sha2::Digest as _;
+    let digest: [u8; 32] = sha2::Sha256::digest(text).into();
+    let (first, _) = digest.split_at(16);
+    hex(first)
+}
+
 /// A deterministic 128-bit id of a sequence of texts, as 32 hexadecimal digits.
 ///
 /// Each part is hashed with its length before it, so that `["ab", "c"]` and `["a", "bc"]` differ.
@@ -235,3 +244,5 @@ pub mod signature {
         tag.len() >= 16 && mac(key, message).is_some_and(|mac| mac.verify_truncated_left(tag).is_ok())
     }
 }
+
+crate::pack::packed!(struct Salt { key });

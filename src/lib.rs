@@ -6,6 +6,7 @@
 //! For other programs there is [`engine`], the one module whose shape is promised. The others are how the worker, the tool
 //! and their tests are made; they change as those need it, so the documentation leaves them out.
 
+mod pack;
 #[doc(hidden)]
 pub mod hash;
 #[doc(hidden)]

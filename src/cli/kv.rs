@@ -96,11 +96,12 @@ impl Kv<'_> {
         if output.status.success() { Ok(()) } else { Err(failed(&format!("write `{key}`"), &output)) }
     }
 
-    /// Writes two keys in one go, the first first.
-    pub(super) fn put_both(&self, first: (&str, &str), second: (&str, &str)) -> Result<(), Failure> {
-        let pair = |(key, value): (&str, &str)| json!({"key": key, "value": value});
-        let file = Scratch::holding(&json!([pair(first), pair(second)]).to_string())?;
-        let doing = format!("`{}` and `{}`", first.0, second.0);
+    /// Writes keys in one go, in their order.
+    pub(super) fn put_all(&self, all: &[(&str, &str)]) -> Result<(), Failure> {
+        let pair = |(key, value): &(&str, &str)| json!({"key": key, "value": value});
+        let file = Scratch::holding(&Value::Array(all.iter().map(pair).collect()).to_string())?;
+        let names: Vec<String> = all.iter().map(|(key, _)| format!("`{key}`")).collect();
+        let doing = names.join(" and ");
         let output = self.wrangler(&format!("writing {doing}"), &["bulk", "put", &file.name()])?;
         if output.status.success() { Ok(()) } else { Err(failed(&format!("write {doing}"), &output)) }
     }

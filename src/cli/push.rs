@@ -1,14 +1,16 @@
 //! `sortition push`, `rollback` and `history`: what is live, and who put it there.
 //!
-//! A push writes `config:<revision>` and `audit:<time>:<revision>`, then `config`: whatever fails on the way, the old
-//! document stays live. Last it reads `config` back.
+//! A push writes `config:<revision>`, `audit:<time>:<revision>` and `plan:<hash of the document>`, then `config`: whatever
+//! fails on the way, the old document stays live. Last it reads `config` back.
 
 use super::diff::{self, Comparison, Options};
 use super::kv::{Kv, KvArguments};
 use super::terminal::{bad, faint, good, strong};
 use super::{Failure, Report, clock, edit, has_errors, input, line};
 use crate::document::{Document, Problem, Timestamp, merge_env, policy};
+use crate::hash;
 use crate::plan::KillGuard;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::Args;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -236,7 +238,8 @@ pub(super) fn put_live(kv: &Kv<'_>, live: Option<&Live>, change: Change, options
     let told = comparison.as_ref().map_or_else(String::new, Comparison::text);
     if !change.dry_run {
         let (key, entry) = audit(change.action, from.as_deref(), &revision, change.env.as_deref(), comparison.as_ref());
-        kv.put_both((&copy_of(&revision), &text), (&key, &entry))?;
+        let (plan_key, plan) = plan_of(&text, &document)?;
+        kv.put_all(&[(&copy_of(&revision), &text), (&key, &entry), (&plan_key, &plan)])?;
         kv.put("config", &text)?;
         verify(kv, &text)?;
     }
@@ -298,6 +301,18 @@ fn done(
 }
 
 /// The key that keeps what was pushed under a revision.
+/// The key and the value of the plan that workers of this build read in place of the document, so that they need not check
+/// it again: signed where there is a secret, as they have it then. Others compile the document as before.
+fn plan_of(text: &str, document: &Document) -> Result<(String, String), Failure> {
+    let content = hash::content(text);
+    let key = format!("plan:{content}");
+    let plan = input::compiled(document)?.to_bytes(&content);
+    let signed =
+        |secret: String| hash::signature::sign(secret.as_bytes(), &[b"plan/", content.as_bytes(), b"/", &plan]);
+    let tag = input::secret().map_or([0; 32], signed);
+    Ok((key, STANDARD.encode([tag.as_slice(), &plan].concat())))
+}
+
 fn copy_of(revision: &str) -> String {
     format!("config:{revision}")
 }

@@ -222,3 +222,37 @@ fn example(family: &str) -> &'static str {
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
+
+crate::pack::packed!(
+    enum FactKey {
+        VisitorId = 0,
+        UserId = 1,
+        VisitorType = 2,
+        Url = 3,
+        Host = 4,
+        Path = 5,
+        Referrer = 6,
+        ReferrerHost = 7,
+        Country = 8,
+        Region = 9,
+        RegionCode = 10,
+        City = 11,
+        Continent = 12,
+        PostalCode = 13,
+        Timezone = 14,
+        IsEu = 15,
+        Asn = 16,
+        Colo = 17,
+        Language = 18,
+        Device = 19,
+        Os = 20,
+        Browser = 21,
+        BrowserVersion = 22,
+        Method = 23,
+        Query(name) = 24,
+        Utm(name) = 25,
+        Cookie(name) = 26,
+        Header(name) = 27,
+        Custom(name) = 28,
+    }
+);

@@ -99,3 +99,5 @@ impl ValueSet {
 fn one_zero(number: f64) -> f64 {
     if number == 0.0 { 0.0 } else { number }
 }
+
+crate::pack::packed!(struct ValueSet { texts, numbers, truths, null });

@@ -140,3 +140,29 @@ impl Kind {
         KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
 }
+
+crate::pack::packed!(
+    enum Relation {
+        Less = 0,
+        AtMost = 1,
+        Equal = 2,
+        AtLeast = 3,
+        More = 4,
+    }
+);
+crate::pack::packed!(
+    enum Kind {
+        Text = 0,
+        Number = 1,
+        Bool = 2,
+        Null = 3,
+        List = 4,
+        Object = 5,
+    }
+);
+crate::pack::packed!(
+    enum Letters {
+        Exact = 0,
+        Folded = 1,
+    }
+);

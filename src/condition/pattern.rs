@@ -49,3 +49,15 @@ fn advice(source: &str, error: &str) -> String {
         format!("this regex does not compile: {error}")
     }
 }
+
+impl crate::pack::Pack for Pattern {
+    fn pack(&self, out: &mut crate::pack::Packer) {
+        self.source.pack(out);
+        self.letters.pack(out);
+    }
+
+    fn unpack(from: &mut crate::pack::Unpacker<'_>) -> Option<Self> {
+        let source: Box<str> = crate::pack::Pack::unpack(from)?;
+        Self::new(&source, crate::pack::Pack::unpack(from)?).ok()
+    }
+}

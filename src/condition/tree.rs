@@ -85,3 +85,57 @@ pub(super) enum Members {
     Folded(Arc<ValueSet>),
     Group(Box<str>, Arc<ValueSet>),
 }
+
+crate::pack::packed!(
+    enum Node<K> {
+        All(of) = 0,
+        Any(of) = 1,
+        Not(of) = 2,
+        Fact(key, test) = 3,
+        Never = 4,
+    }
+);
+crate::pack::packed!(
+    enum Test {
+        All(of) = 0,
+        Not(of) = 1,
+        Never = 2,
+        Absent = 3,
+        Text(is) = 4,
+        TextFolded(is) = 5,
+        Number(is) = 6,
+        Truth(is) = 7,
+        Json(is) = 8,
+        Same(is) = 9,
+        Order(relation, bound) = 10,
+        Version(relation, version) = 11,
+        In(members) = 12,
+        Kind(is) = 13,
+        Matches(pattern) = 14,
+        Size(is) = 15,
+        Element(is) = 16,
+        ElementWhere(is) = 17,
+        Every(of) = 18,
+    }
+);
+crate::pack::packed!(
+    enum Scalar {
+        Null = 0,
+        Bool(is) = 1,
+        Number(is) = 2,
+        Text(is) = 3,
+    }
+);
+crate::pack::packed!(
+    enum Bound {
+        Number(is) = 0,
+        Text(is, number) = 1,
+    }
+);
+crate::pack::packed!(
+    enum Members {
+        Listed(set) = 0,
+        Folded(set) = 1,
+        Group(name, set) = 2,
+    }
+);

@@ -45,3 +45,5 @@ fn without_build(version: &str) -> &str {
     let last_line = version.rfind(['\n', '\r', '\u{2028}', '\u{2029}']).unwrap_or(0);
     version.match_indices('+').find(|(at, _)| *at >= last_line).and_then(|(at, _)| version.get(..at)).unwrap_or(version)
 }
+
+crate::pack::packed!(struct Version { written, padded });

@@ -12,6 +12,16 @@ macro_rules! words {
         #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
         #[serde(rename_all = "snake_case")]
         pub enum $name { $($(#[$each])* $word),+ }
+
+        impl crate::pack::Pack for $name {
+            fn pack(&self, out: &mut crate::pack::Packer) {
+                (*self as usize).pack(out);
+            }
+
+            fn unpack(from: &mut crate::pack::Unpacker<'_>) -> Option<Self> {
+                [$(Self::$word),+].get(usize::unpack(from)?).copied()
+            }
+        }
     };
 }
 pub(super) use words;
@@ -306,4 +316,16 @@ mod schema {
         "description": "A point in time as RFC 3339, such as `2026-11-22T00:00:00Z`.",
         "type": "string", "format": "date-time"
     });
+}
+
+crate::pack::packed!(struct Slots { from, to });
+
+impl crate::pack::Pack for Id {
+    fn pack(&self, out: &mut crate::pack::Packer) {
+        self.0.pack(out);
+    }
+
+    fn unpack(from: &mut crate::pack::Unpacker<'_>) -> Option<Self> {
+        Self::new(&Box::<str>::unpack(from)?)
+    }
 }

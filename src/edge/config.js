@@ -1,8 +1,11 @@
 // KV → the wasm: reads what has a say in the plan, and keeps a copy in the data centre for isolates that start while KV
-// fails. What it means, `configuration.rs` says.
+// fails. What it means, `configuration.rs` says. The page's wasm reads no documents, only plans: those that `push` wrote
+// beside them, else what the services make of the text.
 
 import * as core from "sortition-core";
+import { wake } from "./services.js";
 import { pause } from "./ship.js";
+import { tell, told } from "./told.js";
 
 const KEYS = ["config", "kill", "kill-guard"];
 // The queues that events may go to.
@@ -14,6 +17,70 @@ const PATIENCE_MS = 10_000;
 // After so long an isolate without a plan also looks for the data centre's copy.
 const COPY_AFTER_MS = 1000;
 const OLDEST_COPY_SECONDS = 7 * 86_400;
+const LONG = { "cache-control": `public, max-age=${OLDEST_COPY_SECONDS}` };
+
+/** The plan that was read last, and what its document is known by. */
+let known;
+
+/**
+ * What the wasm is told of a document: its `content`, what its text is known by, of which it has read the plan then, or
+ * why it is refused (`refusal`). Rejects where it cannot be read now. `kept` is its plan, where the data centre has it.
+ */
+async function prepared(text, env, kept) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  const content = [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  core.generation();
+  if (core.has_document(content)) return { content, plan: known };
+  const ways = [() => kept, () => pushed(content, env), () => wake()];
+  for (const way of ways) {
+    let bytes = known?.content === content ? known.bytes : await way();
+    // why: another request may have read it meanwhile
+    if (known?.content === content) bytes = known.bytes;
+    core.generation();
+    if (core.has_document(content)) return { content, plan: known };
+    try {
+      if (bytes?.compile) bytes = bytes.compile(text);
+    } catch (reason) {
+      // why: the wasm throws a text where it refuses a document, and an error where something of ours is wrong
+      if (typeof reason === "string") return { refusal: reason };
+      throw reason;
+    }
+    if (bytes && core.read_plan(content, bytes)) {
+      known = { content, bytes };
+      return { content, plan: known };
+    }
+  }
+  throw new Error("the services made a plan that the page cannot read");
+}
+
+const TAG_BYTES = 32;
+// How long the plan is waited for, which is only there to save work.
+const PLAN_MS = 300;
+
+/** The plan that `push` wrote beside the document; undefined where there is none. With a secret it has to be signed. */
+async function pushed(content, env) {
+  try {
+    const text = await Promise.race([env.CONFIG.get(`plan:${content}`, OPTIONS), pause(PLAN_MS)]);
+    if (!text) return undefined;
+    const bytes = Uint8Array.fromBase64
+      ? Uint8Array.fromBase64(text)
+      : Uint8Array.from(atob(text), (it) => it.charCodeAt(0));
+    const [tag, plan] = [bytes.subarray(0, TAG_BYTES), bytes.subarray(TAG_BYTES)];
+    if (!env.SORTITION_SECRET) return plan;
+    const encoder = new TextEncoder();
+    const algorithm = { name: "HMAC", hash: "SHA-256" };
+    const key = await crypto.subtle.importKey("raw", encoder.encode(env.SORTITION_SECRET), algorithm, false, [
+      "verify",
+    ]);
+    const what = encoder.encode(`plan/${content}/`);
+    const message = new Uint8Array(what.length + plan.length);
+    message.set(what);
+    message.set(plan, what.length);
+    return (await crypto.subtle.verify("HMAC", key, tag, message)) ? plan : undefined;
+  } catch (error) {
+    console.error(`sortition: failed in reading the plan of the document, which is compiled instead: ${error}`);
+  }
+}
 
 /**
  * Reads KV and hands it to the wasm. `usable` resolves once there is a plan, or nothing more to wait for; `done` once
@@ -37,7 +104,8 @@ async function taken(env, url, usable) {
   core.generation();
   const secrets = [env.SORTITION_SECRET, env.INGEST_SECRET, env.USER_JWT_SECRET];
   const hasQueue = QUEUES.some((name) => env[name]);
-  core.configure(...secrets, hasQueue, Boolean(env.PEOPLE), Date.now());
+  told.bindings = [...secrets, hasQueue, Boolean(env.PEOPLE), Date.now()];
+  core.configure(...told.bindings);
   const reading = read(env.CONFIG);
   const early = await Promise.race([reading, pause(COPY_AFTER_MS)]);
   core.generation();
@@ -45,11 +113,22 @@ async function taken(env, url, usable) {
   const keys = await Promise.race([reading, pause(PATIENCE_MS)]);
   if (!keys) return;
   core.generation();
-  const complaint = core.settle(
-    ...keys.map(({ text }) => text ?? undefined),
-    ...keys.map(({ problem }) => problem),
-    env.CONFIG_TTL_SECONDS === undefined ? undefined : String(env.CONFIG_TTL_SECONDS),
-    Date.now(),
+  const [{ text, problem }] = keys;
+  const document =
+    typeof text === "string" ? await prepared(text, env).catch((error) => ({ problem: `${error}` })) : {};
+  core.generation();
+  const complaint = tell(
+    false,
+    [
+      document.content,
+      ...keys.slice(1).map(({ text }) => text ?? undefined),
+      problem ?? document.problem,
+      ...keys.slice(1).map(({ problem }) => problem),
+      document.refusal,
+      env.CONFIG_TTL_SECONDS === undefined ? undefined : String(env.CONFIG_TTL_SECONDS),
+      Date.now(),
+    ],
+    document.plan,
   );
   if (complaint) console.error(`sortition: ${complaint}`);
   const set = core.secret_names().split(",");
@@ -85,14 +164,20 @@ function placeOf(env, url) {
   return `${origin}/_sortition/copy?origin=${encodeURIComponent(env.ORIGIN_URL ?? "")}`;
 }
 
+const placeOfPlan = (env, url) => `${placeOf(env, url)}&plan`;
+
 async function startByCopy(env, url) {
   if (!url || typeof caches === "undefined") return false;
   try {
     const copy = await caches.default.match(placeOf(env, url));
     if (!copy) return false;
     const { at, texts } = await copy.json();
+    const [text, ...switches] = texts;
+    const kept = await caches.default.match(placeOfPlan(env, url));
+    const document = typeof text === "string" ? await prepared(text, env, kept && (await kept.bytes())) : {};
     core.generation();
-    return core.settle_by_copy(...texts.map((text) => text ?? undefined), at, Date.now());
+    const values = [document.content, ...switches.map((text) => text ?? undefined), at, Date.now()];
+    return tell(true, values, document.plan);
   } catch (error) {
     console.error(`sortition: failed in starting by the data centre's copy of the document: ${error}`);
     return false;
@@ -103,9 +188,10 @@ async function keepCopy(env, url, keys) {
   if (typeof caches === "undefined") return;
   try {
     const copy = new Response(JSON.stringify({ at: Date.now(), texts: keys.map(({ text }) => text) }), {
-      headers: { "content-type": "application/json", "cache-control": `public, max-age=${OLDEST_COPY_SECONDS}` },
+      headers: { "content-type": "application/json", ...LONG },
     });
     await caches.default.put(placeOf(env, url), copy);
+    if (known) await caches.default.put(placeOfPlan(env, url), new Response(known.bytes, { headers: LONG }));
   } catch (error) {
     console.error(`sortition: failed in keeping a copy of the document: ${error}`);
   }

@@ -1,22 +1,14 @@
-//! What KV said, handed over by `config.js`, which reads it.
+//! What KV said, handed over by `config.js`, which reads it, and to the services by `services.js`.
 
 use super::isolate::{self, UserSecrets};
 use super::source::forget;
-use crate::configuration::{BUDGET_MS, Value, Values};
+use crate::configuration::{DocumentValue, Value, Values};
+use crate::plan::Plan;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 /// The plan's age at which it is refreshed, where `CONFIG_TTL_SECONDS` says nothing.
 const DEFAULT_TTL_SECONDS: f64 = 30.0;
-
-/// The secrets that a document may need.
-const SECRETS: [&str; 3] = ["SORTITION_SECRET", "INGEST_SECRET", "USER_JWT_SECRET"];
-
-/// How long a request of an isolate that has no plan yet waits for it, in milliseconds.
-#[wasm_bindgen]
-pub fn budget_ms() -> f64 {
-    BUDGET_MS
-}
 
 /// Takes note that KV is being asked, and of what the bindings are. `now` in milliseconds since 1970.
 #[wasm_bindgen]
@@ -39,7 +31,18 @@ pub fn configure(
     });
 }
 
-/// Takes over what KV said; of a key that could not be read, why. Returns what is new to complain about.
+/// Takes a plan in hand, for the document of this hash that is handed over next. `false`: it is another document's, another
+/// build wrote it, or it is damaged.
+#[wasm_bindgen]
+pub fn read_plan(content: String, bytes: &[u8]) -> bool {
+    let plan = Plan::from_bytes(bytes, &content);
+    let is_read = plan.is_some();
+    isolate::with(|isolate| isolate.plan_in_hand = plan.map(|plan| (content, Box::new(plan))));
+    is_read
+}
+
+/// Takes over what KV said; of a key that could not be read, why. Of the document the hash of its text, whose plan
+/// [`read_plan`] was given where it is new, or why it is refused. Returns what is new to complain about.
 // why: an object in their place would be as many calls across the boundary
 #[allow(clippy::too_many_arguments)]
 #[wasm_bindgen]
@@ -50,34 +53,19 @@ pub fn settle(
     config_problem: Option<String>,
     kill_problem: Option<String>,
     guard_problem: Option<String>,
+    refusal: Option<String>,
     ttl_seconds: Option<String>,
     now: f64,
 ) -> Option<String> {
-    let values = Values {
-        config: value(config, config_problem),
-        kill: value(kill, kill_problem),
-        guard: value(guard, guard_problem),
+    let config = match (config_problem, refusal) {
+        (Some(problem), _) => DocumentValue::Unknown(problem),
+        (None, Some(refusal)) => DocumentValue::Refused(refusal),
+        (None, None) => document(config),
     };
+    let values = Values { config, kill: value(kill, kill_problem), guard: value(guard, guard_problem) };
     let ttl = ttl_seconds.and_then(|text| text.trim().parse().ok()).filter(|ttl: &f64| ttl.is_finite() && *ttl >= 0.0);
     let ttl = ttl.unwrap_or(DEFAULT_TTL_SECONDS) * 1000.0;
     changed(|isolate| isolate.config.settle(values, now, ttl)).flatten()
-}
-
-/// Takes note of which secrets are set, of [`SECRETS`], by bits from the lowest on. Returns what the document needs and
-/// lacks, where that is news.
-#[wasm_bindgen]
-pub fn note_secrets(set: u32) -> Option<String> {
-    let is_set = |name: &str| SECRETS.iter().position(|one| *one == name).is_some_and(|bit| set >> bit & 1 == 1);
-    let missing = isolate::loaded().map(|loaded| loaded.plan.missing_secrets(is_set)).unwrap_or_default();
-    let before = isolate::with(|isolate| core::mem::replace(&mut isolate.missing_secrets, missing.clone()));
-    let is_news = before.is_some_and(|before| before != missing) && !missing.is_empty();
-    is_news.then(|| missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-}
-
-/// The names of the secrets that [`note_secrets`] is told of.
-#[wasm_bindgen]
-pub fn secret_names() -> String {
-    SECRETS.join(",")
 }
 
 /// Starts by the data centre's copy of what KV said at `made_at`; whether it did.
@@ -89,26 +77,15 @@ pub fn settle_by_copy(
     made_at: f64,
     now: f64,
 ) -> bool {
-    let values = Values { config: value(config, None), kill: value(kill, None), guard: value(guard, None) };
+    let values = Values { config: document(config), kill: value(kill, None), guard: value(guard, None) };
     changed(|isolate| isolate.config.settle_by_copy(values, made_at, now)).unwrap_or(false)
 }
 
-/// Takes note that nobody waits for KV any longer.
-#[wasm_bindgen]
-pub fn give_up(now: f64) {
-    isolate::with(|isolate| isolate.config.give_up(now));
-}
-
-/// Whether what KV said should be kept as the data centre's copy.
-#[wasm_bindgen]
-pub fn copy_is_due(now: f64) -> bool {
-    isolate::with(|isolate| isolate.config.copy_is_due(now)).unwrap_or(false)
-}
-
-/// Whether there is a plan in force.
-#[wasm_bindgen]
-pub fn has_plan() -> bool {
-    isolate::loaded().is_some()
+fn document(content: Option<String>) -> DocumentValue {
+    let Some(content) = content else { return DocumentValue::Absent };
+    let in_hand = isolate::with(|isolate| isolate.plan_in_hand.take()).flatten();
+    let plan = in_hand.filter(|(of, _)| *of == content).map(|(_, plan)| plan);
+    DocumentValue::Is { content, plan }
 }
 
 fn value(text: Option<String>, problem: Option<String>) -> Value {
@@ -127,4 +104,22 @@ fn changed<T>(change: impl FnOnce(&mut isolate::Isolate) -> T) -> Option<T> {
         forget();
     }
     done
+}
+
+/// Whether it was handed over at all: a fresh instance knows nothing.
+#[cfg(feature = "services")]
+#[wasm_bindgen]
+pub fn is_configured() -> bool {
+    isolate::with(|isolate| !isolate.config.is_awaited()).unwrap_or(false)
+}
+
+/// The plan of a document's text, as bytes that both wasms read.
+///
+/// # Errors
+///
+/// Why the document is refused.
+#[cfg(feature = "services")]
+#[wasm_bindgen]
+pub fn compile(text: &str) -> Result<Vec<u8>, JsValue> {
+    crate::configuration::compile(text).map(|plan| plan.to_bytes(&crate::hash::content(text))).map_err(JsValue::from)
 }

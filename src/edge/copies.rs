@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 /// Whether to look for a copy at all. `now` in milliseconds since 1970, here and below.
 #[wasm_bindgen]
 pub fn copy_wanted(key: &str, now: f64) -> bool {
-    isolate::with(|isolate| isolate.copies.wanted(key, now)).unwrap_or(false)
+    isolate::with(|isolate| isolate.pages.copies.wanted(key, now)).unwrap_or(false)
 }
 
 /// What to do about a copy that was found, or about none (`made` is then no number): `hit`, `stale`, `refresh` with its
@@ -15,7 +15,7 @@ pub fn copy_wanted(key: &str, now: f64) -> bool {
 #[wasm_bindgen]
 pub fn copy_found(key: &str, made: f64, fresh: u32, looks: u32, now: f64) -> String {
     let copy = made.is_finite().then_some((made, fresh));
-    match isolate::with(|isolate| isolate.copies.found(key, copy, looks, now)) {
+    match isolate::with(|isolate| isolate.pages.copies.found(key, copy, looks, now)) {
         Some(Next::Hit { age }) => format!("hit {age}"),
         Some(Next::Stale { age }) => format!("stale {age}"),
         Some(Next::Refresh { age }) => format!("refresh {age}"),
@@ -47,20 +47,20 @@ pub fn copy_answered(
         age: age.as_deref(),
         is_particular: particular,
     };
-    let lifetime = isolate::with(|isolate| isolate.copies.answered(key, &head, refresh, now)).flatten()?;
+    let lifetime = isolate::with(|isolate| isolate.pages.copies.answered(key, &head, refresh, now)).flatten()?;
     Some(vec![lifetime.fresh, lifetime.stale])
 }
 
 /// Nobody fetches the copy any more.
 #[wasm_bindgen]
 pub fn copy_settled(key: &str) {
-    isolate::with(|isolate| isolate.copies.settled(key));
+    isolate::with(|isolate| isolate.pages.copies.settled(key));
 }
 
 /// There is no cache to keep copies in.
 #[wasm_bindgen]
 pub fn copy_forgo(key: &str, now: f64) {
-    isolate::with(|isolate| isolate.copies.forgo(key, now));
+    isolate::with(|isolate| isolate.pages.copies.forgo(key, now));
 }
 
 /// Whether the client has the page already.

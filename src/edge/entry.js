@@ -9,8 +9,9 @@ import { decode } from "./decode.js";
 import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
 import { freeze, guard, isReadout, readout, takeAlong } from "./readout.js";
-import { hits, rewriter } from "./rewrite.js";
-import { keepLast, numbered, pause, recover } from "./ship.js";
+import { rewriter } from "./rewrite.js";
+import { serving, wake } from "./services.js";
+import { keepLast, pause, recover } from "./ship.js";
 
 const { Page: PAGE, Endpoint: ENDPOINT, Load: LOAD, Previewable: PREVIEWABLE } = core.Way;
 const { Stale: STALE, Shadowed: SHADOWED } = core.Way;
@@ -50,7 +51,9 @@ export default {
 
   async queue(batch, env, ctx) {
     await keepLast(batch, env);
-    await core.queue(batch, env, ctx);
+    const services = await wake();
+    services.generation();
+    await services.queue(batch, env, ctx);
   },
 
   async scheduled({ scheduledTime }, env, ctx) {
@@ -432,10 +435,11 @@ async function endpoint(request, env, ctx) {
   });
   late.catch(() => {});
   try {
-    if (request.url.includes("/_sortition/health")) core.note_counts(hits(), numbered());
     const { pathname } = new URL(request.url);
     if (isBridge(pathname)) return bridge(request, pathname);
-    const answer = isReadout(pathname, env) ? readout(request, env) : core.fetch(request, env, ctx);
+    const answer = isReadout(pathname, env)
+      ? readout(request, env)
+      : serving().then((it) => it.fetch(request, env, ctx));
     return await Promise.race([answer, late]);
   } catch (error) {
     report("answering an endpoint", error);

@@ -3,15 +3,16 @@
 pub(super) use crate::configuration::Loaded;
 
 use crate::configuration::Configuration;
-use crate::events::health::{OriginHealth, Tally};
-use crate::events::identity::Told;
-use crate::events::signature::Used;
-use crate::events::{Batch, Event, Served};
+use crate::events::Batch;
 use crate::execution::breaker::Breakers;
-use crate::execution::once::Exposed;
-use crate::execution::shared::Copies;
-use crate::plan::MissingSecret;
+use crate::plan::Plan;
 use crate::visitor::token::Verified;
+#[cfg(not(feature = "services"))]
+use crate::{
+    events::{Served, health::Tally, identity::Told},
+    execution::{once::Exposed, shared::Copies},
+    plan::MissingSecret,
+};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -24,18 +25,32 @@ pub(super) struct Isolate {
     pub(super) secret: Option<Vec<u8>>,
     /// What users are checked with.
     pub(super) user_secrets: Rc<UserSecrets>,
+    /// Whether there is a queue for events.
+    pub(super) has_queue: bool,
+    /// A plan that was read, and the hash of its document's text, which is handed over next.
+    pub(super) plan_in_hand: Option<(String, Box<Plan>)>,
+    /// Random bytes for ids that are yet to be made, each taken once.
+    pub(super) random: Vec<[u8; 16]>,
+    /// Exposures put into messages.
+    pub(super) exposures: u64,
+    /// Calls that were told that nothing changed, without deciding anew.
+    #[cfg(feature = "services")]
+    pub(super) unchanged: u64,
     /// The tokens of users that were found to be signed.
     pub(super) tokens: Verified,
     /// Whether there are objects that keep what users were assigned.
     pub(super) has_people: bool,
-    /// Whether there is a queue for events.
-    pub(super) has_queue: bool,
-    /// Random bytes for ids that are yet to be made, each taken once.
-    pub(super) random: Vec<[u8; 16]>,
-    /// How many visits it told of, as whoever numbers them says.
-    pub(super) messages: u64,
-    /// The circuit breakers of variant origins.
+    /// The circuit breakers of variant origins, and of what keeps users' assignments.
     pub(super) breakers: Breakers,
+    /// What visits of pages are remembered by.
+    #[cfg(not(feature = "services"))]
+    pub(super) pages: Pages,
+}
+
+/// What only visits of pages need.
+#[cfg(not(feature = "services"))]
+#[derive(Default)]
+pub(super) struct Pages {
     /// What it served.
     pub(super) counts: Counts,
     /// What it knows of shared copies.
@@ -44,8 +59,6 @@ pub(super) struct Isolate {
     pub(super) exposed: Exposed,
     /// Which secrets the document needs and does not have.
     pub(super) missing_secrets: Vec<MissingSecret>,
-    /// What the rewriter's steps met, as JSON.
-    pub(super) hits: Option<Box<serde_json::value::RawValue>>,
     /// How many crawlers its messages told of.
     pub(super) crawlers_told: u64,
     /// How often shadows agreed with the old tool.
@@ -54,8 +67,6 @@ pub(super) struct Isolate {
     pub(super) health: Tally,
     /// Which visitors it told to be which users, by the origin's word.
     pub(super) identified: Told,
-    /// The signatures of servers' requests that it accepted.
-    pub(super) signatures: Used,
 }
 
 /// What users are checked with; a secret that is empty is none.
@@ -68,21 +79,19 @@ pub(super) struct UserSecrets {
 }
 
 /// What an isolate served.
+#[cfg(not(feature = "services"))]
 #[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
     /// Requests of crawlers on pages with experiments.
     pub(super) crawlers: u64,
     /// Requests of people on pages with experiments.
     pub(super) visits: u64,
-    /// Exposures put into messages.
-    pub(super) exposures: u64,
-    /// Calls that were told that nothing changed, without deciding anew.
-    pub(super) unchanged: u64,
     /// Pages that could not be rewritten.
     pub(super) not_rewritten: NotRewrittenCounts,
 }
 
 /// Pages that left as they came although something of them was to be rewritten.
+#[cfg(not(feature = "services"))]
 #[derive(Clone, Copy, Default, serde::Serialize)]
 pub(super) struct NotRewrittenCounts {
     /// The origin forbade it.
@@ -108,33 +117,40 @@ pub(super) fn loaded() -> Option<Rc<Loaded>> {
 }
 
 /// Events for the queue, as visits in JSON, one a line; `None` where there is no queue.
-pub(super) fn message(events: &[Event]) -> Option<String> {
-    with(|isolate| sealed(isolate, &Batch::events(events), &[])).flatten()
+#[cfg(feature = "services")]
+pub(super) fn message(events: &[crate::events::Event]) -> Option<String> {
+    with(|isolate| {
+        let events = Batch::events(events);
+        isolate.has_queue.then(|| {
+            isolate.exposures += events.exposures;
+            events.visits(None, &[])
+        })
+    })
+    .flatten()
 }
 
 /// What a page request at `now`, in milliseconds since 1970, has for the queue, with the origin's health where that is
 /// due: visits in JSON, one a line. `None` where there is neither an event nor that.
+#[cfg(not(feature = "services"))]
 pub(super) fn page_message(events: &Batch, now: i64) -> Option<String> {
     with(|isolate| page_visits(isolate, events, now)).flatten()
 }
 
 /// The same, for whoever has the isolate's memory at hand.
+#[cfg(not(feature = "services"))]
 pub(super) fn page_visits(isolate: &mut Isolate, events: &Batch, now: i64) -> Option<String> {
-    if events.is_empty() && !isolate.health.is_overdue(now) {
+    if events.is_empty() && !isolate.pages.health.is_overdue(now) {
         return None;
     }
-    let health = isolate.health.with_events(now);
-    sealed(isolate, events, &health)
-}
-
-fn sealed(isolate: &mut Isolate, events: &Batch, health: &[OriginHealth]) -> Option<String> {
+    let health = isolate.pages.health.with_events(now);
     if !isolate.has_queue {
         return None;
     }
-    isolate.counts.exposures += events.exposures;
+    isolate.exposures += events.exposures;
     // why: nothing else tells of crawlers, and a visit that has no news of them stays as short as it was
-    let news = isolate.counts.crawlers > isolate.crawlers_told;
-    isolate.crawlers_told = isolate.counts.crawlers;
-    let served = news.then_some(Served { crawlers: isolate.counts.crawlers, visits: isolate.counts.visits });
-    Some(events.visits(served, health))
+    let counts = isolate.pages.counts;
+    let news = counts.crawlers > isolate.pages.crawlers_told;
+    isolate.pages.crawlers_told = counts.crawlers;
+    let served = news.then_some(Served { crawlers: counts.crawlers, visits: counts.visits });
+    Some(events.visits(served, &health))
 }

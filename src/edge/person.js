@@ -1,6 +1,6 @@
 // The Durable Object `Person`: one a user of a project. It stores a text, and what becomes of it says the wasm.
 
-import * as core from "sortition-core";
+import { wake } from "./services.js";
 
 const TABLE = "CREATE TABLE IF NOT EXISTS person (id INTEGER PRIMARY KEY CHECK (id = 1), assignments TEXT NOT NULL)";
 const KEEP =
@@ -19,14 +19,14 @@ export class Person {
       await this.#storage.deleteAll();
       return new Response(null, { status: 204 });
     }
-    const shown = await request.text();
+    const [shown, services] = await Promise.all([request.text(), wake()]);
     const { sql } = this.#storage;
     // why: from here to the end nothing waits, so that of two devices at once the second one sees what the first one said
     sql.exec(TABLE);
     const [row] = sql.exec("SELECT assignments FROM person").toArray();
     const kept = row?.assignments ?? "";
-    core.generation();
-    const merged = core.person_merge(kept, shown);
+    services.generation();
+    const merged = services.person_merge(kept, shown);
     if (merged !== kept) sql.exec(KEEP, merged);
     return new Response(merged);
   }

@@ -1,6 +1,5 @@
 // The readout's endpoints and its guard: asks the record and KV what the wasm wants to know, and carries out what it says.
 
-import * as core from "sortition-core";
 import {
   initSync,
   is_operator,
@@ -459,8 +458,7 @@ export async function guard(env, at) {
   const acts = JSON.parse(one.act(told, env.SORTITION_SECRET));
   if (acts.guard === null) await env.CONFIG.delete("kill-guard");
   else if (acts.guard) await env.CONFIG.put("kill-guard", JSON.stringify(acts.guard));
-  const message = acts.events.length > 0 && core.message(JSON.stringify(acts.events));
-  if (message) await ship(message, env);
+  if (acts.visits) await ship(acts.visits, env);
   for (const [key, entry] of acts.audit) {
     console.warn(`sortition: ended early: ${entry}`);
     await env.CONFIG.put(key, entry);

@@ -1,7 +1,7 @@
 //! The readout and its guard, in synchronous calls between the questions that `readout.js` asks the record.
 
 use crate::document::{Document, Experiment, Kind, NewsFormat, Notify, Preview, Status, Timestamp};
-use crate::events::{EndedEarly, Event, What};
+use crate::events::{Batch, EndedEarly, Event, What};
 use crate::hash::{self, signature};
 use crate::ledger;
 use crate::ledger::question::{self, Iteration, Question};
@@ -405,7 +405,7 @@ impl Readout {
     }
 
     /// What the guard does: `guard`, the next value of `kill-guard` (absent: as it is; null: nothing is left of it);
-    /// `audit`, `[key, entry]`s; `events` for the queue; `notes`, `[name, at]`s to keep; `notify`, `[note, url, body,
+    /// `audit`, `[key, entry]`s; `visits` for the queue, one a line; `notes`, `[name, at]`s to keep; `notify`, `[note, url, body,
     /// signature]`s, signed where there is a secret.
     pub fn act(&self, told: &str, secret: Option<String>) -> String {
         let at = self.now.to_string();
@@ -440,8 +440,9 @@ impl Readout {
         }
         readout::tidy(&self.document, &self.known, &mut guard);
         let mut acts = serde_json::Map::new();
+        let visits = if events.is_empty() { String::new() } else { Batch::events(&events).visits(None, &[]) };
         for (name, value) in
-            [("audit", json!(audit)), ("events", json!(events)), ("notify", json!(notices)), ("notes", json!(notes))]
+            [("audit", json!(audit)), ("visits", json!(visits)), ("notify", json!(notices)), ("notes", json!(notes))]
         {
             acts.insert(name.to_owned(), value);
         }

@@ -1,21 +1,27 @@
 //! A page request, in two synchronous calls around the origin's fetch.
 
 use super::isolate::{self, Loaded};
+use super::sender::{entropy, millis, recognised, token_holds};
 use super::source::Incoming;
 use crate::decide::Decision;
 use crate::events::health::Answered;
 use crate::events::{Batch, Event, identity};
 use crate::execution::{self, Answer, Charset, NotRewritten, rewriting};
-use crate::facts::{Request, Source};
+use crate::facts::Request;
 use crate::plan::{ExperimentAt, Plan, Position, VariantAt};
-use crate::sender::{self, Proof, Sender, handed_over};
+use crate::sender::{Proof, Sender, handed_over};
 use crate::shadow;
 use crate::url::Url;
 use crate::visit::{self, Forward, Joined, Lane, Outcome, World};
-use crate::visitor::token::Unverified;
 use crate::visitor::{Consented, VisitorId};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+unsafe extern "C" {
+    #[wasm_bindgen(js_namespace = console)]
+    fn error(text: &str);
+}
 
 /// Which way a request goes, as a number.
 #[wasm_bindgen]
@@ -86,7 +92,7 @@ pub fn watch(request: &JsValue, method: &str, url: &str, now: f64) -> Option<Wat
     if watch.headers().next().is_some() {
         return Some(Watch { plan: Rc::clone(&loaded.plan), watch });
     }
-    isolate::with(|isolate| isolate.shadows.count(&loaded.plan, &watch));
+    isolate::with(|isolate| isolate.pages.shadows.count(&loaded.plan, &watch));
     None
 }
 
@@ -101,7 +107,7 @@ impl Watch {
     pub fn answered(mut self, values: Vec<String>) {
         let said = values.iter().map(|value| (!value.is_empty()).then_some(value.as_str()));
         self.watch.answered(&self.plan, said);
-        isolate::with(|isolate| isolate.shadows.count(&self.plan, &self.watch));
+        isolate::with(|isolate| isolate.pages.shadows.count(&self.plan, &self.watch));
     }
 }
 
@@ -145,7 +151,7 @@ pub fn begin(
     let source = Incoming::new(request, present);
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
     let (secret, users, has_people, exposed) = isolate::with(|isolate| {
-        let exposed = core::mem::take(&mut isolate.exposed);
+        let exposed = core::mem::take(&mut isolate.pages.exposed);
         (isolate.secret.clone(), Rc::clone(&isolate.user_secrets), isolate.has_people, exposed)
     })?;
     let joined = match joined.as_deref() {
@@ -168,49 +174,19 @@ pub fn begin(
         let world = World { token_holds: Some(token_holds), ..world };
         visit = visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
     }
-    isolate::with(|isolate| isolate.exposed = exposed);
+    isolate::with(|isolate| isolate.pages.exposed = exposed);
     let visit = visit?;
     isolate::with(|isolate| match visit.intent().sender {
-        Sender::Crawler => isolate.counts.crawlers += 1,
-        _ => isolate.counts.visits += 1,
+        Sender::Crawler => isolate.pages.counts.crawlers += 1,
+        _ => isolate.pages.counts.visits += 1,
     });
     Some(Visit { loaded, visit, news: None })
 }
 
-/// Whether a token's signature holds: as somebody just found out, or as it is known; `None`: it has to be looked at.
-pub(super) fn token_holds(token: &Unverified, found: Option<bool>, now: i64) -> Option<bool> {
-    isolate::with(|isolate| {
-        if isolate.tokens.knows(token, now) {
-            return Some(true);
-        }
-        if found == Some(true) {
-            isolate.tokens.remember(token);
-        }
-        found
-    })
-    .flatten()
-}
-
-/// Who sent a request, by what the isolate knows: nothing is asked of anybody.
-pub(super) fn recognised<S: Source>(
-    plan: &Plan,
-    on_page: &[ExperimentAt],
-    request: &Request<'_, S>,
-    now: i64,
-) -> Sender {
-    let known = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)));
-    let (secret, users) = known.unwrap_or_default();
-    let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
-    let proof = Proof { secret, ingest, token, token_holds: None, now };
-    let sender = sender::identify(plan, on_page, request, proof, entropy);
-    let holds = match &sender {
-        Sender::Person(visitor) => visitor.unproven.as_ref().and_then(|token| token_holds(token, None, now)),
-        _ => None,
-    };
-    if holds.is_some() {
-        return sender::identify(plan, on_page, request, Proof { token_holds: holds, ..proof }, entropy);
-    }
-    sender
+/// Whether a page found that a token is signed; `key`: what it is remembered by.
+#[wasm_bindgen]
+pub fn knows_token(key: &str, now: f64) -> bool {
+    isolate::with(|isolate| isolate.tokens.knows(key, millis(now))).unwrap_or(false)
 }
 
 #[wasm_bindgen]
@@ -309,8 +285,8 @@ impl Visit {
             events.push(&event);
         }
         isolate::with(|isolate| {
-            self.visit.note(&mut isolate.exposed, &finish.exposed);
-            let counts = &mut isolate.counts.not_rewritten;
+            self.visit.note(&mut isolate.pages.exposed, &finish.exposed);
+            let counts = &mut isolate.pages.counts.not_rewritten;
             match finish.not_rewritten {
                 Some(NotRewritten::Forbidden) => counts.forbidden += 1,
                 Some(NotRewritten::Charset) => counts.charset += 1,
@@ -363,7 +339,7 @@ impl Visit {
         isolate::with(|isolate| {
             // why: without a queue nobody is ever told
             if isolate.has_queue {
-                isolate.health.count(&self.loaded.plan, self.loaded.generation, decisions, answered);
+                isolate.pages.health.count(&self.loaded.plan, self.loaded.generation, decisions, answered);
             }
         });
     }
@@ -374,7 +350,7 @@ impl Visit {
 #[wasm_bindgen]
 pub fn met(key: &str, exposure: String, now: f64) -> Option<String> {
     let key = u64::from_str_radix(key, 16).ok()?;
-    isolate::with(|isolate| isolate.exposed.note(key, millis(now))).filter(|is_new| *is_new)?;
+    isolate::with(|isolate| isolate.pages.exposed.note(key, millis(now))).filter(|is_new| *is_new)?;
     isolate::page_message(&Batch::exposure(exposure), millis(now))
 }
 
@@ -383,9 +359,9 @@ fn identified(loaded: &Loaded, visitor: &VisitorId, user: &str, now: i64) -> Opt
     let event = identity::identified(&loaded.plan, visitor, user, now);
     if event.is_none() {
         // why: the value may be what must not be kept
-        worker::console_error!("sortition: a Sortition-User is no opaque key of at most 128 bytes, and was not kept");
+        error("sortition: a Sortition-User is no opaque key of at most 128 bytes, and was not kept");
     }
-    event.filter(|event| isolate::with(|isolate| isolate.identified.first(&event.id)).unwrap_or(false))
+    event.filter(|event| isolate::with(|isolate| isolate.pages.identified.first(&event.id)).unwrap_or(false))
 }
 
 /// The message of the origin's word on who the visitor is, in an answer that no experiment touches: to a login, for
@@ -408,21 +384,6 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
 #[wasm_bindgen]
 pub fn person_answered(in_time: bool, now: f64) {
     isolate::with(|isolate| isolate.breakers.settle(visit::PEOPLE, in_time, now));
-}
-
-/// What the object of a user keeps, after a device said what it has shown; see [`crate::person::merge`].
-#[wasm_bindgen]
-pub fn person_merge(kept: &str, shown: &str) -> String {
-    crate::person::merge(kept, shown)
-}
-
-/// Takes down what the rewriter's steps met so far, as JSON for `/health`, and how many visits were told of.
-#[wasm_bindgen]
-pub fn note_counts(hits: String, visits: f64) {
-    isolate::with(|isolate| {
-        isolate.messages = u64::try_from(millis(visits)).unwrap_or(0);
-        isolate.hits = serde_json::value::RawValue::from_string(hits).ok();
-    });
 }
 
 /// Changes of the headers of an answer that could not be finished, as a `forward` of [`visit::encode_outcome`].
@@ -452,39 +413,6 @@ pub fn is_handed_over(request: &JsValue) -> bool {
 #[wasm_bindgen]
 pub fn classes(old: &str, class: &str, adds: bool) -> Option<String> {
     rewriting::classes(old, class, adds)
-}
-
-/// Events that were made elsewhere, as visits for the queue, one a line; `None` where there is no queue.
-#[wasm_bindgen]
-pub fn message(events: &str) -> Option<String> {
-    let events: Vec<Event> = serde_json::from_str(events).ok()?;
-    isolate::message(&events)
-}
-
-/// The number of the isolate's plan.
-#[wasm_bindgen]
-pub fn generation() -> u32 {
-    isolate::loaded().map_or(0, |loaded| loaded.generation)
-}
-
-pub(super) fn entropy() -> [u8; 16] {
-    isolate::with(|isolate| isolate.random.pop()).flatten().unwrap_or_else(|| {
-        // why: asking the runtime costs the same for one as for many
-        let mut bytes = [0; 16 * 32];
-        if getrandom::fill(&mut bytes).is_err() {
-            // why: an error has no cause in the Workers runtime; ids made of the clock would collide less than zeros
-            return js_sys::Date::now().to_bits().to_le_bytes().repeat(2).try_into().unwrap_or([0; 16]);
-        }
-        let (many, _) = bytes.as_chunks::<16>();
-        let [first, rest @ ..] = many else { return [0; 16] };
-        isolate::with(|isolate| isolate.random.extend_from_slice(rest));
-        *first
-    })
-}
-
-#[allow(clippy::cast_possible_truncation)]
-fn millis(now: f64) -> i64 {
-    now as i64
 }
 
 /// Requests as data through the whole of deciding: what the native build is compared with.

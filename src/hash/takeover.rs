@@ -78,3 +78,6 @@ impl Takeover {
 fn within(ranges: &[(f64, f64)], bucket: f64) -> Option<(f64, f64)> {
     ranges.iter().find(|(from, to)| *from <= bucket && bucket < *to).copied()
 }
+
+crate::pack::packed!(struct Gate { recipe, ranges });
+crate::pack::packed!(struct Takeover { gates, split, ranges });

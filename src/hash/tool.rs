@@ -154,3 +154,22 @@ fn sixty_bits(parts: &[&str]) -> f64 {
     let fraction = bits as f64 / (1_u64 << 60) as f64;
     fraction
 }
+
+crate::pack::packed!(struct Recipe { tool, before, after, seed, of });
+crate::pack::packed!(
+    enum Like {
+        Growthbook1 = 0,
+        Growthbook2 = 1,
+        LaunchDarkly = 2,
+        PostHog = 3,
+        Statsig = 4,
+        Optimizely = 5,
+        Eppo = 6,
+        Convert = 7,
+        Unleash = 8,
+        Split = 9,
+        Vwo = 10,
+        Flagd = 11,
+        Amplitude = 12,
+    }
+);

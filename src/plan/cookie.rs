@@ -46,3 +46,5 @@ impl CookieAttributes {
         }
     }
 }
+
+crate::pack::packed!(struct CookieAttributes { lasting, lasting_http_only, until_closed, deleted });

@@ -109,3 +109,6 @@ impl Paths {
         }
     }
 }
+
+crate::pack::packed!(struct PageIndex { any_host, hosts });
+crate::pack::packed!(struct Paths { exact, prefixes, lengths, everywhere });

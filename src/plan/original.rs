@@ -100,3 +100,5 @@ fn shortest(rule: &PageRule) -> Option<String> {
     };
     path.starts_with('/').then_some(path)
 }
+
+crate::pack::packed!(struct Original { experiment, target_host, hosts, host, path });

@@ -181,3 +181,26 @@ fn fits(glob: &[u8], text: &[u8]) -> bool {
     }
     glob.get(g..).is_some_and(|rest| rest.iter().all(|&byte| byte == b'*'))
 }
+
+crate::pack::packed!(struct PageRule { subject, pattern });
+crate::pack::packed!(
+    enum Pattern {
+        Exact(text) = 0,
+        Prefix(text) = 1,
+        Suffix(text) = 2,
+        Contains(text) = 3,
+        Glob(text) = 4,
+        Regex(regex) = 5,
+        Never = 6,
+    }
+);
+
+impl crate::pack::Pack for Regex {
+    fn pack(&self, out: &mut crate::pack::Packer) {
+        Box::<str>::from(self.as_str()).pack(out);
+    }
+
+    fn unpack(from: &mut crate::pack::Unpacker<'_>) -> Option<Self> {
+        regex(&Box::<str>::unpack(from)?).ok()
+    }
+}

@@ -1,5 +1,6 @@
 //! Positions in a plan, as types: what one plan gave cannot be taken for a number, nor an experiment's for a variant's.
 
+use crate::pack::{Pack, Packer, Unpacker};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
@@ -121,5 +122,31 @@ impl<'a, P, T> IntoIterator for &'a mut Listed<P, T> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.items.iter_mut()
+    }
+}
+
+macro_rules! packed_position {
+    ($($position:ty),+) => {$(
+        impl Pack for $position {
+            fn pack(&self, out: &mut Packer) {
+                self.0.pack(out);
+            }
+
+            fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
+                usize::unpack(from).map(Self)
+            }
+        }
+    )+};
+}
+
+packed_position!(ExperimentAt, VariantAt);
+
+impl<P, T: Pack> Pack for Listed<P, T> {
+    fn pack(&self, out: &mut Packer) {
+        self.items.pack(out);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
+        Vec::unpack(from).map(Into::into)
     }
 }

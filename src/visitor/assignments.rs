@@ -9,6 +9,7 @@ mod first_edition;
 use crate::document::UnitKind;
 use crate::hash::{TagKey, fingerprint_bits};
 use crate::plan::Plan;
+use std::cell::RefCell;
 
 /// The cookie's name.
 pub const COOKIE: &str = "sortition_as";
@@ -297,10 +298,22 @@ fn is_given_to_somebody(plan: &Plan, entry: &Entry) -> bool {
     })
 }
 
-/// The key of the cookie's tag.
+thread_local! {
+    /// The last key, and the secret that it was derived from.
+    static DERIVED: RefCell<Option<(Vec<u8>, TagKey)>> = const { RefCell::new(None) };
+}
+
+/// The key of the cookie's tag. It costs a dozen rounds of SHA-256, and a worker has one secret, so the last one is kept.
 #[must_use]
 pub fn tag_key(secret: &[u8]) -> TagKey {
-    TagKey::derive(secret, COOKIE)
+    let derived = || TagKey::derive(secret, COOKIE);
+    DERIVED.with(|kept| {
+        let Ok(mut kept) = kept.try_borrow_mut() else { return derived() };
+        match &*kept {
+            Some((of, key)) if of == secret => *key,
+            _ => kept.insert((secret.to_vec(), derived())).1,
+        }
+    })
 }
 
 /// The fingerprint of a user's or session's id.

@@ -121,7 +121,9 @@ impl UserProof {
 }
 
 impl Unverified {
-    fn key(&self) -> String {
+    /// What it is remembered by.
+    #[must_use]
+    pub fn key(&self) -> String {
         hash::event_id(&[&self.signed, &self.signature])
     }
 }
@@ -137,11 +139,11 @@ impl Verified {
     /// How many are remembered.
     pub const MOST: usize = 1024;
 
-    /// Whether a token's signature is known to hold, at `now` in milliseconds since 1970.
+    /// Whether the signature of the token with this [`Unverified::key`] is known to hold, at `now` in milliseconds since
+    /// 1970.
     #[must_use]
-    pub fn knows(&self, token: &Unverified, now: i64) -> bool {
-        let key = token.key();
-        self.tokens.iter().any(|(known, expires)| *known == key && now < *expires)
+    pub fn knows(&self, key: &str, now: i64) -> bool {
+        self.tokens.iter().any(|(known, expires)| known == key && now < *expires)
     }
 
     /// Remembers that it holds.

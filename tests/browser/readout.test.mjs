@@ -76,7 +76,8 @@ async function open(path, { size = "desktop", colorScheme = "light" } = {}) {
   const complaints = [];
   page.on("console", (message) => complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(String(error)));
-  const response = await page.goto(new URL(`/_sortition/${path}`, platform.url).href);
+  // why: every pair of experiments is asked about every exposure of both, on a machine that does other things too
+  const response = await page.goto(new URL(`/_sortition/${path}`, platform.url).href, { timeout: 120_000 });
   assert.equal(response.status(), 200);
   return { context, page, complaints };
 }
@@ -195,7 +196,7 @@ test("after the schedule: a ramp that waits, two experiments side by side, a dec
     );
   };
   await shows("experiments/express", /waits for the step before to have run 168 hours/);
-  await shows("experiments/interactions", /Free returns, said beside the headline/);
+  await shows("experiments/interactions", /free-returns/);
   await shows("experiments/programme", /promise shipped/);
   await shows("experiments/delivery-promise", /Decided: promise ships\. It sells more/);
   await shows("experiments/discount", /Ended early/);

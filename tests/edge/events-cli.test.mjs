@@ -223,3 +223,25 @@ test("drop: an iteration goes into a file and out of the record; a live one stay
   assert.match(again.stderr, /cannot be written/);
   assert.equal((await rows("SELECT * FROM exposures")).length, 2);
 });
+
+test("end: the live experiment is over, and the record and the archive know why", async () => {
+  const live = { ...documentOf([experiment({ iteration: 8 })]), revision: "r8" };
+  await state(({ CONFIG }) => CONFIG.put("config", JSON.stringify(live)));
+  const place = ["--json", "--local", "--persist-to", folder];
+  const args = ["end", "hero", "--why", "Prices changed in the middle of it.", ...place];
+  const ended = await run(join(target, "debug", "sortition"), args);
+  assert.equal(ended.status, 0, ended.stderr);
+  const { event } = JSON.parse(ended.stdout);
+  assert.deepEqual(
+    [event.type, event.experiment_id, event.ended_reason, event.config_revision],
+    ["experiment_ended_early", "hero", "Prices changed in the middle of it.", "r8"],
+  );
+  const [row] = await rows("SELECT id, experiment_id, variant, ended_reason, ended_at FROM endings");
+  const { id, experiment_id, variant, ended_reason, ended_at } = event;
+  assert.deepEqual(row, { id, experiment_id, variant, ended_reason, ended_at });
+  const archived = await state((env) => objects(env, `events/dt=${ended_at.slice(0, 10)}/`));
+  const lines = archived.filter(({ key }) => key.endsWith(`${id}.ndjson`)).map(({ text }) => JSON.parse(text));
+  assert.deepEqual(lines, [event]);
+  const [over] = JSON.parse(await state(({ CONFIG }) => CONFIG.get("config"))).experiments;
+  assert.equal(over.status, "completed");
+});

@@ -180,6 +180,55 @@ test("what is pushed is the file as it is written, and a ramp changes a number i
   assert.match(ramped.stdout, /Who is in stays in/);
 });
 
+/** Whether the characters of one text stand in another in this order. */
+function isWithin(part, whole) {
+  let at = 0;
+  for (const letter of part) {
+    at = whole.indexOf(letter, at) + 1;
+    if (at === 0) return false;
+  }
+  return true;
+}
+
+test("a decision goes into what is live as it is written, and makes it so", async () => {
+  const written = text(HERO).replace('"project"', '\n\t  "project"').replace('"traffic":', '"traffic" :  ');
+  const decide = (...args) => run({ config: written }, {}, "decide", "hero", ...args, "--json");
+  const shipped = await decide("ship", "bold", "--why", 'It "sells" more.');
+  assert.equal(shipped.status, 0, shipped.stderr);
+  const { decision } = JSON.parse(shipped.stdout);
+  const { at: when, ...rest } = decision;
+  assert.deepEqual(rest, { what: "ship", variant: "bold", by: "robin", why: 'It "sells" more.', revision: "r1" });
+  assert.ok(Date.parse(when) > Date.now() - 600_000);
+  const after = JSON.parse(shipped.keys.config);
+  const { ends_at: _, ...hero } = HERO.experiments[0];
+  const expected = { ...HERO, revision: after.revision, experiments: [{ ...hero, decision, winner: "bold" }] };
+  assert.deepEqual(after, expected, "past its end a winner would be nobody's");
+  const untouched = written.replace(',"ends_at":"2999-01-01T00:00:00Z"', "").replace('"r1"', '""');
+  assert.ok(isWithin(untouched, shipped.keys.config), "not a byte of the rest changes");
+  const [note] = audits(shipped.keys).map((key) => JSON.parse(shipped.keys[key]));
+  assert.deepEqual([note.action, note.who, note.from], ["decide", "robin", "r1"]);
+
+  for (const what of ["keep", "inconclusive", "abort"]) {
+    const kept = await decide(what, "--why", "Six weeks, nothing.");
+    assert.equal(kept.status, 0, kept.stderr);
+    const [over] = JSON.parse(kept.keys.config).experiments;
+    assert.deepEqual([over.status, over.decision.what, over.winner], ["completed", what, undefined]);
+    assert.ok(isWithin(written.replace('"running"', '""').replace('"r1"', '""'), kept.keys.config));
+  }
+  for (const [args, status, said] of [
+    [["ship", "nothing", "--why", "x"], 1, /`nothing` is no variant of hero: control, bold/],
+    [["ship", "--why", "x"], 2, /VARIANT/],
+    [["keep", "bold", "--why", "x"], 2, /names no variant/],
+    [["keep", "--why", " "], 2, /says nothing/],
+    [["keep"], 2, /--why/],
+  ]) {
+    const refused = await decide(...args);
+    assert.equal(refused.status, status, `${args}`);
+    assert.match(refused.stderr, said);
+    assert.equal(refused.keys.config, written);
+  }
+});
+
 test("a push that takes away what is live is refused, and each refusal says what would allow it", async () => {
   const treat = (id) => ({ ...HERO.experiments[0], id });
   const live = documentOf(["hero", "price", "badge"].map(treat));

@@ -36,7 +36,7 @@ const ADMIN = { Authorization: "Bearer test-admin-token" };
  * @param {string[]} [options.unreadable] Keys that KV fails to give from the start on.
  * @param {Record<string, string>} [options.vars] Variables and secrets. The plan is refreshed on every request unless
  *   `CONFIG_TTL_SECONDS` says otherwise.
- * @param {string[]} [options.without] Bindings that are left out, of `CONFIG`, `EVENTS`, `ARCHIVE`.
+ * @param {string[]} [options.without] Bindings that are left out, of `CONFIG`, `EVENTS`, `ARCHIVE`; and the wasm `services`.
  * @param {Map} [options.cache] What the data centre's cache holds, of another world's `platform.cache`; without one there
  *   is none.
  * @param {string} [options.build] The folder of the built worker.
@@ -69,7 +69,8 @@ export async function startWorld({
   for (const key of unreadable) platform.unreadable.add(key);
 
   const folder = mkdtempSync(join(tmpdir(), "sortition-"));
-  for (const file of ["index.js", "index_bg.wasm"]) copyFileSync(join(build, file), join(folder, file));
+  for (const file of ["index.js", "index_bg.wasm", "services_bg.wasm"])
+    copyFileSync(join(build, file), join(folder, file));
   const around = probed ? "probe.js" : people ? "people.js" : undefined;
   if (around) copyFileSync(join(root, "tests", "edge", around), join(folder, around));
   const texts = { ADMIN_TOKEN: "test-admin-token", ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
@@ -191,6 +192,7 @@ const worker :Workerd.Worker = (
     ${around ? `(name = "${around}", esModule = embed "${around}"),` : ""}
     (name = "index.js", esModule = embed "index.js"),
     (name = "./index_bg.wasm", wasm = embed "index_bg.wasm"),
+    ${without.includes("services") ? "" : '(name = "./services_bg.wasm", wasm = embed "services_bg.wasm"),'}
   ],
   compatibilityDate = ${text(compatibilityDate)},
   globalOutbound = "internet",

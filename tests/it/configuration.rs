@@ -2,13 +2,22 @@
 
 use crate::support::{CHROME, Sent, compile, now, running, shop, with};
 use serde_json::{Value as Json, json};
-use sortition_engine::configuration::{Configuration, OLDEST_COPY_MS, Value, Values};
+use sortition_engine::configuration::{Configuration, DocumentValue, OLDEST_COPY_MS, Value, Values};
 use sortition_engine::facts::Request;
 use sortition_engine::url::Url;
 use sortition_engine::visit::{self, RequestKind, World};
 use sortition_engine::visitor::crawler::Crawlers;
 
 const TTL: f64 = 30_000.0;
+
+/// What is read of the key `config`.
+fn of(config: Value) -> DocumentValue {
+    match config {
+        Value::Absent => DocumentValue::Absent,
+        Value::Unknown(problem) => DocumentValue::Unknown(problem),
+        Value::Text(text) => DocumentValue::of_text(&text),
+    }
+}
 
 fn text(json: &Json) -> Value {
     Value::Text(json.to_string())
@@ -19,7 +28,7 @@ fn unknown(key: &str) -> Value {
 }
 
 fn values(config: Value, kill: Value, guard: Value) -> Values {
-    Values { config, kill, guard }
+    Values { config: of(config), kill, guard }
 }
 
 fn document(revision: &str) -> Json {

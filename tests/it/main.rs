@@ -29,6 +29,7 @@ mod ledger_question;
 mod suggestion;
 mod operate;
 mod origin_health;
+mod packed;
 mod pages;
 mod person;
 mod readout;

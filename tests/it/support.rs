@@ -77,7 +77,10 @@ pub(crate) fn compile(document: &Value) -> Plan {
 #[track_caller]
 pub(crate) fn compile_text(text: &str) -> Plan {
     let document = Document::parse(text).unwrap_or_else(|problem| panic!("{problem}"));
-    Plan::compile(&document).unwrap_or_else(|problems| panic!("{}", problems.first().unwrap()))
+    let plan = Plan::compile(&document).unwrap_or_else(|problems| panic!("{}", problems.first().unwrap()));
+    // why: the worker decides by plans that were packed, so every test here does; `tests/edge/parity.test.mjs` compares
+    // them with plans that were not
+    Plan::from_bytes(&plan.to_bytes("content"), "content").expect("a plan is read as it was packed")
 }
 
 /// Facts that nobody knows.

@@ -89,7 +89,7 @@ async fn answered(
     if let Some(tag) = key.and_then(|key| UNCHANGED.with_borrow(|it| it.tag(loaded, key, now).map(str::to_owned)))
         && is_named(if_none_match.as_deref(), &tag)
     {
-        isolate::with(|isolate| isolate.counts.unchanged += 1);
+        isolate::with(|isolate| isolate.unchanged += 1);
         return Ok(CallAnswer::unchanged(plan, &tag));
     }
     let call = Call::read(plan, route, caller, text).and_then(|call| call.check_recordable().map(|()| call));

@@ -4,10 +4,11 @@ use super::people;
 use super::{problem, problems};
 use crate::edge::isolate::{self, Loaded};
 use crate::edge::secret::secret;
+use crate::edge::sender::{entropy, recognised};
 use crate::edge::source::Incoming;
-use crate::edge::visit::{entropy, recognised};
 use crate::events::limit::{Counts, Keys};
 use crate::events::reception::{self, MAX_BODY, Page};
+use crate::events::signature::Used;
 use crate::events::{Channel, Event, page_view, shopify, signature};
 use crate::execution::Intent;
 use crate::facts::{Request as Facts, Source};
@@ -45,6 +46,8 @@ unsafe extern "C" {
 thread_local! {
     /// What pages sent to this isolate within the minute.
     static COUNTS: RefCell<Counts> = RefCell::default();
+    /// The signatures of servers' requests that it accepted.
+    static SIGNATURES: RefCell<Used> = RefCell::default();
 }
 
 // why: by its name and not by its path, for it numbers what is sent, and by the path it would be bundled a second time
@@ -155,7 +158,7 @@ pub(super) async fn from_server(request: &Request, env: &Env, context: &Context)
         Ok(events) => events,
         Err(found) => return problems(&found),
     };
-    if !isolate::with(|isolate| isolate.signatures.first(tag, seconds)).unwrap_or(false) {
+    if !SIGNATURES.with_borrow_mut(|used| used.first(tag, seconds)) {
         return unauthorized("this signature was used before: sign every request anew");
     }
     people::tell(crate::decisions::reported(&loaded.plan, &events), env, context);

@@ -1,0 +1,39 @@
+//! A plan as bytes: what `push` keeps beside a document, so that an isolate need not read and check it again.
+
+use super::{Experiment, Gate, LayerPart, MeasuredHoldout, Plan, Scope, Variant};
+use crate::pack::{Pack, Packer, Unpacker, packed};
+
+/// Stands for the source that packs and unpacks: another build's plans are not read.
+pub const FORMAT: [u8; 16] = *include_bytes!(concat!(env!("OUT_DIR"), "/plan_format.bin"));
+
+impl Plan {
+    /// The plan as bytes; `content`: the [`crate::hash::content`] of its document's text.
+    #[must_use]
+    pub fn to_bytes(&self, content: &str) -> Vec<u8> {
+        let mut out = Packer::default();
+        FORMAT.pack(&mut out);
+        content.to_owned().pack(&mut out);
+        self.pack(&mut out);
+        out.bytes
+    }
+
+    /// The plan of such bytes; `None` where they are another build's, of another document, or damaged.
+    #[must_use]
+    #[inline(never)]
+    pub fn from_bytes(bytes: &[u8], content: &str) -> Option<Self> {
+        let mut from = Unpacker::new(bytes);
+        if <[u8; 16]>::unpack(&mut from)? != FORMAT || String::unpack(&mut from)? != content {
+            return None;
+        }
+        let plan = Self::unpack(&mut from)?;
+        from.is_done().then_some(plan)
+    }
+}
+
+packed!(struct Plan { project, revision, experiments, visitor, cookies, loopback_cookies, has_sessions, api, consent, crawler_policy, crawler_also, crawler_except, headers, bridge, preview, cached, redirect_hosts, holdout, measured_holdout, layers, has_users, has_shadows, index, keyed, originals, killed_by_document });
+packed!(struct Gate { salt, below });
+packed!(struct LayerPart { salt, slots, layer, holdout });
+packed!(struct MeasuredHoldout { assignment_key, codes, compared_below });
+packed!(struct Experiment { id, key, tags, kind, status, killed, starts_at, ends_at, unit, else_unit, iteration, assignment_key, held_out_code, traffic_salt, variant_salt, takeover, assigned_elsewhere, shadow, traffic, ramp, hold, layer, priority, conflicts, scope, audience, requires, overrides, sticky, essential, display, expose, winner, baseline, redirects, rewrites, by_origin, variants });
+packed!(struct Scope { pages, except, hosts, methods });
+packed!(struct Variant { id, key, below, written_below, code, header_member, rewrite, redirect, origin, response_headers, payload });

@@ -1,0 +1,100 @@
+//! Plans as bytes: what `push` writes beside a document.
+
+use crate::support::{running, shop, with};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use sortition_engine::document::Document;
+use sortition_engine::plan::Plan;
+
+/// A document that uses everything that a plan keeps.
+fn everything() -> Value {
+    let hero = json!({
+        "key": "hero-key", "tags": ["a", "b"], "layer": "l", "slots": [0, 5000], "priority": 3, "conflicts": ["hero"],
+        "pages": ["/", "/c/*", {"regex": "^/p/[0-9]+$"}, {"contains": "x=1", "of": "query"}, {"suffix": ".html"}],
+        "except_pages": ["/c/private*"], "hosts": ["shop.example", "*.shop.example"], "methods": ["GET", "POST"],
+        "audience": {"$or": [
+            {"country": {"$in": ["US", "CA"]}}, {"custom.plan": {"$inGroup": "vip"}}, {"user_id": {"$inGroup": "vip"}},
+            {"browser_version": {"$vgte": "1.2.3"}}, {"query.a": {"$regex": "^b+$"}}, {"asn": {"$gt": 5}},
+            {"custom.list": {"$elemMatch": {"$eq": 4}, "$size": 2}}, {"cookie.a": {"$exists": false}},
+            {"custom.object": {"$ne": "b"}}, {"$not": {"path": "/x"}}, {"custom.n": {"$type": "number"}},
+        ]},
+        "overrides": [{"audience": {"header.x-staff": "1"}, "variant": "bold"}],
+        "ramp": [{"at": "2026-11-22T00:00:00Z", "traffic": 10.5}],
+        "variants": [
+            {"id": "control", "weight": 30},
+            {"id": "bold", "weight": 70, "payload": {"a": [1, 2.5, "x"]}, "response_headers": {"x-variant": "bold"},
+             "rewrite": [
+                {"select": "h1", "do": "set_text", "value": "Größe"},
+                {"select": "a", "do": "set_attribute", "name": "rel", "value": "next"},
+                {"select": ".x", "do": "before", "value": "<b>", "html": true},
+             ]},
+        ],
+    });
+    let split = json!({"pages": ["/old"], "variants": [
+        {"id": "control", "weight": 1}, {"id": "new", "weight": 1, "redirect": {"to": "/new", "status": 307}},
+    ]});
+    let origin = json!({"unit": "user", "else_unit": "session", "display": "once", "expose": "origin",
+        "requires": [{"experiment": "hero", "variant": "bold"}], "variants": [
+        {"id": "control", "weight": 1},
+        {"id": "v2", "weight": 1, "origin": {"url": "https://v2.shop.example", "timeout_ms": 500}},
+    ]});
+    let taken = json!({"hash": {"like": "growthbook-2",
+        "gates": [{"salt": "gate", "of": 10000, "in": [[0, 9000]]}],
+        "split": {"salt": "seed", "of": 10000, "ranges": {"control": [[0, 5000]], "bold": [[5000, 10000]]}}},
+        "variants": [{"id": "control", "weight": 1}, {"id": "bold", "weight": 1}]});
+    with(
+        shop(&[running("hero", hero), running("move", split), running("api", origin), running("taken", taken)]),
+        json!({
+            "revision": "7", "groups": {"vip": ["a", "b", 3, true, null]}, "layers": {"l": {"holdout": 5}},
+            "holdout": {"percent": 10}, "cache": {"pages": ["/cached*"]}, "redirect_hosts": ["Other.example"],
+            "consent": {"cookie": "consent", "granted": ["yes"], "mode": "hold"}, "bridge": "script", "preview": "open",
+            "crawlers": {"policy": "baseline", "also": ["mybot"], "except": ["goodbot"]},
+            "headers": {"to_client": false}, "api": {"cors_origins": ["https://app.example"], "max_age_seconds": 5},
+            "visitor": {"cookie": "id", "max_age_days": 30, "user_jwt": {"cookie": "jwt", "alg": "HS256",
+                "key": {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldC0x"}, "iss": "me"},
+                "adopt": [{"from": "growthbook", "cookie": "gb*"}]},
+        }),
+    )
+}
+
+fn packed() -> Vec<u8> {
+    let document = Document::parse(&everything().to_string()).unwrap();
+    Plan::compile(&document).unwrap_or_else(|problems| panic!("{problems:?}")).to_bytes("content")
+}
+
+#[test]
+fn a_plan_survives_its_bytes_and_has_no_others() {
+    let bytes = packed();
+    let plan = Plan::from_bytes(&bytes, "content").unwrap();
+    assert_eq!(plan.to_bytes("content"), bytes, "what was read is what was written, in the same order");
+    assert_eq!(packed(), bytes, "and it is written the same way every time");
+    assert_eq!(plan.experiments.len(), 4);
+    assert!(Plan::from_bytes(&bytes, "another document").is_none());
+}
+
+#[test]
+fn a_plan_of_another_build_is_not_read() {
+    let mut bytes = packed();
+    bytes[3] ^= 1;
+    assert!(Plan::from_bytes(&bytes, "content").is_none());
+}
+
+#[test]
+fn a_plan_that_was_cut_off_or_goes_on_is_not_read() {
+    let bytes = packed();
+    for end in 0..bytes.len() {
+        assert!(Plan::from_bytes(&bytes[..end], "content").is_none(), "{end} bytes of {}", bytes.len());
+    }
+    assert!(Plan::from_bytes(&[bytes.as_slice(), &[0]].concat(), "content").is_none());
+}
+
+proptest! {
+    /// Whatever comes of damaged bytes, it is no panic and no endless memory.
+    #[test]
+    fn damaged_bytes_harm_nobody(at in 24..4000_usize, with in any::<[u8; 3]>()) {
+        let mut bytes = packed();
+        let at = at.min(bytes.len() - 3);
+        bytes[at..at + 3].copy_from_slice(&with);
+        let _ = Plan::from_bytes(&bytes, "content");
+    }
+}
