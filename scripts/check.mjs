@@ -6,7 +6,7 @@ packages();
 wasmTarget();
 run("cargo", ["fmt", "--check"]);
 run("cargo", ["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]);
-for (const features of [[], ["--features", "services"], ["--features", "readout"], ["--features", "engine"]]) {
+for (const features of [[], ...["services", "readout", "engine"].map((one) => ["--features", one])]) {
   const flags = ["--quiet", "--lib", "--target", "wasm32-unknown-unknown", ...features];
   run("cargo", ["clippy", ...flags, "--", "-D", "warnings"]);
 }

@@ -95,8 +95,9 @@ pub fn act(live: Live<'_>, asked: &Asked<'_>) -> Result<Acted, Vec<Problem>> {
             document(&old, text, asked, &mut acted)?;
         }
     }
-    if let Some(why) = asked.arguments.get("why").and_then(Value::as_str).map(str::trim).filter(|why| !why.is_empty())
-        && asked.action != Action::Decide
+    if asked.action != Action::Decide
+        && let Some(why) =
+            asked.arguments.get("why").and_then(Value::as_str).map(str::trim).filter(|why| !why.is_empty())
     {
         acted.summary.push(format!("why: {}", why.chars().take(LONGEST_TEXT).collect::<String>()));
     }

@@ -196,7 +196,7 @@ test("after the schedule: a ramp that waits, two experiments side by side, a dec
     );
   };
   await shows("experiments/express", /waits for the step before to have run 168 hours/);
-  await shows("experiments/interactions", /Free returns, said beside the headline/);
+  await shows("experiments/interactions", /free-returns/);
   await shows("experiments/programme", /promise shipped/);
   await shows("experiments/delivery-promise", /Decided: promise ships\. It sells more/);
   await shows("experiments/discount", /Ended early/);
