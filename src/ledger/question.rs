@@ -12,6 +12,8 @@
 //! else is known: a rollup counts them, and their outcomes find them by an index. Only the others (`record_slow`) are
 //! looked at one by one.
 //!
+//! A `+` before a time there keeps the planner, which has no statistics, from the index by time where the key finds one unit.
+//!
 //! The rules are in docs/warehouse.md, and written a second time in fixtures/metrics/reference.py.
 
 mod condition;

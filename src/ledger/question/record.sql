@@ -12,7 +12,7 @@ EXISTS (SELECT 1 FROM second_variants w WHERE w.iteration_no = e.iteration_no AN
 AND w.variant_no <> e.variant_no AND w.first_at <= $now()) AS crossed,
 s.device, s.country, s.region, s.browser, s.referrer_host, s.visitor_type, s.logged_in, s.fallback, s.versions
 FROM $seen() CROSS JOIN variants v ON v.number = e.variant_no CROSS JOIN segments s ON s.number = e.segment_no
-WHERE n.project = $project() AND $chosen(n) AND e.at <= $now()) e),
+WHERE n.project = $project() AND $chosen(n) AND +e.at <= $now()) e),
 outcomes AS MATERIALIZED (
 SELECT c.id, c.conversion_event AS name, $millis(c.converted_at) AS ms, c.value_minor AS value, c.currency, c.transaction_id, c.properties,
 c.anonymous_id AS visitor, +c.session_id AS session_id, CASE c.experiment_id WHEN $experiment() THEN c.variant END AS claimed,
@@ -28,6 +28,6 @@ FROM conversions $many() WHERE project = $project() AND refund_of IS NOT NULL AN
 spans AS (
 SELECT session_id, max(ms) AS last_ms FROM (
 SELECT $unpacked(e.unit) AS session_id, e.at AS ms FROM iterations n CROSS JOIN exposed e ON e.iteration_no = n.number AND e.kind = 2
-WHERE n.project = $project() AND e.at <= $now()
+WHERE n.project = $project() AND +e.at <= $now()
 UNION ALL SELECT session_id, $millis(converted_at) FROM conversions WHERE project = $project() AND session_id IS NOT NULL
 AND converted_at <= $now_text()) s GROUP BY session_id)

@@ -19,5 +19,5 @@ SELECT o.person, v.id, e.at, e.at / 86400000, s.device, s.country, s.region, s.b
 s.visitor_type, s.logged_in, s.fallback, s.versions, o.id, o.name, o.ms, o.value, o.currency, o.transaction_id, o.properties, o.claimed
 FROM outcomes o CROSS JOIN exposed e ON e.iteration_no = $iteration_no() AND e.kind = 0 AND e.unit = $packed(o.visitor)
 CROSS JOIN variants v ON v.number = e.variant_no CROSS JOIN segments s ON s.number = e.segment_no
-WHERE o.person = 'v ' || o.visitor AND e.at <= $now() AND v.id IN ($variants()) AND o.ms >= e.at - $lookback()
+WHERE o.person = 'v ' || o.visitor AND +e.at <= $now() AND v.id IN ($variants()) AND o.ms >= +e.at - $lookback()
 AND (e.unit, e.id) NOT IN (SELECT unit, id FROM slow WHERE kind = 0))
