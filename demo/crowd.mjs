@@ -102,7 +102,8 @@ export function withCrowd(document) {
  */
 const BACK = `strftime('%Y-%m-%dT%H:%M:%fZ', AT, '-' || (unicode(substr(anonymous_id, -1)) % 14) || ' days')`;
 export const SPREAD = [
-  `UPDATE exposures SET exposed_at = ${BACK.replace("AT", "exposed_at")} WHERE anonymous_id LIKE 'crowd-%'`,
+  // why: an id that is no UUID is kept as the text that it is
+  "UPDATE exposed SET at = at - 86400000 * (unicode(substr(unit, -1)) % 14) WHERE kind = 0 AND unit LIKE 'crowd-%'",
   `UPDATE conversions SET converted_at = ${BACK.replace("AT", "converted_at")} WHERE anonymous_id LIKE 'crowd-%'`,
 ];
 

@@ -7,7 +7,7 @@ import { at } from "./setup.mjs";
 
 /** The crates that a platform's build links. */
 function crates(platform) {
-  const flags = ["metadata", "--format-version=1", "--locked", "--filter-platform", platform];
+  const flags = ["metadata", "--format-version=1", "--locked", "--all-features", "--filter-platform", platform];
   const { packages, resolve } = JSON.parse(execFileSync("cargo", flags, { cwd: at(), maxBuffer: 1 << 28 }));
   const linked = new Map(
     resolve.nodes.map(({ id, deps }) => [

@@ -104,6 +104,9 @@ fn browser() -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::Outside("there is no Chromium: install it, or name the browser in CHROMIUM".to_owned()))
 }
 
+/// What the browser says that it is: by its own name, which tells that nobody looks on, it would be taken for a crawler.
+const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
+
 /// Has a browser open a link and keep a picture of what it shows.
 fn take(browser: &Path, link: &str, picture: &Path, profile: &Path, size: (u32, u32)) -> Result<(), Failure> {
     // why: a preview is kept in a cookie, and the next variant's must not meet this one's
@@ -112,6 +115,7 @@ fn take(browser: &Path, link: &str, picture: &Path, profile: &Path, size: (u32, 
     let mut child = Command::new(browser)
         .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"])
         .args(["--no-first-run", "--virtual-time-budget=5000"])
+        .arg(format!("--user-agent={AGENT}"))
         .arg(format!("--window-size={},{}", size.0, size.1))
         .arg(format!("--user-data-dir={}", profile.display()))
         .arg(format!("--screenshot={}", picture.display()))

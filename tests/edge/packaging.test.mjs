@@ -95,6 +95,7 @@ test("the files that belong to a release are there, with right checksums", () =>
     `sortition-${version}.tgz`,
     `sortition-${platform}-${version}.tgz`,
     `create-sortition-${version}.tgz`,
+    `sortition-engine-${version}.tgz`,
     `sortition-${version}.crate`,
     `sortition-${version}-${platform}.tar.gz`,
     `sortition-worker-${version}.tar.gz`,
@@ -104,7 +105,7 @@ test("the files that belong to a release are there, with right checksums", () =>
     assert.ok(names.includes(name), `${name} among ${names}`);
   }
   const sums = readFileSync(join(out, "SHA256SUMS"), "utf8").trim().split("\n");
-  assert.equal(sums.length, 7);
+  assert.equal(sums.length, 8);
   for (const line of sums) {
     const [sum, name] = line.split("  ");
     assert.equal(

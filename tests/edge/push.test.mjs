@@ -24,7 +24,9 @@ const audits = (keys) => Object.keys(keys).filter((key) => key.startsWith("audit
 test("a push writes the copy and the note, then what is live, and reads it back", async () => {
   const pushed = await run(LIVE, {}, "push", documentFile, "--revision", "r2");
   assert.equal(pushed.status, 0, pushed.stderr);
-  assert.deepEqual(pushed.calls, ["get config config:r2", "put config:r2 audit", "put config", "get config"]);
+  const plan = Object.keys(pushed.keys).find((key) => key.startsWith("plan:"));
+  assert.match(plan, /^plan:[0-9a-f]{32}$/);
+  assert.deepEqual(pushed.calls, ["get config config:r2", `put config:r2 audit ${plan}`, "put config", "get config"]);
   assert.equal(JSON.parse(pushed.keys.config).revision, "r2");
   assert.equal(pushed.keys["config:r2"], pushed.keys.config);
   const [note] = audits(pushed.keys).map((key) => JSON.parse(pushed.keys[key]));
