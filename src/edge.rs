@@ -45,6 +45,8 @@ mod person;
 mod operate;
 #[cfg(feature = "readout")]
 mod readout;
+#[cfg(not(any(feature = "services", feature = "readout")))]
+mod recovery;
 #[cfg(feature = "services")]
 mod secret;
 #[cfg(not(feature = "readout"))]
