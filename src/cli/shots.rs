@@ -105,7 +105,8 @@ fn browser() -> Result<PathBuf, Failure> {
 }
 
 /// What the browser says that it is: by its own name, which tells that nobody looks on, it would be taken for a crawler.
-const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
+const AGENT: &str =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 
 /// Has a browser open a link and keep a picture of what it shows.
 fn take(browser: &Path, link: &str, picture: &Path, profile: &Path, size: (u32, u32)) -> Result<(), Failure> {
