@@ -12,7 +12,7 @@ const { buildSync } = createRequire(import.meta.url)("esbuild");
 // What the worker gives the services, of which compiling asks for nothing.
 const STUB = `
 export default "";
-export const ship = () => {}, toPipeline = () => {}, joinAll = () => {}, tellAll = () => {}, verified = () => {};
+export const ship = () => {}, toPipeline = () => {}, joinAll = () => {}, tellAll = () => {}, verified = () => {}, body = () => {};
 export const health = () => {}, knowsToken = () => false;
 `;
 
@@ -22,7 +22,7 @@ export async function compiler(bindings, built) {
   try {
     const stub = join(folder, "stub.js");
     writeFileSync(stub, STUB);
-    const names = ["client", "ship", "people", "page"].map((name) => [`sortition-${name}`, stub]);
+    const names = ["bounded", "client", "ship", "people", "page"].map((name) => [`sortition-${name}`, stub]);
     const outfile = join(folder, "services.mjs");
     const entryPoints = [join(bindings, "services.js")];
     buildSync({ entryPoints, bundle: true, format: "esm", alias: Object.fromEntries(names), outfile });

@@ -126,6 +126,8 @@ CREATE TRIGGER exposed_deleted AFTER DELETE ON exposed BEGIN
     AND segment_no = OLD.segment_no AND NOT EXISTS (SELECT 1 FROM iterations WHERE number = OLD.iteration_no AND expired = 1);
   DELETE FROM second_variants
   WHERE iteration_no = OLD.iteration_no AND kind = OLD.kind AND unit = OLD.unit AND id = OLD.id;
+  DELETE FROM doubled WHERE OLD.kind = 0 AND iteration_no = OLD.iteration_no AND unit = OLD.unit
+    AND NOT EXISTS (SELECT 1 FROM exposed WHERE iteration_no = OLD.iteration_no AND kind = 0 AND unit = OLD.unit);
 END;
 
 -- The exposures as they can be read.

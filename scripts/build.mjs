@@ -29,26 +29,9 @@ const QUICK = process.env.SORTITION_QUICK === "1";
 
 const SOURCES = [
   "scripts/build.mjs",
-  ...[
-    "entry",
-    "config",
-    "decode",
-    "cache",
-    "rewrite",
-    "request",
-    "people",
-    "person",
-    "readout",
-    "operate",
-    "ship",
-    "services",
-    "told",
-    "page",
-    "post",
-    "body",
-    "client",
-    "bridges",
-  ].map((name) => `src/edge/${name}.js`),
+  ...readdirSync(at("src/edge"))
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => `src/edge/${name}`),
   ...readdirSync(at("src/edge/bridge")).map((name) => `src/edge/bridge/${name}`),
 ];
 
@@ -213,6 +196,7 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
     `--alias:sortition-core=${resolve(glue)}`,
     `--alias:sortition-services=${resolve(lazyGlue)}`,
     `--alias:sortition-page=${at("src/edge/page.js")}`,
+    `--alias:sortition-bounded=${at("src/edge/bounded.js")}`,
     `--alias:sortition-ship=${at("src/edge/ship.js")}`,
     `--alias:sortition-people=${at("src/edge/people.js")}`,
     `--alias:sortition-readout=${resolve(join(work, "readout.js"))}`,

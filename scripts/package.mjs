@@ -167,12 +167,12 @@ function packMain(version, dependencies) {
   archive(name);
 }
 
-function packEngine() {
+function packEngine(version) {
   const { name, ...manifest } = JSON.parse(readFileSync(at("clients", "engine", "package.json"), "utf8"));
   const dist = buildEngine();
-  pack(name, manifest, (folder) => {
+  pack(name, { ...manifest, version }, (folder) => {
     for (const file of ["index.js", "index.d.ts"]) cpSync(at("clients", "engine", file), join(folder, file));
-    cpSync(dist, join(folder, "dist"), { recursive: true });
+    cpSync(dist, join(folder, "dist"), { recursive: true, filter: (from) => !from.endsWith("stamp") });
   });
 }
 
@@ -212,7 +212,7 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   if (!values.only) {
     const wrangler = "^4.90.0";
     packMain(number, { wrangler });
-    packEngine();
+    packEngine(number);
     packCrate(number);
     const bill = sbom({
       version: number,

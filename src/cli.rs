@@ -111,13 +111,13 @@ enum Command {
     Kill(switch::KillArguments),
     /// Change the traffic of a live experiment.
     Ramp(switch::RampArguments),
-    /// Print what a readout asks the engine that holds the events.
+    /// Read results from the engine that holds the events, or print what to ask it.
     Readout(readout::Arguments),
     /// Keep what was decided of an experiment, and make it so.
     Decide(decide::DecideArguments),
     /// Stop an experiment before its time, and record why.
     End(decide::EndArguments),
-    /// Bring lost messages back, forget a person, drop an old iteration.
+    /// Bring lost messages back, forget a person, drop an old iteration, compact the archive.
     Events(events::Arguments),
     /// Make a link that shows a variant without assigning anybody to it.
     Preview(preview::Arguments),

@@ -9,7 +9,7 @@ use crate::document::{CrawlerPolicy, Status, UnitKind};
 use crate::hash::Bucket;
 use crate::plan::{Experiment, ExperimentAt, Plan, Position, VariantAt};
 use crate::visitor::assignments::Assignments;
-use crate::visitor::{Kept, Viewer};
+use crate::visitor::{Kept, Viewer, Visitor};
 use std::cell::RefCell;
 
 /// The rule that decided, in the order in which the rules are asked.
@@ -183,6 +183,18 @@ pub struct Person<'a> {
 }
 
 impl<'a> Person<'a> {
+    /// A visitor; `preview`: the variants that a preview asks for.
+    #[must_use]
+    pub fn of(visitor: &'a Visitor, preview: &'a [(ExperimentAt, VariantAt)]) -> Self {
+        Self {
+            visitor: visitor.id.as_str(),
+            user: visitor.user.as_deref(),
+            session: visitor.session.as_ref().map(|(id, _)| id.as_str()),
+            assignments: &visitor.assignments,
+            preview,
+        }
+    }
+
     fn unit(&self, kind: UnitKind) -> Option<&'a str> {
         match kind {
             // why: a server may ask for a user or a session alone

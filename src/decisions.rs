@@ -16,9 +16,7 @@ mod unchanged;
 
 pub use ask::{Ask, Asked, Unknown, decide_call, decide_for_server};
 pub use body::{Field, MAX_DEPTH};
-pub use call::{
-    Call, CallAnswer, Route, WrongTokens, is_named, must_wait, preflight, refused, text_of, too_long, unconfigured,
-};
+pub use call::{Call, CallAnswer, Route, WrongTokens, must_wait, preflight, refused, text_of, too_long, unconfigured};
 pub use caller::{Caller, Credentials, Refusal, who_asks};
 pub use choose::{Choice, Choose, MAX_BATCH, answered};
 pub use context::{BrowserContext, CallContext, Units};

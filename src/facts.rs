@@ -2,6 +2,7 @@
 
 use crate::condition::{Attributes, Fact, FactKey};
 use crate::url::Url;
+use crate::visitor::Visitor;
 use crate::visitor::agent::{Agent, ClientHints};
 use crate::visitor::client::Client;
 use crate::visitor::cookies;
@@ -23,6 +24,21 @@ pub trait Source {
     /// Takes note of what the user agent says.
     fn remember(&self, _reading: Client) {}
 }
+
+/// The properties of `request.cf` that are read: facts, and whether a bot is a verified one.
+pub const PROPERTIES: [&str; 11] = [
+    "country",
+    "region",
+    "regionCode",
+    "city",
+    "continent",
+    "postalCode",
+    "timezone",
+    "isEUCountry",
+    "asn",
+    "colo",
+    "verifiedBot",
+];
 
 /// A request.
 pub struct Request<'a, S> {
@@ -104,6 +120,14 @@ pub struct Identity<'a> {
     pub user: Option<&'a str>,
     /// Whether the visitor brought the id along, rather than being given one just now.
     pub returning: bool,
+}
+
+impl<'a> Identity<'a> {
+    /// A visitor's.
+    #[must_use]
+    pub fn of(visitor: &'a Visitor) -> Self {
+        Self { visitor: visitor.id.as_str(), user: visitor.user.as_deref(), returning: visitor.returning }
+    }
 }
 
 /// A request and who sent it: what conditions are evaluated over.

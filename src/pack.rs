@@ -30,12 +30,16 @@ pub(crate) struct Packer {
 pub(crate) struct Unpacker<'a> {
     left: &'a [u8],
     shared: Vec<Box<dyn core::any::Any>>,
+    depth: usize,
 }
+
+/// How deep boxes and lists may stand in each other. The deepest of what is sound are conditions: 32 levels, each of a few.
+const MOST_DEPTH: usize = 256;
 
 impl<'a> Unpacker<'a> {
     /// Reads these bytes.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { left: bytes, shared: Vec::new() }
+        Self { left: bytes, shared: Vec::new(), depth: 0 }
     }
 
     /// Whether nothing is left.
@@ -48,6 +52,14 @@ impl<'a> Unpacker<'a> {
         let (taken, left) = self.left.split_at_checked(count)?;
         self.left = left;
         Some(taken)
+    }
+
+    /// Reads what stands inside something; `None` where that is too deep, which would exhaust the stack.
+    fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        self.depth += 1;
+        let read = if self.depth > MOST_DEPTH { None } else { read(self) };
+        self.depth -= 1;
+        read
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -101,35 +113,21 @@ macro_rules! numbers {
 
 numbers!(u8, u16, u32, usize);
 
-impl Pack for i64 {
-    fn pack(&self, out: &mut Packer) {
-        out.bytes.extend_from_slice(&self.to_le_bytes());
-    }
+macro_rules! fixed {
+    ($($type:ty),+) => {$(
+        impl Pack for $type {
+            fn pack(&self, out: &mut Packer) {
+                out.bytes.extend_from_slice(&self.to_le_bytes());
+            }
 
-    fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
-        Some(Self::from_le_bytes(from.take(8)?.try_into().ok()?))
-    }
+            fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
+                Some(Self::from_le_bytes(from.take(size_of::<Self>())?.try_into().ok()?))
+            }
+        }
+    )+};
 }
 
-impl Pack for i32 {
-    fn pack(&self, out: &mut Packer) {
-        out.bytes.extend_from_slice(&self.to_le_bytes());
-    }
-
-    fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
-        Some(Self::from_le_bytes(from.take(4)?.try_into().ok()?))
-    }
-}
-
-impl Pack for f64 {
-    fn pack(&self, out: &mut Packer) {
-        out.bytes.extend_from_slice(&self.to_le_bytes());
-    }
-
-    fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
-        Some(Self::from_le_bytes(from.take(8)?.try_into().ok()?))
-    }
-}
+fixed!(i32, i64, f64);
 
 impl Pack for bool {
     fn pack(&self, out: &mut Packer) {
@@ -215,31 +213,36 @@ impl<T: Pack> Pack for Box<T> {
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
-        T::unpack(from).map(Self::new)
+        from.nested(T::unpack).map(Self::new)
     }
+}
+
+fn pack_list<T: Pack>(list: &[T], out: &mut Packer) {
+    list.len().pack(out);
+    list.iter().for_each(|one| one.pack(out));
 }
 
 impl<T: Pack> Pack for Vec<T> {
     fn pack(&self, out: &mut Packer) {
-        self.len().pack(out);
-        self.iter().for_each(|one| one.pack(out));
+        pack_list(self, out);
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
-        let count = from.count()?;
-        // why: grown as it is read, for a count that lies
-        let mut all = Self::with_capacity(count.min(64));
-        for _ in 0..count {
-            all.push(T::unpack(from)?);
-        }
-        Some(all)
+        from.nested(|from| {
+            let count = from.count()?;
+            // why: grown as it is read, for a count that lies
+            let mut all = Self::with_capacity(count.min(64));
+            for _ in 0..count {
+                all.push(T::unpack(from)?);
+            }
+            Some(all)
+        })
     }
 }
 
 impl<T: Pack> Pack for Box<[T]> {
     fn pack(&self, out: &mut Packer) {
-        self.len().pack(out);
-        self.iter().for_each(|one| one.pack(out));
+        pack_list(self, out);
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {

@@ -8,7 +8,7 @@ use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
 use crate::sender::adoption::{adopt, ids};
 use crate::sender::{self, Proof, Sender};
 use crate::url::decode_path;
-use crate::visit::RequestKind;
+use crate::visit::{RequestKind, on_page};
 use crate::visitor::Consented;
 use crate::visitor::adopted::{Adopted, Told};
 use serde::Serialize;
@@ -52,14 +52,9 @@ pub struct Watch {
 impl Watch {
     /// Decides and compares for a request; `None` where nothing is to be compared.
     pub fn new<S: Source>(plan: &Plan, request: &Request<'_, S>, proof: Proof<'_>) -> Option<Self> {
-        let kind = RequestKind::of(request);
         let now = proof.now;
-        let mut on_page = plan.on_page(request.method, &request.url);
-        on_page.retain(|&index| {
-            plan.experiments
-                .get(index)
-                .is_some_and(|e| kind.may_be_in(&e.scope) && (e.is_live(now) || e.is_compared(now)))
-        });
+        let mut on_page = on_page(plan, request, RequestKind::of(request));
+        on_page.retain(|&at| plan.experiments.get(at).is_some_and(|e| e.is_live(now) || e.is_compared(now)));
         let is_compared = |at: &ExperimentAt| plan.experiments.get(*at).is_some_and(|e| e.is_compared(now));
         if !on_page.iter().any(is_compared) || sender::is_prefetch(request) {
             return None;
@@ -75,17 +70,9 @@ impl Watch {
         // why: what a tool's cookies say must not be compared with itself
         let by_other = |e: &Experiment| e.is_compared(now) && !matches!(e.shadow, Some(Compared::Tool(_)));
         adopt(plan, &on_page, request, &mut visitor, now, by_other);
-        let identity =
-            Identity { visitor: visitor.id.as_str(), user: visitor.user.as_deref(), returning: visitor.returning };
-        let person = Person {
-            visitor: visitor.id.as_str(),
-            user: visitor.user.as_deref(),
-            session: visitor.session.as_ref().map(|(id, _)| id.as_str()),
-            assignments: &visitor.assignments,
-            preview: &[],
-        };
+        let facts = Facts { request, identity: Identity::of(&visitor) };
         let mut watch = Self::default();
-        for decision in decide_compared(plan, &on_page, &Facts { request, identity }, person, now) {
+        for decision in decide_compared(plan, &on_page, &facts, Person::of(&visitor, &[]), now) {
             let Some(e) = plan.experiments.get(decision.experiment).filter(|e| e.is_compared(now)) else { continue };
             let Some(shadow) = &e.shadow else { continue };
             let unit = match decision.evidence.unit.unwrap_or(e.unit) {

@@ -126,7 +126,7 @@ pub fn applies<S: Source>(plan: &Plan, request: &Request<'_, S>, now: i64) -> bo
 }
 
 /// The experiments that a request of this kind may be in, in the document's order, whatever their state.
-fn on_page<S: Source>(plan: &Plan, request: &Request<'_, S>, kind: RequestKind) -> Vec<ExperimentAt> {
+pub(crate) fn on_page<S: Source>(plan: &Plan, request: &Request<'_, S>, kind: RequestKind) -> Vec<ExperimentAt> {
     let mut on_page = plan.on_page(request.method, &request.url);
     on_page.retain(|&index| plan.experiments.get(index).is_some_and(|e| kind.may_be_in(&e.scope)));
     on_page
@@ -408,11 +408,9 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     pub fn decisions_anew<S: Source>(&self, request: &Request<'_, S>) -> Vec<Decision> {
         let Some(visitor) = self.intent.visitor() else { return Vec::new() };
         let on_page: Vec<ExperimentAt> = self.intent.decisions.iter().map(|decision| decision.experiment).collect();
-        let (user, session) = (visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()));
-        let identity = Identity { visitor: visitor.id.as_str(), user, returning: visitor.returning };
         let nothing = Assignments::default();
-        let person = Person { visitor: visitor.id.as_str(), user, session, assignments: &nothing, preview: &[] };
-        let facts = Facts { request, identity };
+        let person = Person { assignments: &nothing, ..Person::of(visitor, &[]) };
+        let facts = Facts { request, identity: Identity::of(visitor) };
         decide(&self.plan, &on_page, &facts, Asker::Person(person), self.intent.now)
     }
 
@@ -425,12 +423,8 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         if !on_page.iter().any(|&at| is_shadow(at)) {
             return Vec::new();
         }
-        let (user, session) = (visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()));
-        let identity = Identity { visitor: visitor.id.as_str(), user, returning: visitor.returning };
-        let assignments = &visitor.assignments;
-        let person = Person { visitor: visitor.id.as_str(), user, session, assignments, preview: &[] };
-        let facts = Facts { request, identity };
-        let mut decisions = decide_compared(&self.plan, &on_page, &facts, person, self.intent.now);
+        let facts = Facts { request, identity: Identity::of(visitor) };
+        let mut decisions = decide_compared(&self.plan, &on_page, &facts, Person::of(visitor, &[]), self.intent.now);
         decisions.retain(|decision| is_shadow(decision.experiment));
         decisions
     }

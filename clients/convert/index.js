@@ -206,11 +206,12 @@ export function createContext(visitor, { decider, store = inMemory(), report = (
       await store.set(place, { ...known, bucketing: { ...known.bucketing, [experience]: variation.id } });
     }
     if (enableTracking && !decider.exposes && !exposed.has(key)) {
-      exposed.add(key);
       const exposed_at = new Date().toISOString();
       await report([
         { type: "experiment_exposed", anonymous_id: visitor, experiment_id: key, variant: variation.key, exposed_at },
       ]);
+      // why: what was not sent is sent the next time
+      exposed.add(key);
     }
     return { experienceKey: key, ...variation };
   }
@@ -234,7 +235,6 @@ export function createContext(visitor, { decider, store = inMemory(), report = (
         if (goal === undefined) return false;
         const known = await read();
         if (known.goals?.[goal] && !conversionSetting.forceMultipleTransactions) return false;
-        if (!known.goals?.[goal]) await store.set(place, { ...known, goals: { ...known.goals, [goal]: true } });
         const data = Object.fromEntries(conversionData.map(({ key, value }) => [key, value]));
         const event = { type: "experiment_converted", anonymous_id: visitor, conversion_event: key };
         event.converted_at = new Date().toISOString();
@@ -245,6 +245,7 @@ export function createContext(visitor, { decider, store = inMemory(), report = (
           .map((byte) => (byte + 256).toString(16).slice(1))
           .join("");
         await report([event]);
+        if (!known.goals?.[goal]) await store.set(place, { ...known, goals: { ...known.goals, [goal]: true } });
         return true;
       }),
   };

@@ -55,6 +55,7 @@ export class Engine {
 
   #answered(path, body, now) {
     const answer = this.#wasm.answer(path, JSON.stringify(body), undefined, now);
+    if (answer === undefined) throw new Refused(404, { detail: "there is no flag without a key" });
     const [status, , ...text] = answer.split("\n");
     const value = JSON.parse(text.join("\n"));
     if (status !== "200") throw new Refused(Number(status), value);

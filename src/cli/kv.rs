@@ -149,17 +149,45 @@ impl Kv<'_> {
 pub(super) const QUIET: [(&str, &str); 4] =
     [("WRANGLER_SEND_METRICS", "false"), ("WRANGLER_LOG", "log"), ("NO_COLOR", "1"), ("FORCE_COLOR", "0")];
 
+/// A path in the system's place for temporary files that nobody else guesses.
+fn new_place() -> Result<PathBuf, Failure> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| Failure::Outside(error.to_string()))?;
+    Ok(std::env::temp_dir().join(format!("sortition-{:016x}", u64::from_le_bytes(random))))
+}
+
+/// A folder of this run alone, which is gone with this value.
+pub(super) struct ScratchFolder(pub(super) PathBuf);
+
+impl ScratchFolder {
+    pub(super) fn new() -> Result<Self, Failure> {
+        let folder = new_place()?;
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        // why: a folder that is there already, or a link, is somebody else's
+        builder
+            .create(&folder)
+            .map_err(|error| Failure::Outside(format!("{} cannot be made: {error}", folder.display())))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for ScratchFolder {
+    fn drop(&mut self) {
+        // why: it is in the system's place for such folders, should this fail
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A file that is gone with this value.
 struct Scratch(PathBuf);
 
 impl Scratch {
     fn holding(text: &str) -> Result<Self, Failure> {
         use std::io::Write as _;
-        let mut random = [0; 8];
-        let named = getrandom::fill(&mut random).map_err(|error| Failure::Outside(error.to_string()));
-        let path = std::env::temp_dir().join(format!("sortition-{:016x}", u64::from_le_bytes(random)));
+        let path = new_place()?;
         let unwritable = |error| Failure::Outside(format!("{} cannot be written: {error}", path.display()));
-        named?;
         // why: a file that is there already, or a link, is somebody else's
         let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
         file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(unwritable)?;

@@ -300,7 +300,6 @@ fn done(
     }
 }
 
-/// The key that keeps what was pushed under a revision.
 /// The key and the value of the plan that workers of this build read in place of the document, so that they need not check
 /// it again: signed where there is a secret, as they have it then. Others compile the document as before.
 fn plan_of(text: &str, document: &Document) -> Result<(String, String), Failure> {
@@ -313,6 +312,7 @@ fn plan_of(text: &str, document: &Document) -> Result<(String, String), Failure>
     Ok((key, STANDARD.encode([tag.as_slice(), &plan].concat())))
 }
 
+/// The key that keeps what was pushed under a revision.
 fn copy_of(revision: &str) -> String {
     format!("config:{revision}")
 }

@@ -100,7 +100,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Some(text) => text.parse::<Timestamp>().map_err(|error| Failure::Usage(format!("--at: {error}")))?,
         None => clock::now(),
     };
-    let chosen = arguments.experiment.as_deref().map(|id| if id == "holdout" { HOLDOUT } else { id });
+    let is_experiment = |id: &str| document.experiments.iter().any(|e| e.id.as_str() == id);
+    let id = arguments.experiment.as_deref();
+    let chosen = id.map(|id| if id == "holdout" && !is_experiment(id) { HOLDOUT } else { id });
     if let Some(name) = &arguments.sql {
         return printed(&document, chosen, name, &arguments.events, now);
     }

@@ -2,7 +2,7 @@
 
 use super::{Failure, clock, input};
 use crate::document::{Document, Timestamp};
-use crate::facts::Source;
+use crate::facts::{PROPERTIES, Source};
 use crate::suggestion::suggest;
 use crate::visitor::VisitorId;
 use clap::Args;
@@ -95,21 +95,6 @@ impl RequestArguments {
     }
 }
 
-/// The properties of `request.cf` that facts are read from.
-const PROPERTIES: [&str; 11] = [
-    "country",
-    "region",
-    "regionCode",
-    "city",
-    "continent",
-    "postalCode",
-    "timezone",
-    "isEUCountry",
-    "asn",
-    "colo",
-    "verifiedBot",
-];
-
 fn known_property(name: &str) -> Result<(), Failure> {
     if PROPERTIES.contains(&name) {
         return Ok(());
@@ -187,7 +172,7 @@ impl Given {
         let id = VisitorId::accept(visitor).ok_or_else(|| {
             Failure::Usage(format!("`{visitor}` is no visitor id: use 8 to 128 characters of A-Z a-z 0-9 . _ ~ -"))
         })?;
-        let secret = input::secret().filter(|_| document.visitor.signed);
+        let secret = document.visitor.signed.then(input::secret).flatten();
         let value = secret.map_or_else(|| id.to_string(), |secret| id.signed(secret.as_bytes()));
         self.headers.push(("cookie".to_owned(), format!("{}={value}", document.visitor.cookie)));
         Ok(())

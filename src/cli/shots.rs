@@ -3,7 +3,7 @@
 
 use super::address::normal_url;
 use super::clock::Stopwatch;
-use super::kv::{Kv, KvArguments};
+use super::kv::{Kv, KvArguments, ScratchFolder};
 use super::push::Live;
 use super::store::Store;
 use super::terminal::{Status, good};
@@ -63,9 +63,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let secret = input::secret().ok_or_else(|| {
         Failure::Usage("there is no SORTITION_SECRET to sign links with: set it, or write it to .dev.vars".to_owned())
     })?;
-    let folder = std::env::temp_dir().join(format!("sortition-shots-{}", std::process::id()));
-    let unwritable = |error: std::io::Error| Failure::Outside(format!("{} cannot be used: {error}", folder.display()));
-    std::fs::create_dir_all(&folder).map_err(unwritable)?;
+    let scratch = ScratchFolder::new()?;
+    let folder = &scratch.0;
     let taken = e.variants.iter().try_fold(Vec::new(), |mut taken, variant| {
         let expires_at = Some(clock::now().millis() / 1000 + GOOD_FOR);
         let token = Token { choices: vec![(e.id.clone(), variant.id.clone())], expires_at };
@@ -82,8 +81,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         taken.iter().try_for_each(|(key, picture)| store.put_file(key, picture, "image/png"))?;
         Ok(taken.into_iter().map(|(key, _)| key).collect::<Vec<String>>())
     });
-    // why: a folder of pictures that stays behind is no reason to fail
-    let _ = std::fs::remove_dir_all(&folder);
     let kept = kept?;
     let shown: Vec<String> = kept.iter().map(|key| format!("  {key}\n")).collect();
     let pictures: Value = json!({"ok": true, "experiment": e.id, "pictures": kept});

@@ -135,9 +135,7 @@ impl Answers {
 }
 
 fn visit(people: &People, url: &str, steps: &[Value]) -> Result<Answers, Failure> {
-    let split = Url::split(url);
-    let site = url.strip_suffix(split.path).unwrap_or(url);
-    let site = url.find(split.path).filter(|_| split.path.len() > 1).and_then(|at| url.get(..at)).unwrap_or(site);
+    let site = Url::split(url);
     let mut visits: Vec<Value> = people
         .of
         .iter()
@@ -145,7 +143,7 @@ fn visit(people: &People, url: &str, steps: &[Value]) -> Result<Answers, Failure
         .collect();
     let headers = json!({"user-agent": GOOGLEBOT, "accept": "text/html"});
     visits.push(json!({"name": CRAWLER, "url": url, "headers": headers, "steps": []}));
-    let health = format!("{}/_sortition/health", site.trim_end_matches('/'));
+    let health = format!("{}://{}/_sortition/health", site.scheme, site.host);
     let settings = json!({"health": health, "visits": visits});
     let told = script::answer(include_str!("scripts/verify.mjs"), &settings, "visiting the page")?;
     let of = told.get("answers").and_then(Value::as_object).into_iter().flatten();

@@ -9,6 +9,7 @@ use super::ofrep::{self, Failure, Flag, Ofrep, Reading};
 use super::{ErrorCode, answer};
 use crate::decide::{Decision, Reason};
 use crate::document::Kind;
+use crate::execution::shared::is_known;
 use crate::hash;
 use crate::plan::Plan;
 use serde_json::{Map, Value};
@@ -126,12 +127,6 @@ impl CallAnswer {
         self.headers.push(("vary", "Origin".to_owned()));
         self
     }
-}
-
-/// Whether a caller names the entity tag of what it has, in `If-None-Match`.
-#[must_use]
-pub fn is_named(if_none_match: Option<&str>, tag: &str) -> bool {
-    if_none_match.is_some_and(|tags| tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
 }
 
 /// Whether the caller may ask at all, as an answer to a browser that asks beforehand (a preflight of CORS).
@@ -325,7 +320,7 @@ impl Call {
     fn tagged(&self, plan: &Plan, body: String, if_none_match: Option<&str>) -> CallAnswer {
         // why: the body is the revision and the decisions, the kill among their reasons, and nothing else
         let tag = ["\"", &hash::event_id(&["answer", &body]), "\""].concat();
-        if is_named(if_none_match, &tag) {
+        if is_known(Some(&tag), if_none_match) {
             return CallAnswer::unchanged(plan, &tag);
         }
         let mut answer = CallAnswer::json(200, body);

@@ -2,6 +2,8 @@
 // the worker is built.
 
 import bridges from "sortition-bridges";
+import * as core from "sortition-core";
+import { problem } from "./problem.js";
 
 const PATH = "/_sortition/bridge/";
 
@@ -21,16 +23,11 @@ export function bridge(request, path) {
     "cache-control": "public, max-age=3600, stale-while-revalidate=86400",
     "x-content-type-options": "nosniff",
   };
-  const known = (request.headers.get("if-none-match") ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, ""));
-  if (known.includes(found.tag) || known.includes("*")) return new Response(null, { status: 304, headers });
+  core.generation();
+  if (core.is_known(found.tag, request.headers.get("if-none-match") ?? undefined)) {
+    return new Response(null, { status: 304, headers });
+  }
   return new Response(request.method === "HEAD" ? null : found.text, {
     headers: { ...headers, "content-type": "text/javascript; charset=utf-8" },
-  });
-}
-
-function problem(status, title, detail, headers = {}) {
-  return new Response(JSON.stringify({ type: "about:blank", status, title, detail }), {
-    status,
-    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
   });
 }

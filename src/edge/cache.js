@@ -108,7 +108,7 @@ function restored(found, age) {
 /** A 304 where the visitor has the page already. */
 function conditional(response, request) {
   const condition = request.headers.get("if-none-match");
-  if (!condition || !core.copy_is_known(response.headers.get("etag") ?? undefined, condition)) return response;
+  if (!condition || !core.is_known(response.headers.get("etag") ?? undefined, condition)) return response;
   response.body?.cancel();
   const headers = new Headers(response.headers);
   headers.delete("content-length");

@@ -31,20 +31,19 @@ async function prepared(text, env, kept) {
   const content = [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   core.generation();
   if (core.has_document(content)) return { content, plan: known };
-  const ways = [() => kept, () => pushed(content, env), () => wake()];
+  const ways = [() => kept, () => pushed(content, env), async () => (await wake()).compile(text)];
   for (const way of ways) {
-    let bytes = known?.content === content ? known.bytes : await way();
-    // why: another request may have read it meanwhile
-    if (known?.content === content) bytes = known.bytes;
-    core.generation();
-    if (core.has_document(content)) return { content, plan: known };
+    let bytes;
     try {
-      if (bytes?.compile) bytes = bytes.compile(text);
+      bytes = known?.content === content ? known.bytes : await way();
     } catch (reason) {
       // why: the wasm throws a text where it refuses a document, and an error where something of ours is wrong
       if (typeof reason === "string") return { refusal: reason };
       throw reason;
     }
+    core.generation();
+    // why: another request may have read it meanwhile
+    if (core.has_document(content)) return { content, plan: known };
     if (bytes && core.read_plan(content, bytes)) {
       known = { content, bytes };
       return { content, plan: known };

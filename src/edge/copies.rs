@@ -1,7 +1,7 @@
 //! Shared copies: what `execution::shared` says, for cache.js to carry out.
 
 use super::isolate;
-use crate::execution::shared::{CopyHead, Next, is_known};
+use crate::execution::shared::{self, CopyHead, Next};
 use wasm_bindgen::prelude::*;
 
 /// Whether to look for a copy at all. `now` in milliseconds since 1970, here and below.
@@ -63,8 +63,8 @@ pub fn copy_forgo(key: &str, now: f64) {
     isolate::with(|isolate| isolate.pages.copies.forgo(key, now));
 }
 
-/// Whether the client has the page already.
+/// Whether the client has it already: its `If-None-Match` names the entity tag.
 #[wasm_bindgen]
-pub fn copy_is_known(etag: Option<String>, if_none_match: Option<String>) -> bool {
-    is_known(etag.as_deref(), if_none_match.as_deref())
+pub fn is_known(etag: Option<String>, if_none_match: Option<String>) -> bool {
+    shared::is_known(etag.as_deref(), if_none_match.as_deref())
 }

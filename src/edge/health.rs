@@ -54,8 +54,7 @@ struct Details {
 }
 
 /// What `/health` says, as JSON. `is_told`: to somebody with `ADMIN_TOKEN`; `exposures`, `unchanged`: those of the
-/// services; `messages`: how
-/// many visits were told of; `rewrites`: what the rewriter's steps met, as JSON.
+/// services; `messages`: how many visits were told of; `rewrites`: what the rewriter's steps met, as JSON.
 #[wasm_bindgen]
 pub fn health(
     is_told: bool,

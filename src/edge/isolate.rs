@@ -6,6 +6,7 @@ use crate::configuration::Configuration;
 use crate::events::Batch;
 use crate::execution::breaker::Breakers;
 use crate::plan::Plan;
+use crate::visit::World;
 use crate::visitor::token::Verified;
 #[cfg(not(feature = "services"))]
 use crate::{
@@ -100,6 +101,38 @@ pub(super) struct NotRewrittenCounts {
     pub(super) charset: u64,
     /// By their content coding.
     pub(super) encoding: u64,
+}
+
+/// What ids are checked and signed with.
+#[derive(Default)]
+pub(super) struct Secrets {
+    /// The signing secret.
+    pub(super) own: Option<Vec<u8>>,
+    /// What users are checked with.
+    pub(super) users: Rc<UserSecrets>,
+}
+
+impl Secrets {
+    /// The isolate's.
+    pub(super) fn known() -> Self {
+        with(|isolate| Self::of(isolate)).unwrap_or_default()
+    }
+
+    /// The same, for whoever has the isolate's memory at hand.
+    pub(super) fn of(isolate: &Isolate) -> Self {
+        Self { own: isolate.secret.clone(), users: Rc::clone(&isolate.user_secrets) }
+    }
+
+    /// The world of a request at `now`, in milliseconds since 1970, of which nobody was asked anything yet.
+    pub(super) fn world(&self, now: i64) -> World<'_> {
+        World {
+            now,
+            secret: self.own.as_deref(),
+            ingest_secret: self.users.ingest.as_deref(),
+            token_secret: self.users.token.as_deref(),
+            ..World::default()
+        }
+    }
 }
 
 thread_local! {

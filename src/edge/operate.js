@@ -12,6 +12,7 @@ import {
   repository,
   share,
 } from "sortition-readout";
+import { body } from "./bounded.js";
 
 const PLACE = /^\/_sortition\/experiments\/([a-z0-9][a-z0-9_-]{0,63})\/([a-z]+)$/;
 const ACTIONS = new Set(["kill", "lift", "pause", "resume", "ramp", "decide", "comment", "draft", "share"]);
@@ -56,8 +57,7 @@ export async function operate(request, env, { answer, problem, isAdmin, wrong })
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       const { status, title, message, problems } = error;
-      const document = { type: "about:blank", status, title, detail: message, errors: problems };
-      return new Response(JSON.stringify(document), { status, headers: problem(status, title, message).headers });
+      return problem(status, title, message, {}, { errors: problems });
     }
   }
   if (!isOwnPage(request)) return problem(403, "Forbidden", "actions are taken from the pages of results only");
@@ -83,11 +83,9 @@ function isOwnPage(request) {
 }
 
 async function bodyOf(request) {
-  const text = Number(request.headers.get("content-length") ?? 0) > LONGEST_BODY ? undefined : await request.text();
-  if (text === undefined || text.length > LONGEST_BODY) {
-    throw new Refused(413, "Content too large", `at most ${LONGEST_BODY / 1024} KiB`);
-  }
-  return text;
+  const bytes = await body(request, LONGEST_BODY);
+  if (!bytes) throw new Refused(413, "Content too large", `at most ${LONGEST_BODY / 1024} KiB`);
+  return new TextDecoder().decode(bytes);
 }
 
 /** A tool's call: JSON in, JSON out. */
@@ -155,11 +153,13 @@ async function byPerson({ request, env, id, action }, wrong) {
 /** A confirmation is carried out once: by this isolate's memory, and by KV for the others. */
 async function useOnce(env, token) {
   const key = `acted:${token}`;
-  if (used.has(key) || (await env.CONFIG.get(key)) !== null) {
+  const isNew = !used.has(key);
+  // why: before anything is waited for, so that of two at once the second finds it
+  used.add(key);
+  if (used.size > MOST_USED) used.delete(used.values().next().value);
+  if (!isNew || (await env.CONFIG.get(key)) !== null) {
     throw new Refused(409, "Conflict", "This was done already.");
   }
-  if (used.size >= MOST_USED) used.clear();
-  used.add(key);
   await env.CONFIG.put(key, "1", { expirationTtl: USED_SECONDS });
 }
 
@@ -176,7 +176,10 @@ async function read(env, action) {
   }
   const git = JSON.parse(place);
   const file = await github(env, git, `contents/${path(git.path)}?ref=${encodeURIComponent(git.branch)}`);
-  const bytes = Uint8Array.from(atob(String(file.content).replaceAll("\n", "")), (letter) => letter.charCodeAt(0));
+  if (typeof file.content !== "string" || file.encoding !== "base64") {
+    throw new Refused(409, "Conflict", `policy.git: ${git.path} is no file of at most 1 MB`);
+  }
+  const bytes = Uint8Array.from(atob(file.content.replaceAll("\n", "")), (letter) => letter.charCodeAt(0));
   return { config: new TextDecoder().decode(bytes), kill, guard, git: { ...git, sha: file.sha } };
 }
 
@@ -234,7 +237,7 @@ async function shared(request, env, id, days) {
 const path = (text) => text.split("/").map(encodeURIComponent).join("/");
 
 /** A branch with the edited document, and a pull request for it: its URL. */
-async function pullRequest(env, git, { id, action, who }, { summary }, config) {
+async function pullRequest(env, git, { id, action }, { summary, who }, config) {
   const { object } = await github(env, git, `git/ref/heads/${path(git.branch)}`);
   const branch = `sortition/${action}-${id}-${Date.now()}`;
   await github(env, git, "git/refs", { ref: `refs/heads/${branch}`, sha: object.sha });
@@ -245,8 +248,8 @@ async function pullRequest(env, git, { id, action, who }, { summary }, config) {
   const message = `${title}\n\n${summary.join("\n")}\n\nAsked for by ${who} on the page of results.`;
   const file = { message, content: btoa(binary), sha: git.sha, branch };
   await github(env, git, `contents/${path(git.path)}`, file, "PUT");
-  const body = `${summary.map((line) => `- ${line}`).join("\n")}\n\nAsked for by ${who} on the page of results.`;
-  const { html_url } = await github(env, git, "pulls", { title, head: branch, base: git.branch, body });
+  const text = `${summary.map((line) => `- ${line}`).join("\n")}\n\nAsked for by ${who} on the page of results.`;
+  const { html_url } = await github(env, git, "pulls", { title, head: branch, base: git.branch, body: text });
   return html_url;
 }
 
@@ -272,7 +275,8 @@ async function github(env, { repository, api }, place, body, method = body ? "PO
     throw new Refused(502, "Bad gateway", `GitHub did not answer: ${error.message}`);
   }
   if (!answer.ok) {
-    console.error(`sortition: GitHub answers ${answer.status} to ${method} ${place}: ${await answer.text()}`);
+    const said = (await answer.text().catch(() => "")).slice(0, 500);
+    console.error(`sortition: GitHub answers ${answer.status} to ${method} ${place}: ${JSON.stringify(said)}`);
     const detail = `GitHub answers ${answer.status} to ${method} ${place.split("?")[0]}: check policy.git and GITHUB_TOKEN`;
     throw new Refused(502, "Bad gateway", detail);
   }

@@ -14,6 +14,7 @@ import {
   take_along,
 } from "sortition-readout";
 import { operate } from "./operate.js";
+import { problem as problemOf } from "./problem.js";
 import { hits } from "./rewrite.js";
 import { pause, ship } from "./ship.js";
 
@@ -61,7 +62,7 @@ async function wake() {
 export async function readout(request, env) {
   await wake();
   if (request.method === "POST" && env.OPERATOR_TOKEN) {
-    const isAdmin = () => Boolean(env.ADMIN_TOKEN) && isAllowed(request, env);
+    const isAdmin = () => isAllowed(request, env);
     return operate(request, env, { answer, problem, isAdmin, wrong });
   }
   // why: tools that act may list what there is; pages are for people, who have the other token
@@ -86,12 +87,8 @@ export async function readout(request, env) {
     return problem(503, "Service unavailable", "there is no LEDGER: the readout needs the record");
   const config = await env.CONFIG.get("config");
   if (config === null) return problem(503, "Service unavailable", "there is no experiment document yet: push one");
-  let one;
-  try {
-    one = Readout.open(config, id, false, Date.now());
-  } catch (reason) {
-    return problem(503, "Service unavailable", `the document cannot be read: ${reason}`);
-  }
+  const one = opened(config, id);
+  if (one instanceof Response) return one;
   const subject = id ? one.subject(id, form) : "list";
   if (subject === "holdout") return holdout(env, config, form);
   if (subject === "archived") return kept(env, id, form);
@@ -106,6 +103,15 @@ export async function readout(request, env) {
   return answer(one.html(told, asked.at, search), "text/html; charset=utf-8");
 }
 
+/** The readout of a document, or why there is none. */
+function opened(config, id) {
+  try {
+    return Readout.open(config, id, false, Date.now());
+  } catch (reason) {
+    return problem(503, "Service unavailable", `the document cannot be read: ${reason}`);
+  }
+}
+
 /** The experiment whose results a good link shows to whoever has it. */
 function guestOf(request, env) {
   const { pathname, searchParams } = new URL(request.url);
@@ -117,10 +123,12 @@ function guestOf(request, env) {
 
 /** The results of one experiment, for a guest: without previews, pictures, and what leads elsewhere. */
 async function shown(id, env) {
-  const config = env.LEDGER && (await env.CONFIG.get("config"));
+  const config = (env.LEDGER || env.ARCHIVE) && (await env.CONFIG.get("config"));
   if (!config) return problem(503, "Service unavailable", "there are no results to show");
-  const one = Readout.open(config, id, false, Date.now());
-  if (one.size() === 0) return kept(env, id, "html");
+  const one = opened(config, id);
+  if (one instanceof Response) return one;
+  // why: what the archive keeps is the page for insiders, with the trail of who did what
+  if (one.size() === 0) return problem(404, "Not found", "this experiment is no longer in the document");
   one.show_to_guest();
   const asked = { at: Date.now() };
   const told = await learn(one, env, asked, "[]");
@@ -156,7 +164,7 @@ async function holdout(env, config, format) {
 async function pictures(env, id) {
   if (!env.ARCHIVE) return [];
   const prefix = `screens/${id}/`;
-  const { objects } = await env.ARCHIVE.list({ prefix });
+  const objects = await objectsOf(env, prefix);
   return objects.filter(({ key }) => key.endsWith(".png")).map(({ key }) => key.slice(prefix.length, -4));
 }
 
@@ -167,10 +175,10 @@ async function picture(env, id, variant) {
     : problem(404, "Not found", `there is no picture of ${id}:${variant}`);
 }
 
-/** The results of decided experiments that the archive keeps, as texts, the newest keys last. */
+/** The results of decided experiments that the archive keeps, as texts. */
 async function frozen(env) {
   if (!env.ARCHIVE) return [];
-  const { objects } = await env.ARCHIVE.list({ prefix: "results/" });
+  const objects = await objectsOf(env, "results/");
   // why: what other engines computed lies there, too, with a part more in its key
   const keys = objects.map(({ key }) => key).filter((key) => /^[^/]+\/[^/]+\/\d+\.json$/.test(key));
   return Promise.all(keys.slice(-MOST_FROZEN).map(async (key) => (await env.ARCHIVE.get(key))?.text() ?? null));
@@ -182,7 +190,7 @@ async function kept(env, id, format) {
   if (!env.ARCHIVE || format === "csv") return missing;
   const prefix = `results/${id}/`;
   const ending = format === "json" ? ".json" : ".html";
-  const { objects } = await env.ARCHIVE.list({ prefix });
+  const objects = await objectsOf(env, prefix);
   const iteration = (key) => Number(key.slice(prefix.length, -ending.length));
   const keys = objects.map(({ key }) => key).filter((key) => key.endsWith(ending) && iteration(key) > 0);
   const last = keys.sort((a, b) => iteration(a) - iteration(b)).at(-1);
@@ -204,8 +212,9 @@ export async function freeze(env) {
     const one = Readout.open(config, id, false, Date.now());
     const asked = { at: Date.now() };
     const told = await learn(one, env, asked, audit(env));
-    // why: without a record there may be no results yet
-    if (!env.LEDGER && JSON.parse(told)[0]?.[0] == null) continue;
+    // why: kept for good, so not while the record is being moved, a question failed, or nothing is published yet
+    const [answers] = JSON.parse(told);
+    if (!one.is_complete() || (env.LEDGER ? answers?.includes(null) : answers?.[0] == null)) continue;
     // why: the page first, so that what is looked for is there last
     await env.ARCHIVE.put(`${place}.html`, one.html(told, asked.at, ""));
     await env.ARCHIVE.put(`${place}.json`, one.json(told, asked.at));
@@ -278,11 +287,17 @@ async function withoutRecord(one, env, elsewhere) {
 
 /** What the guard has done and told, where no record keeps it. */
 async function notes(env) {
+  const objects = await objectsOf(env, NOTES);
+  return objects.map(({ key, uploaded }) => [key.slice(NOTES.length), uploaded.toISOString()]);
+}
+
+/** The archive's objects below a prefix, by their keys in order: R2 lists a thousand at a time. */
+async function objectsOf(env, prefix) {
   const all = [];
   let cursor;
   do {
-    const page = await env.ARCHIVE.list({ prefix: NOTES, cursor });
-    all.push(...page.objects.map(({ key, uploaded }) => [key.slice(NOTES.length), uploaded.toISOString()]));
+    const page = await env.ARCHIVE.list({ prefix, cursor });
+    all.push(...page.objects);
     cursor = page.truncated ? page.cursor : undefined;
   } while (cursor);
   return all;
@@ -323,7 +338,11 @@ async function ask(env, questions, asked) {
       }
     }),
   );
-  if (key && Date.now() - started > SLOW_MS && !answers.includes(null)) await keep(env, key, answers, started);
+  if (key && Date.now() - started > SLOW_MS && !answers.includes(null)) {
+    // why: what is computed is shown, whether or not it can be kept
+    const report = (error) => console.error(`sortition: failed in keeping answers of the readout: ${error}`);
+    await keep(env, key, answers, started).catch(report);
+  }
   return answers;
 }
 
@@ -397,7 +416,7 @@ function download(env, text) {
 
 async function isAllowed(request, env) {
   door ??= new ReadoutDoor();
-  const entry = door.enter(request.headers.get("authorization") ?? undefined, env.ADMIN_TOKEN, Date.now());
+  const entry = door.enter(request.headers.get("authorization") ?? undefined, env.ADMIN_TOKEN ?? "", Date.now());
   if (entry > 0) await pause(entry);
   return entry < 0;
 }
@@ -425,7 +444,8 @@ const COMMON = {
   "x-robots-tag": "noindex",
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
-  "referrer-policy": "no-referrer",
+  // why: of a page without a referrer browsers send forms as from nowhere, and actions are taken from here only
+  "referrer-policy": "same-origin",
 };
 
 function answer(body, type, id) {
@@ -434,12 +454,8 @@ function answer(body, type, id) {
   return new Response(body, { headers });
 }
 
-function problem(status, title, detail, headers) {
-  return new Response(JSON.stringify({ type: "about:blank", status, title, detail }), {
-    status,
-    headers: { ...COMMON, "content-type": "application/problem+json", ...headers },
-  });
-}
+const problem = (status, title, detail, headers, more) =>
+  problemOf(status, title, detail, { ...COMMON, ...headers }, more);
 
 /**
  * Ends what breaches its own conditions, holds and releases ramps, moves weights: the key `kill-guard` first, since harm is

@@ -263,6 +263,11 @@ impl Readout {
         Subject::of(&self.document, name, form).as_str().to_owned()
     }
 
+    /// Whether the record was there whole when it was asked: it is not while the tables of before are being moved.
+    pub fn is_complete(&self) -> bool {
+        self.known.is_complete()
+    }
+
     /// How many experiments it is about.
     pub fn size(&self) -> usize {
         self.chosen.len()

@@ -1,11 +1,10 @@
 //! Who sent a request, by what the isolate knows, and the random numbers that an id is made of.
 
-use super::isolate;
+use super::isolate::{self, Secrets};
 use crate::facts::{Request, Source};
 use crate::plan::{ExperimentAt, Plan};
 use crate::sender::{self, Proof, Sender};
 use crate::visitor::token::Unverified;
-use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 /// Whether a token's signature is known to hold.
@@ -36,10 +35,8 @@ pub(super) fn recognised<S: Source>(
     request: &Request<'_, S>,
     now: i64,
 ) -> Sender {
-    let known = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)));
-    let (secret, users) = known.unwrap_or_default();
-    let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
-    let proof = Proof { secret, ingest, token, token_holds: None, now };
+    let secrets = Secrets::known();
+    let proof = secrets.world(now).proof();
     let sender = sender::identify(plan, on_page, request, proof, entropy);
     let holds = match &sender {
         Sender::Person(visitor) => visitor.unproven.as_ref().and_then(|token| is_known(token, now).then_some(true)),

@@ -1,6 +1,6 @@
 //! A page request, in two synchronous calls around the origin's fetch.
 
-use super::isolate::{self, Loaded};
+use super::isolate::{self, Loaded, Secrets};
 use super::sender::{entropy, millis, recognised, token_holds};
 use super::source::Incoming;
 use crate::decide::Decision;
@@ -9,7 +9,7 @@ use crate::events::{Batch, Event, identity};
 use crate::execution::{self, Answer, Charset, NotRewritten, rewriting};
 use crate::facts::Request;
 use crate::plan::{ExperimentAt, Plan, Position, VariantAt};
-use crate::sender::{Proof, Sender, handed_over};
+use crate::sender::{Sender, handed_over};
 use crate::shadow;
 use crate::url::Url;
 use crate::visit::{self, Forward, Joined, Lane, Outcome, World};
@@ -84,11 +84,8 @@ pub fn watch(request: &JsValue, method: &str, url: &str, now: f64) -> Option<Wat
     let loaded = isolate::loaded()?;
     let source = Incoming::unseen(request);
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
-    let (secret, users) = isolate::with(|isolate| (isolate.secret.clone(), Rc::clone(&isolate.user_secrets)))?;
-    let (secret, ingest, token) = (secret.as_deref(), users.ingest.as_deref(), users.token.as_deref());
     // why: whose token's signature is not known is nobody; the page's own request finds it out
-    let proof = Proof { secret, ingest, token, token_holds: None, now: millis(now) };
-    let watch = shadow::Watch::new(&loaded.plan, &request, proof)?;
+    let watch = shadow::Watch::new(&loaded.plan, &request, Secrets::known().world(millis(now)).proof())?;
     if watch.headers().next().is_some() {
         return Some(Watch { plan: Rc::clone(&loaded.plan), watch });
     }
@@ -130,8 +127,7 @@ pub struct Visit {
 const ANSWER: char = '=';
 
 /// Decides for a request; `None` where nothing applies after all: it is no page view. `present` says which headers it has,
-/// by the bits of
-/// `teach_names`.
+/// by the bits of `teach_names`.
 ///
 /// Where the visit's outcome was a question, it begins once more: with whether a token's signature `holds`, and with what
 /// the user's object answered (`joined`: `=` and the answer, or `late`).
@@ -150,24 +146,15 @@ pub fn begin(
     let loaded = isolate::loaded()?;
     let source = Incoming::new(request, present);
     let request = Request::new(method, Url::split(url), &source, &loaded.crawlers);
-    let (secret, users, has_people, exposed) = isolate::with(|isolate| {
-        let exposed = core::mem::take(&mut isolate.pages.exposed);
-        (isolate.secret.clone(), Rc::clone(&isolate.user_secrets), isolate.has_people, exposed)
+    let (secrets, has_people, exposed) = isolate::with(|isolate| {
+        (Secrets::of(isolate), isolate.has_people, core::mem::take(&mut isolate.pages.exposed))
     })?;
     let joined = match joined.as_deref() {
         _ if !has_people => Joined::Never,
         None => Joined::NotYet,
         Some(answer) => answer.strip_prefix(ANSWER).map_or(Joined::Late, Joined::Answer),
     };
-    let world = World {
-        now: millis(now),
-        secret: secret.as_deref(),
-        ingest_secret: users.ingest.as_deref(),
-        token_secret: users.token.as_deref(),
-        token_holds: None,
-        joined,
-        exposed: Some(&exposed),
-    };
+    let world = World { joined, exposed: Some(&exposed), ..secrets.world(millis(now)) };
     let mut visit = visit::begin(Rc::clone(&loaded.plan), &request, world, entropy);
     let unproven = visit.as_ref().and_then(visit::Visit::unproven);
     if let Some(token_holds) = unproven.and_then(|token| token_holds(token, holds, millis(now))) {

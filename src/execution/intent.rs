@@ -79,9 +79,9 @@ impl Intent {
             }
             Sender::NoConsent => (nobody, Asker::NoConsent),
             Sender::Person(visitor) if visitor.consent == Consented::OnlyEssential => {
-                (identity(visitor), Asker::Essential(person(visitor, &chosen)))
+                (Identity::of(visitor), Asker::Essential(Person::of(visitor, &chosen)))
             }
-            Sender::Person(visitor) => (identity(visitor), Asker::Person(person(visitor, &chosen))),
+            Sender::Person(visitor) => (Identity::of(visitor), Asker::Person(Person::of(visitor, &chosen))),
         };
         let decisions = decide(plan, on_page, &Facts { request, identity }, asker, now);
         let assignments = match &sender {
@@ -278,20 +278,6 @@ fn chosen(plan: &Plan, preview: &PreviewRequest) -> Vec<(ExperimentAt, VariantAt
         Some((index, plan.experiments.get(index)?.variant(variant)?))
     };
     token.choices.iter().filter_map(|(experiment, variant)| position(experiment.as_str(), variant.as_str())).collect()
-}
-
-fn identity(visitor: &Visitor) -> Identity<'_> {
-    Identity { visitor: visitor.id.as_str(), user: visitor.user.as_deref(), returning: visitor.returning }
-}
-
-fn person<'a>(visitor: &'a Visitor, preview: &'a [(ExperimentAt, VariantAt)]) -> Person<'a> {
-    Person {
-        visitor: visitor.id.as_str(),
-        user: visitor.user.as_deref(),
-        session: visitor.session.as_ref().map(|(id, _)| id.as_str()),
-        assignments: &visitor.assignments,
-        preview,
-    }
 }
 
 pub(super) fn list(plan: &Plan, decisions: &[Decision], told: impl Fn(&Decision) -> bool) -> String {

@@ -74,6 +74,8 @@ FROM {step})"
         sql(SECOND_VARIANTS, &met),
         format!("DELETE FROM exposure_variants_before WHERE exposure_id IN (SELECT id FROM {step})"),
         format!("DELETE FROM exposures_before WHERE id IN (SELECT id FROM {step})"),
+        // why: answers of a record that was not whole must not be shown as those of one that is
+        "DELETE FROM readouts".to_owned(),
     ];
     statements.map(|sql| Question { sql, values: Vec::new() }).into()
 }

@@ -53,6 +53,29 @@ UNION SELECT e.iteration_no, e.kind, e.unit, e.id FROM named n CROSS JOIN json_e
 AND i.user_id = p.value CROSS JOIN exposed e ON e.iteration_no = n.number AND e.kind > 0 \
 AND coalesce(e.visitor, e.user_id) = $packed(i.anonymous_id) WHERE e.user_id = $packed(p.value)) ";
 
+/// What visitors were exposed to in an iteration: `?1` project, `?2` experiment, `?3` iteration, `?4` the visitors as a JSON
+/// list. Columns `visitor`, `user`, `variant`, a row a variant that they met.
+#[must_use]
+pub fn exposures_of_visitors() -> String {
+    let exposed = |kinds: &str, id: &str| {
+        format!(
+            "SELECT e.* FROM iterations n CROSS JOIN json_each(?4) p CROSS JOIN exposed e ON e.iteration_no = n.number \
+AND e.kind {kinds} AND {id} = $packed(p.value) WHERE n.project = ?1 AND n.experiment_id = ?2 AND n.iteration = ?3"
+        )
+    };
+    let text = format!(
+        "WITH theirs AS MATERIALIZED ({} UNION {}), \
+met AS (SELECT t.*, t.variant_no AS met_no FROM theirs t UNION ALL SELECT t.*, w.variant_no FROM theirs t CROSS JOIN second_variants w \
+ON w.iteration_no = t.iteration_no AND w.kind = t.kind AND w.unit = t.unit AND w.id = t.id AND w.variant_no <> t.variant_no) \
+SELECT CASE kind WHEN 0 THEN $unpacked(unit) ELSE $unpacked(visitor) END AS visitor, \
+CASE kind WHEN 1 THEN $unpacked(unit) ELSE $unpacked(user_id) END AS user, v.id AS variant \
+FROM met CROSS JOIN variants v ON v.number = met_no",
+        exposed("= 0", "e.unit"),
+        exposed("> 0", "coalesce(e.visitor, e.user_id)"),
+    );
+    super::steps::sql(&text, "")
+}
+
 /// The exposures of a person that the small record has not taken along yet.
 const BEFORE_OF: &str = "FROM exposures_before WHERE (anonymous_id IN (SELECT value FROM json_each(?1)) \
 OR user_id IN (SELECT value FROM json_each(?1))) AND (?3 IS NULL OR project = ?3)";
@@ -137,6 +160,10 @@ macro_rules! number {
         "(SELECT number FROM iterations WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3)"
     };
 }
+
+/// Whether some of an iteration lies in the tables of before: `?1` project, `?2` experiment, `?3` iteration. Column `n`.
+pub const IS_MOVING: &str = "SELECT count(*) AS n FROM (SELECT 1 FROM exposures_before WHERE project = ?1 \
+AND experiment_id = ?2 AND iteration = ?3 LIMIT 1)";
 
 /// The rows of an iteration, a few thousand at a time: the table and its statement, with `?1` project, `?2` experiment, `?3`
 /// iteration and `?4` the `place` of the last row so far, or nothing. The place is where an index goes on, so that the

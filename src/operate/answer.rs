@@ -49,6 +49,8 @@ pub struct Acted {
     pub kill: Option<Option<Value>>,
     /// The next `kill-guard`, likewise.
     pub guard: Option<Option<Value>>,
+    /// Who acts, as it may stand in notes.
+    pub who: String,
     /// The revision before.
     pub from: String,
     /// The revision after.
@@ -82,7 +84,7 @@ pub fn act(live: Live<'_>, asked: &Asked<'_>) -> Result<Acted, Vec<Problem>> {
     if asked.who.trim().is_empty() {
         return Err(one("who", "write your name: the audit trail says who did it".to_owned()));
     }
-    let mut acted = Acted { from: from.clone(), revision: from, ..Acted::default() };
+    let mut acted = Acted { who: name(asked.who), from: from.clone(), revision: from, ..Acted::default() };
     match asked.action {
         Action::Kill | Action::Lift => switch(live, asked, &id, &mut acted)?,
         Action::Comment => {
@@ -96,21 +98,24 @@ pub fn act(live: Live<'_>, asked: &Asked<'_>) -> Result<Acted, Vec<Problem>> {
         }
     }
     if asked.action != Action::Decide
-        && let Some(why) =
-            asked.arguments.get("why").and_then(Value::as_str).map(str::trim).filter(|why| !why.is_empty())
+        && asked.arguments.get("why").and_then(Value::as_str).is_some_and(|why| !why.trim().is_empty())
     {
-        acted.summary.push(format!("why: {}", why.chars().take(LONGEST_TEXT).collect::<String>()));
+        acted.summary.push(format!("why: {}", text(asked, "why")?));
     }
     acted.audit = audit(asked, &acted);
     Ok(acted)
+}
+
+/// Who acts, as it may stand in a note, a document and a commit: a line of bounded length.
+fn name(who: &str) -> String {
+    who.trim().chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
 /// The note of who did what, when, as the tool writes it.
 fn audit(asked: &Asked<'_>, acted: &Acted) -> (String, String) {
     // why: the tool has one command for both
     let action = if asked.action == Action::Lift { "kill" } else { asked.action.word() };
-    let who: String = asked.who.trim().chars().filter(|c| !c.is_control()).take(100).collect();
-    let entry = json!({"at": asked.now, "who": who, "action": action, "from": acted.from, "to": acted.revision,
+    let entry = json!({"at": asked.now, "who": acted.who, "action": action, "from": acted.from, "to": acted.revision,
         "env": null, "summary": acted.summary});
     (format!("audit:{}:{}", asked.now, acted.revision), format!("{entry}\n"))
 }
@@ -180,7 +185,7 @@ fn changed(
                 return Err(one("variant", format!("`{variant}` is no variant of {}: {}", asked.id, ids.join(", "))));
             }
             let mut decision =
-                json!({"what": what, "by": asked.who.trim(), "at": asked.now, "why": text(asked, "why")?});
+                json!({"what": what, "by": name(asked.who), "at": asked.now, "why": text(asked, "why")?});
             if let Value::Object(decision) = &mut decision {
                 if let Some(variant) = &variant {
                     decision.insert("variant".to_owned(), variant.as_str().into());
@@ -299,7 +304,7 @@ impl Acted {
             let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
             json!({"severity": severity, "path": problem.path, "message": problem.message})
         };
-        json!({"ok": true, "action": action.word(), "from": self.from, "revision": self.revision,
+        json!({"ok": true, "action": action.word(), "who": self.who, "from": self.from, "revision": self.revision,
             "written": written && !self.unchanged, "unchanged": self.unchanged, "summary": self.summary,
             "check": self.check.iter().map(problem).collect::<Vec<_>>(),
             "diff": self.diff.iter().map(diff).collect::<Vec<_>>()})

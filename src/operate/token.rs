@@ -25,21 +25,16 @@ impl SignedForm<'_> {
     /// Its token at a time in seconds since 1970.
     #[must_use]
     pub fn token(&self, now: i64) -> String {
-        format!("{now}.{}", self.tag(now))
+        format!("{now}.{}", tag(self.secret, &["form", self.id, self.action, self.content], now))
     }
 
     /// Whether a token is this form's, and young enough.
     #[must_use]
     pub fn has(&self, token: &str, now: i64) -> bool {
-        let Some((at, tag)) = token.split_once('.') else { return false };
-        let Ok(at) = at.parse::<i64>() else { return false };
+        let Some(at) = time_of(token) else { return false };
         let age = now.saturating_sub(at);
         let most = if self.content.is_empty() { FORM_SECONDS } else { CONFIRM_SECONDS };
-        (-60..=most).contains(&age) && signature::same(&self.tag(at), tag)
-    }
-
-    fn tag(&self, at: i64) -> String {
-        tag(self.secret, &["form", self.id, self.action, self.content], at)
+        (-60..=most).contains(&age) && signature::same(&self.token(at), token)
     }
 }
 
@@ -58,9 +53,13 @@ pub fn share(secret: &str, id: &str, until: i64) -> String {
 /// Whether a link is good for an experiment at a time.
 #[must_use]
 pub fn shares(secret: &str, id: &str, link: &str, now: i64) -> bool {
-    let Some((until, tag_of)) = link.split_once('.') else { return false };
-    let Ok(until) = until.parse::<i64>() else { return false };
-    !secret.is_empty() && now < until && signature::same(&tag(secret, &["share", id], until), tag_of)
+    // why: compared whole, so that of one link there is one spelling
+    time_of(link)
+        .is_some_and(|until| !secret.is_empty() && now < until && signature::same(&share(secret, id, until), link))
+}
+
+fn time_of(token: &str) -> Option<i64> {
+    token.split_once('.')?.0.parse().ok()
 }
 
 /// Each part with its length before it, so that none can run into the next.

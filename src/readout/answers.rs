@@ -55,6 +55,12 @@ const MOVING: &str = "Exposures of before the upgrade are still being taken alon
 schedule takes more.";
 
 impl Known {
+    /// Whether the record answered what is asked first, and holds everything that it ever heard.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.incomplete.is_empty() && self.failed == 0
+    }
+
     /// What to ask first.
     #[must_use]
     pub fn questions(document: &Document) -> Vec<Question> {

@@ -21,7 +21,8 @@ pub fn detail_page(results: &Results) -> String {
 /// The same with what one may do about it.
 #[must_use]
 pub fn detail_page_with(results: &Results, acting: &Markup) -> String {
-    page(title_of(results), "/", &content(results, acting))
+    let more = html! { (context::downloads(results)) (acting) };
+    page(title_of(results), "/", &content(results, &more))
 }
 
 /// The same for whoever was sent a link to it, and to nothing else.
@@ -34,7 +35,8 @@ fn title_of(results: &Results) -> &str {
     if results.name.is_empty() { &results.id } else { &results.name }
 }
 
-fn content(results: &Results, acting: &Markup) -> Markup {
+/// `more`: what only insiders see.
+fn content(results: &Results, more: &Markup) -> Markup {
     let title = title_of(results);
     let (status, chip) = phase(results);
     html! {
@@ -60,7 +62,7 @@ fn content(results: &Results, acting: &Markup) -> Markup {
         (numbers::bayes(results))
         (context::origin(results))
         (context::timeline(results))
-        (acting)
+        (more)
         p class="soft" {
             "Computed "
             @if let Some(engine) = &results.computed_by { "by " (engine) " on " }

@@ -8,7 +8,8 @@ mod ramp;
 pub use news::{Told, body};
 
 use super::Known;
-use super::breach::{Breach, breaches, causes};
+use super::breach::{Breach, Cause, breaches, causes};
+use super::gate_level::GateLevel;
 use super::types::{Held, Results};
 use crate::document::{Allocation, Document, Experiment, GuardrailAct, News, Notify, Status, Timestamp};
 use crate::plan::KillGuard;
@@ -46,7 +47,12 @@ pub fn watch(
     now: Timestamp,
 ) -> Acts {
     let mut acts = Acts::default();
+    // why: what the record lacks looks as if it had not happened; how the origin answers is told by counters of its own
+    let is_complete = !results.gates.iter().any(|gate| gate.name == "record" && gate.level == GateLevel::Red);
     for breach in breaches(experiment, results) {
+        if !is_complete && breach.cause != Cause::Errors {
+            continue;
+        }
         if !known.was_ended(experiment, breach.cause) {
             acts.told.push(Told::new(experiment, News::Ended, breach.cause.word(), breach.reason.clone()));
             acts.ended.push(breach);
@@ -56,7 +62,7 @@ pub fn watch(
         guard.experiments.push(experiment.id.clone());
     }
     ramp::advance(experiment, results, known, guard, now, &mut acts);
-    if experiment.allocation == Allocation::Bandit {
+    if experiment.allocation == Allocation::Bandit && is_complete {
         bandit::advance(experiment, results, known, guard, now, &mut acts);
     }
     news::collect(document, experiment, results, now, &mut acts);

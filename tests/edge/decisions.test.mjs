@@ -164,11 +164,13 @@ describe("who polls", () => {
   });
 
   test("a time that comes is a change", async () => {
-    const ends = new Date(Date.now() + 1_500).toISOString();
+    const ends = new Date(Date.now() + 5_000).toISOString();
     await world.publish({ ...DOCUMENT, experiments: [{ ...HERO, ends_at: ends }] });
     const body = { context: { targetingKey: "waits" } };
     const first = await poll(server, body);
-    assert.equal((await poll(server, body, first.headers.etag)).status, 304);
+    const second = await poll(server, body, first.headers.etag);
+    // why: on a busy machine the time may have come already; tests/it/decisions.rs has the law without a clock
+    if (Date.now() < Date.parse(ends)) assert.equal(second.status, 304);
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, Date.parse(ends) - Date.now()) + 50));
     const after = await poll(server, body, first.headers.etag);
     assert.equal(after.status, 200);

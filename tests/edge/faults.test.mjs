@@ -169,7 +169,8 @@ const FAULTS = {
         "the schedule brings each back",
         (world) => {
           const ids = world.platform.messages.flatMap((message) => message.events.map((event) => event.id));
-          return new Set(ids).size === 6 && world.platform.objects.size === 0;
+          // of what a try that failed may have brought after all, each comes once more at the most
+          return ids.length <= 12 && new Set(ids).size === 6 && world.platform.objects.size === 0;
         },
       ],
     ],

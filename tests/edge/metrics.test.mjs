@@ -81,7 +81,7 @@ test("the tool's readout from DuckDB has the reference's numbers", () => {
   const asked = ["readout", one.document, "hero", "--from", `duckdb:${one.folder}`, "--at", one.questions.now];
   const shown = tool(...asked, "--json");
   assert.equal(shown.status, 0, shown.stderr);
-  const { metrics, contaminated } = JSON.parse(shown.stdout);
+  const { metrics, gates, contaminated } = JSON.parse(shown.stdout);
   const { units, metrics: wanted } = one.answers.hero;
   assert.equal(BigInt(contaminated), units.contaminated);
   for (const [name, { cells, mixed }] of Object.entries(wanted)) {
@@ -92,6 +92,8 @@ test("the tool's readout from DuckDB has the reference's numbers", () => {
       assert.equal(BigInt(sum), right.y, name);
     }
   }
+  assert.ok(Object.values(wanted).some(({ mixed }) => mixed));
+  assert.equal(gates.find(({ name }) => name === "currency").level, "red", "several currencies: nothing is added up");
   assert.match(tool(...asked).stdout, /hero.*computed by DuckDB/);
 });
 

@@ -46,7 +46,7 @@ beforeEach(async () => {
 
 /** A stand-in of GitHub's API for one repository. */
 async function startGithub() {
-  const state = { calls: [], files: { "config/experiments.json": undefined } };
+  const state = { calls: [], text: undefined };
   const server = createServer((request, response) => {
     let text = "";
     request.on("data", (chunk) => {
@@ -63,6 +63,7 @@ async function startGithub() {
       if (request.method === "GET" && place === "contents/config/experiments.json?ref=main") {
         return send(200, {
           sha: "file-sha",
+          encoding: "base64",
           content: Buffer.from(state.text)
             .toString("base64")
             .replace(/(.{60})/g, "$1\n"),
@@ -290,6 +291,13 @@ describe("a person", () => {
     assert.equal((await live()).experiments[0].traffic, 50);
   });
 
+  test("who presses twice has done it once", async () => {
+    const first = await send(at("comment"), await filled({ text: "Twice?" }));
+    const answers = await Promise.all([1, 2, 3].map(() => send(at("comment"), hidden(first.text))));
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 409, 409]);
+    assert.equal((await trail()).filter(({ summary }) => summary.join().includes("Twice?")).length, 1);
+  });
+
   test("another site's form, another page's, another action's, one that was changed: nothing", async () => {
     const fields = await filled({ percent: "75" });
     for (const headers of [
@@ -338,7 +346,7 @@ describe("a shared link", () => {
     const answer = await open(json.url);
     assert.equal(answer.status, 200, answer.text);
     assert.match(answer.text, /Bold sells more\./);
-    assert.doesNotMatch(answer.text, /<form|sortition_preview|<nav/);
+    assert.doesNotMatch(answer.text, /<form|sortition_preview|<nav|hero\.json|hero\.csv/);
     const { search } = new URL(json.url);
     for (const path of ["nav", "hero.json", "hero.csv", "holdout", "hero/screens/bold.png"]) {
       assert.equal((await harness.ask(`/_sortition/experiments/${path}${search}`)).status, 401, path);
@@ -356,6 +364,15 @@ describe("a shared link", () => {
     good.searchParams.set("share", `${Number(until) + 1}.${tag}`);
     assert.equal((await open(good.href)).status, 401);
     assert.equal((await call("share", { days: 1000 })).status, 422);
+  });
+
+  test("to an experiment that has left the document shows nothing of what insiders keep", async () => {
+    const { json } = await call("share", { days: 2 });
+    await harness.env.ARCHIVE.put("results/hero/1.html", "<p>kept by Mia</p>");
+    await harness.env.CONFIG.put("config", JSON.stringify(documentOf([experiment({ id: "nav" })])));
+    const answer = await open(json.url);
+    assert.deepEqual([answer.status, answer.text.includes("Mia")], [404, false]);
+    await harness.env.ARCHIVE.delete("results/hero/1.html");
   });
 
   test("is made from the page, too", async () => {
@@ -389,6 +406,10 @@ describe("where the document is kept in git", () => {
     const pull = github.calls.at(-1).body;
     assert.deepEqual([pull.base, pull.head, pull.title], ["main", put.body.branch, "hero: ramp"]);
     assert.match(pull.body, /50 → 75[\s\S]*Mia/);
+    await call("ramp", { percent: 60, who: `Mia\n\nCo-authored-by: ${"x".repeat(300)}` });
+    const [, message] = github.calls.filter(({ method }) => method === "PUT").map(({ body }) => body.message);
+    assert.doesNotMatch(message, /^Co-authored-by/m);
+    assert.ok(message.length < 1_000, message);
     const [note] = await trail();
     assert.deepEqual([note.who, note.action, note.to], ["Mia", "ramp", note.from]);
     assert.ok(note.summary.includes("proposed: https://github.example/acme/shop/pull/7"));
@@ -417,6 +438,25 @@ describe("where the document is kept in git", () => {
     assert.deepEqual([status, /GitHub answers 403/.test(json.detail)], [502, true]);
     assert.deepEqual(await trail(), []);
     assert.doesNotMatch(JSON.stringify(json), /github-secret/);
+  });
+});
+
+describe("without ADMIN_TOKEN", () => {
+  test("tools act and list, and nobody else gets in", async () => {
+    const change = ({ vars }) => {
+      vars.OPERATOR_TOKEN = OPERATOR;
+      delete vars.ADMIN_TOKEN;
+    };
+    const other = await startHarness({ origin: origin.url, document: TEXT, change });
+    try {
+      const list = "/_sortition/experiments.json";
+      assert.equal((await other.ask(list, { headers: { authorization: `Bearer ${OPERATOR}` } })).status, 200);
+      for (const headers of [{}, { authorization: "Bearer wrong" }, { authorization: basic }]) {
+        assert.equal((await other.ask(list, { headers })).status, 401, JSON.stringify(headers));
+      }
+    } finally {
+      await other.close();
+    }
   });
 });
 

@@ -3,10 +3,12 @@
 
 import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { compiler } from "../../bench/plans.mjs";
 import { root, target } from "../../scripts/setup.mjs";
+import { stubbed } from "./stubbed.mjs";
 import { documentOf, startWorld, treatment } from "./world.mjs";
 
 const TEXT = JSON.stringify(documentOf([treatment([{ select: "h1", do: "set_text", value: "Hello" }])]));
@@ -44,6 +46,24 @@ const storedOf = (tag, plan) => Buffer.concat([tag, plan]).toString("base64");
 describe("a plan beside the document", () => {
   test("starts an isolate that cannot read documents", async () => {
     assert.equal(await acts(storedOf(UNSIGNED, compile(TEXT))), true);
+  });
+
+  test("is what `push` writes, signed and not", async () => {
+    const stub = stubbed();
+    try {
+      const file = join(stub.folder, "document.json");
+      writeFileSync(file, TEXT);
+      for (const secret of ["", SECRET]) {
+        const { keys, stderr } = await stub.run({}, { SORTITION_SECRET: secret }, "push", file, "--revision", "r2");
+        assert.ok(keys.config, stderr);
+        const plan = keys[`plan:${contentOf(keys.config)}`];
+        assert.ok(plan, Object.keys(keys).join(", "));
+        const vars = secret ? { SORTITION_SECRET: secret } : undefined;
+        assert.equal(await acts(plan, { text: keys.config, vars }), true, secret ? "signed" : "without a secret");
+      }
+    } finally {
+      stub.remove();
+    }
   });
 
   test("is missed there, where there is none", async () => {

@@ -3,7 +3,16 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -206,6 +215,33 @@ describe("tables", () => {
     const manifest = JSON.parse(readFileSync(join(place, "tables/manifest.json"), "utf8"));
     assert.deepEqual(Object.keys(manifest.days), ["2026-11-22", "2026-11-23"]);
   });
+
+  const SPOILT = {
+    "events of a later version stay as they lie": [
+      (place) =>
+        appendFileSync(
+          join(place, "events/dt=2026-11-21/hour=10/a.ndjson"),
+          `{"type":"experiment_dreamt","at":"${NOW}"}\n{"at":"${NOW}"}\n`,
+        ),
+      /2026-11-21: 2 events are of a type/,
+    ],
+    "the manifest of a later version is not written over": [
+      (place) => write(join(place, "tables/manifest.json"), [{ schema: 2, days: { "2026-11-20": {} } }]),
+      /manifest\.json is of schema 2/,
+    ],
+  };
+  for (const [name, [spoil, said]] of Object.entries(SPOILT))
+    test(name, () => {
+      const place = copy(name.replaceAll(" ", "-"));
+      spoil(place);
+      const path = join(place, "tables/manifest.json");
+      const before = existsSync(path) && readFileSync(path, "utf8");
+      const told = tool("events", "compact", "--in", place, "--remove");
+      assert.equal(told.status, 1);
+      assert.match(told.stderr, said);
+      assert.ok(existsSync(join(place, "events/dt=2026-11-21/hour=10/a.ndjson")));
+      if (before) assert.equal(readFileSync(path, "utf8"), before);
+    });
 });
 
 describe("what is missing is named, counted, and makes the record red", () => {

@@ -13,6 +13,7 @@ export async function wasm() {
   writeFileSync(join(folder, "package.json"), '{"type":"module"}');
   // why: the build bundles these into the worker, and nothing here asks for them
   const bundled = {
+    "sortition-bounded": "export function body() {}",
     "sortition-client": 'export default "";',
     "sortition-ship": "export function ship() {}\nexport function toPipeline() {}",
     "sortition-people": "export function joinAll() {}\nexport function tellAll() {}\nexport function verified() {}",

@@ -224,4 +224,5 @@ fn ten_thousand_unknown_names_cost_one_answer() {
     let answer = engine.answer("choose", body.as_bytes(), None, now()).unwrap();
     assert_eq!(answer.status, 400);
     assert!(answer.body.contains("names[0]"), "{}", answer.body);
+    assert!(!answer.body.contains("names[1]"), "{}", answer.body);
 }

@@ -20,6 +20,7 @@ mod decisions_fuzz;
 mod documentation;
 mod events;
 mod fact_key;
+mod facts;
 mod hostile;
 mod http;
 mod laws;

@@ -97,6 +97,9 @@ fn a_form_is_good_for_one_thing_and_for_a_while() {
     for wrong in ["", ".", "1000", "1000.", "x.y", "9223372036854775807.00", "-1.00"] {
         assert!(!form.has(wrong, 1_000), "{wrong}");
     }
+    for respelled in [format!("+{token}"), format!("000{token}"), format!("{token}0"), token.to_uppercase()] {
+        assert!(!form.has(&respelled, 1_000), "{respelled}: of one confirmation there is one spelling");
+    }
 }
 
 #[test]
@@ -104,7 +107,7 @@ fn a_link_is_good_for_one_experiment_until_its_end() {
     let link = share("s", "hero", 1_000);
     assert!(shares("s", "hero", &link, 999));
     assert!(!shares("s", "hero", &link, 1_000) && !shares("s", "nav", &link, 0) && !shares("t", "hero", &link, 0));
-    assert!(!shares("s", "hero", &link.replace("1000.", "2000."), 0));
+    assert!(!shares("s", "hero", &link.replace("1000.", "2000."), 0) && !shares("s", "hero", &format!("0{link}"), 0));
     assert!(!shares("", "hero", &share("", "hero", 1_000), 0), "no secret, no link");
     assert!(confirms("s", "s") && !confirms("s", "t") && !confirms("", ""));
 }

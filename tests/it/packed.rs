@@ -88,6 +88,26 @@ fn a_plan_that_was_cut_off_or_goes_on_is_not_read() {
     assert!(Plan::from_bytes(&[bytes.as_slice(), &[0]].concat(), "content").is_none());
 }
 
+/// Of bytes that nest for ever nothing comes, and no exhausted stack either; the deepest condition that a document may have
+/// is read.
+#[test]
+fn how_deep_a_plan_nests_is_bounded() {
+    let mut audience = json!({"country": "CH"});
+    for level in 0..10 {
+        audience = json!({"$not": {"$or": [audience, {"custom.level": level}]}});
+    }
+    let document = shop(&[running("hero", json!({"audience": audience}))]);
+    let plan = Plan::compile(&Document::parse(&document.to_string()).unwrap()).unwrap_or_else(|it| panic!("{it:?}"));
+    let bytes = plan.to_bytes("content");
+    assert!(Plan::from_bytes(&bytes, "content").is_some());
+    // a negation of a list of one: what stands within is a negation of such a list again
+    let (not, any) = (2_u8, 1_u8);
+    let inside = [not, any, 2];
+    let at = bytes.windows(3).position(|three| three == inside).expect("a negation of a list of two");
+    let deeper = [&bytes[..at], &[not, any, 1].repeat(200_000), &bytes[at..]].concat();
+    assert!(Plan::from_bytes(&deeper, "content").is_none());
+}
+
 proptest! {
     /// Whatever comes of damaged bytes, it is no panic and no endless memory.
     #[test]

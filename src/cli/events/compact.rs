@@ -1,14 +1,16 @@
 //! `sortition events compact`.
 
 use super::CompactArguments;
+use crate::cli::kv::ScratchFolder;
 use crate::cli::readout::{ARCHIVE, run_script};
 use crate::cli::store::Store;
 use crate::cli::terminal::good;
 use crate::cli::{Failure, Report, clock, count};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A line of the script's.
 #[derive(Deserialize)]
@@ -85,22 +87,17 @@ fn in_bucket(arguments: &CompactArguments, until: &str) -> Result<Vec<Line>, Fai
     let mut days: Vec<String> = keys.iter().filter_map(|key| day(key)).filter(|day| day.as_str() < until).collect();
     days.sort();
     days.dedup();
-    let scratch = Scratch::new()?;
+    let scratch = ScratchFolder::new()?;
     let manifest = "tables/manifest.json".to_owned();
     store.fetch(std::slice::from_ref(&manifest), &scratch.0)?;
     let mut all = Vec::new();
     for day_of in days {
-        let known = held(&scratch.0);
-        let open: Vec<String> = keys
-            .iter()
-            .filter(|key| day(key).as_deref() == Some(day_of.as_str()) && !known.0.contains(key))
-            .cloned()
-            .collect();
+        let (compacted, parts) = held(&scratch.0, &day_of);
+        let is_open = |key: &&String| day(key).as_deref() == Some(day_of.as_str()) && !compacted.contains(*key);
+        let open: Vec<String> = keys.iter().filter(is_open).cloned().collect();
         if open.is_empty() {
             continue;
         }
-        let parts: Vec<String> =
-            known.1.into_iter().filter(|part| day(part).as_deref() == Some(day_of.as_str())).collect();
         store.fetch(&[open.clone(), parts].concat(), &scratch.0)?;
         for line in compact(&scratch.0, until, arguments.remove)? {
             // why: the manifest after the files that it names, and what nobody reads any more behind it
@@ -120,34 +117,16 @@ fn in_bucket(arguments: &CompactArguments, until: &str) -> Result<Vec<Line>, Fai
     Ok(all)
 }
 
-/// The objects that the manifest says are compacted, and the files that they are in.
-fn held(folder: &Path) -> (Vec<String>, Vec<String>) {
+/// The objects of a day that the manifest says are compacted, and the files that they are in.
+fn held(folder: &Path, day: &str) -> (HashSet<String>, Vec<String>) {
+    #[derive(Default, Deserialize)]
+    struct Day {
+        objects: HashSet<String>,
+        parts: Vec<String>,
+    }
     let text = std::fs::read_to_string(folder.join("tables/manifest.json")).unwrap_or_default();
-    let manifest: Value = serde_json::from_str(&text).unwrap_or_default();
-    let all = |name: &str| {
-        let days = manifest.get("days").and_then(Value::as_object).into_iter().flat_map(|days| days.values());
-        days.filter_map(|day| day.get(name)?.as_array())
-            .flatten()
-            .filter_map(|key| Some(key.as_str()?.to_owned()))
-            .collect::<Vec<_>>()
-    };
-    (all("objects"), all("parts"))
-}
-
-/// A folder that is gone when nobody holds it any more.
-pub(super) struct Scratch(pub(super) PathBuf);
-
-impl Scratch {
-    pub(super) fn new() -> Result<Self, Failure> {
-        let folder = std::env::temp_dir().join(format!("sortition-archive-{}", std::process::id()));
-        std::fs::create_dir_all(folder.join("events"))
-            .map_err(|error| Failure::Outside(format!("{} cannot be made: {error}", folder.display())))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+    let mut manifest: Value = serde_json::from_str(&text).unwrap_or_default();
+    let day = manifest.get_mut("days").and_then(|days| days.get_mut(day)).map(Value::take);
+    let Day { objects, parts } = day.and_then(|day| serde_json::from_value(day).ok()).unwrap_or_default();
+    (objects, parts)
 }

@@ -29,6 +29,11 @@ pub(super) fn run(arguments: &DropArguments) -> Result<Report, Failure> {
         }
     };
     let of = json!([project, experiment, iteration]);
+    // why: what is moved afterwards would be back
+    if store.rows(upkeep::IS_MOVING, of.clone())?.iter().any(|row| row.get("n").and_then(Value::as_i64) != Some(0)) {
+        let why = "its exposures are still being moved into the small record: try again when the readout says Record complete";
+        return Err(Failure::refused("iteration", why.to_owned()));
+    }
     let rows = export(&mut store, arguments, &of)?;
     while store.run(&upkeep::DROP.map(|sql| (sql, of.clone())))?.iter().any(|outcome| outcome.changes > 0) {}
     let file = arguments.export.display().to_string();

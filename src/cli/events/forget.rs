@@ -1,8 +1,7 @@
 //! `sortition events forget`.
 
 use super::ForgetArguments;
-use super::compact::Scratch;
-use crate::cli::kv::Kv;
+use crate::cli::kv::{Kv, ScratchFolder};
 use crate::cli::readout::{ARCHIVE, run_script};
 use crate::cli::store::Store;
 use crate::cli::terminal::{good, strong};
@@ -78,13 +77,16 @@ struct Found {
     pairs: Vec<(String, String)>,
     #[serde(default)]
     orders: Vec<String>,
+    /// What of the archive could not be read, so that nobody can tell whom it names.
+    #[serde(default)]
+    incomplete: Vec<String>,
     failed: Option<String>,
 }
 
 /// Asks the archive's copy in a folder.
-fn found(scratch: &Scratch, ids: &BTreeSet<String>, project: Option<&String>) -> Result<Found, Failure> {
+fn found(scratch: &ScratchFolder, ids: &BTreeSet<String>, project: Option<&String>) -> Result<Found, Failure> {
     let question = json!({"op": "people", "folder": scratch.0, "ids": ids, "project": project});
-    let mut found = Found { pairs: Vec::new(), orders: Vec::new(), failed: None };
+    let mut found = Found { pairs: Vec::new(), orders: Vec::new(), incomplete: Vec::new(), failed: None };
     run_script("DuckDB", ARCHIVE, &question, |line: Found| match line.failed {
         Some(why) => Err(why),
         None => {
@@ -92,13 +94,13 @@ fn found(scratch: &Scratch, ids: &BTreeSet<String>, project: Option<&String>) ->
             Ok(())
         }
     })?;
-    Ok(found)
+    if found.incomplete.is_empty() { Ok(found) } else { Err(Failure::refused("archive", found.incomplete.join(" "))) }
 }
 
 /// Everybody whom the id stands for, by the archive alone.
 fn person_of_archive(store: &mut Store, arguments: &ForgetArguments) -> Result<Person, Failure> {
     let (unit, project) = (&arguments.unit, arguments.project.as_ref());
-    let scratch = Scratch::new()?;
+    let scratch = ScratchFolder::new()?;
     for prefix in ["events/", "tables/"] {
         let keys = store.list(prefix)?;
         store.fetch(&keys, &scratch.0)?;
@@ -148,7 +150,7 @@ fn clean_tables(store: &mut Store, person: &Person, dry_run: bool, tally: &mut T
         .filter(|key| key.ends_with(".parquet") && !key.starts_with("tables/messages/"))
         .collect();
     for file in files {
-        let scratch = Scratch::new()?;
+        let scratch = ScratchFolder::new()?;
         let file = [file];
         store.fetch(&file, &scratch.0)?;
         let question = json!({

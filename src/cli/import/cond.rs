@@ -34,6 +34,7 @@ impl Cond {
         Self::leaf(fact, json!({"$exists": true}))
     }
 
+    /// All of the parts hold.
     pub fn all(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut kept: Vec<Self> = Vec::new();
         for part in parts {
@@ -63,6 +64,7 @@ impl Cond {
         }
     }
 
+    /// Some part holds.
     pub fn any(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut kept: Vec<Self> = Vec::new();
         for part in parts {
@@ -81,6 +83,7 @@ impl Cond {
         }
     }
 
+    /// It does not hold.
     pub fn negated(self) -> Self {
         match self {
             Self::Always => Self::Never,
@@ -90,10 +93,12 @@ impl Cond {
         }
     }
 
+    /// Both hold.
     pub fn and(self, other: Self) -> Self {
         Self::all([self, other])
     }
 
+    /// One of the two holds.
     pub fn or(self, other: Self) -> Self {
         Self::any([self, other])
     }

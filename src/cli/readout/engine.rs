@@ -126,13 +126,17 @@ pub(in crate::cli) fn run<T: serde::de::DeserializeOwned>(
     let output = child.stdout.take().ok_or_else(|| unable("it says nothing".to_owned()))?;
     let mut failed = None;
     for line in BufReader::new(output).lines() {
-        let line = line.map_err(|error| unable(error.to_string()))?;
-        let Some(text) = line.strip_prefix(MARK) else { continue };
-        let line = serde_json::from_str(text).map_err(|error| unable(error.to_string()))?;
-        if let Err(why) = heard(line) {
-            failed = Some(why);
-        }
+        let read = line.map_err(|error| error.to_string()).and_then(|line| match line.strip_prefix(MARK) {
+            Some(text) => serde_json::from_str(text).map_err(|error| error.to_string()).and_then(&mut heard),
+            None => Ok(()),
+        });
+        failed = read.err().or(failed);
     }
-    let _ = child.wait();
-    failed.map_or(Ok(()), |why| Err(unable(why)))
+    let status = child.wait().map_err(|error| unable(error.to_string()))?;
+    match failed {
+        Some(why) => Err(unable(why)),
+        // why: what could not even be loaded says so on its own
+        None if !status.success() => Err(unable(format!("its script ended with {status}, as written above"))),
+        None => Ok(()),
+    }
 }

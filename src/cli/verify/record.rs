@@ -7,13 +7,10 @@ use crate::cli::clock::{self, Stopwatch};
 use crate::cli::store::Store;
 use crate::cli::terminal::Status;
 use crate::document::{Document, Experiment, Kind, Timestamp};
+use crate::ledger::upkeep;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-const EXPOSURES: &str = "SELECT e.anonymous_id AS visitor, e.user_id AS user, v.variant FROM exposures e \
-JOIN exposure_variants v ON v.exposure_id = e.id \
-WHERE e.project = ?1 AND e.experiment_id = ?2 AND e.iteration = ?3 AND e.anonymous_id IN (SELECT value FROM json_each(?4))";
 
 const OF_VISITORS: &str = "SELECT anonymous_id AS visitor, conversion_event AS name FROM conversions \
 WHERE project = ?1 AND anonymous_id IN (SELECT value FROM json_each(?2))";
@@ -42,9 +39,10 @@ pub(super) fn ask(
     let of_visitors = json!([document.project, json!(visitors).to_string()]);
     let events = events(document, e);
     let watch = Stopwatch::start();
+    let exposures_of = upkeep::exposures_of_visitors();
     let (mut exposures, mut outcomes);
     loop {
-        exposures = store.rows(EXPOSURES, of_experiment.clone())?;
+        exposures = store.rows(&exposures_of, of_experiment.clone())?;
         outcomes = store.rows(OF_VISITORS, of_visitors.clone())?;
         let is_exposed = e.kind != Kind::Experiment || exposures.len() >= people.of.len();
         let seen: BTreeSet<&str> = outcomes.iter().map(|row| text(row, "name")).collect();

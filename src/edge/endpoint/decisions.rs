@@ -6,13 +6,15 @@ use super::ingest::{read, send};
 use super::people;
 use crate::decisions::{
     self, Call, CallAnswer, CallKey, Caller, Credentials, Refusal, Route, Unchanged, WrongTokens, decide_for_server,
-    is_named, who_asks,
+    who_asks,
 };
 use crate::edge::isolate::{self, Loaded};
 use crate::events::{CalledBy, Event, PageView, called_exposure};
+use crate::execution::shared::is_known;
+use crate::facts::PROPERTIES;
 use crate::person::object_name;
 use crate::url::Url;
-use browser::{Told, told};
+use browser::{Decided, decide_for_browser};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -25,8 +27,8 @@ thread_local! {
 
 #[wasm_bindgen(module = "/src/edge/body.js")]
 unsafe extern "C" {
-    /// What a browser's call is decided by, beside its body.
-    fn surroundings(request: &JsValue) -> String;
+    /// What a browser's call is decided by, beside its body; `properties`: those of Cloudflare's that may be read.
+    fn surroundings(request: &JsValue, properties: &str) -> String;
 }
 
 /// Answers a call.
@@ -83,11 +85,14 @@ async fn answered(
     let if_none_match = request.headers().get("if-none-match")?;
     let now = now();
     let key = route.is_polled().then(|| {
-        let around = if caller == Caller::Server { String::new() } else { surroundings(request.inner().as_ref()) };
+        let around = match caller {
+            Caller::Server => String::new(),
+            _ => surroundings(request.inner().as_ref(), &PROPERTIES.join(",")),
+        };
         CallKey::of(&[route.name(), &around, text])
     });
     if let Some(tag) = key.and_then(|key| UNCHANGED.with_borrow(|it| it.tag(loaded, key, now).map(str::to_owned)))
-        && is_named(if_none_match.as_deref(), &tag)
+        && is_known(Some(&tag), if_none_match.as_deref())
     {
         isolate::with(|isolate| isolate.unchanged += 1);
         return Ok(CallAnswer::unchanged(plan, &tag));
@@ -97,7 +102,7 @@ async fn answered(
         Ok(call) => call,
         Err(answer) => return Ok(answer),
     };
-    let mut decided: Vec<Told> = Vec::new();
+    let mut decided: Vec<Decided> = Vec::new();
     if caller == Caller::Server {
         let known = people::known_of(plan, &call, env, now).await;
         for ((units, attributes), known) in call.units().zip(&known) {
@@ -110,17 +115,17 @@ async fn answered(
             let is_fleeting = isolate::with(|it| it.has_people).unwrap_or(false)
                 && units.user.is_some()
                 && decisions::depends_on_people(plan, call.asked());
-            decided.push(Told { units: units.clone(), decisions, news, is_fleeting, ..Told::default() });
+            decided.push(Decided { units: units.clone(), decisions, news, is_fleeting, ..Decided::default() });
         }
     } else {
         for (units, attributes) in call.units() {
-            decided.push(told(request, env, loaded, &call, (units, attributes, caller), now).await);
+            decided.push(decide_for_browser(request, env, loaded, &call, (units, attributes, caller), now).await);
         }
     }
     let mut exposures: Vec<Event> = Vec::new();
     if call.may_expose() {
         let view = view_of(&call);
-        for Told { units, decisions, .. } in &decided {
+        for Decided { units, decisions, .. } in &decided {
             let (visitor, user) = (units.visitor.as_deref(), units.user.as_deref());
             let who = CalledBy { visitor, user, session: units.session.as_deref() };
             let exposed = decisions.iter().filter(|decision| call.exposes(plan, decision));
@@ -153,10 +158,6 @@ fn view_of(call: &Call) -> PageView {
         method: "POST".to_owned(),
         ..PageView::default()
     }
-}
-
-fn secret() -> Option<Vec<u8>> {
-    isolate::with(|isolate| isolate.secret.clone()).flatten()
 }
 
 fn respond(answer: CallAnswer) -> Result<Response> {

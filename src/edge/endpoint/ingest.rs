@@ -2,7 +2,7 @@
 
 use super::people;
 use super::{problem, problems};
-use crate::edge::isolate::{self, Loaded};
+use crate::edge::isolate::{self, Loaded, Secrets};
 use crate::edge::secret::secret;
 use crate::edge::sender::{entropy, recognised};
 use crate::edge::source::Incoming;
@@ -112,8 +112,7 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     // why: the referrer of this request is the page itself
     view.referrer_host = None;
     let key = env.secret("INGEST_SECRET").ok().map(|secret| secret.to_string());
-    let cookies = isolate::with(|isolate| isolate.secret.clone()).flatten();
-    let session = session_of(&facts, cookies.as_deref());
+    let session = session_of(&facts, Secrets::known().own.as_deref());
     let page = Page {
         intent: &intent,
         view: &view,

@@ -27,7 +27,7 @@ pub(super) fn seen(results: &Results) -> Markup {
                                 li { (change.text) @if let Some(hits) = change.hits { " " span class="soft" { "met " (count(i64::try_from(hits).unwrap_or(i64::MAX))) " times lately" } } }
                             }
                         }
-                        @if let Some(link) = &variant.preview { p { a href=(link) rel="nofollow" { "Look at " (variant.id) } } }
+                        @if let Some(link) = &variant.preview { p { a href=(link) rel="nofollow noreferrer" { "Look at " (variant.id) } } }
                     }
                 }
             }
@@ -83,6 +83,14 @@ pub(super) fn timeline(results: &Results) -> Markup {
             ul class="plain timeline" {
                 @for (at, what) in &timeline { li { time datetime=(at) { (date::moment(at)) } " " (what) } }
             }
+        }
+    }
+}
+
+/// The page as data, for whoever may ask for it.
+pub(super) fn downloads(results: &Results) -> Markup {
+    html! {
+        section {
             h2 { "Downloads" }
             p {
                 a href={(ROOT) "/" (results.id) ".json"} { "This page as JSON" } ", "

@@ -252,7 +252,7 @@ pub(super) fn bayes(results: &Results) -> Markup {
                         "For a decision at the planned end. A threshold of 90 % does not survive daily looks: without any difference it names a winner "
                         "in 26 % of experiments within 14 days. The prior is N(0, 0.3²) on the relative lift; few conversions are compared by Beta(1, 1)."
                     }
-                    (table("Bayesian view", &["MetricResult", "Variant", "#Beats control", "#Credible difference", "#Cost of keeping control", "#Cost of taking it"], &rows))
+                    (table("Bayesian view", &["Metric", "Variant", "#Beats control", "#Credible difference", "#Cost of keeping control", "#Cost of taking it"], &rows))
                     p class="soft" { "Of " (counted(results.units, noun(results.unit))) "." }
                 }
             }

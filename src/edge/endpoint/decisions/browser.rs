@@ -1,10 +1,9 @@
-//! What a browser is told: identity, place and device are its request's.
+//! Decisions for a browser: identity, place and device are its request's.
 
-use super::secret;
 use crate::decide::{Asker, Decision, Person};
 use crate::decisions::{BrowserContext, Call, Caller, Units, decide_call, depends_on_people};
 use crate::edge::endpoint::people::{self, News};
-use crate::edge::isolate::{self, Loaded};
+use crate::edge::isolate::{self, Loaded, Secrets};
 use crate::edge::sender::{entropy, token_holds};
 use crate::edge::source::Incoming;
 use crate::execution::called;
@@ -16,12 +15,11 @@ use crate::visit::{self, Joined, Question, World};
 use crate::visitor::assignments::Assignments;
 use crate::visitor::{Consented, VisitorId};
 use serde_json::{Map, Value};
-use std::rc::Rc;
 use worker::{Env, Request};
 
-/// What a browser is told, and what follows of it.
+/// What was decided for who is asked about, and what follows of it.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct Decided {
     pub(super) units: Units,
     pub(super) decisions: Vec<Decision>,
     pub(super) cookies: Vec<String>,
@@ -31,14 +29,14 @@ pub(super) struct Told {
 }
 
 /// Decides for the visitor of a browser.
-pub(super) async fn told(
+pub(super) async fn decide_for_browser(
     request: &Request,
     env: &Env,
     loaded: &Loaded,
     call: &Call,
     (units, attributes, caller): (&Units, &Map<String, Value>, Caller<'_>),
     now: i64,
-) -> Told {
+) -> Decided {
     let plan: &Plan = &loaded.plan;
     let source = Incoming::unseen(request.inner().as_ref());
     let own = request.inner().url();
@@ -47,7 +45,7 @@ pub(super) async fn told(
     let (mut sender, is_fleeting) = recognised(plan, call, &facted, caller, env, now).await;
     if let (Caller::OtherSite(_), Sender::Person(visitor)) = (caller, &mut sender) {
         // why: cookies do not travel there, so it says itself who is meant
-        let Some(id) = units.visitor.as_deref().and_then(VisitorId::accept) else { return Told::default() };
+        let Some(id) = units.visitor.as_deref().and_then(VisitorId::accept) else { return Decided::default() };
         (visitor.id, visitor.user, visitor.session) = (id, None, None);
         visitor.assignments = Assignments::default();
         visitor.returning = true;
@@ -55,24 +53,17 @@ pub(super) async fn told(
     let visitor = match &sender {
         Sender::Person(visitor) => visitor,
         other => {
-            let identity = Identity { visitor: "", user: None, returning: false };
-            let facts = BrowserContext { facts: Facts { request: &facted, identity }, url: meant, attributes };
+            let facts = Facts { request: &facted, identity: Identity::default() };
+            let facts = BrowserContext { facts, url: meant, attributes };
             let page = meant.map_or_else(String::new, |url| [url.host, url.path].concat());
             let asker = if matches!(other, Sender::Crawler) { Asker::Crawler(&page) } else { Asker::NoConsent };
             let decisions = decide_call(plan, call.asked(), meant, &facts, asker, now);
-            return Told { decisions, ..Told::default() };
+            return Decided { decisions, ..Decided::default() };
         }
     };
-    let identity =
-        Identity { visitor: visitor.id.as_str(), user: visitor.user.as_deref(), returning: visitor.returning };
-    let facts = BrowserContext { facts: Facts { request: &facted, identity }, url: meant, attributes };
-    let person = Person {
-        visitor: visitor.id.as_str(),
-        user: visitor.user.as_deref(),
-        session: visitor.session.as_ref().map(|(id, _)| id.as_str()),
-        assignments: &visitor.assignments,
-        preview: &[],
-    };
+    let facts =
+        BrowserContext { facts: Facts { request: &facted, identity: Identity::of(visitor) }, url: meant, attributes };
+    let person = Person::of(visitor, &[]);
     let asker = match visitor.consent {
         Consented::OnlyEssential => Asker::Essential(person),
         Consented::All | Consented::Waits => Asker::Person(person),
@@ -80,7 +71,8 @@ pub(super) async fn told(
     let decisions = decide_call(plan, call.asked(), meant, &facts, asker, now);
     let consents = visitor.consent == Consented::All;
     let exposes = |decision: &Decision| consents && call.exposes(plan, decision);
-    let followed = called(plan, visitor, (&decisions, exposes), &Url::split(&own), secret().as_deref(), now);
+    let followed =
+        called(plan, visitor, (&decisions, exposes), &Url::split(&own), Secrets::known().own.as_deref(), now);
     let object = visitor.user.as_deref().map(|user| crate::person::object_name(&plan.project, user));
     let news = object.map(|object| (object, followed.shown_to_user)).filter(|(_, shown)| !shown.is_empty());
     let units = Units {
@@ -89,7 +81,7 @@ pub(super) async fn told(
         session: visitor.session.as_ref().map(|(id, _)| id.as_str().to_owned()),
     };
     let cookies = if caller == Caller::Browser { followed.cookies } else { Vec::new() };
-    Told { units, decisions, cookies, news, is_fleeting }
+    Decided { units, decisions, cookies, news, is_fleeting }
 }
 
 /// Who sent the call, once the runtime was asked what only it can tell: whether a user's token is signed, and what the
@@ -103,18 +95,11 @@ async fn recognised<S: Source>(
     now: i64,
 ) -> (Sender, bool) {
     let asked = call.asked();
-    let known = isolate::with(|it| (it.secret.clone(), Rc::clone(&it.user_secrets), it.has_people));
-    let (secret, users, has_people) = known.unwrap_or_default();
+    let secrets = Secrets::known();
+    let has_people = isolate::with(|it| it.has_people).unwrap_or(false);
     let is_joined = has_people && caller == Caller::Browser && depends_on_people(plan, asked);
-    let mut world = World {
-        now,
-        secret: secret.as_deref(),
-        ingest_secret: users.ingest.as_deref(),
-        token_secret: users.token.as_deref(),
-        token_holds: None,
-        joined: if is_joined { Joined::NotYet } else { Joined::Never },
-        exposed: None,
-    };
+    let joined = if is_joined { Joined::NotYet } else { Joined::Never };
+    let mut world = World { joined, ..secrets.world(now) };
     let mut sender = sender::identify(plan, &asked.0, request, world.proof(), entropy);
     if caller != Caller::Browser {
         return (sender, false);
