@@ -97,12 +97,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
             .map_err(|message| Failure::Usage(format!("the map of attributes {file}: {message}")))?,
         None => Attributes::default(),
     };
-    let now: Timestamp = match &arguments.at {
-        Some(text) => {
-            text.parse().map_err(|_| Failure::Usage(format!("--at {text:?} is no time: write 2026-12-01T00:00:00Z")))?
-        }
-        None => clock::now(),
-    };
+    let now = clock::at(arguments.at.as_deref())?;
     let url = arguments.url.as_deref().map(normal_url).transpose()?;
     let comparison = Comparison {
         document: &document,

@@ -46,8 +46,10 @@ async function publish(change) {
   if (dev) await until(isLive, "the document to be used", 30_000);
 }
 
-async function sortition(...args) {
-  const all = [...args, "--url", `${dev.url}`, "--local", "--persist-to", folder, "--json"];
+const sortition = (...args) => told(...args, "--url", `${dev.url}`);
+
+async function told(...args) {
+  const all = [...args, "--local", "--persist-to", folder, "--json"];
   const ran = await run(tool, all, { cwd: at(), env }).catch((error) => error);
   assert.ok(ran.stdout?.startsWith("{"), ran.stderr);
   return { code: ran.code ?? 0, stderr: ran.stderr, json: JSON.parse(ran.stdout) };
@@ -127,4 +129,41 @@ test("shots: a picture of each variant, which the readout shows", async () => {
   assert.notDeepEqual(bytes[0], bytes[1], "each variant looks otherwise");
   const page = await (await ask("hero")).text();
   assert.match(page, /<img[^>]+screens\/bold\.png/);
+});
+
+describe("decide", () => {
+  const decisionOf = async () =>
+    JSON.parse((await wrangler("kv", "key", "get", "--binding", "CONFIG", "config", "--text")).stdout).experiments.find(
+      ({ id }) => id === "hero",
+    ).decision;
+
+  test("keeps what came out, as the record has it", async () => {
+    await publish();
+    const { code, stderr, json } = await told("decide", "hero", "keep", "--why", "Enough.");
+    assert.equal(code, 0, stderr);
+    const { summary } = json.decision;
+    // why: the visits above were few, and some were the test's own
+    assert.match(
+      summary,
+      /^No winner is shown: .* \d+ visitors in 0 whole days\. purchase: bold .*\. Computed \d+ \w+ 20\d\d/,
+    );
+    assert.equal((await decisionOf()).summary, summary);
+    assert.doesNotMatch(stderr, /summary/);
+  });
+
+  test("keeps what it is told, and says so where nobody can be asked", async () => {
+    await publish();
+    const given = await told("decide", "hero", "keep", "--why", "Enough.", "--summary", "Two fewer in a hundred.");
+    assert.equal(given.json.decision.summary, "Two fewer in a hundred.");
+    await wrangler("d1", "execute", "LEDGER", "--command", "ALTER TABLE guard_notes RENAME TO away");
+    await publish();
+    const { code, stderr, json } = await told("decide", "hero", "keep", "--why", "Enough.");
+    await wrangler("d1", "execute", "LEDGER", "--command", "ALTER TABLE away RENAME TO guard_notes");
+    assert.equal(code, 0, "the decision does not wait for the record");
+    assert.equal(json.decision.summary, undefined);
+    assert.match(
+      stderr,
+      /decision\.summary: the decision keeps no summary of the result: .*guard_notes.*--summary TEXT/,
+    );
+  });
 });
