@@ -11,7 +11,7 @@ use super::import::attribute::Attributes;
 use super::terminal::{bad, good, strong};
 use super::{Failure, Report, clock, input};
 use crate::decide::{Reason, decide_compared};
-use crate::document::{Document, Hash, Problem, Timestamp, Variant};
+use crate::document::{Document, Hash, Problem, Variant};
 use crate::facts::Person;
 use crate::plan::{ExperimentAt, Plan, Position};
 use crate::url::Url;

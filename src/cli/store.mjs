@@ -5,7 +5,6 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { getPlatformProxy, unstable_readConfig as readConfig } from "wrangler";
 
 const { local, persistTo, environment } = JSON.parse(process.env.SORTITION_STORE);
 const answer = (value) => process.stdout.write(`@sortition ${JSON.stringify(value)}\n`);
@@ -14,6 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), "sortition-store-"));
 
 /** wrangler's bindings of database and bucket alone. */
 async function open() {
+  const { getPlatformProxy, unstable_readConfig: readConfig } = await import("wrangler");
   const read = readConfig({ env: environment }, { hideWarnings: true });
   const only = (bindings, name) =>
     bindings.filter(({ binding }) => binding === name).map((binding) => ({ ...binding, remote: !local }));

@@ -197,7 +197,13 @@ describe("a tool", () => {
       [e.winner, e.decision.what, e.decision.by, e.decision.why],
       ["bold", "ship", "Mia", "Two more in a hundred."],
     );
-    assert.deepEqual((await trail()).map(({ action }) => action).sort(), ["comment", "decide", "decide", "pause", "resume"]);
+    assert.deepEqual((await trail()).map(({ action }) => action).sort(), [
+      "comment",
+      "decide",
+      "decide",
+      "pause",
+      "resume",
+    ]);
     assert.match(await page(), /Sale on Friday/, "the timeline shows the comment");
   });
 

@@ -131,39 +131,25 @@ test("shots: a picture of each variant, which the readout shows", async () => {
   assert.match(page, /<img[^>]+screens\/bold\.png/);
 });
 
-describe("decide", () => {
-  const decisionOf = async () =>
-    JSON.parse((await wrangler("kv", "key", "get", "--binding", "CONFIG", "config", "--text")).stdout).experiments.find(
-      ({ id }) => id === "hero",
-    ).decision;
-
-  test("keeps what came out, as the record has it", async () => {
-    await publish();
-    const { code, stderr, json } = await told("decide", "hero", "keep", "--why", "Enough.");
+test("decide keeps what came out as the record has it, or what it is told, and says where nobody can be asked", async () => {
+  const decide = async (...more) => {
+    const { code, stderr, json } = await told("decide", "hero", "keep", "--why", "Enough.", "--dry-run", ...more);
     assert.equal(code, 0, stderr);
-    const { summary } = json.decision;
-    // why: the visits above were few, and some were the test's own
-    assert.match(
-      summary,
-      /^No winner is shown: .* \d+ visitors in 0 whole days\. purchase: bold .*\. Computed \d+ \w+ 20\d\d/,
-    );
-    assert.equal((await decisionOf()).summary, summary);
-    assert.doesNotMatch(stderr, /summary/);
-  });
-
-  test("keeps what it is told, and says so where nobody can be asked", async () => {
-    await publish();
-    const given = await told("decide", "hero", "keep", "--why", "Enough.", "--summary", "Two fewer in a hundred.");
-    assert.equal(given.json.decision.summary, "Two fewer in a hundred.");
-    await wrangler("d1", "execute", "LEDGER", "--command", "ALTER TABLE guard_notes RENAME TO away");
-    await publish();
-    const { code, stderr, json } = await told("decide", "hero", "keep", "--why", "Enough.");
-    await wrangler("d1", "execute", "LEDGER", "--command", "ALTER TABLE away RENAME TO guard_notes");
-    assert.equal(code, 0, "the decision does not wait for the record");
-    assert.equal(json.decision.summary, undefined);
-    assert.match(
-      stderr,
-      /decision\.summary: the decision keeps no summary of the result: .*guard_notes.*--summary TEXT/,
-    );
-  });
+    return { stderr, summary: json.decision.summary };
+  };
+  const asked = await decide();
+  // why: the visits above were few, and some were the test's own
+  assert.match(
+    asked.summary,
+    /^No winner is shown: .* \d+ visitors in 0 whole days\. purchase: bold .*\. Computed \d+ \w+ 20\d\d/,
+  );
+  assert.doesNotMatch(asked.stderr, /summary/);
+  assert.equal((await decide("--summary", "Two fewer in a hundred.")).summary, "Two fewer in a hundred.");
+  await wrangler("d1", "execute", "LEDGER", "--command", "ALTER TABLE guard_notes RENAME TO away");
+  const alone = await decide();
+  assert.equal(alone.summary, undefined, "the decision does not wait for the record");
+  assert.match(
+    alone.stderr,
+    /decision\.summary: the decision keeps no summary of the result: .*guard_notes.*--summary TEXT/,
+  );
 });
