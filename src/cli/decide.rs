@@ -167,7 +167,8 @@ fn variant(experiment: &Value, path: &str, name: &str) -> Result<Id, Failure> {
     let variants = experiment.get("variants").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let ids: Vec<&str> = variants.iter().filter_map(|v| v.get("id").and_then(Value::as_str)).collect();
     Id::new(name).filter(|id| ids.contains(&id.as_str())).ok_or_else(|| {
-        Failure::refused(format!("{path}.variants"), format!("`{name}` is no variant of it: {}", ids.join(", ")))
+        let id = experiment.get("id").and_then(Value::as_str).unwrap_or_default();
+        Failure::refused(format!("{path}.variants"), format!("`{name}` is no variant of {id}: {}", ids.join(", ")))
     })
 }
 
