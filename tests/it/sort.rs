@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use sortition_engine::sort::{sort, sort_by_key};
 
 proptest! {
-    #![proptest_config(cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(cases(500)))]
 
     #[test]
     fn it_sorts_as_the_standard_library_does(mut list: Vec<(u8, u16)>) {

@@ -231,7 +231,7 @@ fn decimals_at_the_edges() {
 }
 
 proptest! {
-    #![proptest_config(cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(cases(500)))]
 
     #[test]
     fn decimals_are_read_as_the_standard_library_reads_them(
