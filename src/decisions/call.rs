@@ -12,6 +12,7 @@ use crate::document::Kind;
 use crate::execution::shared::is_known;
 use crate::hash;
 use crate::plan::Plan;
+use crate::visit::encode_reply;
 use serde_json::{Map, Value};
 
 /// Where a call goes.
@@ -94,6 +95,12 @@ impl CallAnswer {
     fn validate(&mut self, plan: &Plan, tag: &str) {
         let caching = format!("private, max-age={}", plan.api.max_age_seconds);
         self.headers.extend([("etag", tag.to_owned()), ("cache-control", caching)]);
+    }
+
+    /// It as text, for `edge/decode.js`.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        encode_reply(self.status, &self.body, &self.headers)
     }
 
     /// Its entity tag.

@@ -108,6 +108,12 @@ fn answers(text: &str) -> Vec<Option<String>> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
+/// The key that the answer to questions is kept under: by what they ask, whatever the time.
+#[wasm_bindgen]
+pub fn answer_key(questions: &str) -> String {
+    readout::published_key(questions)
+}
+
 /// The style's hash for the content security policy.
 #[wasm_bindgen]
 pub fn readout_policy() -> String {

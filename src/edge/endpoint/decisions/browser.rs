@@ -15,7 +15,7 @@ use crate::visit::{self, Joined, Question, World};
 use crate::visitor::assignments::Assignments;
 use crate::visitor::{Consented, VisitorId};
 use serde_json::{Map, Value};
-use worker::{Env, Request};
+use worker::{Env, web_sys};
 
 /// What was decided for who is asked about, and what follows of it.
 #[derive(Default)]
@@ -30,7 +30,7 @@ pub(super) struct Decided {
 
 /// Decides for the visitor of a browser.
 pub(super) async fn decide_for_browser(
-    request: &Request,
+    request: &web_sys::Request,
     env: &Env,
     loaded: &Loaded,
     call: &Call,
@@ -38,8 +38,8 @@ pub(super) async fn decide_for_browser(
     now: i64,
 ) -> Decided {
     let plan: &Plan = &loaded.plan;
-    let source = Incoming::unseen(request.inner().as_ref());
-    let own = request.inner().url();
+    let source = Incoming::unseen(request.as_ref());
+    let own = request.url();
     let meant = call.url().map(Url::split);
     let facted = Facted::new("GET", Url::split(&own), &source, &loaded.crawlers);
     let (mut sender, is_fleeting) = recognised(plan, call, &facted, caller, env, now).await;
