@@ -13,7 +13,7 @@ use crate::sender::{self, Sender};
 use crate::url::Url;
 use crate::visit::{self, Joined, Question, World};
 use crate::visitor::assignments::Assignments;
-use crate::visitor::{Consented, VisitorId};
+use crate::visitor::{Consented, named};
 use serde_json::{Map, Value};
 use worker::{Env, web_sys};
 
@@ -45,7 +45,10 @@ pub(super) async fn decide_for_browser(
     let (mut sender, is_fleeting) = recognised(plan, call, &facted, caller, env, now).await;
     if let (Caller::OtherSite(_), Sender::Person(visitor)) = (caller, &mut sender) {
         // why: cookies do not travel there, so it says itself who is meant
-        let Some(id) = units.visitor.as_deref().and_then(VisitorId::accept) else { return Decided::default() };
+        let Some(id) = units.visitor.as_deref().and_then(|id| named(&plan.visitor, id)) else {
+            // why: `Call::read` lets nobody through without
+            return Decided::default();
+        };
         (visitor.id, visitor.user, visitor.session) = (id, None, None);
         visitor.assignments = Assignments::default();
         visitor.returning = true;
