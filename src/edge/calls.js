@@ -3,6 +3,7 @@
 
 import { body } from "./bounded.js";
 import { decode } from "./decode.js";
+import { problem } from "./problem.js";
 import { serving } from "./services.js";
 
 const BASE = "/_sortition/";
@@ -13,6 +14,19 @@ export const isCall = (path, method) => (method === "POST" || method === "OPTION
 
 /** The answer; `inTime` gives a promise of the wasm up where it does not settle. */
 export async function call(request, path, env, ctx, inTime) {
+  try {
+    return await answered(request, path, env, ctx, inTime);
+  } catch (error) {
+    console.error(`sortition: failed in answering a call: ${error?.stack ?? error}`);
+    const detail = "the call failed: ask again; the worker's log says why";
+    if (path === `${BASE}choose`) return problem(500, "Internal error", detail);
+    // why: OFREP's bodies are its own, also of what fails
+    const headers = { "content-type": "application/json", "cache-control": "no-store" };
+    return new Response(JSON.stringify({ errorDetails: detail }), { status: 500, headers });
+  }
+}
+
+async function answered(request, path, env, ctx, inTime) {
   const { headers, method, url } = request;
   const read = (name) => headers.get(name) ?? undefined;
   const services = await serving();
