@@ -68,7 +68,7 @@ impl RequestArguments {
 
     /// The time.
     pub(super) fn time(&self) -> Result<Timestamp, Failure> {
-        self.at.as_deref().map_or_else(|| Ok(clock::now()), |at| at.parse().map_err(Failure::Usage))
+        clock::at(self.at.as_deref())
     }
 
     /// Headers and properties.

@@ -8,6 +8,7 @@ import {
   prune,
   Readout,
   ReadoutDoor,
+  readout_absent,
   readout_columns,
   readout_lines,
   readout_policy,
@@ -63,7 +64,7 @@ export async function readout(request, env) {
   await wake();
   if (request.method === "POST" && env.OPERATOR_TOKEN) {
     const isAdmin = () => isAllowed(request, env);
-    return operate(request, env, { answer, problem, isAdmin, wrong });
+    return operate(request, env, { answer, problem, isAdmin, wrong, summarise });
   }
   // why: tools that act may list what there is; pages are for people, who have the other token
   if (!env.ADMIN_TOKEN && !new URL(request.url).pathname.endsWith(".json")) {
@@ -139,10 +140,26 @@ async function shown(id, env) {
 async function overall(env, config, subject) {
   const all = Readout.open(config, undefined, false, Date.now());
   const html = (text) => answer(text, "text/html; charset=utf-8");
-  if (subject === "programme") return html(all.programme(JSON.stringify(await frozen(env))));
+  if (subject === "programme") {
+    const asking = env.LEDGER ? ask(env, JSON.parse(all.courses())) : [];
+    const [kept, [courses], together] = await Promise.all([frozen(env), asking, heldOut(env, config)]);
+    return html(all.programme(JSON.stringify(kept), courses ?? undefined, together));
+  }
   const asked = { at: Date.now() };
   all.meet();
   return html(all.interactions(await learn(all, env, asked, "[]"), asked.at));
+}
+
+/** What all experiments together changed, as data; nothing where nobody is held out. */
+async function heldOut(env, config) {
+  let one;
+  try {
+    one = Readout.holdout(config, Date.now());
+  } catch {
+    return undefined;
+  }
+  const asked = { at: Date.now() };
+  return one.json(await learn(one, env, asked, "[]"), asked.at);
 }
 
 /** What all experiments together changed, read as an experiment. */
@@ -151,7 +168,8 @@ async function holdout(env, config, format) {
   try {
     one = Readout.holdout(config, Date.now());
   } catch (reason) {
-    return problem(404, "Not found", `${reason}: set holdout.percent in the document`);
+    const text = `${reason}: holdout.percent in the document keeps some visitors out of all experiments.`;
+    return absent(format, "No holdout", `${text[0].toUpperCase()}${text.slice(1)}`);
   }
   if (format === "csv") return problem(404, "Not found", "the holdout has a page and .json");
   const asked = { at: Date.now() };
@@ -166,6 +184,13 @@ async function pictures(env, id) {
   const prefix = `screens/${id}/`;
   const objects = await objectsOf(env, prefix);
   return objects.filter(({ key }) => key.endsWith(".png")).map(({ key }) => key.slice(prefix.length, -4));
+}
+
+/** What is not there: a page for people, a problem for others. */
+function absent(format, title, text) {
+  if (format !== "html") return problem(404, title, text);
+  const page = answer(readout_absent(title, text), "text/html; charset=utf-8");
+  return new Response(page.body, { status: 404, headers: page.headers });
 }
 
 async function picture(env, id, variant) {
@@ -186,8 +211,8 @@ async function frozen(env) {
 
 /** What the archive keeps of an experiment that has left the document: its last iteration. */
 async function kept(env, id, format) {
-  const missing = problem(404, "Not found", `neither the document nor the archive has an experiment ${id}`);
-  if (!env.ARCHIVE || format === "csv") return missing;
+  const missing = () => absent(format, "Not found", `Neither the document nor the archive has an experiment ${id}.`);
+  if (!env.ARCHIVE || format === "csv") return missing();
   const prefix = `results/${id}/`;
   const ending = format === "json" ? ".json" : ".html";
   const objects = await objectsOf(env, prefix);
@@ -195,20 +220,35 @@ async function kept(env, id, format) {
   const keys = objects.map(({ key }) => key).filter((key) => key.endsWith(ending) && iteration(key) > 0);
   const last = keys.sort((a, b) => iteration(a) - iteration(b)).at(-1);
   const object = last && (await env.ARCHIVE.get(last));
-  if (!object) return missing;
+  if (!object) return missing();
   return answer(object.body, format === "json" ? "application/json" : "text/html; charset=utf-8");
 }
 
-/** Keeps the results of decided experiments in the archive, once: JSON and page, as of the decision. */
+/** What came out of an experiment until now: `{summary}`, or `{why}` there is none. */
+async function summarise(env, id) {
+  if (!env.LEDGER && !env.ARCHIVE) return { why: "there is no record to ask." };
+  try {
+    const one = Readout.open(await env.CONFIG.get("config"), id, false, Date.now());
+    const asked = { at: Date.now() };
+    return JSON.parse(one.summary(await learn(one, env, asked, "[]"), asked.at));
+  } catch (error) {
+    console.error(`sortition: a result could not be summed up: ${error}`);
+    return { why: "the record could not be asked: see the worker's log." };
+  }
+}
+
+/** Keeps the results of decided experiments in the archive, once for a decision: JSON and page, as of then. */
 export async function freeze(env) {
   if (!env.ARCHIVE) return;
   const config = await env.CONFIG.get("config");
   if (config === null) return;
   await wake();
   const decided = JSON.parse(Readout.open(config, undefined, false, Date.now()).decided());
-  for (const [id, iteration] of decided) {
+  for (const [id, iteration, when] of decided) {
     const place = `results/${id}/${iteration}`;
-    if (await env.ARCHIVE.head(`${place}.json`)) continue;
+    const there = await env.ARCHIVE.head(`${place}.json`);
+    // why: what is decided anew is kept anew; what was kept before decisions were named there stays
+    if (there && (there.customMetadata?.decided ?? when) === when) continue;
     const one = Readout.open(config, id, false, Date.now());
     const asked = { at: Date.now() };
     const told = await learn(one, env, asked, audit(env));
@@ -217,7 +257,7 @@ export async function freeze(env) {
     if (!one.is_complete() || (env.LEDGER ? answers?.includes(null) : answers?.[0] == null)) continue;
     // why: the page first, so that what is looked for is there last
     await env.ARCHIVE.put(`${place}.html`, one.html(told, asked.at, ""));
-    await env.ARCHIVE.put(`${place}.json`, one.json(told, asked.at));
+    await env.ARCHIVE.put(`${place}.json`, one.json(told, asked.at), { customMetadata: { decided: when } });
   }
 }
 

@@ -260,7 +260,7 @@ fn another_site_names_a_visitor_and_nobody_else() {
     }
     let visitor = Units { visitor: Some("visitor-1".to_owned()), user: None, session: None };
     let named = json!({"targetingKey": "visitor-1", "user_id": "u-9"});
-    assert_eq!(read(&plan, flag, json!({"context": named})).unwrap(), [visitor.clone()]);
+    assert_eq!(read(&plan, flag, json!({"context": named})).unwrap(), std::slice::from_ref(&visitor));
     let named = json!({"visitor": "visitor-1", "user": "u-9", "session": "session-1"});
     assert_eq!(read(&plan, "choose", json!({"units": named})).unwrap(), [visitor]);
     let (status, problem) = read(&plan, "choose", json!({"units": {"user": "u-9"}})).unwrap_err();
