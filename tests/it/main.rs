@@ -42,6 +42,7 @@ mod reports;
 mod rewriting;
 mod schema;
 mod shadow;
+mod sort;
 mod stats;
 mod stats_simulation;
 mod support;
