@@ -1,6 +1,7 @@
 // The readout's endpoints and its guard: asks the record and KV what the wasm wants to know, and carries out what it says.
 
 import {
+  answer_key,
   initSync,
   is_operator,
   is_shared,
@@ -23,8 +24,6 @@ import { signer } from "./signer.js";
 // Answers that took longer than this are kept for so long, and shown again with the time they were computed.
 const SLOW_MS = 500;
 const KEPT_MS = 300_000;
-// The times in a question: what was kept a minute ago answers it as well.
-const TIMES = /'\d{4}-\d\d-\d\dT[\d:.]+Z'|\b\d{13}\b/g;
 // How often a webhook is tried, and how long each try may take.
 const NOTICES = 3;
 const NOTICE_MS = 8000;
@@ -271,7 +270,7 @@ async function learn(one, env, asked, trail) {
   one.learn(JSON.stringify(await first), await trail, kill ?? undefined, guarded ?? undefined);
   one.by(JSON.stringify(elsewhere.map((kept) => kept && { ...kept, answers: undefined })));
   const told = JSON.parse(one.second()).map((questions, at) => {
-    if (elsewhere[at]) return Promise.all(questions.map((question) => answerFrom(elsewhere[at], question)));
+    if (elsewhere[at]) return questions.map((question) => answerFrom(elsewhere[at], question));
     return env.LEDGER ? ask(env, questions, asked) : questions.map(() => null);
   });
   return JSON.stringify(await Promise.all(told));
@@ -313,15 +312,13 @@ async function isNewer({ computed_at }, iteration, env) {
 }
 
 /** An engine's answer to a question, null where it gave none. */
-async function answerFrom({ answers }, question) {
-  return answers[await digest(JSON.stringify(question).replace(TIMES, ""))] ?? null;
-}
+const answerFrom = ({ answers }, question) => answers[answer_key(JSON.stringify(question))] ?? null;
 
 /** What is asked first, without a record: of the newest published results, and what the guard has told of the archive. */
 async function withoutRecord(one, env, elsewhere) {
   const newest = elsewhere.filter(Boolean).sort((a, b) => (a.computed_at < b.computed_at ? 1 : -1))[0];
   const questions = JSON.parse(one.first());
-  const told = await Promise.all(questions.map((question) => newest && answerFrom(newest, question)));
+  const told = questions.map((question) => newest && answerFrom(newest, question));
   told[questions.length - 1] = JSON.stringify(await notes(env));
   return told.map((answer) => answer ?? null);
 }
@@ -359,7 +356,7 @@ async function claim(env, name, at) {
 async function ask(env, questions, asked) {
   // why: only questions of one experiment are ever slow
   const isOfOne = ([sql, ...values]) => sql.startsWith("WITH ") && values.length === 0;
-  const key = questions.some(isOfOne) && (await digest(JSON.stringify(questions).replace(TIMES, "")));
+  const key = questions.some(isOfOne) && answer_key(JSON.stringify(questions));
   const kept = key && asked && (await recalled(env, key, questions.length));
   if (kept) {
     asked.at = Math.min(asked.at, kept.at);
@@ -472,12 +469,6 @@ async function wrong() {
 function isOperator(request, env) {
   const [, token] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
   return Boolean(env.OPERATOR_TOKEN) && token !== undefined && is_operator(env.OPERATOR_TOKEN, token);
-}
-
-const hash = (text) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-
-async function digest(text) {
-  return [...new Uint8Array(await hash(text))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 const COMMON = {

@@ -68,6 +68,12 @@ fn answers(text: &str) -> Vec<Option<String>> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
+/// The key that the answer to questions is kept under: by what they ask, whatever the time.
+#[wasm_bindgen]
+pub fn answer_key(questions: &str) -> String {
+    readout::published_key(questions)
+}
+
 /// What to forget of the record now: `[[sql, value], …]`.
 #[wasm_bindgen]
 pub fn prune(now: f64) -> String {
