@@ -206,6 +206,12 @@ fn collected(engine: &Engine, whole: &[(String, String)], asked: &[Asked]) -> Re
     Ok(collected)
 }
 
+/// Results as data. Through a text, since sums of squares pass 64 bits, which a JSON value has no whole number for.
+fn as_json(results: &Results) -> Value {
+    let text = serde_json::to_string(results).ok();
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
 /// Makes results of what was collected, and shows and publishes them.
 fn finished(
     arguments: &Arguments,
@@ -279,8 +285,11 @@ fn finished(
         results.iter().for_each(|one| text.push_str(&shown::summary(one)));
     }
     let mut json = match (chosen, results.first()) {
-        (Some(_), Some(one)) => json!(one),
-        _ => json!({"project": document.project, "experiments": results}),
+        (Some(_), Some(one)) => as_json(one),
+        _ => {
+            let all: Vec<Value> = results.iter().map(as_json).collect();
+            json!({"project": document.project, "experiments": all})
+        }
     };
     if arguments.publish {
         let reply = (engine, collected.read, collected.incomplete.as_slice());
