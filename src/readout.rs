@@ -50,7 +50,7 @@ pub use holdout::holdout;
 pub use matrix::interactions_page;
 pub use page::STYLE;
 pub use programme::{Decided, programme_page};
-pub use published::{Published, published_key, published_place};
+pub use published::{Published, Source, has_outlived, published_key, published_place};
 pub use route::{Form, ROOT, Route, Subject};
 pub use types::{
     Arm, AuditEntry, Bandit, Change, ComparisonResult, Day, Delay, Ending, Health, Held, MetricResult, MetricRole,
