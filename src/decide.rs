@@ -6,10 +6,10 @@
 
 use crate::condition::{Attributes, FactKey};
 use crate::document::{CrawlerPolicy, Status, UnitKind};
+use crate::facts::Person;
 use crate::hash::Bucket;
 use crate::plan::{Experiment, ExperimentAt, Plan, Position, VariantAt};
-use crate::visitor::assignments::Assignments;
-use crate::visitor::{Kept, Viewer, Visitor};
+use crate::visitor::{Kept, Marks};
 use std::cell::RefCell;
 
 /// The rule that decided, in the order in which the rules are asked.
@@ -154,7 +154,7 @@ pub struct Evidence {
     pub other: Option<ExperimentAt>,
 }
 
-/// Who asks.
+/// Who is decided for.
 #[derive(Clone, Copy, Debug)]
 pub enum Asker<'a> {
     /// A crawler; the text is what the policy `mirror` hashes: host and path of the page.
@@ -167,50 +167,6 @@ pub enum Asker<'a> {
     Person(Person<'a>),
 }
 
-/// A person, by the ids under which they may be assigned.
-#[derive(Clone, Copy, Debug)]
-pub struct Person<'a> {
-    /// The visitor id.
-    pub visitor: &'a str,
-    /// The shop's user id, of a person who is logged in.
-    pub user: Option<&'a str>,
-    /// The id of the browser session.
-    pub session: Option<&'a str>,
-    /// What they were assigned before.
-    pub assignments: &'a Assignments,
-    /// Variants that a preview asks for: (experiment, variant), by index.
-    pub preview: &'a [(ExperimentAt, VariantAt)],
-}
-
-impl<'a> Person<'a> {
-    /// A visitor; `preview`: the variants that a preview asks for.
-    #[must_use]
-    pub fn of(visitor: &'a Visitor, preview: &'a [(ExperimentAt, VariantAt)]) -> Self {
-        Self {
-            visitor: visitor.id.as_str(),
-            user: visitor.user.as_deref(),
-            session: visitor.session.as_ref().map(|(id, _)| id.as_str()),
-            assignments: &visitor.assignments,
-            preview,
-        }
-    }
-
-    fn unit(&self, kind: UnitKind) -> Option<&'a str> {
-        match kind {
-            // why: a server may ask for a user or a session alone
-            UnitKind::Visitor => Some(self.visitor).filter(|id| !id.is_empty()),
-            UnitKind::User => self.user,
-            UnitKind::Session => self.session,
-        }
-    }
-
-    /// Who they are to the assignments of their browser.
-    #[must_use]
-    pub fn viewer(&self) -> Viewer {
-        Viewer::new(self.user, self.session)
-    }
-}
-
 /// Decides for the experiments that are on the page (as [`Plan::on_page`] gives them, in the document's order) and
 /// returns as many decisions, in the same order.
 pub fn decide(
@@ -220,11 +176,11 @@ pub fn decide(
     asker: Asker<'_>,
     now: i64,
 ) -> Vec<Decision> {
-    let viewer = match &asker {
-        Asker::Person(person) | Asker::Essential(person) => person.viewer(),
-        _ => Viewer::default(),
+    let marks = match &asker {
+        Asker::Person(person) | Asker::Essential(person) => person.marks(),
+        _ => Marks::default(),
     };
-    decided(Engine { plan, facts, asker, viewer, now, compares: false, required: RefCell::default() }, on_page)
+    decided(Engine { plan, facts, asker, marks, now, compares: false, required: RefCell::default() }, on_page)
 }
 
 /// The same for a person as if experiments in shadow mode were live, to compare it with another tool.
@@ -235,8 +191,8 @@ pub fn decide_compared(
     person: Person<'_>,
     now: i64,
 ) -> Vec<Decision> {
-    let (asker, viewer) = (Asker::Person(person), person.viewer());
-    decided(Engine { plan, facts, asker, viewer, now, compares: true, required: RefCell::default() }, on_page)
+    let (asker, marks) = (Asker::Person(person), person.marks());
+    decided(Engine { plan, facts, asker, marks, now, compares: true, required: RefCell::default() }, on_page)
 }
 
 fn decided<F: Attributes<FactKey>>(engine: Engine<'_, F>, on_page: &[ExperimentAt]) -> Vec<Decision> {
@@ -257,7 +213,7 @@ struct Engine<'a, F> {
     plan: &'a Plan,
     facts: &'a F,
     asker: Asker<'a>,
-    viewer: Viewer,
+    marks: Marks,
     now: i64,
     /// Whether experiments in shadow mode are decided too.
     compares: bool,
@@ -315,7 +271,7 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
             evidence.other = Some(missing.0);
             return (Reason::Requires, None);
         }
-        let kept = if e.sticky { self.viewer.kept(self.plan, at, person.assignments, self.now) } else { None };
+        let kept = if e.sticky { self.marks.kept(self.plan, at, person.assignments, self.now) } else { None };
         if let Some(Kept { variant: Some(variant), unit, .. }) = kept {
             evidence.unit = Some(unit);
             return (Reason::Sticky, Some(variant));
@@ -336,7 +292,7 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
             return (Reason::Holdout, None);
         }
         if let Some(part) = &e.layer {
-            if let Some(other) = self.viewer.holds_layer(self.plan, at, person.assignments, self.now) {
+            if let Some(other) = self.marks.holds_layer(self.plan, at, person.assignments, self.now) {
                 evidence.other = Some(other);
                 return (Reason::Layer, None);
             }

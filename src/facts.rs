@@ -1,12 +1,15 @@
 //! A request as plain data, read lazily: an experiment that does not ask for the country does not pay for it.
 
 use crate::condition::{Attributes, Fact, FactKey};
+use crate::document::UnitKind;
+use crate::plan::{ExperimentAt, VariantAt};
 use crate::url::Url;
-use crate::visitor::Visitor;
 use crate::visitor::agent::{Agent, ClientHints};
+use crate::visitor::assignments::Assignments;
 use crate::visitor::client::Client;
 use crate::visitor::cookies;
 use crate::visitor::crawler::Crawlers;
+use crate::visitor::{Marks, Visitor};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
@@ -111,22 +114,58 @@ impl<'a, S: Source> Request<'a, S> {
     }
 }
 
-/// Who asks, as conditions see it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Identity<'a> {
+/// A person, by the ids under which they may be assigned: whom conditions and decisions are about.
+#[derive(Clone, Copy, Debug)]
+pub struct Person<'a> {
     /// The visitor id.
     pub visitor: &'a str,
-    /// The shop's user id of a person who is logged in.
+    /// The shop's user id, of a person who is logged in.
     pub user: Option<&'a str>,
+    /// The id of the browser session.
+    pub session: Option<&'a str>,
     /// Whether the visitor brought the id along, rather than being given one just now.
     pub returning: bool,
+    /// What they were assigned before.
+    pub assignments: &'a Assignments,
+    /// Variants that a preview asks for: (experiment, variant), by position.
+    pub preview: &'a [(ExperimentAt, VariantAt)],
 }
 
-impl<'a> Identity<'a> {
-    /// A visitor's.
+impl<'a> Person<'a> {
+    /// A visitor; `preview`: the variants that a preview asks for.
     #[must_use]
-    pub fn of(visitor: &'a Visitor) -> Self {
-        Self { visitor: visitor.id.as_str(), user: visitor.user.as_deref(), returning: visitor.returning }
+    pub fn of(visitor: &'a Visitor, preview: &'a [(ExperimentAt, VariantAt)]) -> Self {
+        Self {
+            visitor: visitor.id.as_str(),
+            user: visitor.user.as_deref(),
+            session: visitor.session.as_ref().map(|(id, _)| id.as_str()),
+            returning: visitor.returning,
+            assignments: &visitor.assignments,
+            preview,
+        }
+    }
+
+    /// Somebody who is known by one id, whatever kind of unit an experiment asks for: whom the tool's surveys are about.
+    #[must_use]
+    pub fn with_id(id: &'a str, assignments: &'a Assignments) -> Self {
+        Self { visitor: id, user: Some(id), session: Some(id), returning: false, assignments, preview: &[] }
+    }
+
+    /// The id by which an experiment of this kind of unit assigns them.
+    #[must_use]
+    pub fn unit(&self, kind: UnitKind) -> Option<&'a str> {
+        match kind {
+            // why: a server may ask for a user or a session alone
+            UnitKind::Visitor => Some(self.visitor).filter(|id| !id.is_empty()),
+            UnitKind::User => self.user,
+            UnitKind::Session => self.session,
+        }
+    }
+
+    /// What tells their entries from those of others who use the browser.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        Marks::new(self.user, self.session)
     }
 }
 
@@ -134,8 +173,8 @@ impl<'a> Identity<'a> {
 pub struct Facts<'a, S> {
     /// The request.
     pub request: &'a Request<'a, S>,
-    /// Who sent it.
-    pub identity: Identity<'a>,
+    /// The person who sent it, where it was one.
+    pub person: Option<Person<'a>>,
 }
 
 impl<S: Source> Attributes<FactKey> for Facts<'_, S> {
@@ -143,9 +182,11 @@ impl<S: Source> Attributes<FactKey> for Facts<'_, S> {
         let request = self.request;
         let property = |name| owned(request.property(name));
         match key {
-            FactKey::VisitorId => Fact::text(self.identity.visitor),
-            FactKey::UserId => self.identity.user.map_or(Fact::Absent, Fact::text),
-            FactKey::VisitorType => Fact::text(if self.identity.returning { "returning" } else { "new" }),
+            FactKey::VisitorId => self.person.map_or(Fact::Absent, |person| Fact::text(person.visitor)),
+            FactKey::UserId => self.person.and_then(|person| person.user).map_or(Fact::Absent, Fact::text),
+            FactKey::VisitorType => {
+                Fact::text(if self.person.is_some_and(|person| person.returning) { "returning" } else { "new" })
+            }
             FactKey::Url => Fact::text(request.url.whole),
             FactKey::Host => Fact::text(request.url.host_name()),
             FactKey::Path => Fact::text(request.url.path),

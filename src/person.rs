@@ -7,7 +7,7 @@
 use crate::document::{Status, UnitKind};
 use crate::hash::{push_digits, read_digits};
 use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
-use crate::visitor::Viewer;
+use crate::visitor::Marks;
 use crate::visitor::assignments::{Assignments, Entry, Join};
 
 /// The most assignments of a user that are kept; of more those that are longest ago go.
@@ -82,21 +82,21 @@ pub fn object_name(project: &str, user: &str) -> String {
 /// Whether a user's devices are to be joined: there are experiments of users, somebody is logged in, and this browser
 /// was not answered yet.
 #[must_use]
-pub fn is_due(plan: &Plan, assignments: &Assignments, viewer: Viewer) -> bool {
-    plan.has_users && viewer.user.is_some_and(|user| assignments.join_of(user) != Join::Done)
+pub fn is_due(plan: &Plan, assignments: &Assignments, marks: Marks) -> bool {
+    plan.has_users && marks.user.is_some_and(|user| assignments.join_of(user) != Join::Done)
 }
 
 /// What this browser has shown its user, as it tells the object.
 #[must_use]
-pub fn shown(plan: &Plan, assignments: &Assignments, viewer: Viewer, now: i64) -> String {
-    write(shown_entries(plan, assignments, viewer, now).map(|entry| to_shown(&entry, now)))
+pub fn shown(plan: &Plan, assignments: &Assignments, marks: Marks, now: i64) -> String {
+    write(shown_entries(plan, assignments, marks, now).map(|entry| to_shown(&entry, now)))
 }
 
 /// What it has shown since `before`: nothing where there is no news.
 #[must_use]
-pub fn news(plan: &Plan, before: &Assignments, after: &Assignments, viewer: Viewer, now: i64) -> String {
-    let old: Vec<(u32, u32)> = shown_entries(plan, before, viewer, now).map(|entry| (entry.key, entry.code)).collect();
-    let new = shown_entries(plan, after, viewer, now).filter(|entry| !old.contains(&(entry.key, entry.code)));
+pub fn news(plan: &Plan, before: &Assignments, after: &Assignments, marks: Marks, now: i64) -> String {
+    let old: Vec<(u32, u32)> = shown_entries(plan, before, marks, now).map(|entry| (entry.key, entry.code)).collect();
+    let new = shown_entries(plan, after, marks, now).filter(|entry| !old.contains(&(entry.key, entry.code)));
     write(new.map(|entry| to_shown(&entry, now)))
 }
 
@@ -105,13 +105,13 @@ pub fn news_of_call(
     plan: &Plan,
     known: &Assignments,
     met: impl Iterator<Item = (ExperimentAt, VariantAt)>,
-    viewer: Viewer,
+    marks: Marks,
     now: i64,
 ) -> String {
     let new = met.filter_map(|(experiment, variant)| {
         let e = plan.experiments.get(experiment).filter(|e| e.unit == UnitKind::User && e.sticky)?;
         let code = e.variants.get(variant)?.code;
-        let kept = viewer.kept(plan, experiment, known, now).and_then(|kept| known.entries().get(kept.position));
+        let kept = marks.kept(plan, experiment, known, now).and_then(|kept| known.entries().get(kept.position));
         let is_known = kept.is_some_and(|entry| entry.code == code);
         (!is_known).then(|| Shown { key: e.assignment_key, code, day: today(now) })
     });
@@ -127,10 +127,10 @@ fn today(now: i64) -> u32 {
     u32::try_from(now.div_euclid(DAY)).unwrap_or(0)
 }
 
-fn shown_entries(plan: &Plan, assignments: &Assignments, viewer: Viewer, now: i64) -> impl Iterator<Item = Entry> {
+fn shown_entries(plan: &Plan, assignments: &Assignments, marks: Marks, now: i64) -> impl Iterator<Item = Entry> {
     assignments.entries().iter().enumerate().filter_map(move |(position, entry)| {
         let (index, e) = experiment_of(plan, entry)?;
-        let is_theirs = viewer.kept(plan, index, assignments, now).is_some_and(|kept| kept.position == position);
+        let is_theirs = marks.kept(plan, index, assignments, now).is_some_and(|kept| kept.position == position);
         (is_theirs && (entry.exposed || entry.code == e.held_out_code)).then(|| entry.clone())
     })
 }
@@ -149,27 +149,27 @@ fn find(plan: &Plan, key: u32, code: u32) -> Option<(ExperimentAt, &Experiment)>
 
 /// Notes what came of asking for a user's assignments, and takes them over where there are any. `None`: no answer came in
 /// time.
-pub fn join(plan: &Plan, assignments: &mut Assignments, viewer: Viewer, answer: Option<&str>, now: i64) {
-    let Some(user) = viewer.user else { return };
+pub fn join(plan: &Plan, assignments: &mut Assignments, marks: Marks, answer: Option<&str>, now: i64) {
+    let Some(user) = marks.user else { return };
     if let Some(answer) = answer {
-        take_over(plan, assignments, viewer, answer, now);
+        take_over(plan, assignments, marks, answer, now);
     }
     assignments.note_join(user, answer.is_some());
 }
 
 /// Takes an object's answer over: what this browser has not shown its user. Where that would bring them into a second
 /// experiment of a layer, the browser stays with the one it has.
-fn take_over(plan: &Plan, assignments: &mut Assignments, viewer: Viewer, answer: &str, now: i64) {
-    let Some(user) = viewer.user else { return };
+fn take_over(plan: &Plan, assignments: &mut Assignments, marks: Marks, answer: &str, now: i64) {
+    let Some(user) = marks.user else { return };
     for Shown { key, code, .. } in parse(answer) {
         let Some((index, e)) = find(plan, key, code) else { continue };
-        let kept = viewer.kept(plan, index, assignments, now);
+        let kept = marks.kept(plan, index, assignments, now);
         let entry = kept.and_then(|kept| assignments.entries().get(kept.position));
         if entry.is_some_and(|entry| entry.exposed || entry.code == e.held_out_code || entry.code == code) {
             continue;
         }
         let is_variant = code != e.held_out_code;
-        if is_variant && viewer.holds_layer(plan, index, assignments, now).is_some() {
+        if is_variant && marks.holds_layer(plan, index, assignments, now).is_some() {
             continue;
         }
         // why: what nobody has met may go, also where it was to be the visitor's

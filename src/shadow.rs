@@ -1,9 +1,9 @@
 //! Shadow mode: an experiment is decided as if it were live and changes nothing; its decision is compared with what the
 //! old tool gave the same visitor, by that tool's cookie or header. The counts say whether it is time to switch.
 
-use crate::decide::{Person, decide_compared};
+use crate::decide::decide_compared;
 use crate::document::{Compared, UnitKind};
-use crate::facts::{Facts, Identity, Request, Source};
+use crate::facts::{Facts, Person, Request, Source};
 use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
 use crate::sender::adoption::{adopt, ids};
 use crate::sender::{self, Proof, Sender};
@@ -70,9 +70,10 @@ impl Watch {
         // why: what a tool's cookies say must not be compared with itself
         let by_other = |e: &Experiment| e.is_compared(now) && !matches!(e.shadow, Some(Compared::Tool(_)));
         adopt(plan, &on_page, request, &mut visitor, now, by_other);
-        let facts = Facts { request, identity: Identity::of(&visitor) };
+        let person = Person::of(&visitor, &[]);
+        let facts = Facts { request, person: Some(person) };
         let mut watch = Self::default();
-        for decision in decide_compared(plan, &on_page, &facts, Person::of(&visitor, &[]), now) {
+        for decision in decide_compared(plan, &on_page, &facts, person, now) {
             let Some(e) = plan.experiments.get(decision.experiment).filter(|e| e.is_compared(now)) else { continue };
             let Some(shadow) = &e.shadow else { continue };
             let unit = match decision.evidence.unit.unwrap_or(e.unit) {

@@ -27,20 +27,20 @@ pub use outcome::{
     Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOriginRequest, Watched,
 };
 
-use crate::decide::{Asker, Decision, Evidence, Person, Reason, decide, decide_compared};
+use crate::decide::{Asker, Decision, Evidence, Reason, decide, decide_compared};
 use crate::document::{Bridge, Preview};
 use crate::events::{Batch, Shared, page_view, versions};
 use crate::execution::breaker::Breakers;
 use crate::execution::once::Exposed;
 use crate::execution::{Answer, Besides, Charset, Early, HeaderChange, Intent, VARIANTS, rewriting};
-use crate::facts::{Facts, Identity, Request, Source};
+use crate::facts::{Facts, Person, Request, Source};
 use crate::person;
 use crate::plan::{ExperimentAt, Plan, VariantAt};
 use crate::sender::{PreviewRequest, Proof, Sender, identify, preview};
 use crate::visitor::assignments::{Assignments, mark_of};
 use crate::visitor::preview as preview_token;
 use crate::visitor::token::{self, Unverified};
-use crate::visitor::{Consented, Viewer, Visitor};
+use crate::visitor::{Consented, Marks, Visitor};
 use std::ops::Deref;
 
 /// The circuit of the objects that keep what users were assigned.
@@ -159,16 +159,31 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         world: World<'_>,
         entropy: impl FnMut() -> [u8; 16],
     ) -> Self {
-        let World { now, exposed, .. } = world;
-        let secret = world.secret.filter(|secret| !secret.is_empty());
-        let world = World { secret, ..world };
-        let kind = RequestKind::of(request);
-        let mut on_page = on_page(&plan, request, kind);
+        let world = World { secret: world.secret.filter(|secret| !secret.is_empty()), ..world };
+        let on_page = on_page(&plan, request, RequestKind::of(request));
         let mut sender = identify(&plan, &on_page, request, world.proof(), entropy);
         let question = match &mut sender {
             Sender::Person(visitor) => question(&plan, visitor, world),
             _ => None,
         };
+        let visit = Self::of(plan, on_page, request, sender, world);
+        Self { question, ..visit }
+    }
+
+    /// The same for a visitor who is recognised already, as those are whom a simulation makes.
+    pub fn of_visitor<S: Source>(plan: P, request: &Request<'_, S>, visitor: Visitor, world: World<'_>) -> Self {
+        let on_page = on_page(&plan, request, RequestKind::of(request));
+        Self::of(plan, on_page, request, Sender::Person(Box::new(visitor)), world)
+    }
+
+    fn of<S: Source>(
+        plan: P,
+        mut on_page: Vec<ExperimentAt>,
+        request: &Request<'_, S>,
+        sender: Sender,
+        world: World<'_>,
+    ) -> Self {
+        let World { now, exposed, secret, .. } = world;
         let preview = match sender {
             Sender::Crawler => PreviewRequest::None,
             _ => preview(&plan, request, secret, now),
@@ -192,7 +207,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             secret: secret.map(<[u8]>::to_vec),
             intent,
             plan,
-            question,
+            question: None,
         }
     }
 
@@ -339,8 +354,8 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     pub fn question_of(&self, user: &str, breakers: &mut Breakers, now: f64) -> Option<Question> {
         let visitor = self.intent.visitor().filter(|it| it.user.is_none() && it.consent == Consented::All)?;
         let user = token::user(user)?;
-        let viewer = Viewer { user: Some(mark_of(user)), ..Viewer::default() };
-        let question = join_question(&self.plan, &visitor.assignments, user, viewer, self.intent.now)?;
+        let marks = Marks { user: Some(mark_of(user)), ..Marks::default() };
+        let question = join_question(&self.plan, &visitor.assignments, user, marks, self.intent.now)?;
         breakers.admits(PEOPLE, now).then_some(question)
     }
 
@@ -410,7 +425,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         let on_page: Vec<ExperimentAt> = self.intent.decisions.iter().map(|decision| decision.experiment).collect();
         let nothing = Assignments::default();
         let person = Person { assignments: &nothing, ..Person::of(visitor, &[]) };
-        let facts = Facts { request, identity: Identity::of(visitor) };
+        let facts = Facts { request, person: Some(person) };
         decide(&self.plan, &on_page, &facts, Asker::Person(person), self.intent.now)
     }
 
@@ -423,8 +438,9 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         if !on_page.iter().any(|&at| is_shadow(at)) {
             return Vec::new();
         }
-        let facts = Facts { request, identity: Identity::of(visitor) };
-        let mut decisions = decide_compared(&self.plan, &on_page, &facts, Person::of(visitor, &[]), self.intent.now);
+        let person = Person::of(visitor, &[]);
+        let facts = Facts { request, person: Some(person) };
+        let mut decisions = decide_compared(&self.plan, &on_page, &facts, person, self.intent.now);
         decisions.retain(|decision| is_shadow(decision.experiment));
         decisions
     }
@@ -438,7 +454,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         let on_page = on_page(plan, request, RequestKind::of(request));
         let resting: Vec<ExperimentAt> = on_page.into_iter().filter(|index| !is_decided(index)).collect();
         // why: their status decides before it is asked who they are
-        let facts = Facts { request, identity: Identity::default() };
+        let facts = Facts { request, person: None };
         let rest = decide(plan, &resting, &facts, Asker::NoConsent, self.intent.now);
         let known = || self.intent.decisions.iter().chain(&rest);
         let not_here =
@@ -459,21 +475,21 @@ pub fn question(plan: &Plan, visitor: &mut Visitor, world: World<'_>) -> Option<
         return Some(Question::Verify { alg: settings.alg, key, signed, signature, expires_at: token.expires_at });
     }
     let user = visitor.user.as_deref().filter(|_| visitor.consent == Consented::All)?;
-    let viewer = Viewer { user: Some(mark_of(user)), ..Viewer::default() };
+    let marks = Marks { user: Some(mark_of(user)), ..Marks::default() };
     let answer = match world.joined {
         Joined::Never => return None,
-        Joined::NotYet => return join_question(plan, &visitor.assignments, user, viewer, world.now),
+        Joined::NotYet => return join_question(plan, &visitor.assignments, user, marks, world.now),
         Joined::Late => None,
         Joined::Answer(answer) => Some(answer),
     };
-    person::join(plan, &mut visitor.assignments, viewer, answer, world.now);
+    person::join(plan, &mut visitor.assignments, marks, answer, world.now);
     visitor.assignments.outdate();
     None
 }
 
-fn join_question(plan: &Plan, assignments: &Assignments, user: &str, viewer: Viewer, now: i64) -> Option<Question> {
-    person::is_due(plan, assignments, viewer).then(|| Question::Join {
+fn join_question(plan: &Plan, assignments: &Assignments, user: &str, marks: Marks, now: i64) -> Option<Question> {
+    person::is_due(plan, assignments, marks).then(|| Question::Join {
         object: person::object_name(&plan.project, user),
-        shown: person::shown(plan, assignments, viewer, now),
+        shown: person::shown(plan, assignments, marks, now),
     })
 }

@@ -14,7 +14,7 @@ pub mod client;
 pub mod token;
 
 pub use id::VisitorId;
-pub use kept::{Kept, Viewer};
+pub use kept::{Kept, Marks};
 
 use crate::document::{CookieForm, VisitorSettings};
 use assignments::Assignments;

@@ -10,8 +10,9 @@ use super::address::normal_url;
 use super::import::attribute::Attributes;
 use super::terminal::{bad, good, strong};
 use super::{Failure, Report, clock, input};
-use crate::decide::{Person, Reason, decide_compared};
+use crate::decide::{Reason, decide_compared};
 use crate::document::{Document, Hash, Problem, Timestamp, Variant};
+use crate::facts::Person;
 use crate::plan::{ExperimentAt, Plan, Position};
 use crate::url::Url;
 use crate::visitor::assignments::Assignments;
@@ -254,7 +255,7 @@ impl Comparison<'_> {
     /// The variant of the experiment of this key that acts, or why none does.
     fn decide(&self, flag: &Flag, id: &str, facts: &Recorded<'_>) -> (Option<&Variant>, Reason) {
         let assignments = Assignments::default();
-        let person = Person { visitor: id, user: Some(id), session: Some(id), assignments: &assignments, preview: &[] };
+        let person = Person::with_id(id, &assignments);
         let mut last = Reason::Page;
         for &at in &flag.experiments {
             let scope = self.plan.experiments.get(at).map(|experiment| &experiment.scope);

@@ -10,7 +10,6 @@ use super::request::RequestArguments;
 use super::terminal::Progress;
 use super::{Failure, Report, input, quantity};
 use crate::document::Status;
-use crate::url::Url;
 use clap::Args;
 use tally::{Stage, Tally};
 
@@ -66,13 +65,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         return Err(Failure::Usage("there is nobody to simulate: give --visitors, or ids".to_owned()));
     }
     let url = arguments.url.as_deref().map(normal_url).transpose()?;
-    let method = arguments.request.method()?;
     let stage = Stage {
         plan: &plan,
         source: arguments.request.source()?,
         method: arguments.request.method()?,
-        url: url.clone().unwrap_or_else(|| "https://simulated.invalid/".to_owned()),
-        together: url.as_deref().map(|url| plan.on_page(&method, &Url::split(url))),
+        together: url.is_some(),
+        url: url.unwrap_or_else(|| "https://simulated.invalid/".to_owned()),
         now: arguments.request.time()?.millis(),
     };
     let progress = Progress::new(crowd.len());

@@ -2,7 +2,8 @@
 
 use super::context::{CallContext, Units};
 use crate::condition::{Attributes, FactKey};
-use crate::decide::{Asker, Decision, Evidence, Person, Reason, decide};
+use crate::decide::{Asker, Decision, Evidence, Reason, decide};
+use crate::facts::Person;
 use crate::plan::{Experiment, ExperimentAt, Plan};
 use crate::suggestion::suggest;
 use crate::url::Url;
@@ -138,6 +139,8 @@ pub fn decide_for_server(
         visitor: units.visitor.as_deref().unwrap_or_default(),
         user: units.user.as_deref(),
         session: units.session.as_deref(),
+        // why: what a server knows of it is among its facts
+        returning: false,
         assignments,
         preview: &[],
     };

@@ -44,7 +44,7 @@ pub fn called(
         HeaderChange::Append("Set-Cookie", cookie) => Some(cookie),
         _ => None,
     });
-    let viewer = sticky::viewer(visitor);
-    let shown_to_user = person::news(plan, &visitor.assignments, &assigned, viewer, now);
+    let marks = sticky::marks(visitor);
+    let shown_to_user = person::news(plan, &visitor.assignments, &assigned, marks, now);
     Called { first, cookies: cookies.collect(), shown_to_user }
 }

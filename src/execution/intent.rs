@@ -1,15 +1,15 @@
 //! What to do for one request, complete before the origin is asked.
 
 use super::{HeaderChange, VARIANTS, VISITOR, caching, sticky};
-use crate::decide::{Asker, Decision, Person, Reason, decide};
+use crate::decide::{Asker, Decision, Reason, decide};
 use crate::document::{Bridge, Display, Status};
-use crate::facts::{Facts, Identity, Request, Source};
+use crate::facts::{Facts, Person, Request, Source};
 use crate::hash;
 use crate::person;
 use crate::plan::{ExperimentAt, Plan, Variant, VariantAt};
 use crate::sender::{PreviewRequest, Sender};
 use crate::visitor::assignments::{Assignments, mark_of};
-use crate::visitor::{Consented, Viewer, Visitor};
+use crate::visitor::{Consented, Marks, Visitor};
 
 /// What to do for one request.
 #[derive(Debug)]
@@ -71,19 +71,19 @@ impl Intent {
     ) -> Self {
         let chosen = chosen(plan, &preview);
         let page;
-        let nobody = Identity::default();
-        let (identity, asker) = match &sender {
+        let (person, asker) = match &sender {
             Sender::Crawler => {
                 page = [request.url.host_name(), request.url.path].concat();
-                (nobody, Asker::Crawler(&page))
+                (None, Asker::Crawler(&page))
             }
-            Sender::NoConsent => (nobody, Asker::NoConsent),
-            Sender::Person(visitor) if visitor.consent == Consented::OnlyEssential => {
-                (Identity::of(visitor), Asker::Essential(Person::of(visitor, &chosen)))
+            Sender::NoConsent => (None, Asker::NoConsent),
+            Sender::Person(visitor) => {
+                let person = Person::of(visitor, &chosen);
+                let is_essential = visitor.consent == Consented::OnlyEssential;
+                (Some(person), if is_essential { Asker::Essential(person) } else { Asker::Person(person) })
             }
-            Sender::Person(visitor) => (Identity::of(visitor), Asker::Person(Person::of(visitor, &chosen))),
         };
-        let decisions = decide(plan, on_page, &Facts { request, identity }, asker, now);
+        let decisions = decide(plan, on_page, &Facts { request, person }, asker, now);
         let assignments = match &sender {
             Sender::Person(visitor) => sticky::assigned(plan, &decisions, visitor, now),
             _ => Assignments::default(),
@@ -211,8 +211,8 @@ impl Intent {
     /// Takes in which user the visitor is, by the origin's word, with what they were assigned on other devices;
     /// `answer`: none came in time.
     pub fn join(&mut self, plan: &Plan, user: &str, answer: Option<&str>) {
-        let viewer = Viewer { user: Some(mark_of(user)), ..self.visitor().map(sticky::viewer).unwrap_or_default() };
-        person::join(plan, &mut self.assignments, viewer, answer, self.now);
+        let marks = Marks { user: Some(mark_of(user)), ..self.visitor().map(sticky::marks).unwrap_or_default() };
+        person::join(plan, &mut self.assignments, marks, answer, self.now);
     }
 
     /// The decision as the page's scripts are told it, as JSON text: `{"variants":{…},"payload":{…}}`.

@@ -76,8 +76,8 @@ impl Intent {
             self.expose(plan, answer, rewritable, visitor, &mut assignments, &mut reply);
             self.expose_to_holdout(plan, answer, visitor, &mut assignments, &mut reply);
             if visitor.user.is_some() && plan.has_users && visitor.consent == Consented::All {
-                let viewer = sticky::viewer(visitor);
-                reply.shown_to_user = person::news(plan, &visitor.assignments, &assignments, viewer, self.now);
+                let marks = sticky::marks(visitor);
+                reply.shown_to_user = person::news(plan, &visitor.assignments, &assignments, marks, self.now);
             }
             let url = Url::split(&self.url);
             visitor_cookies(plan, (visitor, &assignments), &url, secret, self.now, &mut reply.changes);

@@ -4,7 +4,7 @@ use crate::decide::{Decision, Reason};
 use crate::document::{Display, Kind, UnitKind};
 use crate::plan::{Experiment, ExperimentAt, MeasuredHoldout, Plan, VariantAt};
 use crate::visitor::assignments::{Assignments, Entry, mark_of};
-use crate::visitor::{Consented, Kept, Viewer, Visitor};
+use crate::visitor::{Consented, Kept, Marks, Visitor};
 
 const DAY: i64 = 86_400_000;
 
@@ -29,8 +29,8 @@ pub enum ExposedTo {
 }
 
 /// Who a visitor is to the assignments of their browser.
-pub(super) fn viewer(visitor: &Visitor) -> Viewer {
-    Viewer::new(visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()))
+pub(super) fn marks(visitor: &Visitor) -> Marks {
+    Marks::new(visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()))
 }
 
 /// The visitor's assignments with those of these decisions. An entry that says the same as before is left as it is, so
@@ -49,17 +49,17 @@ pub fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, now: i64
             (Reason::Holdout, None) if e.sticky => e.held_out_code,
             _ => continue,
         };
-        let viewer = viewer(visitor);
-        let kept = viewer.kept(plan, decision.experiment, &assignments, now);
+        let marks = marks(visitor);
+        let kept = marks.kept(plan, decision.experiment, &assignments, now);
         let same = kept.and_then(|kept| assignments.entries().get(kept.position));
         let stays = |entry: &Entry| entry.unit == unit || decision.reason == Reason::Holdout;
         if same.is_some_and(|entry| entry.code == code && stays(entry)) {
             continue;
         }
-        if let Some(session) = viewer.session.filter(|_| unit == UnitKind::Session) {
+        if let Some(session) = marks.session.filter(|_| unit == UnitKind::Session) {
             assignments.turn_to_session(session);
         }
-        let owner = viewer.user.filter(|_| e.unit == UnitKind::User);
+        let owner = marks.user.filter(|_| e.unit == UnitKind::User);
         if let Some(owner) = owner {
             assignments.greet(owner);
         }
@@ -71,14 +71,14 @@ pub fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, now: i64
 
 /// Puts the user first, and gives them what the visitor has of the experiments of users.
 fn log_in(plan: &Plan, assignments: &mut Assignments, visitor: &Visitor, user: u32, now: i64) {
-    let viewer = viewer(visitor);
+    let marks = marks(visitor);
     let claimed: Vec<usize> = assignments
         .entries()
         .iter()
         .filter(|entry| entry.owner.is_none())
         .flat_map(|entry| plan.with_key(entry.key))
         .filter(|&index| plan.experiments.get(index).is_some_and(|e| e.unit == UnitKind::User))
-        .filter_map(|index| viewer.kept(plan, index, assignments, now))
+        .filter_map(|index| marks.kept(plan, index, assignments, now))
         .map(|kept| kept.position)
         .collect();
     // why: a user of whom nothing is kept needs no place in the cookie
@@ -108,7 +108,7 @@ fn entry_of(
     visitor: &Visitor,
     now: i64,
 ) -> Option<(usize, Entry)> {
-    let Kept { position, variant, .. } = viewer(visitor).kept(plan, decision.experiment, assignments, now)?;
+    let Kept { position, variant, .. } = marks(visitor).kept(plan, decision.experiment, assignments, now)?;
     let entry = assignments.entries().get(position)?;
     (variant == decision.variant).then(|| (position, entry.clone()))
 }
@@ -139,14 +139,14 @@ pub(super) fn is_displayed(plan: &Plan, at: ExperimentAt, visitor: &Visitor, now
     if e.display == Display::Always {
         return true;
     }
-    let viewer = viewer(visitor);
-    let kept = viewer.kept(plan, at, &visitor.assignments, now);
+    let marks = marks(visitor);
+    let kept = marks.kept(plan, at, &visitor.assignments, now);
     let Some(entry) = kept.and_then(|kept| visitor.assignments.entries().get(kept.position)) else { return true };
     match e.display {
         Display::Always => true,
         Display::Once => !entry.shown,
         Display::OncePerVisit => {
-            !(entry.shown_in_session && viewer.session.is_some() && viewer.session == visitor.assignments.session())
+            !(entry.shown_in_session && marks.session.is_some() && marks.session == visitor.assignments.session())
         }
     }
 }
@@ -161,7 +161,7 @@ pub(super) fn mark(
     now: i64,
 ) {
     let Some(e) = plan.experiments.get(decision.experiment) else { return };
-    let session = viewer(visitor).session.filter(|_| displayed && e.display == Display::OncePerVisit);
+    let session = marks(visitor).session.filter(|_| displayed && e.display == Display::OncePerVisit);
     if let (Some(session), Some(_)) = (session, entry_of(plan, assignments, decision, visitor, now)) {
         assignments.turn_to_session(session);
     }
@@ -183,7 +183,7 @@ pub(super) fn wait(plan: &Plan, assignments: &mut Assignments, decision: &Decisi
 
 /// The exposures that waited for the consent that is there now. Those of more than a day ago are dropped.
 pub(super) fn released(plan: &Plan, assignments: &mut Assignments, visitor: &Visitor, now: i64) -> Vec<Besides> {
-    let viewer = viewer(visitor);
+    let marks = marks(visitor);
     let mut released = Vec::new();
     let waiting =
         |assignments: &Assignments| assignments.entries().iter().position(|entry| entry.waits_since.is_some());
@@ -192,8 +192,8 @@ pub(super) fn released(plan: &Plan, assignments: &mut Assignments, visitor: &Vis
         let at = entry.waits_since.unwrap_or(now);
         let is_here = match entry.unit {
             UnitKind::Visitor => true,
-            UnitKind::User => viewer.user.is_some() && viewer.user == entry.owner,
-            UnitKind::Session => viewer.session.is_some() && viewer.session == assignments.session(),
+            UnitKind::User => marks.user.is_some() && marks.user == entry.owner,
+            UnitKind::Session => marks.session.is_some() && marks.session == assignments.session(),
         };
         let to = exposed_to(plan, &entry).filter(|_| is_here && (0..=DAY).contains(&now.saturating_sub(at)));
         assignments.change(position, day(now), |entry| {

@@ -5,7 +5,7 @@ use crate::facts::{Request, Source};
 use crate::plan::{Experiment, ExperimentAt, Plan};
 use crate::visitor::adopted::{Adopted, Ids, Told};
 use crate::visitor::assignments::{Entry, mark_of};
-use crate::visitor::{Consented, Viewer, Visitor};
+use crate::visitor::{Consented, Marks, Visitor};
 
 const DAY: i64 = 86_400_000;
 
@@ -19,14 +19,14 @@ pub(crate) fn adopt<S: Source>(
     now: i64,
     may: impl Fn(&Experiment) -> bool,
 ) {
-    let viewer = Viewer::new(visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()));
+    let marks = Marks::new(visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()));
     let missing: Vec<(ExperimentAt, &Experiment)> = asked
         .iter()
         .filter_map(|&index| Some((index, plan.experiments.get(index)?)))
         .filter(|(_, e)| {
             e.sticky && !e.assigned_elsewhere && may(e) && (visitor.consent != Consented::OnlyEssential || e.essential)
         })
-        .filter(|(index, _)| viewer.kept(plan, *index, &visitor.assignments, now).is_none())
+        .filter(|(index, _)| marks.kept(plan, *index, &visitor.assignments, now).is_none())
         .collect();
     if missing.is_empty() {
         return;
@@ -35,7 +35,7 @@ pub(crate) fn adopt<S: Source>(
     let mut any = false;
     for (index, e) in missing {
         // why: whoever is in one experiment of a layer enters no other, also where the old tool had no layers
-        if viewer.holds_layer(plan, index, &visitor.assignments, now).is_some() {
+        if marks.holds_layer(plan, index, &visitor.assignments, now).is_some() {
             continue;
         }
         let code = match told.of(e, None) {

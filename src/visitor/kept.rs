@@ -8,9 +8,9 @@ use super::assignments::{Assignments, Entry, mark_of};
 use crate::document::UnitKind;
 use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
 
-/// Who asks, by what tells their assignments from those of others.
+/// What tells a person's entries in a browser's assignments from those of others who use it: short hashes of their ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Viewer {
+pub struct Marks {
     /// The fingerprint of the user who is logged in.
     pub user: Option<u32>,
     /// The fingerprint of the browser session.
@@ -28,8 +28,8 @@ pub struct Kept {
     pub unit: UnitKind,
 }
 
-impl Viewer {
-    /// The viewer of these ids.
+impl Marks {
+    /// The marks of these ids.
     #[must_use]
     pub fn new(user: Option<&str>, session: Option<&str>) -> Self {
         Self { user: user.map(mark_of), session: session.map(mark_of) }

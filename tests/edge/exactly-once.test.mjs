@@ -58,6 +58,7 @@ async function wildRun(deliveries, next) {
     const place = Math.floor(next() * (pending.length + 1));
     pending.splice(place, 0, { ...delivery, attempts: delivery.attempts + 1 });
   };
+  let patience = 1;
   const killAt = new Set([pending.length * 0.66, pending.length * 0.33].map(Math.floor));
   while (pending.length > 0) {
     const threshold = [...killAt].find((left) => pending.length <= left);
@@ -80,15 +81,20 @@ async function wildRun(deliveries, next) {
         },
       ),
     );
+    const broken = happened.broken;
     if (threshold !== undefined) {
-      killAt.delete(threshold);
-      await new Promise((resolve) => setTimeout(resolve, 100 + 400 * next()));
+      await new Promise((resolve) => setTimeout(resolve, patience * (100 + 400 * next())));
       await consumer.kill();
       happened.kills++;
     }
     for (const batch of await Promise.all(answers)) batch.forEach(back);
     happened.batches += batches.length;
-    if (threshold !== undefined) await consumer.start();
+    if (threshold !== undefined) {
+      // a kill that came when all was done shows nothing: it is tried again, sooner
+      if (happened.broken > broken) killAt.delete(threshold);
+      else patience /= 2;
+      await consumer.start();
+    }
   }
   return happened;
 }
@@ -143,7 +149,7 @@ test("the record of a wild day is that of a clean one, row for row", { timeout: 
     Array.from({ length: 1 + Math.floor(next() * 5) }, () => ({ ...first(number), id: `m${number}-${copies++}` })),
   );
   const happened = await wildRun(wild, next);
-  assert.ok(happened.retried > 1000 && happened.kills === 2 && happened.broken > 0, JSON.stringify(happened));
+  assert.ok(happened.retried > 1000 && happened.kills >= 2 && happened.broken > 0, JSON.stringify(happened));
 
   const record = {};
   for (const [table, order] of Object.entries(TABLES)) {

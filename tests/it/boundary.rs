@@ -8,12 +8,14 @@ use sortition_engine::document::TokenAlgorithm;
 use sortition_engine::events::Batch;
 use sortition_engine::execution::breaker::Breakers;
 use sortition_engine::execution::rewriting::additions;
-use sortition_engine::execution::{Answer, Charset, HeaderChange, VariantOrigin};
+use sortition_engine::execution::{self, Answer, Charset, HeaderChange, VariantOrigin};
 use sortition_engine::visit::{
-    Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOriginRequest, Watched, encode_finish,
-    encode_outcome, encode_question, is_header_value,
+    ENDPOINTS, Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOriginRequest, Watched,
+    encode_finish, encode_outcome, encode_question, is_header_value,
 };
-use std::collections::BTreeMap;
+use sortition_engine::visitor::{self, assignments, handover, preview};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 fn changes() -> Vec<HeaderChange> {
     vec![
@@ -151,5 +153,65 @@ fn what_a_visitor_or_an_origin_sends_forges_no_header() {
             assert!(!fields.contains(&"somebody-else") && !fields.contains(&"x=1"), "{name}: {text:?}");
             assert!(!fields.iter().any(|field| field.starts_with("+Set-Cookie") && field.contains("x=1")), "{name}");
         }
+    }
+}
+
+/// The names of ours that a script says in quotes, but for those of modules.
+fn names_of_ours(script: &str) -> BTreeSet<String> {
+    let lines = script.lines().map(str::trim_start).filter(|line| {
+        !line.starts_with("//") && !line.starts_with('*') && !line.starts_with("import ") && !line.contains(" from \"")
+    });
+    let quoted = lines.flat_map(|line| line.split(['"', '`', '\'']).skip(1).step_by(2));
+    let is_ours = |name: &&str| {
+        let name = name.to_ascii_lowercase();
+        name.starts_with("/_sortition")
+            || name.strip_prefix("sortition").is_some_and(|rest| rest.starts_with(['-', '_']))
+    };
+    quoted.filter(is_ours).map(|name| name.trim_end_matches('=').to_ascii_lowercase()).collect()
+}
+
+/// Scripts carry out what Rust decided, by the names that Rust decided by. A header that is spelled in another way there
+/// would be one that nobody takes off an answer.
+#[test]
+fn scripts_say_the_names_of_headers_cookies_and_paths_as_the_crate_does() {
+    let of_the_crate = [
+        execution::VARIANTS,
+        execution::VISITOR,
+        execution::EXPOSE,
+        execution::USER,
+        execution::VERSIONS,
+        handover::HEADER,
+        handover::ASSIGNMENTS,
+        visitor::VISITOR_COOKIE,
+        visitor::SESSION_COOKIE,
+        assignments::COOKIE,
+        preview::NAME,
+    ]
+    .map(str::to_ascii_lowercase);
+    // what no request and no answer of a shop ever carries
+    let of_scripts = [
+        ("cache.js", "sortition-made"),
+        ("cache.js", "sortition-cache-control"),
+        ("client.js", "sortition_waiting"),
+        ("readout.js", "sortition-signature"),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/edge");
+    let mut seen = BTreeSet::new();
+    for folder in [folder.clone(), folder.join("bridge")] {
+        for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if file.extension().is_none_or(|extension| extension != "js") {
+                continue;
+            }
+            let script = file.file_name().unwrap().to_string_lossy().into_owned();
+            for name in names_of_ours(&std::fs::read_to_string(&file).unwrap()) {
+                let is_path = name.strip_prefix(ENDPOINTS).is_some_and(|rest| rest.starts_with('/'));
+                let known = is_path || of_the_crate.contains(&name) || of_scripts.contains(&(&*script, &*name));
+                assert!(known, "{script} says `{name}`, which is no name of the crate");
+                seen.insert(name);
+            }
+        }
+    }
+    for name in ["sortition-user", "sortition-expose", "sortition_id", "/_sortition/events"] {
+        assert!(seen.contains(name), "the test no longer finds `{name}`: {seen:?}");
     }
 }

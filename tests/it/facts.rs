@@ -1,7 +1,7 @@
 //! What facts ask of a request.
 
 use sortition_engine::condition::{Attributes, FactKey};
-use sortition_engine::facts::{Facts, Identity, PROPERTIES, Request, Source};
+use sortition_engine::facts::{Facts, PROPERTIES, Request, Source};
 use sortition_engine::url::Url;
 use sortition_engine::visitor::crawler::Crawlers;
 use std::cell::RefCell;
@@ -27,7 +27,7 @@ impl Source for Asked {
 fn the_properties_that_may_be_read_are_all_that_are_read() {
     let (asked, crawlers) = (Asked::default(), Crawlers::default());
     let request = Request::new("GET", Url::split("https://shop.example/?a=1&utm_source=x"), &asked, &crawlers);
-    let facts = Facts { request: &request, identity: Identity::default() };
+    let facts = Facts { request: &request, person: None };
     for name in "visitor_id user_id visitor_type url host path referrer referrer_host country region region_code city \
                  continent postal_code timezone is_eu asn colo language device os browser browser_version method query.a \
                  utm.source cookie.a header.a custom.a"

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sortition_engine::condition::{Attributes, FactKey};
 use sortition_engine::document::Document;
 use sortition_engine::execution::Answer;
-use sortition_engine::facts::{Facts, Identity, Request};
+use sortition_engine::facts::{Facts, Request};
 use sortition_engine::plan::{Kill, Plan};
 use sortition_engine::url::Url;
 use sortition_engine::visitor::cookies;
@@ -174,7 +174,7 @@ proptest! {
     fn every_fact_of_every_request_can_be_read(sent in sent(), url in text(), method in text()) {
         let crawlers = Crawlers::default();
         let request = Request::new(&method, Url::split(&url), &sent, &crawlers);
-        let facts = Facts { request: &request, identity: Identity::default() };
+        let facts = Facts { request: &request, person: None };
         for name in FACTS {
             if let Ok(key) = FactKey::parse(name) {
                 let _ = facts.get(&key);

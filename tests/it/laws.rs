@@ -5,8 +5,9 @@ use crate::support::{
     running, shop, variant_at, variants, visitor, with,
 };
 use serde_json::{Value, json};
-use sortition_engine::decide::{Asker, Decision, Person, Reason, decide};
+use sortition_engine::decide::{Asker, Decision, Reason, decide};
 use sortition_engine::document::UnitKind;
+use sortition_engine::facts::Person;
 use sortition_engine::hash::Salt;
 use sortition_engine::plan::{Kill, Plan, Position};
 use sortition_engine::stats::special::chi2_sf;

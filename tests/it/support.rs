@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 use sortition_engine::condition::{Attributes, Fact, FactKey};
-use sortition_engine::decide::{Asker, Decision, Person, Reason, decide};
+use sortition_engine::decide::{Asker, Decision, Reason, decide};
 use sortition_engine::document::{Document, Id, Timestamp};
 use sortition_engine::execution::{Answer, HeaderChange, Intent};
+use sortition_engine::facts::Person;
 use sortition_engine::facts::{Request, Source};
 use sortition_engine::hash::push_digits;
 use sortition_engine::plan::{ExperimentAt, Plan, Position, VariantAt, assignment_code, assignment_key};
@@ -95,7 +96,7 @@ impl Attributes<FactKey> for NoFacts {
 /// The visitor of an id who brought nothing else.
 pub(crate) fn visitor(id: &str) -> Person<'_> {
     static NOTHING: std::sync::LazyLock<Assignments> = std::sync::LazyLock::new(Assignments::default);
-    Person { visitor: id, user: None, session: None, assignments: &NOTHING, preview: &[] }
+    Person { user: None, session: None, ..Person::with_id(id, &NOTHING) }
 }
 
 /// What a person gets of all experiments of a page, by position in the plan.

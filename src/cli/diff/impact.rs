@@ -3,9 +3,9 @@
 use crate::cli::crowd::{Crowd, survey};
 use crate::cli::request::Given;
 use crate::cli::{Failure, input};
-use crate::decide::{Asker, Decision, Person, Reason, decide};
+use crate::decide::{Asker, Decision, Reason, decide};
 use crate::document::{Document, UnitKind};
-use crate::facts::{Facts, Identity, Request};
+use crate::facts::{Facts, Person, Request};
 use crate::plan::{Experiment, ExperimentAt, Plan};
 use crate::url::Url;
 use crate::visitor::assignments::{Assignments, Entry, mark_of};
@@ -130,8 +130,8 @@ fn outcome<'a>(
     let source = Given::default();
     let crawlers = Crawlers::default();
     let request = Request::new("GET", Url::split("https://simulated.invalid/"), &source, &crawlers);
-    let facts = Facts { request: &request, identity: Identity { visitor: id, user: Some(id), returning: true } };
-    let person = Person { visitor: id, user: Some(id), session: Some(id), assignments, preview: &[] };
+    let person = Person { returning: true, ..Person::with_id(id, assignments) };
+    let facts = Facts { request: &request, person: Some(person) };
     let decisions: Vec<Decision> = decide(plan, &[at], &facts, Asker::Person(person), now);
     let decision = decisions.first().filter(|decision| decision.reason.acts())?;
     let e = plan.experiments.get(at)?;

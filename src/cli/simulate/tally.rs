@@ -1,12 +1,14 @@
 //! Counting what the engine decides.
 
 use crate::cli::request::Given;
-use crate::decide::{Asker, Decision, Person, Reason, decide};
-use crate::facts::{Facts, Identity, Request};
-use crate::plan::{ExperimentAt, Plan, Position};
+use crate::decide::{Asker, Decision, Reason, decide};
+use crate::facts::{Facts, Person, Request};
+use crate::plan::{Plan, Position};
 use crate::url::Url;
+use crate::visit::{Visit, World};
 use crate::visitor::assignments::Assignments;
 use crate::visitor::crawler::Crawlers;
+use crate::visitor::{Consented, Visitor, VisitorId};
 
 /// Overlap is counted for the first so many experiments, since pairs grow with the square.
 pub(super) const PAIRED: usize = 64;
@@ -17,8 +19,8 @@ pub(super) struct Stage<'a> {
     pub(super) source: Given,
     pub(super) method: String,
     pub(super) url: String,
-    /// The experiments of one page; `None`: each on its own.
-    pub(super) together: Option<Vec<ExperimentAt>>,
+    /// Whether all experiments are on the one page; else each is on its own.
+    pub(super) together: bool,
     pub(super) now: i64,
 }
 
@@ -61,9 +63,6 @@ impl Tally {
         }
         let crawlers = Crawlers::default();
         let request = Request::new(&stage.method, Url::split(&stage.url), &stage.source, &crawlers);
-        let facts = Facts { request: &request, identity: Identity { visitor: id, user: Some(id), returning: false } };
-        let assignments = Assignments::default();
-        let person = Person { visitor: id, user: Some(id), session: Some(id), assignments: &assignments, preview: &[] };
         let mut acting = 0_u64;
         let mut count = |decision: &Decision| {
             self.count(plan, decision);
@@ -71,12 +70,18 @@ impl Tally {
                 acting |= 1 << decision.experiment.number();
             }
         };
-        match &stage.together {
-            Some(page) => decide(plan, page, &facts, Asker::Person(person), stage.now).iter().for_each(&mut count),
-            None => {
-                for at in plan.experiments.positions() {
-                    decide(plan, &[at], &facts, Asker::Person(person), stage.now).iter().for_each(&mut count);
-                }
+        if stage.together {
+            // why: a page is a page visit, with all that the worker asks before it decides
+            let Some(visitor) = visitor(id) else { return };
+            let world = World { now: stage.now, ..World::default() };
+            let visit = Visit::of_visitor(plan, &request, visitor, world);
+            visit.every_decision(&request).iter().for_each(&mut count);
+        } else {
+            let assignments = Assignments::default();
+            let person = Person::with_id(id, &assignments);
+            let facts = Facts { request: &request, person: Some(person) };
+            for at in plan.experiments.positions() {
+                decide(plan, &[at], &facts, Asker::Person(person), stage.now).iter().for_each(&mut count);
             }
         }
         self.pair(acting);
@@ -140,4 +145,19 @@ impl Tally {
     pub(super) fn both(&self, one: usize, other: usize) -> u64 {
         self.pairs.get(one.min(other) * PAIRED + one.max(other)).copied().unwrap_or(0)
     }
+}
+
+/// Somebody new, who is logged in under the visitor id.
+fn visitor(id: &str) -> Option<Visitor> {
+    let id = VisitorId::accept(id)?;
+    Some(Visitor {
+        user: Some(id.as_str().to_owned()),
+        session: Some((id.clone(), false)),
+        id,
+        returning: false,
+        assignments: Assignments::default(),
+        handover: None,
+        consent: Consented::All,
+        unproven: None,
+    })
 }

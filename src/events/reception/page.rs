@@ -10,7 +10,7 @@ use crate::events::{Event, PageView, Problem};
 use crate::execution::Intent;
 use crate::hash;
 use crate::plan::Plan;
-use crate::visitor::{Viewer, Visitor};
+use crate::visitor::{Marks, Visitor};
 
 /// What the worker knows about a page that sends events.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +134,7 @@ fn unit<'a>(plan: &Plan, intent: &Intent, visitor: &'a Visitor, claimed: &Claime
     // their cookie
     let kept = decision.reason == Reason::Audience
         && e.unit == UnitKind::Visitor
-        && Viewer::default()
+        && Marks::default()
             .kept(plan, at, &visitor.assignments, intent.now)
             .is_some_and(|kept| kept.variant == Some(variant));
     kept.then_some(by_visitor)

@@ -2,8 +2,8 @@
 
 use crate::support::{Random, compile, decide_for, experiment_at, now, running, shop, with};
 use serde_json::json;
-use sortition_engine::decide::Person;
 use sortition_engine::execution::assigned;
+use sortition_engine::facts::Person;
 use sortition_engine::plan::{Plan, Position};
 use sortition_engine::visitor::assignments::Assignments;
 use sortition_engine::visitor::{Consented, Visitor, VisitorId};
@@ -61,7 +61,7 @@ fn follow(plan: &Plan, half: u64) -> [u64; 5] {
             let user = who.map(|who| users[who].as_str());
             // why: not every page has every experiment
             let page: Vec<usize> = (0..4).filter(|_| random.below(3) > 0).collect();
-            let asker = Person { visitor: &id, user, session: None, assignments: &assignments, preview: &[] };
+            let asker = Person { user, session: None, ..Person::with_id(&id, &assignments) };
             let decisions = decide_for(plan, &page, asker);
             let acting: Vec<usize> =
                 decisions.iter().filter(|it| it.reason.acts()).map(|decision| decision.experiment.number()).collect();
@@ -80,14 +80,14 @@ fn follow(plan: &Plan, half: u64) -> [u64; 5] {
             };
             assignments = assigned(plan, &decisions, &visitor, now());
             // why: also what is not on this page is nobody's second one
-            let viewer = asker_of(&visitor);
-            let kept = (0..4).filter(|&e| viewer.kept(plan, experiment_at(e), &assignments, now()).is_some()).count();
+            let marks = asker_of(&visitor);
+            let kept = (0..4).filter(|&e| marks.kept(plan, experiment_at(e), &assignments, now()).is_some()).count();
             assert!(kept <= 1, "{id} {user:?} keeps {kept}");
         }
     }
     counts
 }
 
-fn asker_of(visitor: &Visitor) -> sortition_engine::visitor::Viewer {
-    sortition_engine::visitor::Viewer::new(visitor.user.as_deref(), None)
+fn asker_of(visitor: &Visitor) -> sortition_engine::visitor::Marks {
+    sortition_engine::visitor::Marks::new(visitor.user.as_deref(), None)
 }

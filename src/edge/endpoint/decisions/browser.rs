@@ -1,13 +1,13 @@
 //! Decisions for a browser: identity, place and device are its request's.
 
-use crate::decide::{Asker, Decision, Person};
+use crate::decide::{Asker, Decision};
 use crate::decisions::{BrowserContext, Call, Caller, Units, decide_call, depends_on_people};
 use crate::edge::endpoint::people::{self, News};
 use crate::edge::isolate::{self, Loaded, Secrets};
 use crate::edge::sender::{entropy, token_holds};
 use crate::edge::source::Incoming;
 use crate::execution::called;
-use crate::facts::{Facts, Identity, Request as Facted, Source};
+use crate::facts::{Facts, Person, Request as Facted, Source};
 use crate::plan::Plan;
 use crate::sender::{self, Sender};
 use crate::url::Url;
@@ -53,7 +53,7 @@ pub(super) async fn decide_for_browser(
     let visitor = match &sender {
         Sender::Person(visitor) => visitor,
         other => {
-            let facts = Facts { request: &facted, identity: Identity::default() };
+            let facts = Facts { request: &facted, person: None };
             let facts = BrowserContext { facts, url: meant, attributes };
             let page = meant.map_or_else(String::new, |url| [url.host, url.path].concat());
             let asker = if matches!(other, Sender::Crawler) { Asker::Crawler(&page) } else { Asker::NoConsent };
@@ -61,9 +61,9 @@ pub(super) async fn decide_for_browser(
             return Decided { decisions, ..Decided::default() };
         }
     };
-    let facts =
-        BrowserContext { facts: Facts { request: &facted, identity: Identity::of(visitor) }, url: meant, attributes };
     let person = Person::of(visitor, &[]);
+    let facts = Facts { request: &facted, person: Some(person) };
+    let facts = BrowserContext { facts, url: meant, attributes };
     let asker = match visitor.consent {
         Consented::OnlyEssential => Asker::Essential(person),
         Consented::All | Consented::Waits => Asker::Person(person),
