@@ -28,10 +28,10 @@ const DOCUMENT = documentOf(
   Array.from({ length: EXPERIMENTS }, (_, number) => measured(number)),
   {
     metrics: {
-      revenue: { event: "purchase", kind: "mean", covariate: { days: 14 } },
+      revenue: { event: "purchase", kind: "mean", cuped: { days: 14 } },
       buyers: { event: "purchase", kind: "proportion" },
       orders: { event: "purchase", kind: "count" },
-      capped: { event: "purchase", kind: "mean", cap_percentile: 0.99 },
+      capped: { event: "purchase", kind: "mean", cap_percentile: 99 },
       soon: { event: "purchase", kind: "proportion", window_hours: 24 },
     },
   },

@@ -104,6 +104,12 @@ def carried(tree, dialect):
             return duckdb(sql, json=json_text.copy()).args["joins"][0]
         if dialect == "bigquery" and isinstance(node, exp.JSONType):
             return exp.func("bigquery_type", node.this)
+        if dialect == "bigquery" and isinstance(node, exp.IntDiv):
+            # why: sqlglot drops the brackets that `DIV(a - b, c)` needs as an operator
+            return exp.IntDiv(this=exp.paren(node.this), expression=exp.paren(node.expression))
+        if dialect == "trino" and isinstance(node, exp.Div):
+            # why: Trino divides whole numbers to whole numbers, and sqlglot does not know the columns' types
+            return exp.IntDiv(this=node.this, expression=node.expression)
         if dialect == "snowflake" and isinstance(node, exp.Typeof):
             return exp.func("snowflake_type", node.this)
         if isinstance(node, exp.Bracket):
