@@ -115,6 +115,7 @@ export const workers = ({ built }) => {
     "handwritten-bridge": byHand("bridge"),
     "handwritten-three": byHand("three"),
     "handwritten-cache": byHand("cache"),
+    "handwritten-cache-gzip": byHand("cache-gzip"),
     ours: { modules: ours, store: "few" },
     "ours-bridge": { modules: ours, store: "bridge" },
     "ours-cache": { modules: ours, store: "cache" },

@@ -25,7 +25,8 @@ const ALL = ["floor", "handwritten", "ours"];
 
 /**
  * `shows`: the status (200 unless told), the headline, a text of the page, a header, how many cookies are set, how many
- * messages each request sends, and where `asks` is 0, that the shop's server is not asked. `targets`: the measured
+ * messages each request sends, where `asks` is 0, that the shop's server is not asked, and `settled`, that the first
+ * answers show less. `targets`: the measured
  * worker's CPU time as a multiple of another's, in the same round; a reference may be another row's.
  */
 export const rows = [
@@ -144,6 +145,23 @@ export const rows = [
     workers: ["handwritten-cache", "ours-cache"],
     shows: { headline: PROMISE, variant: true, cookies: 2, messages: 1, asks: 0 },
     targets: [["ours-cache", "handwritten-cache", 0.6]],
+  },
+  {
+    name: "rewrite from a shared copy, returning visitor",
+    path: "/cached",
+    headers: visit,
+    returning: true,
+    workers: ["handwritten-cache", "ours-cache"],
+    shows: { headline: PROMISE, variant: true, cookies: 0, messages: 0, asks: 0 },
+    targets: [["ours-cache", "handwritten-cache", 0.5]],
+  },
+  {
+    name: "rewrite from a shared copy, gzip, first visit",
+    path: "/cached",
+    headers: { ...visit, "accept-encoding": "gzip" },
+    workers: ["handwritten-cache-gzip", "ours-cache"],
+    shows: { headline: PROMISE, gzip: true, variant: true, cookies: 2, messages: 1, asks: 0, settled: true },
+    targets: [["ours-cache", "handwritten-cache-gzip", 0.5]],
   },
   {
     name: "rewrite, gzip, first visit",

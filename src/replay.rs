@@ -71,7 +71,7 @@ pub fn replay(script: &str) -> Result<String, String> {
         let page = Answer { status: 200, content_type: Some("text/html"), etag: Some("\"e\""), ..Answer::default() };
         let finish = encode_finish(&visit.finish(&page), 0, "");
         let decisions = visit.every_decision(&request);
-        let outcome = encode_outcome(&visit.next(&mut Breakers::default(), 0.0), "");
+        let outcome = encode_outcome(&visit.next(&mut Breakers::default(), 0.0), 0, "");
         lines.push_str(&format!("{way:?} {decisions:?} {outcome:?} {finish:?}\n"));
     }
     Ok(lines)

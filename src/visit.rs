@@ -24,14 +24,15 @@ pub use codec::{encode_finish, encode_outcome, encode_question, is_header_value}
 pub use kind::RequestKind;
 pub use lane::{ENDPOINTS, Lane, is_reserved, lane};
 pub use outcome::{
-    Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOriginRequest, Watched,
+    Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedBody, SharedCopy, VariantOriginRequest, Watched,
 };
 
 use crate::decide::{Asker, Decision, Evidence, Reason, decide, decide_compared};
-use crate::document::{Bridge, Preview};
+use crate::document::{Bridge, Expose, Preview};
 use crate::events::{Batch, Shared, page_view, versions};
 use crate::execution::breaker::Breakers;
 use crate::execution::once::Exposed;
+use crate::execution::shared::reads_gzip;
 use crate::execution::{Answer, Besides, Charset, Early, HeaderChange, Intent, VARIANTS, rewriting};
 use crate::facts::{Facts, Person, Request, Source};
 use crate::person;
@@ -144,6 +145,8 @@ pub struct Visit<P> {
     early: Option<Early>,
     /// The variants that tell a shared copy from others, where the page may come from one.
     shared: Option<String>,
+    /// Whether the client reads gzip; only known where the page may come from a copy.
+    reads_gzip: bool,
     /// The page view as JSON, where the answer might expose.
     page_view: String,
     secret: Option<Vec<u8>>,
@@ -199,10 +202,12 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         intent.hand_over(&plan, secret, &mut for_origin);
         let page_view =
             if intent.may_expose(&plan) { page_view(&plan, &intent, request).to_json() } else { String::new() };
+        let shared = intent.shared(&plan, request);
         Self {
             early: intent.early(&plan, secret),
             for_origin,
-            shared: intent.shared(&plan, request),
+            reads_gzip: shared.is_some() && reads_gzip(request),
+            shared,
             page_view,
             secret: secret.map(<[u8]>::to_vec),
             intent,
@@ -274,7 +279,9 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         }
         let forward = Forward { changes: &self.for_origin };
         match &self.shared {
-            Some(variants) => Outcome::SharedCopy(SharedCopy { variants, otherwise: forward }),
+            Some(variants) => {
+                Outcome::SharedCopy(SharedCopy { variants, body: self.shared_body(), otherwise: forward })
+            }
             None => Outcome::Forward(forward),
         }
     }
@@ -382,6 +389,22 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         let is_script = self.plan.bridge == Bridge::Script;
         let calls = rewriting::additions(bridge.as_deref().map(|json| (json, is_script)), bar.as_deref(), charset);
         serde_json::to_string(&calls).unwrap_or_default()
+    }
+
+    /// What the body that is made of a shared copy depends on; `None` where it is no different for anybody, or not to be
+    /// kept.
+    fn shared_body(&self) -> Option<SharedBody> {
+        let intent = &self.intent;
+        if !intent.depends_on_visitor || intent.is_preview() {
+            return None;
+        }
+        let waits = |decision: &Decision| {
+            self.plan.experiments.get(decision.experiment).is_some_and(|e| e.expose == Expose::Selector)
+        };
+        let watchable = intent.decisions.iter().filter(|it| waits(it)).map(|it| it.experiment).collect();
+        let is_told = self.plan.bridge != Bridge::None && intent.visitor().is_some();
+        let told = if is_told { intent.told_client.clone() } else { String::new() };
+        Some(SharedBody { steps: self.steps(), watchable, told, gzip: self.reads_gzip })
     }
 
     /// The treatments whose steps the rewriter takes: experiment and variant, by position in the visit's plan.

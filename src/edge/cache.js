@@ -13,16 +13,17 @@ const PARTICULAR = ["set-cookie", "sortition-user", "content-encoding"];
 
 /**
  * The shared copy of a page and how it was come by (`hit`, `stale`, `miss`); undefined where there is none and the page
- * has to be asked for as this visitor. `variants` tells copies apart, `ask` asks the origin.
+ * has to be asked for as this visitor. `variants` tells copies apart, as the `key` does, `ask` asks the origin. One that
+ * was found has an `identity` that no other copy has, and says when it was `made` and for how long it is `fresh`.
  */
-export async function sharedCopy(variants, request, ask, ctx) {
-  const key = keyOf(request.url, variants);
+export async function sharedCopy(key, variants, request, ask, ctx) {
   if (!core.copy_wanted(key, Date.now())) return undefined;
   const fetchOne = (refresh) => fetched({ key, variants, url: request.url, refresh }, ask, ctx);
   for (let looks = 0; ; looks++) {
     const found = await lookUp(key);
     if (found === null) return undefined;
-    const [made, fresh] = (found?.headers.get(MADE) ?? "NaN 0").split(" ").map(Number);
+    const identity = found?.headers.get(MADE) ?? "NaN 0";
+    const [made, fresh] = identity.split(" ", 2).map(Number);
     const [next, number] = core.copy_found(key, made, fresh, looks, Date.now()).split(" ");
     switch (next) {
       case "wait":
@@ -38,7 +39,8 @@ export async function sharedCopy(variants, request, ask, ctx) {
       case "refresh":
         ctx.waitUntil(fetchOne(true));
     }
-    return { how: next === "hit" ? "hit" : "stale", response: conditional(restored(found, number), request) };
+    const response = conditional(restored(found, number), request);
+    return { how: next === "hit" ? "hit" : "stale", response, key, identity, made, fresh };
   }
 }
 
@@ -85,7 +87,8 @@ async function keep(key, response, [fresh, stale]) {
     const copy = new Response(response.body, response);
     copy.headers.set(ORIGINAL, copy.headers.get("cache-control"));
     copy.headers.set("cache-control", `public, max-age=${fresh + stale}`);
-    copy.headers.set(MADE, `${Date.now()} ${fresh}`);
+    // why: two isolates may make one in the same millisecond
+    copy.headers.set(MADE, `${Date.now()} ${fresh} ${crypto.randomUUID()}`);
     for (const name of ["age", "expires", "cdn-cache-control", "cloudflare-cdn-cache-control"])
       copy.headers.delete(name);
     await caches.default.put(key, copy);
@@ -115,8 +118,8 @@ function conditional(response, request) {
   return new Response(null, { status: 304, headers });
 }
 
-/** Page and variants as one URL. Ours comes last, and what it holds is escaped, so no visitor's URL can be another's key. */
-function keyOf(url, variants) {
+/** What copies are kept by: page and variants as one URL. Ours comes last, and what it holds is escaped, so no visitor's URL can be another's key. */
+export function keyOf(url, variants) {
   const page = url.split("#")[0];
   return `${page}${page.includes("?") ? "&" : "?"}sortition-variants=${encodeURIComponent(variants)}`;
 }

@@ -25,6 +25,18 @@ pub fn copy_found(key: &str, made: f64, fresh: u32, looks: u32, now: f64) -> Str
     }
 }
 
+/// How old a copy is that this isolate saw in the cache at `seen`, where it may be shown without looking for it again.
+#[wasm_bindgen]
+pub fn copy_remembered(made: f64, fresh: u32, seen: f64, now: f64) -> Option<u32> {
+    isolate::with(|isolate| isolate.pages.copies.remembered(made, fresh, seen, now)).flatten()
+}
+
+/// Takes note that the body of a copy that was found had been finished before.
+#[wasm_bindgen]
+pub fn copy_was_finished() {
+    isolate::with(|isolate| isolate.pages.copies.counts.finished += 1);
+}
+
 /// For how many seconds an answer is everybody's, and how many more it may be shown while another is fetched; `None` where
 /// it is not. `particular`: it has something that is for one visitor alone.
 // why: each is a header of the answer, and an object in their place would be as many calls across the boundary

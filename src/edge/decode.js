@@ -19,7 +19,14 @@ export function decode(text) {
         changes: changesOf(fields, 8),
       };
     case "shared_copy":
-      return { kind: "shared_copy", variants: fields[1], changes: changesOf(fields, 2) };
+      return {
+        kind: "shared_copy",
+        variants: fields[1],
+        body: fields[2],
+        watchable: fields[3] ? fields[3].split(",").map(Number) : [],
+        readsGzip: fields[4] === "gzip",
+        changes: changesOf(fields, 5),
+      };
     case "ask":
       return fields[1] === "verify"
         ? { kind: "ask", what: "verify", alg: fields[2], key: fields[3], signed: fields[4], signature: fields[5] }

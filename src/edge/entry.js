@@ -3,9 +3,10 @@
 
 import * as core from "sortition-core";
 import { bridge, isBridge } from "./bridges.js";
-import { sharedCopy } from "./cache.js";
+import { keyOf, sharedCopy } from "./cache.js";
 import { load } from "./config.js";
 import { decode } from "./decode.js";
+import { answerOf, foundCopy, headOf, keep, remembered } from "./finished.js";
 import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
 import { freeze, guard, isReadout, readout, tend } from "./readout.js";
@@ -150,16 +151,20 @@ async function page(request, env, ctx, method, url) {
   // why: one that is no page view is forwarded without a copy of it, as on the way that most requests take
   if (!outcome) return untouched(incoming, env, ctx);
   if (outcome.kind === "answer") return ownAnswer(visit, outcome, env, ctx);
-  const { response, how } = await carriedOut(outcome, visit, incoming, env, ctx);
+  const got = await carriedOut(outcome, visit, incoming, env, ctx);
+  const { response } = got;
   // why: a WebSocket's answer cannot be made anew
-  if (response.webSocket || response.status === 101) return response;
+  if (response?.webSocket || response?.status === 101) return response;
   try {
-    if (env.PEOPLE && response.headers.has("sortition-user")) await joinByOrigin(visit, response, env, ctx);
+    // why: a copy of which there is a finished body names no user, or it were none
+    if (env.PEOPLE && response?.headers.has("sortition-user")) await joinByOrigin(visit, response, env, ctx);
     revive();
-    return finish(visit, response, env, ctx, how);
+    return finish(visit, got, env, ctx);
   } catch (error) {
     report("finishing the answer", error);
-    return unfinished(response);
+    // why: a finished body has a variant in it, of which nobody would be told
+    const plain = response ?? (await fromSharedCopy({ ...outcome, body: "" }, incoming, env, ctx)).response;
+    return unfinished(plain);
   }
 }
 
@@ -217,7 +222,10 @@ function tellUser(visit, env, ctx) {
   if (news) tell(news, env, ctx);
 }
 
-/** The answer that an outcome asks for, and how the shared copy was come by where it is from one. */
+/**
+ * The `response` that an outcome asks for; where it is from a shared copy, `how` that was come by, and the `finished` body
+ * in place of the response, or what is to `keep` of it.
+ */
 async function carriedOut(outcome, visit, request, env, ctx) {
   switch (outcome.kind) {
     case "variant_origin":
@@ -230,11 +238,17 @@ async function carriedOut(outcome, visit, request, env, ctx) {
 }
 
 /** The copy of the page that visitors share; without one what the origin answers to this visitor. */
-async function fromSharedCopy({ variants, changes }, request, env, ctx) {
+async function fromSharedCopy(outcome, request, env, ctx) {
+  const { variants, changes } = outcome;
+  const key = keyOf(request.url, variants);
+  // why: a condition may be answered without a body
+  const isConditional = changes.some(({ operation, name }) => operation === "set" && name === "If-None-Match");
+  const finished = outcome.body && !isConditional && remembered(key, outcome, ctx);
+  if (finished) return finished;
   const outgoing = changed(request, changes);
   try {
-    const copy = await sharedCopy(variants, outgoing, (request) => toOrigin(request, env), ctx);
-    if (copy) return copy;
+    const copy = await sharedCopy(key, variants, outgoing, (request) => toOrigin(request, env), ctx);
+    if (copy) return foundCopy(copy, outcome, ctx);
   } catch (error) {
     report("looking for a shared copy", error);
   }
@@ -251,35 +265,30 @@ function ownAnswer(visit, { status, visits, changes }, env, ctx) {
   return answer;
 }
 
-function finish(visit, response, env, ctx, copy) {
-  const { headers } = response;
-  const text = visit.finish(
-    response.status,
-    headers.get("content-type") ?? undefined,
-    headers.get("content-encoding") ?? undefined,
-    headers.get("cache-control") ?? undefined,
-    headers.get("etag") ?? undefined,
-    headers.get("sortition-expose") ?? undefined,
-    headers.get("sortition-user") ?? undefined,
-    headers.get("sortition-versions") ?? undefined,
-    headers.get("sortition-variants") ?? undefined,
-    headers.get("sortition-assignments") ?? undefined,
-    copy,
-    Date.now(),
-  );
-  const { visits, rewriting, changes } = decode(text);
+function finish(visit, { response, how, finished, keep: kept }, env, ctx) {
+  const head = finished ? finished.head : headOf(response);
+  const { status, type, coding, control, etag, expose, user, versions, variants, assignments } = head;
+  const said = [status, type, coding, control, etag, expose, user, versions, variants, assignments];
+  const { visits, rewriting, changes } = decode(visit.finish(...said, how, Date.now()));
   const met = (key, exposure) => {
     revive();
     const visits = core.met(key, exposure, Date.now());
     if (visits) post(visits, env, ctx);
   };
-  const transform = rewriting && rewriter(rewriting, visit, met);
+  // why: whoever changes nothing does not look whether an element is there that others wait for
+  const keeps = kept && (rewriting || kept.watchable.length === 0) ? kept : undefined;
+  const transform = !finished && rewriting && rewriter(rewriting, visit, met, keeps?.record);
   tellUser(visit, env, ctx);
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later
   visit.free();
   // why: from here on the origin's body belongs to the new response, so nothing after this line may throw
-  const answer = remade(response, transform, rewriting?.relabelled);
+  let answer = finished ? answerOf(finished) : remade(response, transform, rewriting?.relabelled);
+  if (keeps && answer.body) answer = keep(answer, keeps, ctx);
   change(answer.headers, changes);
+  if (finished) {
+    for (const { experiment, key, exposure } of rewriting?.watched ?? [])
+      if (finished.met.has(experiment)) met(key, exposure);
+  }
   if (visits) post(visits, env, ctx);
   return answer;
 }

@@ -13,6 +13,7 @@ import {
   share,
 } from "sortition-readout";
 import { body } from "./bounded.js";
+import { signer } from "./signer.js";
 
 const PLACE = /^\/_sortition\/experiments\/([a-z0-9][a-z0-9_-]{0,63})\/([a-z]+)$/;
 const ACTIONS = new Set(["kill", "lift", "pause", "resume", "ramp", "decide", "comment", "draft", "share"]);
@@ -114,7 +115,7 @@ async function byTool({ request, env, id, action }) {
 /** A person's form: the first one is shown what it would do, the second does it. */
 async function byPerson({ request, env, id, action }, wrong) {
   const fields = new URLSearchParams(await bodyOf(request));
-  const secret = env.OPERATOR_TOKEN;
+  const secret = signer(env, env.OPERATOR_TOKEN);
   const field = (name) => fields.get(name) ?? "";
   const content = field("content");
   if (content) {
@@ -133,7 +134,7 @@ async function byPerson({ request, env, id, action }, wrong) {
   if (!form_has(secret, id, action, "", field(`token.${action}`), Date.now())) {
     throw new Refused(403, "Forbidden", "This form is too old, or of another page: go back, reload, and try again.");
   }
-  if (!is_operator(secret, field("operator"))) {
+  if (!is_operator(env.OPERATOR_TOKEN, field("operator"))) {
     await wrong();
     throw new Refused(401, "Unauthorized", "The operator's token is another one.");
   }
@@ -230,7 +231,7 @@ async function shared(request, env, id, days) {
   }
   const until = Math.floor((Date.now() + length * DAY_MS) / 1000) * 1000;
   const url = new URL(`/_sortition/experiments/${id}`, request.url);
-  url.searchParams.set("share", share(env.ADMIN_TOKEN, id, until));
+  url.searchParams.set("share", share(signer(env, env.ADMIN_TOKEN), id, until));
   return { ok: true, action: "share", url: url.href, ends_at: new Date(until).toISOString() };
 }
 

@@ -17,6 +17,7 @@ import { operate } from "./operate.js";
 import { problem as problemOf } from "./problem.js";
 import { hits } from "./rewrite.js";
 import { pause, ship } from "./ship.js";
+import { signer } from "./signer.js";
 
 // Answers that took longer than this are kept for so long, and shown again with the time they were computed.
 const SLOW_MS = 500;
@@ -100,7 +101,7 @@ export async function readout(request, env) {
   const screens = id ? await pictures(env, id) : [];
   const told = await learn(one, env, asked, id ? audit(env) : "[]");
   if (id) one.link(env.SORTITION_SECRET, origin, JSON.stringify(screens), hits());
-  if (id && env.OPERATOR_TOKEN) one.operate_with(env.OPERATOR_TOKEN);
+  if (id && env.OPERATOR_TOKEN) one.operate_with(signer(env, env.OPERATOR_TOKEN));
   if (form === "json") return answer(one.json(told, asked.at), "application/json");
   return answer(one.html(told, asked.at, search), "text/html; charset=utf-8");
 }
@@ -120,7 +121,7 @@ function guestOf(request, env) {
   const link = searchParams.get("share") ?? "";
   const [, id] = GUESTS.exec(pathname) ?? [];
   if (!env.ADMIN_TOKEN || !id || !LINK.test(link)) return undefined;
-  return is_shared(env.ADMIN_TOKEN, id, link, Date.now()) ? id : undefined;
+  return is_shared(signer(env, env.ADMIN_TOKEN), id, link, Date.now()) ? id : undefined;
 }
 
 /** The results of one experiment, for a guest: without previews, pictures, and what leads elsewhere. */

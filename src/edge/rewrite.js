@@ -18,9 +18,10 @@ const MOST_SHOWN = 20;
  *
  * `steps`: treatments (`3.1`: experiment and variant), `watched`: experiments whose selectors are to be noticed, by position
  * in the plan of the `visit`; `met` is called with the key and the exposure of such an experiment, once. `additions` are
- * further calls; `charset` says how text goes into the page.
+ * further calls; `charset` says how text goes into the page. `record` takes note, for whoever gets the same body later, of
+ * which of its `watchable` experiments are `met`, and of what the steps of each of the `treatments` met.
  */
-export function rewriter({ generation, charset, steps, additions, watched }, visit, met) {
+export function rewriter({ generation, charset, steps, additions, watched }, visit, met, record) {
   const rewriter = new HTMLRewriter();
   const kept = keptOf(generation);
   let any = false;
@@ -38,9 +39,19 @@ export function rewriter({ generation, charset, steps, additions, watched }, vis
       });
     }
   }
+  for (const experiment of record?.watchable ?? []) {
+    for (const selector of selectorsOf(experiment, visit, kept)) on(selector, () => record.met.add(experiment));
+  }
   for (const ref of steps) {
-    for (const [selector, handler] of handlersOf(ref, charset, visit, kept)) {
-      rewriter.on(selector, handler);
+    const treatment = treatmentFor(ref, charset, visit, kept);
+    const hits = record && new Map();
+    if (record) record.treatments.push({ treatment, hits });
+    for (const [selector, handler, step] of treatment.handlers) {
+      const noted = (element) => {
+        hits.set(step, (hits.get(step) ?? 0) + 1);
+        handler.element(element);
+      };
+      rewriter.on(selector, record ? { element: noted } : handler);
       any = true;
     }
   }
@@ -68,11 +79,23 @@ function once(kept, key, make) {
   return value;
 }
 
-function handlersOf(ref, charset, visit, kept) {
+function treatmentFor(ref, charset, visit, kept) {
   const treatment = once(kept, `${ref} ${charset}`, () => treatmentOf(ref, charset, visit));
+  countPage(treatment);
+  return treatment;
+}
+
+function countPage(treatment) {
   treatment.pages++;
   if (treatment.pages === PAGES_BEFORE_WARNING) warn(treatment);
-  return treatment.handlers;
+}
+
+/** Counts a page that has the treatments of a record in it, without the rewriter. */
+export function counted(treatments) {
+  for (const { treatment, hits } of treatments) {
+    countPage(treatment);
+    for (const [step, count] of hits) step.hits += count;
+  }
 }
 
 /** The handlers of a variant's steps, and how many elements each step met on how many pages. */
@@ -117,7 +140,7 @@ function handlerOf(step) {
     step.hits++;
     guard(() => act(element));
   };
-  return isKnown(step.select) ? [[step.select, { element }]] : [];
+  return isKnown(step.select) ? [[step.select, { element }, step]] : [];
 }
 
 /** What makes a call that the wasm asks for: of a method of the element, or a change of its classes, which has none. */

@@ -186,7 +186,7 @@ impl Visit {
                 Outcome::Answer(answer) => isolate::page_visits(isolate, &answer.events, millis(now)),
                 _ => None,
             };
-            let text = visit::encode_outcome(&outcome, &told.unwrap_or_default());
+            let text = visit::encode_outcome(&outcome, self.loaded.generation, &told.unwrap_or_default());
             if isolate.has_people {
                 self.news = self.visit.news_of_user(None);
             }
@@ -376,7 +376,7 @@ pub fn person_answered(in_time: bool, now: f64) {
 /// Changes of the headers of an answer that could not be finished, as a `forward` of [`visit::encode_outcome`].
 #[wasm_bindgen]
 pub fn unfinished() -> String {
-    visit::encode_outcome(&Outcome::Forward(Forward { changes: &execution::unfinished() }), "")
+    visit::encode_outcome(&Outcome::Forward(Forward { changes: &execution::unfinished() }), 0, "")
 }
 
 /// A list of entity tags with ours turned into the origin's, in a request that no experiment touches and that changes

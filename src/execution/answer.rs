@@ -11,7 +11,7 @@ pub struct Answer<'a> {
     pub status: u16,
     /// `Content-Type`.
     pub content_type: Option<&'a str>,
-    /// `Content-Encoding`.
+    /// `Content-Encoding`. A shared copy is kept without; where an answer from one has it, its finished body is kept so.
     pub content_encoding: Option<&'a str>,
     /// `Cache-Control`.
     pub cache_control: Option<&'a str>,
@@ -52,6 +52,11 @@ impl Answer<'_> {
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         !matches!(self.copy, Some("hit" | "stale"))
+    }
+
+    /// The coding in which the body was put after it was finished.
+    pub(super) fn finished_coding(&self) -> Option<&str> {
+        self.content_encoding.filter(|_| self.copy.is_some())
     }
 
     pub(super) fn is_success(&self) -> bool {

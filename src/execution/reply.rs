@@ -241,14 +241,19 @@ impl Intent {
             // why: a page fetched ahead exposes nothing; with a validator the navigation after it might be answered by a
             // 304, which exposes nothing either
             let tag = answer.etag.filter(|_| !self.prefetch && !self.is_preview());
-            let is_weak =
+            let is_changed =
                 self.changes_page(plan) && (answer.status == 304 || matches!(answer.rewritable(), Some(Ok(_))));
+            let is_weak = is_changed || answer.finished_coding().is_some();
             match tag.and_then(|tag| caching::scope(tag, validator, is_weak)) {
                 Some(tag) => changes.push(HeaderChange::Set("ETag", tag)),
                 None if answer.etag.is_some() => changes.push(HeaderChange::Remove("ETag")),
                 None => {}
             }
             changes.push(HeaderChange::Remove("Last-Modified"));
+        }
+        if let Some(coding) = answer.finished_coding() {
+            changes.push(HeaderChange::Set("Content-Encoding", coding.to_owned()));
+            changes.push(HeaderChange::Append("Vary", "Accept-Encoding".to_owned()));
         }
         if self.is_preview() {
             changes.push(HeaderChange::Set("X-Robots-Tag", "noindex".to_owned()));

@@ -91,6 +91,19 @@ impl CopyHead<'_> {
     }
 }
 
+/// Whether the client reads gzip (RFC 9110, section 12.5.3).
+#[must_use]
+pub fn reads_gzip<S: Source>(request: &Request<'_, S>) -> bool {
+    let accepted = request.header("accept-encoding");
+    ascii::pieces(accepted.as_deref().unwrap_or(""), b',').any(|member| {
+        let (name, weight) = ascii::split_once(member, b';').unwrap_or((member, ""));
+        let weight = ascii::trimmed(weight);
+        let is_none =
+            matches!(weight.get(..2), Some("q=" | "Q=")) && !weight.bytes().any(|it| matches!(it, b'1'..=b'9'));
+        ascii::trimmed(name).eq_ignore_ascii_case("gzip") && !is_none
+    })
+}
+
 /// Whether the client has the page already: `If-None-Match` names its tag, by the weak comparison. `*` is no tag of it.
 #[must_use]
 pub fn is_known(etag: Option<&str>, if_none_match: Option<&str>) -> bool {
@@ -132,6 +145,10 @@ pub enum Next {
 const LOOKS: u32 = 9;
 const FIRST_WAIT_MS: u32 = 10;
 
+/// For how long an isolate takes what it remembers of a copy for what the cache has, in milliseconds: as much later it
+/// notices that the copy was purged, or that another isolate renewed one that had been evicted.
+const REMEMBERED_MS: f64 = 1000.0;
+
 /// What an isolate knows of its shared copies, by their keys.
 #[derive(Clone, Debug, Default)]
 pub struct Copies {
@@ -154,6 +171,8 @@ pub struct CopyCounts {
     pub misses: u64,
     /// From none, since the page is not for everybody.
     pub bypassed: u64,
+    /// Of the hits, those whose body was finished before.
+    pub finished: u64,
 }
 
 impl CopyCounts {
@@ -202,6 +221,18 @@ impl Copies {
             return Next::Bypass;
         }
         Next::Wait { milliseconds: FIRST_WAIT_MS << looks }
+    }
+
+    /// Whether a copy that this isolate saw in the cache at `seen` may be shown without looking for it again, and how old
+    /// it is. What is over is looked for, since it may have to be fetched.
+    pub fn remembered(&mut self, made: f64, fresh: u32, seen: f64, now: f64) -> Option<u32> {
+        let age = whole_seconds(now - made);
+        let is_shown = (0.0..REMEMBERED_MS).contains(&(now - seen)) && age < fresh;
+        is_shown.then(|| {
+            self.counts.hits += 1;
+            self.counts.finished += 1;
+            age
+        })
     }
 
     /// Takes note of what the origin answered to a request for a copy, and says how long it is everybody's.

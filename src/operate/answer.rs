@@ -97,9 +97,10 @@ pub fn act(live: Live<'_>, asked: &Asked<'_>) -> Result<Acted, Vec<Problem>> {
             document(&old, text, asked, &mut acted)?;
         }
     }
-    if asked.action != Action::Decide
-        && asked.arguments.get("why").and_then(Value::as_str).is_some_and(|why| !why.trim().is_empty())
-    {
+    // why: a decision keeps its reason itself, and the page's form sends a comment as both
+    let given = |name| asked.arguments.get(name).and_then(Value::as_str).map(str::trim).filter(|it| !it.is_empty());
+    let is_said = asked.action == Action::Comment && given("why") == given("text");
+    if asked.action != Action::Decide && given("why").is_some() && !is_said {
         acted.summary.push(format!("why: {}", text(asked, "why")?));
     }
     acted.audit = audit(asked, &acted);

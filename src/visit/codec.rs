@@ -12,6 +12,7 @@ use super::{Finish, Outcome, Question};
 use crate::document::TokenAlgorithm;
 use crate::execution::{Charset, HeaderChange};
 use crate::plan::Position;
+use crate::plan::{ExperimentAt, VariantAt};
 
 /// Between fields: ASCII "unit separator".
 const FIELD: char = '\u{1f}';
@@ -27,17 +28,19 @@ pub fn is_header_value(text: &str) -> bool {
     text.bytes().all(|byte| (byte >= b' ' && byte != 0x7f) || byte == b'\t')
 }
 
-/// An outcome as text. `told` is what the queue is told with an answer of our own: visits, one a line.
+/// An outcome as text. `told` is what the queue is told with an answer of our own: visits, one a line; `generation` the
+/// number of the plan that positions are of.
 ///
 /// ```text
 /// answer         status, visits, changes of the answer
 /// forward        changes of the request
 /// variant_origin base URL or nothing, path prefix, milliseconds, longest body to keep, `trusted` or `foreign`, changes
-/// shared_copy    variants, changes of the request where there is no copy
+/// shared_copy    variants, what tells its finished body from others or nothing, the experiments that wait for an element
+///                (`3,0`), `gzip` where the client reads that, changes of the request where there is no copy
 /// ask            see [`encode_question`]
 /// ```
 #[must_use]
-pub fn encode_outcome(outcome: &Outcome<'_>, told: &str) -> String {
+pub fn encode_outcome(outcome: &Outcome<'_>, generation: u32, told: &str) -> String {
     match outcome {
         Outcome::Answer(answer) => {
             let mut text = Text::new("answer", 1024);
@@ -59,6 +62,19 @@ pub fn encode_outcome(outcome: &Outcome<'_>, told: &str) -> String {
         Outcome::SharedCopy(copy) => {
             let mut text = Text::new("shared_copy", 512);
             text.field(copy.variants);
+            match &copy.body {
+                Some(body) => {
+                    let watchable: Vec<String> = body.watchable.iter().map(|it| it.number().to_string()).collect();
+                    let watchable = watchable.join(",");
+                    let steps = positions(&body.steps);
+                    text.field(
+                        &[&generation.to_string(), &steps, &watchable, &body.told].map(String::as_str).join(" "),
+                    );
+                    text.field(&watchable);
+                    text.field(if body.gzip { "gzip" } else { "" });
+                }
+                None => (0..3).for_each(|_| text.field("")),
+            }
             text.changes(copy.otherwise.changes)
         }
         Outcome::Ask(question) => encode_question(question),
@@ -95,12 +111,7 @@ pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
     match &finish.rewriting {
         Some(rewriting) => {
             text.field(&generation.to_string());
-            let steps: Vec<String> = rewriting
-                .steps
-                .iter()
-                .map(|(experiment, variant)| format!("{}.{}", experiment.number(), variant.number()))
-                .collect();
-            text.field(&steps.join(","));
+            text.field(&positions(&rewriting.steps));
             text.field(if rewriting.charset == Charset::Utf8 { "utf-8" } else { "ascii" });
             text.field(rewriting.relabelled.unwrap_or_default());
             text.field(&rewriting.additions);
@@ -120,6 +131,12 @@ pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
         None => (0..6).for_each(|_| text.field("")),
     }
     text.changes(&finish.changes)
+}
+
+/// Treatments by their positions: `3.1,5.0`.
+fn positions(steps: &[(ExperimentAt, VariantAt)]) -> String {
+    let steps = steps.iter().map(|(experiment, variant)| format!("{}.{}", experiment.number(), variant.number()));
+    steps.collect::<Vec<_>>().join(",")
 }
 
 /// A text in the making.

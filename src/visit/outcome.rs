@@ -73,12 +73,27 @@ pub struct VariantOriginRequest {
 }
 
 /// A page that may come from a copy.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SharedCopy<'a> {
     /// What tells copies of the page apart: the variants that the origin renders, as it is told them.
     pub variants: &'a str,
+    /// What is made of the copy for this visitor, where that may be kept for others.
+    pub body: Option<SharedBody>,
     /// What to do where there is none.
     pub otherwise: Forward<'a>,
+}
+
+/// What tells a finished body from others of the same copy: everything of the visitor that it depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedBody {
+    /// The treatments whose steps change it: experiment and variant, by position in the visit's plan.
+    pub steps: Vec<(ExperimentAt, VariantAt)>,
+    /// The experiments that may wait until an element is met, by position: whoever keeps the body notes which were.
+    pub watchable: Vec<ExperimentAt>,
+    /// The variants that the page's scripts are told; empty where they are told nothing.
+    pub told: String,
+    /// Whether the client reads gzip.
+    pub gzip: bool,
 }
 
 /// What becomes of the origin's answer.

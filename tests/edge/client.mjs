@@ -1,6 +1,7 @@
 // Asking the worker things, byte for byte, as a browser would.
 
 import http from "node:http";
+import { gunzipSync } from "node:zlib";
 
 /** What the worker takes for a person; node's own agent counts as a crawler. */
 export const BROWSER =
@@ -46,7 +47,7 @@ export function ask(url, path, { method = "GET", headers = {}, body, host, cooki
           fields,
           setCookies: response.headers["set-cookie"] ?? [],
           bytes,
-          text: bytes.toString("utf8"),
+          text: unpacked(bytes, response.headers["content-encoding"]).toString("utf8"),
           times,
         });
       },
@@ -55,6 +56,15 @@ export function ask(url, path, { method = "GET", headers = {}, body, host, cooki
     if (body === undefined || typeof body.pipe !== "function") request.end(body);
     else body.pipe(request);
   });
+}
+
+/** The body as it was before gzip; as it came where it is in no gzip, or in a broken one. */
+function unpacked(bytes, coding) {
+  try {
+    return coding === "gzip" ? gunzipSync(bytes) : bytes;
+  } catch {
+    return bytes;
+  }
 }
 
 /** The header lines whose name starts with `sortition-`. */

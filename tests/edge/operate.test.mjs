@@ -2,6 +2,7 @@
 // to act does not; and where the document is kept in git, a pull request is made of it.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { documentOf, experiment } from "./documents.mjs";
@@ -26,7 +27,8 @@ let harness;
 let github;
 before(async () => {
   origin = await startOrigin();
-  const change = ({ vars }) => Object.assign(vars, { OPERATOR_TOKEN: OPERATOR, GITHUB_TOKEN: "github-secret" });
+  const given = { OPERATOR_TOKEN: OPERATOR, GITHUB_TOKEN: "github-secret", SORTITION_SECRET: "the shop's secret" };
+  const change = ({ vars }) => Object.assign(vars, given);
   harness = await startHarness({ origin: origin.url, document: TEXT, change });
   github = await startGithub();
 });
@@ -364,6 +366,14 @@ describe("a shared link", () => {
     good.searchParams.set("share", `${Number(until) + 1}.${tag}`);
     assert.equal((await open(good.href)).status, 401);
     assert.equal((await call("share", { days: 1000 })).status, 422);
+  });
+
+  test("lets nobody try out tokens at home, for the shop's secret is in it", async () => {
+    const { json } = await call("share", { days: 2 });
+    const [until, tag] = new URL(json.url).searchParams.get("share").split(".");
+    const by = (key) => createHmac("sha256", key).update(`${until}/5:share/4:hero`).digest("hex");
+    assert.equal(tag, by(`the shop's secret/test-admin-token`));
+    assert.notEqual(tag, by("test-admin-token"));
   });
 
   test("to an experiment that has left the document shows nothing of what insiders keep", async () => {

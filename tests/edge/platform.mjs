@@ -119,7 +119,9 @@ function keepCopy(state, request, response, content) {
   if (request.method === "PUT") {
     const end = content.indexOf("\r\n\r\n");
     const lines = content.subarray(0, end).toString().split("\r\n").slice(1);
+    const [, seconds = 0] = /^cache-control:.*\bmax-age=(\d+)/im.exec(lines.join("\n")) ?? [];
     state.cache.set(url, {
+      until: Date.now() + 1000 * seconds,
       headers: lines.map((line) => line.split(": ")),
       body: dechunked(lines, content.subarray(end + 4)),
     });
@@ -127,7 +129,7 @@ function keepCopy(state, request, response, content) {
     return response.end();
   }
   const found = state.cache.get(url);
-  if (!found) {
+  if (!found || found.until <= Date.now()) {
     response.writeHead(504, { "CF-Cache-Status": "MISS" });
     return response.end();
   }
@@ -136,9 +138,10 @@ function keepCopy(state, request, response, content) {
   response.end(found.body);
 }
 
-/** The body of a response that was sent in chunks, or as it is. */
+/** The body of a response that was sent in chunks, or as it is: workerd announces chunks of a body that it sends whole. */
 function dechunked(lines, body) {
-  if (!lines.some((line) => /^transfer-encoding: *chunked/i.test(line))) return body;
+  const isChunked = lines.some((line) => /^transfer-encoding: *chunked/i.test(line));
+  if (!isChunked || !/^[0-9a-f]+\r\n/i.test(body.subarray(0, 20).toString("latin1"))) return body;
   const parts = [];
   for (let at = 0; ; ) {
     const end = body.indexOf("\r\n", at);

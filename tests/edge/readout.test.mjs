@@ -373,7 +373,8 @@ describe("the guard", () => {
         await new Promise((resolve) => setTimeout(resolve, 500));
         const sum = "SELECT sum(errors) AS errors FROM origin_health WHERE experiment_id = 'sick' AND variant = ?";
         const { errors } = await platform.env.LEDGER.prepare(sum).bind("bold").first();
-        return errors > 15 && { control: (await platform.env.LEDGER.prepare(sum).bind("control").first()).errors };
+        // why: enough of them that the test is sure, however visitors happened to be split
+        return errors > 40 && { control: (await platform.env.LEDGER.prepare(sum).bind("control").first()).errors };
       },
       "the health of the origin",
       90_000,

@@ -10,8 +10,8 @@ use sortition_engine::execution::breaker::Breakers;
 use sortition_engine::execution::rewriting::additions;
 use sortition_engine::execution::{self, Answer, Charset, HeaderChange, VariantOrigin};
 use sortition_engine::visit::{
-    ENDPOINTS, Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedCopy, VariantOriginRequest, Watched,
-    encode_finish, encode_outcome, encode_question, is_header_value,
+    ENDPOINTS, Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedBody, SharedCopy, VariantOriginRequest,
+    Watched, encode_finish, encode_outcome, encode_question, is_header_value,
 };
 use sortition_engine::visitor::{self, assignments, handover, preview};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,7 @@ fn examples() -> BTreeMap<&'static str, String> {
     let variant_origin = |origin| Outcome::VariantOrigin(VariantOriginRequest { origin, changes: changes.clone() });
     let own = |told: &str| {
         let answer = OwnAnswer { status: 302, events: Batch::default(), changes: &changes };
-        encode_outcome(&Outcome::Answer(answer), told)
+        encode_outcome(&Outcome::Answer(answer), 7, told)
     };
     let watched = |experiment, key, text: &str| Watched {
         experiment: experiment_at(experiment),
@@ -79,19 +79,29 @@ fn examples() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("an answer of our own", own("")),
         ("an answer of our own that exposes", own(told)),
-        ("to the origin", encode_outcome(&Outcome::Forward(forward), "")),
-        ("to the origin as it came", encode_outcome(&Outcome::Forward(Forward { changes: &[] }), "")),
-        ("forged values", encode_outcome(&Outcome::Forward(Forward { changes: &refused }), "")),
+        ("to the origin", encode_outcome(&Outcome::Forward(forward), 7, "")),
+        ("to the origin as it came", encode_outcome(&Outcome::Forward(Forward { changes: &[] }), 7, "")),
+        ("forged values", encode_outcome(&Outcome::Forward(Forward { changes: &refused }), 7, "")),
         ("to a foreign variant origin", {
-            encode_outcome(&variant_origin(origin(Some("https://b.example"), "", false)), "")
+            encode_outcome(&variant_origin(origin(Some("https://b.example"), "", false)), 7, "")
         }),
-        ("to a variant's own path", encode_outcome(&variant_origin(origin(None, "/b", true)), "")),
+        ("to a variant's own path", encode_outcome(&variant_origin(origin(None, "/b", true)), 7, "")),
         ("a shared copy", {
-            encode_outcome(&Outcome::SharedCopy(SharedCopy { variants: "hero=bold", otherwise: forward }), "")
+            let body = SharedBody {
+                steps: vec![(experiment_at(3), variant_at(1)), (experiment_at(0), variant_at(2))],
+                watchable: vec![experiment_at(3), experiment_at(0)],
+                told: "hero=bold, \"x y\"=b".to_owned(),
+                gzip: true,
+            };
+            encode_outcome(
+                &Outcome::SharedCopy(SharedCopy { variants: "hero=bold", body: Some(body), otherwise: forward }),
+                7,
+                "",
+            )
         }),
         ("a shared copy for all", {
             let otherwise = Forward { changes: &[] };
-            encode_outcome(&Outcome::SharedCopy(SharedCopy { variants: "", otherwise }), "")
+            encode_outcome(&Outcome::SharedCopy(SharedCopy { variants: "", body: None, otherwise }), 7, "")
         }),
         ("whether a token is signed", {
             let (key, signed) = ("{\"kty\":\"EC\"}".to_owned(), "e30.e30".to_owned());
@@ -122,7 +132,7 @@ fn what_is_written_is_what_the_fixtures_say() {
 #[test]
 fn no_control_character_crosses() {
     for code in (0..0x20_u8).chain([0x7f]).filter(|code| *code != b'\t') {
-        let text = encode_outcome(&Outcome::Forward(Forward { changes: &forged(char::from(code)) }), "");
+        let text = encode_outcome(&Outcome::Forward(Forward { changes: &forged(char::from(code)) }), 7, "");
         let expected = ["forward", "-Accept-Encoding", "", "-x-named", "", "=ETag", "\"fine\""];
         assert_eq!(text.split('\u{1f}').collect::<Vec<_>>(), expected, "{code:#x}");
     }
@@ -147,7 +157,7 @@ fn what_a_visitor_or_an_origin_sends_forges_no_header() {
         let mut visit = Page::new(&plan, url, &sent).visit(|| [7; 16]);
         let answer = Answer { etag: Some("\"a\u{1f}+Set-Cookie\u{1f}x=1\""), ..html() };
         let finish = encode_finish(&visit.finish(&answer), 0, "");
-        let outcome = encode_outcome(&visit.next(&mut Breakers::default(), 0.0), "");
+        let outcome = encode_outcome(&visit.next(&mut Breakers::default(), 0.0), 7, "");
         for text in [&outcome, &finish] {
             let fields: Vec<&str> = text.split('\u{1f}').collect();
             assert!(!fields.contains(&"somebody-else") && !fields.contains(&"x=1"), "{name}: {text:?}");

@@ -7,7 +7,7 @@ use crate::support::{
 use serde_json::{Value, json};
 use sortition_engine::document::Preview;
 use sortition_engine::execution::once::Exposed;
-use sortition_engine::execution::shared::{Copies, CopyHead, Next, is_known};
+use sortition_engine::execution::shared::{Copies, CopyHead, Next, is_known, reads_gzip};
 use sortition_engine::execution::{Answer, Charset, HeaderChange, Intent, NotRewritten, unfinished};
 use sortition_engine::plan::Plan;
 use sortition_engine::sender::{PreviewRequest, preview};
@@ -504,6 +504,48 @@ fn copies_are_fetched_once() {
         copies.forgo(&key, now);
     }
     assert!(format!("{copies:?}").len() < 400_000);
+}
+
+/// What an isolate saw of a copy a moment ago it need not look for again; what is over it has to.
+#[test]
+fn a_copy_is_remembered_for_a_second_while_it_is_fresh() {
+    let now = 1e12;
+    for (made, fresh, seen, expected) in [
+        (now, 60, now, Some(0)),
+        (now - 59_000.0, 60, now - 999.0, Some(59)),
+        (now - 60_000.0, 60, now, None),
+        (now, 60, now - 1000.0, None),
+        // a clock that was turned back
+        (now, 60, now + 1.0, None),
+        (f64::NAN, 60, f64::NAN, None),
+    ] {
+        let mut copies = Copies::default();
+        assert_eq!(copies.remembered(made, fresh, seen, now), expected, "{made} {fresh} {seen}");
+        let counted = u64::from(expected.is_some());
+        assert_eq!((copies.counts.hits, copies.counts.finished), (counted, counted));
+    }
+}
+
+#[test]
+fn who_reads_gzip_says_so() {
+    let plan = compile(&shop(&[]));
+    for (accepted, expected) in [
+        ("gzip", true),
+        ("br, GZIP", true),
+        ("gzip;q=0.5", true),
+        ("gzip ; q=1.0", true),
+        ("gzip;q=0", false),
+        ("gzip;q=0.000, br", false),
+        ("gzip; Q=0", false),
+        ("x-gzip, br", false),
+        ("identity", false),
+        ("*", false),
+        ("", false),
+    ] {
+        let sent = Sent::by(CHROME).header("accept-encoding", accepted);
+        assert_eq!(reads_gzip(&Page::new(&plan, HOME, &sent).request()), expected, "{accepted}");
+    }
+    assert!(!reads_gzip(&Page::new(&plan, HOME, &Sent::by(CHROME)).request()));
 }
 
 #[test]
