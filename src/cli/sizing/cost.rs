@@ -40,7 +40,7 @@ pub(super) struct Cost {
     pub(super) million_page_views: f64,
 }
 
-/// What so many exposures cost, by what was measured. `None` where the two files do not fit together; a test reads them.
+/// What so many exposures cost, by what was measured. `None` where the two files do not fit together.
 pub(super) fn cost(exposures: f64) -> Option<Cost> {
     let prices: Prices = serde_json::from_str(PRICES).ok()?;
     let measured: Measured = serde_json::from_str(MEASURED).ok()?;
@@ -75,20 +75,5 @@ impl Cost {
             "without_d1": self.without_d1,
             "million_page_views": self.million_page_views,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn every_count_has_a_price_and_the_record_is_what_costs() {
-        let cost = cost(1e6).unwrap();
-        assert!(cost.with_d1 > cost.without_d1 && cost.without_d1 > 0.0 && cost.million_page_views > 0.29, "{cost:?}");
-        assert!(cost.with_d1 < 6.0, "three rows an exposure, not six: {cost:?}");
-        let twice = super::cost(2e6).unwrap();
-        assert!((twice.with_d1 - 2.0 * cost.with_d1).abs() < 1e-9);
     }
 }
