@@ -146,6 +146,20 @@ pub fn changes(old: &Document, new: &Document, now: Timestamp) -> Vec<Change> {
     changes
 }
 
+/// Which experiments changes are about; none where one of them is about the whole document.
+#[must_use]
+pub fn experiments_of(changes: &[Change]) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    for change in changes {
+        match &change.experiment {
+            None => return Vec::new(),
+            Some(id) if !ids.contains(id) => ids.push(id.clone()),
+            Some(_) => {}
+        }
+    }
+    ids
+}
+
 /// What is wrong with the document as a whole: that it is another one, or a part of it.
 fn whole(old: &Document, new: &Document, now: Timestamp, changes: &mut Vec<Change>) {
     let mut report = |path: &str, words: String, danger| {

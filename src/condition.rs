@@ -17,6 +17,7 @@
 //! assert_eq!(condition.to_string(), r#"not device = "mobile" and country in ["CA", "US"]"#);
 //! ```
 
+mod decimal;
 mod display;
 mod eval;
 mod fact;
@@ -30,6 +31,7 @@ mod text;
 mod tree;
 mod version;
 
+pub use decimal::read as read_decimal;
 pub use fact::{Attributes, Fact};
 pub use fact_key::{FactError, FactKey};
 pub use groups::Groups;

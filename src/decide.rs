@@ -9,6 +9,7 @@ use crate::document::{CrawlerPolicy, Status, UnitKind};
 use crate::facts::Person;
 use crate::hash::Bucket;
 use crate::plan::{Experiment, ExperimentAt, Plan, Position, VariantAt};
+use crate::sort::sort_by_key;
 use crate::visitor::{Kept, Marks};
 use std::cell::RefCell;
 
@@ -397,7 +398,7 @@ fn settle_conflicts(plan: &Plan, decisions: &mut [Decision]) {
         return;
     }
     let mut order: Vec<usize> = (0..decisions.len()).collect();
-    order.sort_by_key(|&position| {
+    sort_by_key(&mut order, |&position| {
         decisions.get(position).map(|decision| {
             let priority = plan.experiments.get(decision.experiment).map_or(0, |e| e.priority);
             let rank = match decision.reason {

@@ -44,7 +44,7 @@ pub use takeover::{
     Adopt, AdoptFrom, Compared, CookieForm, CookieJson, CookieText, Hash, HashGate, HashSplit, Like, Mode, OwnHash,
     Shadow, TakenOver,
 };
-pub use variant::{Action, OriginChange, Redirect, RewriteStep, Variant};
+pub use variant::{Action, CACHING_HEADERS, OriginChange, Redirect, RewriteStep, Variant};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

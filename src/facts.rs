@@ -1,6 +1,6 @@
 //! A request as plain data, read lazily: an experiment that does not ask for the country does not pay for it.
 
-use crate::condition::{Attributes, Fact, FactKey};
+use crate::condition::{Attributes, Fact, FactKey, read_decimal};
 use crate::document::UnitKind;
 use crate::plan::{ExperimentAt, VariantAt};
 use crate::url::Url;
@@ -214,7 +214,9 @@ impl<S: Source> Attributes<FactKey> for Facts<'_, S> {
             FactKey::Colo => property("colo"),
             // why: Cloudflare sends "1" for members of the European Union and nothing for the others
             FactKey::IsEu => Fact::Bool(request.property("isEUCountry").is_some_and(|value| value == "1")),
-            FactKey::Asn => request.property("asn").and_then(|asn| asn.parse().ok()).map_or(Fact::Absent, Fact::Number),
+            FactKey::Asn => {
+                request.property("asn").and_then(|asn| read_decimal(&asn)).map_or(Fact::Absent, Fact::Number)
+            }
         }
     }
 }

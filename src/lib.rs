@@ -8,6 +8,8 @@
 
 mod pack;
 #[doc(hidden)]
+pub mod sort;
+#[doc(hidden)]
 pub mod hash;
 #[doc(hidden)]
 pub mod suggestion;

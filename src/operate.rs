@@ -2,12 +2,14 @@
 //! texts. Reading and writing them is the caller's business.
 
 mod answer;
+mod note;
 mod switch;
 mod text;
 mod token;
 
 pub use answer::{Acted, Asked, Live, act};
-pub use switch::{Guard, told_of, value_of};
+pub use note::Note;
+pub use switch::{Guard, Turned, told_of, turned, value_of};
 pub use text::{decided, ramped};
 pub use token::{SignedForm, confirms, share, shares};
 

@@ -282,7 +282,12 @@ impl<K: Pack + Ord, V: Pack> Pack for BTreeMap<K, V> {
 
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
         let count = from.count()?;
-        (0..count).map(|_| Some((K::unpack(from)?, V::unpack(from)?))).collect()
+        let mut all = Self::new();
+        // why: collecting them would sort them first, which is kilobytes of code for each type
+        for _ in 0..count {
+            all.insert(K::unpack(from)?, V::unpack(from)?);
+        }
+        Some(all)
     }
 }
 

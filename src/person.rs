@@ -7,6 +7,7 @@
 use crate::document::{Status, UnitKind};
 use crate::hash::{push_digits, read_digits};
 use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
+use crate::sort::sort_by_key;
 use crate::visitor::Marks;
 use crate::visitor::assignments::{Assignments, Entry, Join};
 
@@ -67,7 +68,7 @@ pub fn merge(kept: &str, shown: &str) -> String {
         }
     }
     if all.len() > MOST {
-        all.sort_by_key(|shown| core::cmp::Reverse(shown.day));
+        sort_by_key(&mut all, |shown| core::cmp::Reverse(shown.day));
         all.truncate(MOST);
     }
     write(all)

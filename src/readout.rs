@@ -34,6 +34,7 @@ mod published;
 mod route;
 mod segment;
 mod shown;
+mod summary;
 mod types;
 mod verdict;
 mod watch;
@@ -48,10 +49,11 @@ pub use door::{Door, Entry};
 pub use gate_level::{Gate, GateLevel};
 pub use holdout::holdout;
 pub use matrix::interactions_page;
-pub use page::STYLE;
-pub use programme::{Decided, programme_page};
+pub use page::{STYLE, absent_page};
+pub use programme::{Decided, Sources, courses, programme_page};
 pub use published::{Published, Source, has_outlived, published_key, published_place};
 pub use route::{Form, ROOT, Route, Subject};
+pub use summary::summary;
 pub use types::{
     Arm, AuditEntry, Bandit, Change, ComparisonResult, Day, Delay, Ending, Health, Held, MetricResult, MetricRole,
     Overlap, OverlapTest, Part, Phase, Point, Posterior, Progress, Results, Segment, Series, State, Variant, Verdict,

@@ -20,7 +20,7 @@ mod kind;
 mod lane;
 mod outcome;
 
-pub use codec::{encode_finish, encode_outcome, encode_question, is_header_value};
+pub use codec::{encode_finish, encode_outcome, encode_question, encode_reply, is_header_value};
 pub use kind::RequestKind;
 pub use lane::{ENDPOINTS, Lane, is_reserved, lane};
 pub use outcome::{

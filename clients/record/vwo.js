@@ -16,6 +16,8 @@ export async function open(module, payload) {
     integrations: { callback: (decision) => (told = decision) },
     logger: { level: "ERROR" },
     isUsageStatsDisabled: true,
+    // why: else it sends an event for each decision, which makes a million ids a matter of hours
+    batchEventData: { eventsPerRequest: 5000, requestTimeInterval: 3600 },
   });
   const named = (campaign, variation) => {
     const found = payload.campaigns.find(({ id }) => id === campaign);

@@ -1,5 +1,6 @@
 //! What time it is. The one place of the native build that asks; everything else takes the time as an argument.
 
+use super::Failure;
 use crate::document::Timestamp;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,6 +10,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The time that `--at` names, or now.
+pub(super) fn at(given: Option<&str>) -> Result<Timestamp, Failure> {
+    given.map_or_else(
+        || Ok(now()),
+        |text| {
+            text.parse().map_err(|_| Failure::Usage(format!("--at {text:?} is no time: write 2026-12-01T00:00:00Z")))
+        },
+    )
 }
 
 /// How long something takes.

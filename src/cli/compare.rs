@@ -11,7 +11,7 @@ use super::import::attribute::Attributes;
 use super::terminal::{bad, good, strong};
 use super::{Failure, Report, clock, input};
 use crate::decide::{Reason, decide_compared};
-use crate::document::{Document, Hash, Problem, Timestamp, Variant};
+use crate::document::{Document, Hash, Problem, Variant};
 use crate::facts::Person;
 use crate::plan::{ExperimentAt, Plan, Position};
 use crate::url::Url;
@@ -98,12 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
             .map_err(|message| Failure::Usage(format!("the map of attributes {file}: {message}")))?,
         None => Attributes::default(),
     };
-    let now: Timestamp = match &arguments.at {
-        Some(text) => {
-            text.parse().map_err(|_| Failure::Usage(format!("--at {text:?} is no time: write 2026-12-01T00:00:00Z")))?
-        }
-        None => clock::now(),
-    };
+    let now = clock::at(arguments.at.as_deref())?;
     let url = arguments.url.as_deref().map(normal_url).transpose()?;
     let comparison = Comparison {
         document: &document,

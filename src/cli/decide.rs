@@ -3,13 +3,17 @@
 //! A decision goes into the live document; the worker keeps the results of that moment in the archive (`results/`) at its next
 //! scheduled run, so that they outlive the experiment.
 
+mod summary;
+
 use super::kv::{Kv, KvArguments};
 use super::push::{Change, Live, put_live, read_value, who};
 use super::store::Store;
+use super::terminal::Status;
 use super::{Failure, Report, clock, edit};
-use crate::document::{Id, Timestamp};
+use crate::document::{DecisionRecord, Id, Problem, Timestamp, Verdict};
 use crate::hash;
 use crate::operate;
+use crate::plan::KillGuard;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -17,8 +21,9 @@ use serde_json::{Value, json};
 #[derive(Debug, Args)]
 #[command(
     after_help = "`ship` gives the variant to everybody eligible, without exposures; the others end the experiment: control for everybody.
-The worker keeps the results in the archive under results/ at its next scheduled run. Put the same into the document in git, or
-the next push takes it back.
+What came out until now is summed up from the record, or from results that were published, and kept in the decision; --summary
+gives it where neither can be asked. The worker keeps the results in the archive under results/ at its next scheduled run. Put the
+same into the document in git, or the next push takes it back.
 
 Examples:
   sortition decide hero ship bold --why 'Two more sales in a hundred, no loss of revenue.'
@@ -37,6 +42,9 @@ pub(super) struct DecideArguments {
     /// Why.
     #[arg(long)]
     why: String,
+    /// What came out, in a sentence; absent: the record is asked.
+    #[arg(long, value_name = "TEXT")]
+    summary: Option<String>,
     /// Do everything but write.
     #[arg(long)]
     dry_run: bool,
@@ -55,6 +63,17 @@ enum What {
     Inconclusive,
     /// It was stopped for another reason.
     Abort,
+}
+
+impl From<What> for Verdict {
+    fn from(what: What) -> Self {
+        match what {
+            What::Ship => Self::Ship,
+            What::Keep => Self::Keep,
+            What::Inconclusive => Self::Inconclusive,
+            What::Abort => Self::Abort,
+        }
+    }
 }
 
 impl What {
@@ -84,15 +103,6 @@ pub(super) struct EndArguments {
     kv: KvArguments,
 }
 
-/// A live experiment: its place in the document, and itself.
-fn find(live: &Live, id: &str) -> Result<(String, Value), Failure> {
-    let value = read_value(&live.text)?;
-    let experiments = value.get("experiments").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let at = experiments.iter().position(|e| e.get("id").and_then(Value::as_str) == Some(id));
-    let found = at.and_then(|at| Some((format!("experiments[{at}]"), experiments.get(at)?.clone())));
-    found.ok_or_else(|| Failure::refused("experiments", format!("no live experiment is `{id}`: see `sortition list`")))
-}
-
 fn reason(why: &str) -> Result<&str, Failure> {
     let why = why.trim();
     if why.is_empty() { Err(Failure::Usage("--why says nothing: write a sentence".to_owned())) } else { Ok(why) }
@@ -104,42 +114,77 @@ fn uneditable() -> Failure {
 
 pub(super) fn decide(arguments: &DecideArguments) -> Result<Report, Failure> {
     let why = reason(&arguments.why)?;
-    let kv = Kv(&arguments.kv);
-    let live = Live::read(&kv)?.ok_or_else(|| Failure::refused("", "nothing is live: `sortition push` first"))?;
-    let (path, experiment) = find(&live, &arguments.experiment)?;
+    let word = arguments.what.word();
     if arguments.what != What::Ship && arguments.variant.is_some() {
-        let word = arguments.what.word();
         return Err(Failure::Usage(format!("`{word}` names no variant: only `ship` does")));
     }
-    let mut decision = json!({"what": arguments.what.word()});
-    if let Some(variant) = &arguments.variant {
-        let variants = experiment.get("variants").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let ids: Vec<&str> = variants.iter().filter_map(|v| v.get("id").and_then(Value::as_str)).collect();
-        if Id::new(variant).is_none() || !ids.contains(&variant.as_str()) {
-            let message = format!("`{variant}` is no variant of {}: {}", arguments.experiment, ids.join(", "));
-            return Err(Failure::refused(format!("{path}.variants"), message));
-        }
-        set(&mut decision, "variant", variant.as_str().into());
-    }
+    let kv = Kv(&arguments.kv);
+    let mut found = kv.get_all(&["config", "kill", KillGuard::KEY])?.into_iter();
+    let live = Live::required(found.next().flatten())?;
+    let switches = [found.next().flatten(), found.next().flatten()];
+    let (path, experiment) = live.experiment(&arguments.experiment)?;
+    let variant = arguments.variant.as_deref().map(|name| variant(&experiment, &path, name)).transpose()?;
     let now = clock::now();
-    set(&mut decision, "by", who().into());
-    set(&mut decision, "at", now.to_string().into());
-    set(&mut decision, "why", why.into());
-    if let Some(revision) = live.document.as_ref().and_then(|document| document.revision.as_deref()) {
-        set(&mut decision, "revision", revision.into());
-    }
-    let text = operate::decided(&live.text, &path, &decision, arguments.variant.as_deref()).ok_or_else(uneditable)?;
+    let summary = match arguments.summary.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+        Some(text) => Ok(text.to_owned()),
+        None => {
+            let [kill, guard] = &switches;
+            let switches = [kill.as_deref(), guard.as_deref()];
+            summed_up(&live, &arguments.experiment, switches, &arguments.kv, now)
+        }
+    };
+    let decision = DecisionRecord {
+        what: arguments.what.into(),
+        variant,
+        by: who(),
+        at: now,
+        why: why.to_owned(),
+        revision: live.document.as_ref().and_then(|document| document.revision.clone()),
+        summary: summary.as_ref().ok().cloned(),
+    };
+    let text = operate::decided(&live.text, &path, &decision).ok_or_else(uneditable)?;
     let change = Change { text, revision: None, kept: None, action: "decide", env: None, dry_run: arguments.dry_run };
     let mut report = put_live(&kv, Some(&live), change, &Default::default())?;
+    let ships = decision.variant.as_ref().map_or_else(String::new, |variant| format!(" {variant}"));
     report.text.push_str(&format!(
-        "{}: {}{}. The worker keeps the results under results/{}/ at its next scheduled run.\nPut the same decision into the document in git, or the next push takes it back.\n",
-        arguments.experiment,
-        arguments.what.word(),
-        arguments.variant.as_ref().map_or_else(String::new, |variant| format!(" {variant}")),
-        arguments.experiment
+        "{id}: {word}{ships}. The worker keeps the results under results/{id}/ at its next scheduled run.\n",
+        id = arguments.experiment
     ));
-    set(&mut report.json, "decision", decision);
+    match &summary {
+        Ok(summary) => report.text.push_str(&format!("What came out: {summary}\n")),
+        Err(why) => {
+            let message = format!("the decision keeps no summary of the result: {why} To give one, say --summary TEXT");
+            report.problems.push(Problem::warning(format!("{path}.decision.summary"), message));
+        }
+    }
+    report.text.push_str("Put the same decision into the document in git, or the next push takes it back.\n");
+    set(&mut report.json, "decision", json!(decision));
     Ok(report)
+}
+
+/// The variant of a name.
+fn variant(experiment: &Value, path: &str, name: &str) -> Result<Id, Failure> {
+    let variants = experiment.get("variants").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let ids: Vec<&str> = variants.iter().filter_map(|v| v.get("id").and_then(Value::as_str)).collect();
+    Id::new(name).filter(|id| ids.contains(&id.as_str())).ok_or_else(|| {
+        let id = experiment.get("id").and_then(Value::as_str).unwrap_or_default();
+        Failure::refused(format!("{path}.variants"), format!("`{name}` is no variant of {id}: {}", ids.join(", ")))
+    })
+}
+
+/// What came out of a live experiment, or why that cannot be said.
+fn summed_up(
+    live: &Live,
+    id: &str,
+    switches: [Option<&str>; 2],
+    place: &KvArguments,
+    now: Timestamp,
+) -> Result<String, String> {
+    let document = live.document.as_ref().ok_or_else(|| "what is live has problems.".to_owned())?;
+    let e = document.experiments.iter().find(|e| e.id.as_str() == id);
+    let e = e.ok_or_else(|| "it is no experiment.".to_owned())?;
+    let _status = Status::show("asking the record what came out");
+    summary::of(document, e, switches, place, now)
 }
 
 fn set(value: &mut Value, field: &str, to: Value) {
@@ -154,8 +199,8 @@ VALUES (?1, ?2, ?3, NULL, ?4, ?5)";
 pub(super) fn end(arguments: &EndArguments) -> Result<Report, Failure> {
     let why = reason(&arguments.why)?;
     let kv = Kv(&arguments.kv);
-    let live = Live::read(&kv)?.ok_or_else(|| Failure::refused("", "nothing is live: `sortition push` first"))?;
-    let (path, experiment) = find(&live, &arguments.experiment)?;
+    let live = Live::required(kv.get("config")?)?;
+    let (path, experiment) = live.experiment(&arguments.experiment)?;
     let value = read_value(&live.text)?;
     let field = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (project, revision) = (field("project"), field("revision"));

@@ -108,6 +108,11 @@ impl Comparison {
         self.changes.iter().map(|change| format!("{}: {}", change.path, change.words)).collect()
     }
 
+    /// Which experiments changes are about; none where one is about the whole document.
+    pub(super) fn experiments(&self) -> Vec<String> {
+        changes::experiments_of(&self.changes)
+    }
+
     /// The comparison for people.
     pub(super) fn text(&self) -> String {
         if self.changes.is_empty() {

@@ -9,6 +9,7 @@ use super::terminal::{bad, faint, good, strong};
 use super::{Failure, Report, clock, edit, has_errors, input, line};
 use crate::document::{Document, Problem, Timestamp, merge_env, policy};
 use crate::hash;
+use crate::operate::Note;
 use crate::plan::KillGuard;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::Args;
@@ -91,6 +92,22 @@ impl Live {
         let mut values = kv.get_all(&["config", key])?.into_iter();
         let live = values.next().flatten().map(Self::new);
         Ok((live, values.next().flatten()))
+    }
+
+    /// Of the key's value, without which there is nothing to work on.
+    pub(super) fn required(config: Option<String>) -> Result<Self, Failure> {
+        config.map(Self::new).ok_or_else(|| Failure::refused("", "nothing is live: `sortition push` first"))
+    }
+
+    /// An experiment: its place in the document, and itself.
+    pub(super) fn experiment(&self, id: &str) -> Result<(String, Value), Failure> {
+        let value = read_value(&self.text)?;
+        let experiments = value.get("experiments").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let at = experiments.iter().position(|e| e.get("id").and_then(Value::as_str) == Some(id));
+        let found = at.and_then(|at| Some((format!("experiments[{at}]"), experiments.get(at)?.clone())));
+        found.ok_or_else(|| {
+            Failure::refused("experiments", format!("no live experiment is `{id}`: see `sortition list`"))
+        })
     }
 
     pub(super) fn new(text: String) -> Self {
@@ -325,21 +342,10 @@ fn audit(
     comparison: Option<&Comparison>,
 ) -> (String, String) {
     let summary = comparison.map(Comparison::summary).unwrap_or_default();
-    note(action, from, to, env, &summary)
-}
-
-/// Key and value of the note of who did what, when.
-pub(super) fn note(
-    action: &str,
-    from: Option<&str>,
-    to: &str,
-    env: Option<&str>,
-    summary: &[String],
-) -> (String, String) {
-    let at = clock::now();
-    let entry =
-        json!({"at": at, "who": who(), "action": action, "from": from, "to": to, "env": env, "summary": summary});
-    (format!("audit:{at}:{to}"), line(&entry))
+    let experiments = comparison.map(Comparison::experiments).unwrap_or_default();
+    let (at, who) = (clock::now(), who());
+    let note = Note { at, who: &who, action, from, to, env, summary: &summary, experiments: &experiments };
+    note.entry()
 }
 
 /// Reads `config` back. KV answers a reader far away from the writer up to a minute late, so it is asked a few times.

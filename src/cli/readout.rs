@@ -16,7 +16,7 @@ use crate::ledger::dialect::{DIALECTS, Dialect};
 use crate::ledger::question::Place;
 use crate::readout::{self, Depth, Known, Results, View};
 use answers::{Answers, WHOLE};
-use asked::{Asked, HOLDOUT, asked, whole};
+use asked::{Asked, HOLDOUT, asked, project_questions};
 use clap::Args;
 use engine::Engine;
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ impl Told<'_> {
 
 /// What came from an engine, by names: of the whole project, and of `EXPERIMENT NAME`.
 #[derive(Default)]
-struct Heard {
+struct Collected {
     by_name: BTreeMap<String, Value>,
     incomplete: Vec<String>,
     read: Option<u64>,
@@ -96,22 +96,19 @@ struct Heard {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let (document, _) = input::sound(&input::read(&arguments.file)?)?;
-    let now = match &arguments.at {
-        Some(text) => text.parse::<Timestamp>().map_err(|error| Failure::Usage(format!("--at: {error}")))?,
-        None => clock::now(),
-    };
+    let now = clock::at(arguments.at.as_deref())?;
     let is_experiment = |id: &str| document.experiments.iter().any(|e| e.id.as_str() == id);
     let id = arguments.experiment.as_deref();
     let chosen = id.map(|id| if id == "holdout" && !is_experiment(id) { HOLDOUT } else { id });
     if let Some(name) = &arguments.sql {
         return printed(&document, chosen, name, &arguments.events, now);
     }
-    let (engine, heard) = match (&arguments.from, &arguments.answers) {
+    let (engine, collected) = match (&arguments.from, &arguments.answers) {
         (Some(from), _) => {
             let engine = Engine::parse(from)?;
             let place = Place { dialect: engine.dialect, events: &arguments.events };
             let asked = asked(&document, chosen, place, now)?;
-            (engine.name.to_owned(), heard(&engine, &whole(&document, place, now), &asked)?)
+            (engine.name.to_owned(), collected(&engine, &project_questions(&document, place, now), &asked)?)
         }
         (None, file) => {
             let text = input::read(file.as_deref().unwrap_or("-"))?;
@@ -121,10 +118,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
                 incomplete.push(format!("{} rows are of an answer without its last row.", answers.cut));
             }
             let by_name = answers.by_name.into_iter().map(|(name, rows)| (name, Value::Array(rows))).collect();
-            (arguments.engine.clone(), Heard { by_name, incomplete, read: None })
+            (arguments.engine.clone(), Collected { by_name, incomplete, read: None })
         }
     };
-    finished(arguments, &document, chosen, &engine, heard, now)
+    finished(arguments, &document, chosen, &engine, collected, now)
 }
 
 /// The statements as text.
@@ -142,7 +139,7 @@ fn printed(
     let place = Place { dialect: *dialect, events };
     let asked = asked(document, chosen, place, now)?;
     // why: the record has these in tables of its own
-    let whole = if *dialect == Dialect::Sqlite { Vec::new() } else { whole(document, place, now) };
+    let whole = if *dialect == Dialect::Sqlite { Vec::new() } else { project_questions(document, place, now) };
     let mut text = String::new();
     for (name, sql) in &whole {
         let _ = writeln!(text, "-- {name}\n{sql};\n");
@@ -164,7 +161,7 @@ fn printed(
 }
 
 /// Asks an engine all of it.
-fn heard(engine: &Engine, whole: &[(String, String)], asked: &[Asked]) -> Result<Heard, Failure> {
+fn collected(engine: &Engine, whole: &[(String, String)], asked: &[Asked]) -> Result<Collected, Failure> {
     let of = |one: &Asked| one.questions.iter().map(|(name, _)| format!("{} {name}", one.id)).collect::<Vec<_>>();
     let names: Vec<String> = whole.iter().map(|(name, _)| name.clone()).chain(asked.iter().flat_map(of)).collect();
     let statements: Vec<String> = whole
@@ -173,7 +170,7 @@ fn heard(engine: &Engine, whole: &[(String, String)], asked: &[Asked]) -> Result
         .chain(asked.iter().flat_map(|one| one.questions.iter().map(|(_, sql)| sql.clone())))
         .collect();
     let is_seen = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let said = engine.ask(&statements, |done| {
+    let reply = engine.ask(&statements, |done| {
         if is_seen {
             let filled = 30 * done / statements.len().max(1);
             // why: nobody is left to be told when the output is closed
@@ -184,8 +181,8 @@ fn heard(engine: &Engine, whole: &[(String, String)], asked: &[Asked]) -> Result
     if is_seen {
         let _ = writeln!(std::io::stderr());
     }
-    let mut heard = Heard { by_name: BTreeMap::new(), incomplete: said.incomplete, read: said.read };
-    for (name, answer) in names.into_iter().zip(said.answers) {
+    let mut collected = Collected { by_name: BTreeMap::new(), incomplete: reply.incomplete, read: reply.read };
+    for (name, answer) in names.into_iter().zip(reply.answers) {
         match answer {
             Ok(mut rows) => {
                 if WHOLE.contains(&name.as_str()) {
@@ -195,27 +192,27 @@ fn heard(engine: &Engine, whole: &[(String, String)], asked: &[Asked]) -> Result
                         Value::Array(fields) => fields.into_iter().skip(1).collect(),
                         other => other,
                     };
-                    heard.by_name.insert(name, rows.into_iter().map(without).collect());
+                    collected.by_name.insert(name, rows.into_iter().map(without).collect());
                 } else {
-                    heard.by_name.insert(name, rows);
+                    collected.by_name.insert(name, rows);
                 }
             }
             Err(why) => {
                 let why = why.lines().next().unwrap_or_default().to_owned();
-                heard.incomplete.push(format!("The question `{name}` was not answered: {why}."));
+                collected.incomplete.push(format!("The question `{name}` was not answered: {why}."));
             }
         }
     }
-    Ok(heard)
+    Ok(collected)
 }
 
-/// Makes results of what was heard, and shows and publishes them.
+/// Makes results of what was collected, and shows and publishes them.
 fn finished(
     arguments: &Arguments,
     document: &Document,
     chosen: Option<&str>,
     engine: &str,
-    mut heard: Heard,
+    mut collected: Collected,
     now: Timestamp,
 ) -> Result<Report, Failure> {
     let held = if chosen == Some(HOLDOUT) { readout::holdout(document) } else { None };
@@ -230,16 +227,16 @@ fn finished(
         let id = if held.is_some() { HOLDOUT } else { experiment.id.as_str() };
         let mut answers = BTreeMap::new();
         for name in readout::question_names(about, experiment, Depth::Detail) {
-            let Some(rows) = heard.by_name.get(&format!("{id} {name}")) else {
+            let Some(rows) = collected.by_name.get(&format!("{id} {name}")) else {
                 if arguments.answers.is_some() {
-                    heard.incomplete.push(format!("The question `{id} {name}` was not answered."));
+                    collected.incomplete.push(format!("The question `{id} {name}` was not answered."));
                 }
                 continue;
             };
             let rows = rows.to_string();
             match readout::unreadable(&name, &rows) {
                 None => drop(answers.insert(name, rows)),
-                Some(why) => heard.incomplete.push(format!("The answer to `{id} {name}` cannot be read: {why}.")),
+                Some(why) => collected.incomplete.push(format!("The answer to `{id} {name}` cannot be read: {why}.")),
             }
         }
         told.push(Told { document: about, experiment, answers });
@@ -248,14 +245,14 @@ fn finished(
         let id = chosen.unwrap_or_default();
         return Err(Failure::Usage(format!("the document has no experiment {id}")));
     }
-    let whole = |name: &str| heard.by_name.get(name).map(Value::to_string);
+    let whole = |name: &str| collected.by_name.get(name).map(Value::to_string);
     // why: an answer without rows cannot say what it answers; the one about delivery always has one
     let is_printed = arguments.answers.is_some() && whole("delivery").is_some();
     let or_none = |name: &str| whole(name).or_else(|| is_printed.then(|| "[]".to_owned()));
     // why: what the guard has told is the worker's to know
     let first = [or_none("endings"), whole("delivery"), or_none("health"), Some("[]".to_owned())];
     let mut known = Known::read(&first);
-    known.incomplete.append(&mut heard.incomplete.clone());
+    known.incomplete.append(&mut collected.incomplete.clone());
     let scope = if chosen.is_some() { Depth::Detail } else { Depth::List };
     let results: Vec<Results> = told
         .iter()
@@ -286,8 +283,8 @@ fn finished(
         _ => json!({"project": document.project, "experiments": results}),
     };
     if arguments.publish {
-        let said = (engine, heard.read, heard.incomplete.as_slice());
-        let keys = publish::publish(document, &told, &first, said, now, &arguments.place)?;
+        let reply = (engine, collected.read, collected.incomplete.as_slice());
+        let keys = publish::publish(document, &told, &first, reply, now, &arguments.place)?;
         for key in &keys {
             let _ = writeln!(text, "{} {key}", good("published"));
         }

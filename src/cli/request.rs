@@ -1,10 +1,10 @@
 //! A request made of arguments: what the runtime's request is to the worker.
 
 use super::{Failure, clock, input};
-use crate::document::{Document, Timestamp};
+use crate::document::{CookieForm, CookieJson, CookieText, Document, Timestamp};
 use crate::facts::{PROPERTIES, Source};
 use crate::suggestion::suggest;
-use crate::visitor::VisitorId;
+use crate::visitor::{named, no_visitor_id};
 use clap::Args;
 
 /// A desktop browser, which no list takes for a crawler.
@@ -68,7 +68,7 @@ impl RequestArguments {
 
     /// The time.
     pub(super) fn time(&self) -> Result<Timestamp, Failure> {
-        self.at.as_deref().map_or_else(|| Ok(clock::now()), |at| at.parse().map_err(Failure::Usage))
+        clock::at(self.at.as_deref())
     }
 
     /// Headers and properties.
@@ -169,12 +169,19 @@ impl Given {
 
     /// Adds the visitor's cookie, as the browser would send it.
     pub(super) fn set_visitor(&mut self, document: &Document, visitor: &str) -> Result<(), Failure> {
-        let id = VisitorId::accept(visitor).ok_or_else(|| {
-            Failure::Usage(format!("`{visitor}` is no visitor id: use 8 to 128 characters of A-Z a-z 0-9 . _ ~ -"))
-        })?;
-        let secret = document.visitor.signed.then(input::secret).flatten();
-        let value = secret.map_or_else(|| id.to_string(), |secret| id.signed(secret.as_bytes()));
-        self.headers.push(("cookie".to_owned(), format!("{}={value}", document.visitor.cookie)));
+        let settings = &document.visitor;
+        let id = named(settings, visitor)
+            .ok_or_else(|| Failure::Usage(format!("--visitor `{visitor}`: {}", no_visitor_id(settings))))?;
+        let secret = settings.signed.then(input::secret).flatten();
+        let value = match (&settings.read, secret) {
+            (CookieForm::Json(CookieJson { json }), _) => {
+                encoded(&serde_json::json!({ json: id.as_str() }).to_string())
+            }
+            (CookieForm::Text(CookieText::Url), _) => encoded(id.as_str()),
+            (CookieForm::Text(CookieText::Plain), Some(secret)) => id.signed(secret.as_bytes()),
+            (CookieForm::Text(CookieText::Plain), None) => id.to_string(),
+        };
+        self.headers.push(("cookie".to_owned(), format!("{}={value}", settings.cookie)));
         Ok(())
     }
 
@@ -199,4 +206,13 @@ fn pair(text: &str, sign: char, argument: &str, example: &str) -> Result<(String
         .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
         .filter(|(name, _)| !name.is_empty())
         .ok_or_else(|| Failure::Usage(format!("{argument} `{text}`: write it as `{example}`")))
+}
+
+/// A text as it stands in a URL: what is no letter or digit of ASCII as `%XX`.
+fn encoded(text: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(one).collect()
 }

@@ -50,8 +50,7 @@ const GOOD_FOR: i64 = 600;
 pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let url = normal_url(&arguments.url)?;
     let browser = browser()?;
-    let live = Live::read(&Kv(&arguments.kv))?;
-    let live = live.ok_or_else(|| Failure::refused("", "nothing is live: `sortition push` first"))?;
+    let live = Live::required(Kv(&arguments.kv).get("config")?)?;
     let (document, _) = input::sound(&live.text)?;
     if document.preview == Preview::Off {
         return Err(Failure::refused("preview", "it is \"off\", so that no link shows a variant: write \"signed\""));

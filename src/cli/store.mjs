@@ -5,29 +5,41 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { getPlatformProxy, unstable_readConfig as readConfig } from "wrangler";
 
 const { local, persistTo, environment } = JSON.parse(process.env.SORTITION_STORE);
 const answer = (value) => process.stdout.write(`@sortition ${JSON.stringify(value)}\n`);
 
-const read = readConfig({ env: environment }, { hideWarnings: true });
-const only = (bindings, name) =>
-  bindings.filter(({ binding }) => binding === name).map((binding) => ({ ...binding, remote: !local }));
 const folder = mkdtempSync(join(tmpdir(), "sortition-store-"));
-const configPath = join(folder, "wrangler.json");
-const { name, account_id, compatibility_date } = read;
-writeFileSync(
-  configPath,
-  JSON.stringify({
-    name,
-    account_id,
-    compatibility_date,
-    d1_databases: only(read.d1_databases, "LEDGER"),
-    r2_buckets: only(read.r2_buckets, "ARCHIVE"),
-  }),
-);
-const state = join(persistTo ?? join(dirname(read.configPath), ".wrangler", "state"), "v3");
-const platform = await getPlatformProxy({ configPath, persist: { path: state }, remoteBindings: !local });
+
+/** wrangler's bindings of database and bucket alone. */
+async function open() {
+  const { getPlatformProxy, unstable_readConfig: readConfig } = await import("wrangler");
+  const read = readConfig({ env: environment }, { hideWarnings: true });
+  const only = (bindings, name) =>
+    bindings.filter(({ binding }) => binding === name).map((binding) => ({ ...binding, remote: !local }));
+  const configPath = join(folder, "wrangler.json");
+  const { name, account_id, compatibility_date } = read;
+  writeFileSync(
+    configPath,
+    JSON.stringify({
+      name,
+      account_id,
+      compatibility_date,
+      d1_databases: only(read.d1_databases, "LEDGER"),
+      r2_buckets: only(read.r2_buckets, "ARCHIVE"),
+    }),
+  );
+  const state = join(persistTo ?? join(dirname(read.configPath), ".wrangler", "state"), "v3");
+  return getPlatformProxy({ configPath, persist: { path: state }, remoteBindings: !local });
+}
+
+let platform;
+let closed;
+try {
+  platform = await open();
+} catch (error) {
+  closed = error;
+}
 const bound = (binding) => {
   if (!platform.env[binding]) throw new Error(`wrangler.toml binds no ${binding}`);
   return platform.env[binding];
@@ -80,10 +92,12 @@ const operations = {
 for await (const line of createInterface({ input: process.stdin })) {
   const question = JSON.parse(line);
   try {
+    // why: said in answer, for whoever asks can do something about it
+    if (closed) throw closed;
     answer({ value: (await operations[question.op](question)) ?? null });
   } catch (error) {
     answer({ error: String(error?.message ?? error) });
   }
 }
-await platform.dispose();
+await platform?.dispose();
 rmSync(folder, { recursive: true, force: true });

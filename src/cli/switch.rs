@@ -2,11 +2,11 @@
 
 use super::diff::Options;
 use super::kv::{Kv, KvArguments};
-use super::push::{Change, Live, note, put_live, read_value};
+use super::push::{Change, Live, put_live, who};
 use super::terminal::{self, bad, good};
-use super::{Failure, Report};
+use super::{Failure, Report, clock};
 use crate::document::{Id, Percent, Problem};
-use crate::operate::{self, Guard, told_of, value_of};
+use crate::operate::{self, Note, Turned, told_of, value_of};
 use crate::plan::{Kill, KillGuard};
 use clap::Args;
 use serde_json::{Value, json};
@@ -86,33 +86,23 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
             Kill::everything()
         }),
     };
-    let mut after = before.clone();
     let id = arguments
         .experiment
         .as_deref()
         .map(|name| Id::new(name).ok_or_else(|| Failure::Usage(format!("`{name}` is no experiment's id"))));
     let id = id.transpose()?;
-    match &id {
-        None => after = if arguments.off { Kill::default() } else { Kill { all: true, ..before.clone() } },
-        Some(id) => {
-            let known = live.as_ref().and_then(|live| live.document.as_ref());
-            if let Some(document) = known.filter(|document| document.experiments.iter().all(|e| e.id != *id)) {
-                let ids: Vec<&str> = document.experiments.iter().map(|e| e.id.as_str()).collect();
-                // why: ending a kill of what is gone tidies up
-                if !arguments.off {
-                    return Err(Failure::refused("kill", format!("no live experiment is `{id}`: {}", ids.join(", "))));
-                }
-            }
-            after.experiments.retain(|killed| killed != id);
-            if !arguments.off {
-                after.experiments.push(id.clone());
-            } else if after.all {
-                problems.push(Problem::warning("kill", "everything is killed: `sortition kill --all --off` ends that"));
-            }
-        }
+    let known = live.as_ref().and_then(|live| live.document.as_ref());
+    // why: ending a kill of what is gone tidies up
+    if let (Some(id), Some(document), false) = (&id, known, arguments.off)
+        && document.experiments.iter().all(|e| e.id != *id)
+    {
+        let ids: Vec<&str> = document.experiments.iter().map(|e| e.id.as_str()).collect();
+        return Err(Failure::refused("kill", format!("no live experiment is `{id}`: {}", ids.join(", "))));
     }
-    // why: what the worker's guard ended is lifted by the same command, or it would stay ended for no visible reason
-    let guard = guard.filter(|_| arguments.off).map(|text| Guard::without(&text, id.as_ref()));
+    let Turned { after, guard, stays_killed } = operate::turned(&before, guard.as_deref(), id.as_ref(), arguments.off);
+    if stays_killed {
+        problems.push(Problem::warning("kill", "everything is killed: `sortition kill --all --off` ends that"));
+    }
     let freed = guard.as_ref().map(|guard| guard.freed.clone()).unwrap_or_default();
     let lifted =
         arguments.off && (after != before || found.is_some() && before == Kill::default() || !freed.is_empty());
@@ -132,7 +122,7 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
     if kv.get("kill")?.map(|text| Kill::parse(&text)).unwrap_or_else(|| Ok(Kill::default())) != Ok(after.clone()) {
         return Err(Failure::Outside("`kill` was written, but another value is read back: run it again".to_owned()));
     }
-    if let Some(guard) = guard.filter(|guard| !guard.freed.is_empty()) {
+    if let Some(guard) = guard {
         write(&kv, KillGuard::KEY, guard.left, true)?;
     }
     let summary = if freed.is_empty() {
@@ -143,7 +133,19 @@ pub(super) fn turn(arguments: &KillArguments, written: impl FnOnce()) -> Result<
     // why: stopping harm comes first; the note follows, and its failure must not look like one of the switch
     let revision = live.as_ref().and_then(|live| live.document.as_ref()).and_then(|d| d.revision.clone());
     let revision = revision.unwrap_or_else(|| "unknown".to_owned());
-    let (key, entry) = note("kill", Some(&revision), &revision, None, std::slice::from_ref(&summary));
+    let (at, who) = (clock::now(), who());
+    let experiments: Vec<String> = id.iter().map(ToString::to_string).collect();
+    let note = Note {
+        at,
+        who: &who,
+        action: "kill",
+        from: Some(&revision),
+        to: &revision,
+        env: None,
+        summary: std::slice::from_ref(&summary),
+        experiments: &experiments,
+    };
+    let (key, entry) = note.entry();
     if kv.put(&key, &entry).is_err() {
         problems.push(Problem::warning("audit", "the switch is set, but the note of it could not be written"));
     }
@@ -166,22 +168,13 @@ fn write(kv: &Kv<'_>, key: &str, to: Option<Value>, is_there: bool) -> Result<()
 pub(super) fn ramp(arguments: &RampArguments) -> Result<Report, Failure> {
     let percent = Percent::try_from(arguments.percent).map_err(Failure::Usage)?;
     let kv = Kv(&arguments.kv);
-    let live = Live::read(&kv)?.ok_or_else(|| Failure::refused("", "nothing is live: `sortition push` first"))?;
-    let value = read_value(&live.text)?;
-    let experiments = value.get("experiments").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let named = |e: &Value| e.get("id").and_then(Value::as_str) == Some(&arguments.experiment);
-    let place = experiments.iter().position(named).ok_or_else(|| {
-        Failure::refused(
-            "experiments",
-            format!("no live experiment is `{}`: see `sortition list`", arguments.experiment),
-        )
-    })?;
-    let path = format!("experiments[{place}]");
+    let live = Live::required(kv.get("config")?)?;
+    let (path, experiment) = live.experiment(&arguments.experiment)?;
     let text = operate::ramped(&live.text, &path, percent)
         .ok_or_else(|| Failure::refused("", "what is live cannot be edited: push the document"))?;
     let change = Change { text, revision: None, kept: None, action: "ramp", env: None, dry_run: arguments.dry_run };
     let mut report = put_live(&kv, Some(&live), change, &Options::default())?;
-    let before = experiments.get(place).and_then(|e| e.get("traffic")).and_then(Value::as_f64).unwrap_or(100.0);
+    let before = experiment.get("traffic").and_then(Value::as_f64).unwrap_or(100.0);
     report.text.push_str("Put the same traffic into the document in git, or the next push takes it back.\n");
     if f64::from(percent) < before {
         report.text.push_str(

@@ -85,7 +85,7 @@ impl Checklist {
 pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let url = normal_url(&arguments.url)?;
     let kv = Kv(&arguments.kv);
-    let live = Live::read(&kv)?.ok_or_else(|| Failure::refused("", "nothing is live: `sortition push` first"))?;
+    let live = Live::required(kv.get("config")?)?;
     let (document, _) = input::sound(&live.text)?;
     let id = &arguments.experiment;
     let e = document.experiments.iter().find(|e| e.id.as_str() == id).ok_or_else(|| {

@@ -2,24 +2,47 @@
 //!
 //! Sections of ECMA-262, 2025: Number::toString 6.1.6.1.20, StringToNumber 7.1.4.1.1, IsLessThan 7.2.12.
 
+use super::decimal;
+use serde_json::Number;
 use std::cmp::Ordering;
 
 /// Number::toString: the shortest decimal that reads back as the same number, with an exponent from 10²¹ and below 10⁻⁶.
 pub(super) fn of_number(number: f64) -> String {
-    let size = number.abs();
     if number.is_nan() {
-        "NaN".into()
-    } else if number.is_infinite() {
-        if number > 0.0 { "Infinity".into() } else { "-Infinity".into() }
-    } else if size == 0.0 {
-        "0".into()
-    } else if size >= 1e21 {
-        format!("{number:e}").replace('e', "e+")
-    } else if size < 1e-6 {
-        format!("{number:e}")
-    } else {
-        number.to_string()
+        return "NaN".into();
     }
+    let sign = if number < 0.0 { "-" } else { "" };
+    // why: of two decimals that are as short and as near JavaScript takes the even one, the standard library the greater
+    let Some(json) = Number::from_f64(number.abs()) else { return [sign, "Infinity"].concat() };
+    let (digits, point) = significant(&json.to_string());
+    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
+    let (whole, fraction) = digits.split_at_checked(usize::try_from(point).unwrap_or(0)).unwrap_or((&digits, ""));
+    match point {
+        _ if digits.is_empty() => "0".into(),
+        -5..=0 => [sign, "0.", &zeros(-point), fraction].concat(),
+        1..=21 if fraction.is_empty() => [sign, whole, &zeros(point - length(whole))].concat(),
+        1..=21 => [sign, whole, ".", fraction].concat(),
+        _ => {
+            let (first, rest) = digits.split_at_checked(1).unwrap_or((&digits, ""));
+            let dot = if rest.is_empty() { "" } else { "." };
+            let plus = if point > 0 { "+" } else { "" };
+            [sign, first, dot, rest, "e", plus, &(point - 1).to_string()].concat()
+        }
+    }
+}
+
+/// The digits of a number in JSON, without zeros around them, and in front of which of them the point is.
+fn significant(json: &str) -> (String, i32) {
+    let (decimal, exponent) = json.split_once('e').unwrap_or((json, "0"));
+    let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, ""));
+    let all = [whole, fraction].concat();
+    let digits = all.trim_start_matches('0');
+    let point = length(whole) - length(&all) + length(digits) + exponent.parse().unwrap_or(0);
+    (digits.trim_end_matches('0').to_owned(), point)
+}
+
+fn length(text: &str) -> i32 {
+    i32::try_from(text.len()).unwrap_or(i32::MAX)
 }
 
 /// StringToNumber: surrounding blanks do not count, nothing is zero, what is no number is NaN.
@@ -39,7 +62,7 @@ pub(super) fn to_number(text: &str) -> f64 {
         "-Infinity" => f64::NEG_INFINITY,
         // Rust reads `inf` and `nan` as well, which are no numbers in JavaScript.
         _ if text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) => {
-            text.parse().unwrap_or(f64::NAN)
+            decimal::read(text).unwrap_or(f64::NAN)
         }
         _ => f64::NAN,
     }

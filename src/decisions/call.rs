@@ -12,6 +12,8 @@ use crate::document::Kind;
 use crate::execution::shared::is_known;
 use crate::hash;
 use crate::plan::Plan;
+use crate::visit::encode_reply;
+use crate::visitor;
 use serde_json::{Map, Value};
 
 /// Where a call goes.
@@ -94,6 +96,12 @@ impl CallAnswer {
     fn validate(&mut self, plan: &Plan, tag: &str) {
         let caching = format!("private, max-age={}", plan.api.max_age_seconds);
         self.headers.extend([("etag", tag.to_owned()), ("cache-control", caching)]);
+    }
+
+    /// It as text, for `edge/decode.js`.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        encode_reply(self.status, &self.body, &self.headers)
     }
 
     /// Its entity tag.
@@ -215,20 +223,30 @@ impl Call {
     ///
     /// The answer that says what is wrong.
     pub fn read(plan: &Plan, route: Route, caller: Caller<'_>, text: &str) -> Result<Self, CallAnswer> {
-        if route == Route::Choose {
-            let bad = |path: &str, detail: &str| CallAnswer::problem(400, "Bad request", path, detail);
-            let believed = caller == Caller::Server;
-            let choose = Choose::parse(text, believed).map_err(|field| bad(&field.path, &field.message))?;
-            let asked = choose.ask.find(plan).map_err(|unknown| bad(&unknown.path, &unknown.message))?;
-            let (url, expose) = (choose.url.clone(), choose.expose);
-            return Ok(Self { route, asked, url, expose, choose: Some(choose), of_flag: None });
-        }
         let reading = match caller {
             Caller::Server => Reading::Believed,
             Caller::Browser => Reading::Cookies,
             Caller::OtherSite(_) => Reading::Visitor,
         };
+        let is_nobody = |units: &Units| {
+            let id = units.visitor.as_deref().filter(|_| reading == Reading::Visitor);
+            id.is_some_and(|id| visitor::named(&plan.visitor, id).is_none())
+        };
+        if route == Route::Choose {
+            let bad = |path: &str, detail: &str| CallAnswer::problem(400, "Bad request", path, detail);
+            let choose = Choose::parse(text, reading).map_err(|field| bad(&field.path, &field.message))?;
+            if choose.choices.iter().any(|one| is_nobody(&one.units)) {
+                return Err(bad("units.visitor", visitor::no_visitor_id(&plan.visitor)));
+            }
+            let asked = choose.ask.find(plan).map_err(|unknown| bad(&unknown.path, &unknown.message))?;
+            let (url, expose) = (choose.url.clone(), choose.expose);
+            return Ok(Self { route, asked, url, expose, choose: Some(choose), of_flag: None });
+        }
         let ofrep = Ofrep::parse(text, reading).map_err(|wrong| failure(&route, &wrong))?;
+        if is_nobody(&ofrep.units) {
+            let details = format!("context.targetingKey: {}", visitor::no_visitor_id(&plan.visitor));
+            return Err(failure(&route, &Failure::new(ErrorCode::InvalidContext, details)));
+        }
         let asked = match &route {
             Route::Flag(key) => Ofrep::flag(plan, key).map_err(|wrong| failure(&route, &wrong))?,
             _ => Ask::default().find(plan).unwrap_or(Asked(Vec::new())),

@@ -4,6 +4,7 @@ use super::answer;
 use super::ask::Ask;
 use super::body::{self, Field};
 use super::context::Units;
+use super::ofrep::Reading;
 use crate::decide::{Decision, Reason};
 use crate::document::{Kind, UnitKind};
 use crate::plan::Plan;
@@ -43,12 +44,12 @@ pub struct Choose {
 }
 
 impl Choose {
-    /// Reads a body. `believed`: the caller says who is meant; else the ids are its cookies', and `units` says nothing.
+    /// Reads a body; `reading` says whose word its ids are.
     ///
     /// # Errors
     ///
     /// The field that is wrong, or an empty path where the body cannot be read.
-    pub fn parse(text: &str, believed: bool) -> Result<Self, Field> {
+    pub fn parse(text: &str, reading: Reading) -> Result<Self, Field> {
         let object = body::object(text).map_err(|problem| Field::wrong("", problem))?;
         let fields = ["units", "names", "tags", "url", "device", "attributes", "expose", "batch"];
         body::known(&object, "", &fields)?;
@@ -57,13 +58,13 @@ impl Choose {
         let url = body::text(&object, "", "url", 4096)?;
         let expose = body::switch(&object, "expose")?;
         let Some(batch) = object.get("batch").filter(|batch| !batch.is_null()) else {
-            let mut choice = choice(&object, "", believed)?;
+            let mut choice = choice(&object, "", reading)?;
             if let Some(device) = body::text(&object, "", "device", 32)? {
                 choice.attributes.entry("device").or_insert(Value::String(device));
             }
             return Ok(Self { ask, url, expose, choices: vec![choice], is_batch: false });
         };
-        if !believed {
+        if reading != Reading::Believed {
             return Err(Field::wrong("batch", "only servers ask for many: send the API token"));
         }
         if let Some(field) = ["units", "attributes", "device"].into_iter().find(|field| object.contains_key(*field)) {
@@ -82,22 +83,28 @@ impl Choose {
             };
             let at = format!("{at}.");
             body::known(entry, &at, &["units", "attributes", "device"])?;
-            choice(entry, &at, true)
+            choice(entry, &at, reading)
         };
         let choices = list.iter().enumerate().map(one).collect::<Result<_, _>>()?;
         Ok(Self { ask, url, expose, choices, is_batch: true })
     }
 }
 
-fn choice(object: &Map<String, Value>, at: &str, believed: bool) -> Result<Choice, Field> {
+fn choice(object: &Map<String, Value>, at: &str, reading: Reading) -> Result<Choice, Field> {
     let attributes = body::members(object, at, "attributes")?;
-    if !believed {
+    if reading == Reading::Cookies {
         return Ok(Choice { units: Units::default(), attributes });
     }
     let units = body::members(object, at, "units")?;
     let inside = format!("{at}units.");
     body::known(&units, &inside, &["visitor", "user", "session"])?;
     let id = |name: &str| body::text(&units, &inside, name, LONGEST_ID);
+    if reading == Reading::Visitor {
+        // why: cookies do not travel from another site, and who is logged in is nobody's there to say
+        let missing = || Field::wrong(format!("{inside}visitor"), "it is missing: name the visitor that is asked for");
+        let visitor = Some(id("visitor")?.ok_or_else(missing)?);
+        return Ok(Choice { units: Units { visitor, user: None, session: None }, attributes });
+    }
     let units = Units { visitor: id("visitor")?, user: id("user")?, session: id("session")? };
     if units == Units::default() {
         let path = format!("{at}units");

@@ -153,3 +153,15 @@ pub struct OriginChange {
 fn three_seconds() -> u32 {
     3000
 }
+
+/// Headers that say who may keep an answer, how long, and for whom, in lower case: no variant's to set.
+pub const CACHING_HEADERS: [&str; 8] = [
+    "cache-control",
+    "cdn-cache-control",
+    "cloudflare-cdn-cache-control",
+    "surrogate-control",
+    "expires",
+    "age",
+    "pragma",
+    "vary",
+];

@@ -124,7 +124,7 @@ async function taken(env, url, usable) {
       problem ?? document.problem,
       ...keys.slice(1).map(({ problem }) => problem),
       document.refusal,
-      env.CONFIG_TTL_SECONDS === undefined ? undefined : String(env.CONFIG_TTL_SECONDS),
+      Number.parseFloat(env.CONFIG_TTL_SECONDS),
       Date.now(),
     ],
     document.plan,

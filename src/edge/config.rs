@@ -54,7 +54,7 @@ pub fn settle(
     kill_problem: Option<String>,
     guard_problem: Option<String>,
     refusal: Option<String>,
-    ttl_seconds: Option<String>,
+    ttl_seconds: Option<f64>,
     now: f64,
 ) -> Option<String> {
     let config = match (config_problem, refusal) {
@@ -63,7 +63,7 @@ pub fn settle(
         (None, None) => document(config),
     };
     let values = Values { config, kill: value(kill, kill_problem), guard: value(guard, guard_problem) };
-    let ttl = ttl_seconds.and_then(|text| text.trim().parse().ok()).filter(|ttl: &f64| ttl.is_finite() && *ttl >= 0.0);
+    let ttl = ttl_seconds.filter(|ttl| ttl.is_finite() && *ttl >= 0.0);
     let ttl = ttl.unwrap_or(DEFAULT_TTL_SECONDS) * 1000.0;
     changed(|isolate| isolate.config.settle(values, now, ttl)).flatten()
 }

@@ -38,6 +38,8 @@ export function decode(text) {
         visits: fields[2],
         changes: changesOf(fields, 3),
       };
+    case "reply":
+      return { kind: "reply", status: Number(fields[1]), body: fields[2], headers: pairsOf(fields, 3) };
     case "variant_origin":
       return {
         kind: "variant_origin",
@@ -70,6 +72,12 @@ function rewritingOf(fields) {
 }
 
 const itemsOf = (field) => (field ? field.split(ITEM) : []);
+
+function pairsOf(fields, from) {
+  const pairs = [];
+  for (let i = from; i + 1 < fields.length; i += 2) pairs.push([fields[i], fields[i + 1]]);
+  return pairs;
+}
 
 function changesOf(fields, from) {
   const changes = [];

@@ -4,6 +4,7 @@
 import * as core from "sortition-core";
 import { bridge, isBridge } from "./bridges.js";
 import { keyOf, sharedCopy } from "./cache.js";
+import { call, isCall } from "./calls.js";
 import { load } from "./config.js";
 import { decode } from "./decode.js";
 import { answerOf, foundCopy, headOf, keep, remembered } from "./finished.js";
@@ -440,17 +441,14 @@ function unreachable(error) {
 }
 
 async function endpoint(request, env, ctx) {
-  const late = pause(ENDPOINT_BUDGET_MS).then(() => {
-    throw new Error("it did not settle");
-  });
-  late.catch(() => {});
   try {
     const { pathname } = new URL(request.url);
+    if (isCall(pathname, request.method)) return await call(request, pathname, env, ctx, inTime);
     if (isBridge(pathname)) return bridge(request, pathname);
     const answer = isReadout(pathname, env)
       ? readout(request, env)
       : serving().then((it) => it.fetch(request, env, ctx));
-    return await Promise.race([answer, late]);
+    return await inTime(answer);
   } catch (error) {
     report("answering an endpoint", error);
     const detail = "the endpoint failed; the shop is not affected. See the worker's log.";
@@ -459,6 +457,15 @@ async function endpoint(request, env, ctx) {
       headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
     });
   }
+}
+
+/** What a promise of the wasm settles to, in the time that an endpoint has. */
+function inTime(promise) {
+  const late = pause(ENDPOINT_BUDGET_MS).then(() => {
+    throw new Error("it did not settle");
+  });
+  late.catch(() => {});
+  return Promise.race([promise, late]);
 }
 
 /** Ends what breaches its own conditions. The isolate may be a new one: it needs its secret and its queue. */

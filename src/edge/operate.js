@@ -38,12 +38,12 @@ class Refused extends Error {
 }
 
 /** Answers a POST below the pages of results. */
-export async function operate(request, env, { answer, problem, isAdmin, wrong }) {
+export async function operate(request, env, { answer, problem, isAdmin, wrong, summarise }) {
   const { pathname } = new URL(request.url);
   const [, id, action] = PLACE.exec(pathname) ?? [];
   if (!ACTIONS.has(action)) return problem(404, "Not found", "there is no such action; see docs/readout.md");
   const [, bearer] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
-  const asked = { request, env, id, action };
+  const asked = { request, env, id, action, summarise };
   const html = (text, status) => {
     const page = answer(text, "text/html; charset=utf-8");
     return status === undefined ? page : new Response(page.body, { status, headers: page.headers });
@@ -90,7 +90,7 @@ async function bodyOf(request) {
 }
 
 /** A tool's call: JSON in, JSON out. */
-async function byTool({ request, env, id, action }) {
+async function byTool({ request, env, id, action, summarise }) {
   const text = await bodyOf(request);
   let given;
   try {
@@ -107,13 +107,13 @@ async function byTool({ request, env, id, action }) {
   const asked = { id, action, arguments: said, who };
   if (action === "share") return shared(request, env, id, said.days);
   const live = await read(env, action);
-  const plan = planned(live, asked);
+  const plan = await withSummary(asked, { env, summarise }, () => planned(live, asked));
   if (dry_run) return { ...plan.acted, written: false };
   return carriedOut(env, live, asked, plan);
 }
 
 /** A person's form: the first one is shown what it would do, the second does it. */
-async function byPerson({ request, env, id, action }, wrong) {
+async function byPerson({ request, env, id, action, summarise }, wrong) {
   const fields = new URLSearchParams(await bodyOf(request));
   const secret = signer(env, env.OPERATOR_TOKEN);
   const field = (name) => fields.get(name) ?? "";
@@ -145,7 +145,7 @@ async function byPerson({ request, env, id, action }, wrong) {
   const said = { text: field("text"), why: field("text"), percent: field("percent"), what, variant };
   const asked = { id, action, arguments: said, who: field("who") };
   const live = await read(env, action);
-  const plan = planned(live, asked);
+  const plan = await withSummary(asked, { env, summarise }, () => planned(live, asked));
   const next = JSON.stringify({ asked, base: await baseOf(live), nonce: crypto.randomUUID() });
   const token = form_token(secret, id, action, next, Date.now());
   return confirm_page(id, action, JSON.stringify(plan.acted), next, token, Boolean(live.git));
@@ -197,6 +197,21 @@ function planned({ config, kill, guard, git }, asked) {
   if (!plan.problems) return plan;
   const lines = plan.problems.map(({ path, message }) => (path ? `${path}: ${message}` : message));
   throw new Refused(422, "Refused", lines.join("\n"), plan.problems);
+}
+
+/** What becomes of a decision that keeps what came out until now, unless it says that itself. */
+async function withSummary({ id, action, arguments: said }, { env, summarise }, plan) {
+  if (action !== "decide" || said.summary) return plan();
+  // why: what is refused anyway costs no question to the record
+  plan();
+  const { summary, why } = await summarise(env, id);
+  if (summary) said.summary = summary;
+  const next = plan();
+  if (why) {
+    const message = `the decision keeps no summary of the result: ${why} To give one, send \`summary\`.`;
+    next.acted.check.push({ severity: "warning", path: "decision.summary", message });
+  }
+  return next;
 }
 
 /** Writes what the tool would: what stops harm first, then the copy and the note, then the document. */

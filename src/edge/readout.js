@@ -1,12 +1,14 @@
 // The readout's endpoints and its guard: asks the record and KV what the wasm wants to know, and carries out what it says.
 
 import {
+  answer_key,
   initSync,
   is_operator,
   is_shared,
   prune,
   Readout,
   ReadoutDoor,
+  readout_absent,
   readout_columns,
   readout_lines,
   readout_policy,
@@ -22,8 +24,6 @@ import { signer } from "./signer.js";
 // Answers that took longer than this are kept for so long, and shown again with the time they were computed.
 const SLOW_MS = 500;
 const KEPT_MS = 300_000;
-// The times in a question: what was kept a minute ago answers it as well.
-const TIMES = /'\d{4}-\d\d-\d\dT[\d:.]+Z'|\b\d{13}\b/g;
 // How often a webhook is tried, and how long each try may take.
 const NOTICES = 3;
 const NOTICE_MS = 8000;
@@ -66,7 +66,7 @@ export async function readout(request, env) {
   await wake();
   if (request.method === "POST" && env.OPERATOR_TOKEN) {
     const isAdmin = () => isAllowed(request, env);
-    return operate(request, env, { answer, problem, isAdmin, wrong });
+    return operate(request, env, { answer, problem, isAdmin, wrong, summarise });
   }
   // why: tools that act may list what there is; pages are for people, who have the other token
   if (!env.ADMIN_TOKEN && !new URL(request.url).pathname.endsWith(".json")) {
@@ -142,10 +142,26 @@ async function shown(id, env) {
 async function overall(env, config, subject) {
   const all = Readout.open(config, undefined, false, Date.now());
   const html = (text) => answer(text, "text/html; charset=utf-8");
-  if (subject === "programme") return html(all.programme(JSON.stringify(await frozen(env))));
+  if (subject === "programme") {
+    const asking = env.LEDGER ? ask(env, JSON.parse(all.courses())) : [];
+    const [kept, [courses], together] = await Promise.all([frozen(env), asking, heldOut(env, config)]);
+    return html(all.programme(JSON.stringify(kept), courses ?? undefined, together));
+  }
   const asked = { at: Date.now() };
   all.meet();
   return html(all.interactions(await learn(all, env, asked, "[]"), asked.at));
+}
+
+/** What all experiments together changed, as data; nothing where nobody is held out. */
+async function heldOut(env, config) {
+  let one;
+  try {
+    one = Readout.holdout(config, Date.now());
+  } catch {
+    return undefined;
+  }
+  const asked = { at: Date.now() };
+  return one.json(await learn(one, env, asked, "[]"), asked.at);
 }
 
 /** What all experiments together changed, read as an experiment. */
@@ -154,7 +170,8 @@ async function holdout(env, config, format) {
   try {
     one = Readout.holdout(config, Date.now());
   } catch (reason) {
-    return problem(404, "Not found", `${reason}: set holdout.percent in the document`);
+    const text = `${reason}: holdout.percent in the document keeps some visitors out of all experiments.`;
+    return absent(format, "No holdout", `${text[0].toUpperCase()}${text.slice(1)}`);
   }
   if (format === "csv") return problem(404, "Not found", "the holdout has a page and .json");
   const asked = { at: Date.now() };
@@ -169,6 +186,13 @@ async function pictures(env, id) {
   const prefix = `screens/${id}/`;
   const objects = await objectsOf(env, prefix);
   return objects.filter(({ key }) => key.endsWith(".png")).map(({ key }) => key.slice(prefix.length, -4));
+}
+
+/** What is not there: a page for people, a problem for others. */
+function absent(format, title, text) {
+  if (format !== "html") return problem(404, title, text);
+  const page = answer(readout_absent(title, text), "text/html; charset=utf-8");
+  return new Response(page.body, { status: 404, headers: page.headers });
 }
 
 async function picture(env, id, variant) {
@@ -189,8 +213,8 @@ async function frozen(env) {
 
 /** What the archive keeps of an experiment that has left the document: its last iteration. */
 async function kept(env, id, format) {
-  const missing = problem(404, "Not found", `neither the document nor the archive has an experiment ${id}`);
-  if (!env.ARCHIVE || format === "csv") return missing;
+  const missing = () => absent(format, "Not found", `Neither the document nor the archive has an experiment ${id}.`);
+  if (!env.ARCHIVE || format === "csv") return missing();
   const prefix = `results/${id}/`;
   const ending = format === "json" ? ".json" : ".html";
   const objects = await objectsOf(env, prefix);
@@ -198,20 +222,35 @@ async function kept(env, id, format) {
   const keys = objects.map(({ key }) => key).filter((key) => key.endsWith(ending) && iteration(key) > 0);
   const last = keys.sort((a, b) => iteration(a) - iteration(b)).at(-1);
   const object = last && (await env.ARCHIVE.get(last));
-  if (!object) return missing;
+  if (!object) return missing();
   return answer(object.body, format === "json" ? "application/json" : "text/html; charset=utf-8");
 }
 
-/** Keeps the results of decided experiments in the archive, once: JSON and page, as of the decision. */
+/** What came out of an experiment until now: `{summary}`, or `{why}` there is none. */
+async function summarise(env, id) {
+  if (!env.LEDGER && !env.ARCHIVE) return { why: "there is no record to ask." };
+  try {
+    const one = Readout.open(await env.CONFIG.get("config"), id, false, Date.now());
+    const asked = { at: Date.now() };
+    return JSON.parse(one.summary(await learn(one, env, asked, "[]"), asked.at));
+  } catch (error) {
+    console.error(`sortition: a result could not be summed up: ${error}`);
+    return { why: "the record could not be asked: see the worker's log." };
+  }
+}
+
+/** Keeps the results of decided experiments in the archive, once for a decision: JSON and page, as of then. */
 export async function freeze(env) {
   if (!env.ARCHIVE) return;
   const config = await env.CONFIG.get("config");
   if (config === null) return;
   await wake();
   const decided = JSON.parse(Readout.open(config, undefined, false, Date.now()).decided());
-  for (const [id, iteration] of decided) {
+  for (const [id, iteration, when] of decided) {
     const place = `results/${id}/${iteration}`;
-    if (await env.ARCHIVE.head(`${place}.json`)) continue;
+    const there = await env.ARCHIVE.head(`${place}.json`);
+    // why: what is decided anew is kept anew; what was kept before decisions were named there stays
+    if (there && (there.customMetadata?.decided ?? when) === when) continue;
     const one = Readout.open(config, id, false, Date.now());
     const asked = { at: Date.now() };
     const told = await learn(one, env, asked, audit(env));
@@ -220,7 +259,7 @@ export async function freeze(env) {
     if (!one.is_complete() || (env.LEDGER ? answers?.includes(null) : answers?.[0] == null)) continue;
     // why: the page first, so that what is looked for is there last
     await env.ARCHIVE.put(`${place}.html`, one.html(told, asked.at, ""));
-    await env.ARCHIVE.put(`${place}.json`, one.json(told, asked.at));
+    await env.ARCHIVE.put(`${place}.json`, one.json(told, asked.at), { customMetadata: { decided: when } });
   }
 }
 
@@ -234,7 +273,7 @@ async function learn(one, env, asked, trail) {
   one.by(JSON.stringify(elsewhere.map((kept) => kept && { ...kept, answers: undefined })));
   const [isGone, ids] = [await letGoOf(one, env), JSON.parse(one.published()).map(([, , id]) => id)];
   const told = JSON.parse(one.second()).map((questions, at) => {
-    if (elsewhere[at]) return Promise.all(questions.map((question) => answerFrom(elsewhere[at], question)));
+    if (elsewhere[at]) return questions.map((question) => answerFrom(elsewhere[at], question));
     // why: a record that has let go of an experiment's exposures would say that nobody bought
     return env.LEDGER && !isGone.has(ids[at]) ? ask(env, questions, asked) : questions.map(() => null);
   });
@@ -277,15 +316,13 @@ async function isNewer({ computed_at }, iteration, env) {
 }
 
 /** An engine's answer to a question, null where it gave none. */
-async function answerFrom({ answers }, question) {
-  return answers[await digest(JSON.stringify(question).replace(TIMES, ""))] ?? null;
-}
+const answerFrom = ({ answers }, question) => answers[answer_key(JSON.stringify(question))] ?? null;
 
 /** What is asked first, without a record: of the newest published results, and what the guard has told of the archive. */
 async function withoutRecord(one, env, elsewhere) {
   const newest = elsewhere.filter(Boolean).sort((a, b) => (a.computed_at < b.computed_at ? 1 : -1))[0];
   const questions = JSON.parse(one.first());
-  const told = await Promise.all(questions.map((question) => newest && answerFrom(newest, question)));
+  const told = questions.map((question) => newest && answerFrom(newest, question));
   told[questions.length - 1] = JSON.stringify(await notes(env));
   return told.map((answer) => answer ?? null);
 }
@@ -323,7 +360,7 @@ async function claim(env, name, at) {
 async function ask(env, questions, asked) {
   // why: only questions of one experiment are ever slow
   const isOfOne = ([sql, ...values]) => sql.startsWith("WITH ") && values.length === 0;
-  const key = questions.some(isOfOne) && (await digest(JSON.stringify(questions).replace(TIMES, "")));
+  const key = questions.some(isOfOne) && answer_key(JSON.stringify(questions));
   const kept = key && asked && (await recalled(env, key, questions.length));
   if (kept) {
     asked.at = Math.min(asked.at, kept.at);
@@ -436,12 +473,6 @@ async function wrong() {
 function isOperator(request, env) {
   const [, token] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
   return Boolean(env.OPERATOR_TOKEN) && token !== undefined && is_operator(env.OPERATOR_TOKEN, token);
-}
-
-const hash = (text) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-
-async function digest(text) {
-  return [...new Uint8Array(await hash(text))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 const COMMON = {

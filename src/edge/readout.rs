@@ -1,16 +1,16 @@
 //! The readout and its guard, in synchronous calls between the questions that `readout.js` asks the record.
 
-use crate::document::{Document, Experiment, Kind, NewsFormat, Notify, Preview, Status, Timestamp};
-use crate::events::{Batch, EndedEarly, Event, What};
-use crate::hash::{self, signature};
+mod door;
+mod guard;
+mod links;
+
+use crate::document::{Document, Experiment, Kind, Status, Timestamp};
 use crate::ledger;
 use crate::ledger::question::{self, Iteration, Question};
 use crate::operate::SignedForm;
 use crate::plan::{Kill, KillGuard};
-use crate::readout::{
-    self, AuditEntry, Depth, Door, Entry, Form, Known, Published, Results, Route, Source, Subject, View,
-};
-use crate::visitor::preview::{NAME, Token};
+use crate::readout::{self, AuditEntry, Depth, Form, Known, Published, Results, Source, Subject, View};
+use links::Links;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
@@ -58,48 +58,6 @@ enum Reader {
     Guest,
 }
 
-/// What the page of an experiment leads to.
-#[derive(Default)]
-struct Links {
-    secret: Option<String>,
-    origin: String,
-    pictures: Vec<String>,
-    hits: Value,
-}
-
-impl Links {
-    /// Adds them to an experiment's results.
-    fn put(&self, e: &Experiment, preview: Preview, now: Timestamp, results: &mut Results) {
-        const GOOD_FOR_SECONDS: i64 = 24 * 3600;
-        // why: a page rule without a wildcard is a page
-        let page = e.pages.iter().find_map(|page| match serde_json::to_value(page).ok()? {
-            Value::String(path) if !path.contains(['*', '?']) => Some(path),
-            _ => None,
-        });
-        let page = page.unwrap_or_else(|| "/".to_owned());
-        for (shown, variant) in results.variants.iter_mut().zip(&e.variants) {
-            shown.picture = self.pictures.contains(&shown.id);
-            if let (Some(secret), false) = (&self.secret, preview == Preview::Off || self.origin.is_empty()) {
-                let expires_at = Some(now.millis() / 1000 + GOOD_FOR_SECONDS);
-                let token = Token { choices: vec![(e.id.clone(), variant.id.clone())], expires_at };
-                let token = token.write(Some(secret.as_bytes()));
-                shown.preview = Some(format!("{}{page}?{NAME}={token}", self.origin));
-            }
-            let name = format!("{}={}", e.id, shown.id);
-            let of = |one: &&Value| one.get("variant").and_then(Value::as_str) == Some(&name);
-            let steps = self.hits.as_array().into_iter().flatten().find(of).and_then(|one| one.get("steps"));
-            for change in &mut shown.changes {
-                let met = |step: &&Value| {
-                    let select = step.get("select").and_then(Value::as_str).unwrap_or_default();
-                    !select.is_empty() && change.text.starts_with(&format!("{select}: "))
-                };
-                let step = steps.and_then(Value::as_array).into_iter().flatten().find(met);
-                change.hits = step.and_then(|step| step.get("hits")).and_then(Value::as_u64);
-            }
-        }
-    }
-}
-
 /// The questions as a text: `[[sql, value, …], …]`.
 fn text(questions: Vec<Question>) -> String {
     Value::Array(questions.iter().map(Question::to_json).collect()).to_string()
@@ -110,60 +68,10 @@ fn answers(text: &str) -> Vec<Option<String>> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// The style's hash for the content security policy.
+/// The key that the answer to questions is kept under: by what they ask, whatever the time.
 #[wasm_bindgen]
-pub fn readout_policy() -> String {
-    use base64::Engine as _;
-    use sha2::Digest as _;
-    let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(readout::STYLE));
-    format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    )
-}
-
-/// Which page a request is for, as JSON: `{"page":"list","form":"html"}`, or a problem to answer with.
-#[wasm_bindgen]
-pub fn readout_route(method: &str, path: &str) -> String {
-    serde_json::to_string(&Route::of(method, path)).unwrap_or_default()
-}
-
-/// A page of the download's rows (JSON) as `{"lines":"…","next":[…]}`; empty where there are no rows any more.
-#[wasm_bindgen]
-pub fn readout_lines(rows: &str) -> String {
-    let rows: Vec<Vec<Value>> = serde_json::from_str(rows).unwrap_or_default();
-    let page = readout::csv::page(&rows);
-    page.map(|(lines, next)| json!({"lines": lines, "next": next}).to_string()).unwrap_or_default()
-}
-
-/// The first line of the download.
-#[wasm_bindgen]
-pub fn readout_columns() -> String {
-    readout::csv::HEAD.to_owned()
-}
-
-/// What this isolate knows of those who tried to get in.
-#[derive(Default)]
-#[wasm_bindgen]
-pub struct ReadoutDoor(Door);
-
-#[wasm_bindgen]
-impl ReadoutDoor {
-    /// An isolate's own.
-    #[wasm_bindgen(constructor)]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Looks at who asks: -1 lets them in, 0 asks for the token, and after a wrong one the answer waits for so many
-    /// milliseconds.
-    pub fn enter(&mut self, authorization: Option<String>, token: &str, now: f64) -> i32 {
-        #[allow(clippy::cast_possible_truncation)]
-        match self.0.enter(authorization.as_deref(), token, now as i64) {
-            Entry::Welcome => -1,
-            Entry::Unknown => 0,
-            Entry::Wrong(wait) => i32::try_from(wait).unwrap_or(i32::MAX),
-        }
-    }
+pub fn answer_key(questions: &str) -> String {
+    readout::published_key(questions)
 }
 
 /// What to forget of the record now: `[[sql, value], …]`.
@@ -194,39 +102,21 @@ impl Readout {
         let is_ours = |(_, e): &(usize, &Experiment)| e.kind == Kind::Experiment && is_chosen(e);
         let chosen = document.experiments.iter().enumerate().filter(is_ours).map(|(at, _)| at).collect();
         let scope = if id.is_some() { Depth::Detail } else { Depth::List };
-        #[allow(clippy::cast_possible_truncation)]
-        let now = Timestamp::from_millis(now as i64);
-        Ok(Self {
-            document,
-            known: Known::default(),
-            now,
-            scope,
-            guard,
-            chosen,
-            links: Links::default(),
-            by: Vec::new(),
-            reader: Reader::default(),
-        })
+        Ok(Self::about(document, chosen, scope, guard, now))
     }
 
     /// Starts one of the holdout, read as an experiment; fails where nobody is held out.
     pub fn holdout(config: &str, now: f64) -> Result<Readout, JsValue> {
         let document = Document::parse(config).map_err(|problem| JsValue::from(problem.to_string()))?;
         let document = readout::holdout(&document).ok_or_else(|| JsValue::from("nobody is held out"))?;
+        Ok(Self::about(document, vec![0], Depth::Detail, false, now))
+    }
+
+    fn about(document: Document, chosen: Vec<usize>, scope: Depth, guard: bool, now: f64) -> Self {
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
-        let (known, links) = (Known::default(), Links::default());
-        Ok(Self {
-            document,
-            known,
-            now,
-            scope: Depth::Detail,
-            guard: false,
-            chosen: vec![0],
-            links,
-            by: Vec::new(),
-            reader: Reader::default(),
-        })
+        let (known, links, by, reader) = (Known::default(), Links::default(), Vec::new(), Reader::default());
+        Self { document, known, now, scope, guard, chosen, links, by, reader }
     }
 
     /// Asks of all how they meet each other, and nothing else.
@@ -363,10 +253,33 @@ impl Readout {
         }
     }
 
-    /// The page over all decided experiments; `frozen` is a list of the texts that the archive keeps.
-    pub fn programme(&self, frozen: &str) -> String {
+    /// What came out of the chosen one, for the decision that is taken on it: `{"summary": …}`, or `{"why": …}` there is none.
+    pub fn summary(&mut self, told: &str, asked_at: f64) -> String {
+        for at in &self.chosen {
+            if let Some(experiment) = self.document.experiments.get_mut(*at) {
+                // why: an answer that was given before would stand in the place of the numbers
+                experiment.decision = None;
+            }
+        }
+        match self.results(told, asked_at).first().map(readout::summary) {
+            Some(Ok(summary)) => json!({"summary": summary}),
+            Some(Err(why)) => json!({"why": why}),
+            None => json!({"why": "the document has no such experiment"}),
+        }
+        .to_string()
+    }
+
+    /// What to ask the record for the programme's page.
+    pub fn courses(&self) -> String {
+        text(vec![readout::courses(&self.document)])
+    }
+
+    /// The page over all decided experiments; `frozen` is a list of the texts that the archive keeps, `courses` the answer to
+    /// what is asked for it, `holdout` the holdout's results as JSON.
+    pub fn programme(&self, frozen: &str, courses: Option<String>, holdout: Option<String>) -> String {
         let frozen: Vec<String> = answers(frozen).into_iter().flatten().collect();
-        readout::programme_page(&self.document, &frozen, self.now)
+        let from = readout::Sources { frozen: &frozen, courses: courses.as_deref(), holdout: holdout.as_deref() };
+        readout::programme_page(&self.document, from, self.now)
     }
 
     /// The page of all pairs of experiments.
@@ -436,82 +349,5 @@ impl Readout {
             text(vec![question::download_visitors(of), question::download_people(of)])
         };
         self.experiments().next().map(of).unwrap_or_default()
-    }
-
-    /// What the guard does: `guard`, the next value of `kill-guard` (absent: as it is; null: nothing is left of it);
-    /// `audit`, `[key, entry]`s; `visits` for the queue, one a line; `notes`, `[name, at]`s to keep; `notify`, `[note, url, body,
-    /// signature]`s, signed where there is a secret.
-    pub fn act(&self, told: &str, secret: Option<String>) -> String {
-        let at = self.now.to_string();
-        let revision = self.document.revision.clone().unwrap_or_default();
-        let mut guard = self.known.guard.clone();
-        let (mut audit, mut events, mut notices, mut notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (e, results) in self.experiments().zip(self.results(told, self.now.millis() as f64)) {
-            let acts = readout::watch(&self.document, e, &results, &self.known, &mut guard, self.now);
-            for breach in &acts.ended {
-                let event = self.ended(e, breach, &at);
-                let entry = json!({"at": at, "who": "sortition", "action": "kill", "from": revision, "to": revision,
-                    "summary": [format!("killed: {}", e.id), breach.reason]});
-                audit.push(json!([format!("audit:{at}:{revision}:{}", e.id), entry.to_string()]));
-                events.push(event);
-            }
-            for told in &acts.told {
-                let wanted = self.document.notify.iter().flat_map(Notify::all).filter(|to| to.on.contains(&told.news));
-                for to in wanted {
-                    // why: who was told of ends before there was other news reads the event itself
-                    let ended = events.iter().find(|event| {
-                        matches!(&event.what, What::EndedEarly(what)
-                        if what.experiment_id == e.id.as_str() && what.ended_reason == told.text)
-                    });
-                    let body = match (ended, to.format) {
-                        (Some(event), NewsFormat::Json) => serde_json::to_string(event).unwrap_or_default(),
-                        _ => readout::body(told, to.format, &self.document, e, &at),
-                    };
-                    notices.push(json!([told.name, to.url, body, self.signed(&body, secret.as_deref())]));
-                }
-            }
-            notes.extend(acts.notes.iter().map(|name| json!([name, at])));
-        }
-        readout::tidy(&self.document, &self.known, &mut guard);
-        let mut acts = serde_json::Map::new();
-        let visits = if events.is_empty() { String::new() } else { Batch::events(&events).visits(None, &[]) };
-        for (name, value) in
-            [("audit", json!(audit)), ("visits", json!(visits)), ("notify", json!(notices)), ("notes", json!(notes))]
-        {
-            acts.insert(name.to_owned(), value);
-        }
-        if guard != self.known.guard {
-            acts.insert("guard".to_owned(), if guard.is_empty() { Value::Null } else { json!(guard) });
-        }
-        Value::Object(acts).to_string()
-    }
-
-    /// The event of an end.
-    fn ended(&self, e: &Experiment, breach: &readout::Breach, at: &str) -> Event {
-        let what = EndedEarly {
-            experiment_id: e.id.to_string(),
-            variant: breach.variant.clone(),
-            ended_reason: breach.reason.clone(),
-            ended_at: at.to_owned(),
-        };
-        let iteration = e.iteration.to_string();
-        let id = ["ended", &self.document.project, e.id.as_str(), &iteration, breach.cause.word()];
-        Event {
-            id: hash::event_id(&id),
-            project: self.document.project.clone(),
-            config_revision: self.document.revision.clone().unwrap_or_default(),
-            at: at.to_owned(),
-            anonymous_id: None,
-            user_id: None,
-            what: What::EndedEarly(what),
-        }
-    }
-
-    /// The header `Sortition-Signature` of a body; null without a secret.
-    fn signed(&self, body: &str, secret: Option<&str>) -> Option<String> {
-        let secret = secret.filter(|secret| !secret.is_empty())?.as_bytes();
-        let seconds = self.now.millis().div_euclid(1000).to_string();
-        let tag = signature::sign(secret, &[seconds.as_bytes(), b".", body.as_bytes()]);
-        Some(format!("t={seconds},v1={}", hash::hex(&tag)))
     }
 }

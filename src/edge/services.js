@@ -5,9 +5,12 @@ import { told } from "./told.js";
 
 let known = 0;
 
+let module;
+
 /** The services, without a document: for what needs none. */
 export async function wake() {
-  const { default: module } = await import("./services_bg.wasm");
+  // why: an import that is already there costs a turn of the loop each time
+  module ??= (await import("./services_bg.wasm")).default;
   services.bringUp(module);
   // why: a fresh instance in the place of one that a trap ended; see `revive` in entry.js
   services.generation();

@@ -10,7 +10,7 @@ use super::{Channel, Conversion, Event, Problem, What};
 use crate::document::Timestamp;
 use crate::hash::{self, signature};
 use crate::plan::Plan;
-use crate::visitor::VisitorId;
+use crate::visitor::{VisitorId, named};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
@@ -168,7 +168,7 @@ fn refunded(refund: Payload<'_>) -> Result<Option<Money>, Problem> {
 fn visitor(text: &str, plan: &Plan, secret: Option<&[u8]>) -> Option<VisitorId> {
     match (plan.visitor.signed, secret) {
         (true, Some(secret)) => VisitorId::accept_signed(text, secret).map(|(id, _)| id),
-        _ => VisitorId::accept(text),
+        _ => named(&plan.visitor, text),
     }
 }
 

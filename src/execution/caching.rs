@@ -4,6 +4,7 @@ use super::HeaderChange;
 use super::cache_control::{CacheControl, is_named};
 use super::entity_tag::EntityTag;
 use crate::ascii;
+use crate::document::CACHING_HEADERS;
 use crate::facts::{Request, Source};
 
 /// What becomes of an answer in caches. One of these has the last word on every answer.
@@ -17,28 +18,15 @@ pub(super) enum Storage<'a> {
     Never,
 }
 
-/// Headers that say who may keep an answer, how long, and for whom. Nobody but [`last_word`] changes them.
-const CACHING: [&str; 10] = [
-    "cache-control",
-    "cdn-cache-control",
-    "cloudflare-cdn-cache-control",
-    "surrogate-control",
-    "expires",
-    "age",
-    "pragma",
-    "vary",
-    "etag",
-    "last-modified",
-];
-
 /// Headers that override `Cache-Control` in the caches they are meant for.
 const OVERRIDING: [&str; 3] = ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"];
 
 /// Says, behind every other change of an answer, what caches may do with it: what a variant's headers say of that is
 /// taken out, whoever wrote them.
 pub(super) fn last_word(changes: &mut Vec<HeaderChange>, storage: Storage<'_>) {
+    let ours = || CACHING_HEADERS.iter().chain(&["etag", "last-modified"]);
     changes.retain(|change| match change {
-        HeaderChange::SetNamed(name, _) => !CACHING.iter().any(|caching| name.eq_ignore_ascii_case(caching)),
+        HeaderChange::SetNamed(name, _) => !ours().any(|header| name.eq_ignore_ascii_case(header)),
         HeaderChange::Set("Cache-Control", _) => false,
         _ => true,
     });

@@ -8,6 +8,7 @@ use crate::hash;
 use crate::person;
 use crate::plan::{ExperimentAt, Plan, Variant, VariantAt};
 use crate::sender::{PreviewRequest, Sender};
+use crate::sort::sort_by_key;
 use crate::visitor::assignments::{Assignments, mark_of};
 use crate::visitor::{Consented, Marks, Visitor};
 
@@ -161,7 +162,7 @@ impl Intent {
             }
         }
         if found.len() > 1 {
-            found.sort_by_key(|(priority, _, _)| core::cmp::Reverse(*priority));
+            sort_by_key(&mut found, |(priority, _, _)| core::cmp::Reverse(*priority));
         }
         found.into_iter().map(|(_, experiment, variant_at)| (experiment, variant_at)).collect()
     }

@@ -58,18 +58,18 @@ pub struct Sums {
 
 impl AddAssign for Sums {
     fn add_assign(&mut self, other: Self) {
-        self.units += other.units;
-        self.waiting += other.waiting;
-        self.converted += other.converted;
-        self.y += other.y;
-        self.yy += other.yy;
-        self.d += other.d;
-        self.dd += other.dd;
-        self.yd += other.yd;
-        self.x += other.x;
-        self.xx += other.xx;
-        self.xy += other.xy;
-        self.xd += other.xd;
+        self.units = self.units.saturating_add(other.units);
+        self.waiting = self.waiting.saturating_add(other.waiting);
+        self.converted = self.converted.saturating_add(other.converted);
+        self.y = self.y.saturating_add(other.y);
+        self.yy = self.yy.saturating_add(other.yy);
+        self.d = self.d.saturating_add(other.d);
+        self.dd = self.dd.saturating_add(other.dd);
+        self.yd = self.yd.saturating_add(other.yd);
+        self.x = self.x.saturating_add(other.x);
+        self.xx = self.xx.saturating_add(other.xx);
+        self.xy = self.xy.saturating_add(other.xy);
+        self.xd = self.xd.saturating_add(other.xd);
     }
 }
 
@@ -184,9 +184,9 @@ pub trait Cells {
     fn parts(&self, dimension: &str) -> Vec<(String, i128)> {
         let mut parts: Vec<(String, i128)> = Vec::new();
         for cell in self.cells().iter().filter(|cell| cell.dimension == dimension) {
-            let units = cell.sums.units + cell.sums.waiting;
+            let units = cell.sums.units.saturating_add(cell.sums.waiting);
             match parts.iter_mut().find(|(part, _)| *part == cell.part) {
-                Some((_, known)) => *known += units,
+                Some((_, known)) => *known = known.saturating_add(units),
                 None => parts.push((cell.part.clone(), units)),
             }
         }
@@ -346,7 +346,7 @@ impl Answer {
                     to: row.number(6)?,
                 }),
                 "delay" => answer.delays.push((row.number(4)?, row.number(5)?)),
-                "contradicts" => answer.contradicting += row.number(4)?,
+                "contradicts" => answer.contradicting = answer.contradicting.saturating_add(row.number(4)?),
                 _ => {}
             }
         }
@@ -388,7 +388,7 @@ impl Units {
         for row in rows(text)? {
             match row.text(0) {
                 "sum" => units.cells.push(cell(&row)?),
-                "contaminated" => units.contaminated += row.number(4)?,
+                "contaminated" => units.contaminated = units.contaminated.saturating_add(row.number(4)?),
                 "unknown" => units.unknown.push((row.text(3).to_owned(), row.number(4)?)),
                 _ => {}
             }

@@ -84,6 +84,17 @@ GROUP BY experiment_id, iteration, variant";
     Question { sql: sql.to_owned(), values: vec![json!(project), json!(since_hour)] }
 }
 
+/// On which days units were first exposed to each iteration. Answer: `[experiment, iteration, first, last]`, days since 1970.
+#[must_use]
+pub fn courses(project: &str) -> Question {
+    // why: counts stay when exposures expire, and those of users and sessions are in none
+    let sql = "SELECT json_array(experiment_id, iteration, \
+coalesce((SELECT min(day) FROM exposed_counts WHERE iteration_no = number AND units > 0), (SELECT min(at) FROM exposed WHERE iteration_no = number) / 86400000), \
+coalesce((SELECT max(day) FROM exposed_counts WHERE iteration_no = number AND units > 0), (SELECT max(at) FROM exposed WHERE iteration_no = number) / 86400000)) \
+FROM iterations WHERE project = ?1 AND experiment_id <> '_holdout' ORDER BY experiment_id, iteration";
+    Question { sql: sql.to_owned(), values: vec![json!(project)] }
+}
+
 /// What the guard has done and told. Answer: `[name, at]`.
 #[must_use]
 pub fn guard_notes() -> Question {

@@ -1,10 +1,13 @@
 //! An action, from what is live to what becomes of it.
 
 use super::Action;
-use super::switch::{Guard, told_of, value_of};
+use super::note::Note;
+use super::switch::{Turned, told_of, turned, value_of};
 use super::text::{decided, ramped};
 use crate::changes::{Change, Danger, changes};
-use crate::document::{Document, Id, Percent, Problem, Severity, Timestamp, warnings};
+use crate::document::{
+    DecisionRecord, Document, Experiment, Id, Percent, Problem, Severity, Timestamp, Verdict, warnings,
+};
 use crate::edit;
 use crate::plan::{Kill, Plan};
 use serde_json::{Map, Value, json};
@@ -30,7 +33,7 @@ pub struct Asked<'a> {
     pub action: Action,
     /// With which experiment.
     pub id: &'a str,
-    /// How: `percent`, `what`, `variant`, `why`, `text`, `experiment`, `allow`.
+    /// How: `percent`, `what`, `variant`, `why`, `summary`, `text`, `experiment`, `allow`.
     pub arguments: &'a Map<String, Value>,
     /// Who asks, for the audit trail.
     pub who: &'a str,
@@ -116,9 +119,17 @@ fn name(who: &str) -> String {
 fn audit(asked: &Asked<'_>, acted: &Acted) -> (String, String) {
     // why: the tool has one command for both
     let action = if asked.action == Action::Lift { "kill" } else { asked.action.word() };
-    let entry = json!({"at": asked.now, "who": acted.who, "action": action, "from": acted.from, "to": acted.revision,
-        "env": null, "summary": acted.summary});
-    (format!("audit:{}:{}", asked.now, acted.revision), format!("{entry}\n"))
+    let note = Note {
+        at: asked.now,
+        who: &acted.who,
+        action,
+        from: Some(&acted.from),
+        to: &acted.revision,
+        env: None,
+        summary: &acted.summary,
+        experiments: &[asked.id.to_owned()],
+    };
+    note.entry()
 }
 
 fn switch(live: Live<'_>, asked: &Asked<'_>, id: &Id, acted: &mut Acted) -> Result<(), Vec<Problem>> {
@@ -129,17 +140,12 @@ fn switch(live: Live<'_>, asked: &Asked<'_>, id: &Id, acted: &mut Acted) -> Resu
             Kill::everything()
         }),
     };
-    let mut after = before.clone();
-    after.experiments.retain(|killed| killed != id);
-    let lifts = asked.action == Action::Lift;
-    if !lifts {
-        after.experiments.push(id.clone());
-    } else if after.all {
+    let Turned { after, guard, stays_killed } = turned(&before, live.guard, Some(id), asked.action == Action::Lift);
+    if stays_killed {
         acted.check.push(Problem::warning("kill", "everything is killed: the tool's `kill --all --off` ends that"));
     }
-    let guard = live.guard.filter(|_| lifts).map(|text| Guard::without(text, Some(id)));
     acted.summary = vec![told_of(&after)];
-    if let Some(guard) = guard.filter(|guard| !guard.freed.is_empty()) {
+    if let Some(guard) = guard {
         acted.summary.push(format!("lifted what the guard had stopped: {}", guard.freed.join(", ")));
         acted.guard = Some(guard.left);
     }
@@ -175,27 +181,8 @@ fn changed(
         }
         Action::Ramp => ramped(config, path, percent(asked)?),
         Action::Decide => {
-            let what = text(asked, "what")?;
-            if !["ship", "keep", "inconclusive", "abort"].contains(&what.as_str()) {
-                return Err(one("what", format!("`{what}` is none of ship, keep, inconclusive, abort")));
-            }
-            let variants = place.and_then(|place| old.experiments.get(place)).map(|e| &e.variants);
-            let ids: Vec<&str> = variants.into_iter().flatten().map(|variant| variant.id.as_str()).collect();
-            let variant = if what == "ship" { Some(text(asked, "variant")?) } else { None };
-            if let Some(variant) = variant.as_ref().filter(|variant| !ids.contains(&variant.as_str())) {
-                return Err(one("variant", format!("`{variant}` is no variant of {}: {}", asked.id, ids.join(", "))));
-            }
-            let mut decision =
-                json!({"what": what, "by": name(asked.who), "at": asked.now, "why": text(asked, "why")?});
-            if let Value::Object(decision) = &mut decision {
-                if let Some(variant) = &variant {
-                    decision.insert("variant".to_owned(), variant.as_str().into());
-                }
-                if let Some(revision) = &old.revision {
-                    decision.insert("revision".to_owned(), revision.as_str().into());
-                }
-            }
-            decided(config, path, &decision, variant.as_deref())
+            let e = place.and_then(|place| old.experiments.get(place));
+            decided(config, path, &decision(old, e, asked)?)
         }
         _ => {
             if place.is_some() {
@@ -205,6 +192,36 @@ fn changed(
         }
     };
     text.ok_or_else(|| one("", "what is live cannot be edited: push the document".to_owned()))
+}
+
+/// The decision that is asked for, of an experiment.
+fn decision(old: &Document, e: Option<&Experiment>, asked: &Asked<'_>) -> Result<DecisionRecord, Vec<Problem>> {
+    let one = |field: &str, message: String| vec![Problem::error(field, message)];
+    let what = text(asked, "what")?;
+    let known: Option<Verdict> = serde_json::from_value(what.as_str().into()).ok();
+    let known = known.ok_or_else(|| one("what", format!("`{what}` is none of ship, keep, inconclusive, abort")))?;
+    let ids: Vec<&Id> = e.into_iter().flat_map(|e| &e.variants).map(|variant| &variant.id).collect();
+    let variant = match known {
+        Verdict::Ship => {
+            let given = text(asked, "variant")?;
+            let found = ids.iter().find(|id| id.as_str() == given).copied().cloned();
+            let names: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+            Some(found.ok_or_else(|| {
+                one("variant", format!("`{given}` is no variant of {}: {}", asked.id, names.join(", ")))
+            })?)
+        }
+        _ => None,
+    };
+    let is_given = asked.arguments.get("summary").and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
+    Ok(DecisionRecord {
+        what: known,
+        variant,
+        by: name(asked.who),
+        at: asked.now,
+        why: text(asked, "why")?,
+        revision: old.revision.clone(),
+        summary: if is_given { Some(text(asked, "summary")?) } else { None },
+    })
 }
 
 /// The new experiment of a draft.

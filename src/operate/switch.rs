@@ -51,6 +51,35 @@ impl Guard {
     }
 }
 
+/// What becomes of the switch, and of what the guard stopped.
+pub struct Turned {
+    /// The switch.
+    pub after: Kill,
+    /// The guard's key, where something in it is lifted.
+    pub guard: Option<Guard>,
+    /// Whether an experiment was meant, and everything stays killed all the same.
+    pub stays_killed: bool,
+}
+
+/// Kills an experiment, or everything without one; `off` ends that, and lifts what the worker's guard stopped, which would stay
+/// stopped for no visible reason.
+#[must_use]
+pub fn turned(before: &Kill, guard: Option<&str>, id: Option<&Id>, off: bool) -> Turned {
+    let mut after = before.clone();
+    match id {
+        None if off => after = Kill::default(),
+        None => after.all = true,
+        Some(id) => {
+            after.experiments.retain(|killed| killed != id);
+            if !off {
+                after.experiments.push(id.clone());
+            }
+        }
+    }
+    let guard = guard.filter(|_| off).map(|text| Guard::without(text, id)).filter(|guard| !guard.freed.is_empty());
+    Turned { stays_killed: off && id.is_some() && after.all, after, guard }
+}
+
 /// The switch as the key `kill` holds it.
 #[must_use]
 pub fn value_of(kill: &Kill) -> Value {

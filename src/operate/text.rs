@@ -1,6 +1,6 @@
 //! Actions as small changes of a document's text. `path` is the experiment's place: `experiments[2]`.
 
-use crate::document::Percent;
+use crate::document::{DecisionRecord, Percent, Verdict};
 use crate::edit;
 use serde_json::Value;
 
@@ -13,11 +13,11 @@ pub fn ramped(text: &str, path: &str, percent: Percent) -> Option<String> {
 
 /// A decision: a variant that goes to everybody, or else the end.
 #[must_use]
-pub fn decided(text: &str, path: &str, decision: &Value, ships: Option<&str>) -> Option<String> {
-    let text = edit::set(text, path, "decision", decision)?;
-    match ships {
+pub fn decided(text: &str, path: &str, decision: &DecisionRecord) -> Option<String> {
+    let text = edit::set(text, path, "decision", &serde_json::to_value(decision).ok()?)?;
+    match decision.variant.as_ref().filter(|_| decision.what == Verdict::Ship) {
         Some(variant) => {
-            let text = edit::set(&text, path, "winner", &variant.into())?;
+            let text = edit::set(&text, path, "winner", &variant.as_str().into())?;
             // why: past its end a winner would give everybody the control
             edit::remove(&text, path, "ends_at")
         }

@@ -5,6 +5,7 @@
 
 use super::{Experiment, ExperimentAt, Listed, PageRule, Pattern};
 use crate::document::PageSubject;
+use crate::sort::sort;
 use crate::url::Url;
 use std::collections::HashMap;
 
@@ -56,7 +57,7 @@ impl PageIndex {
             }
         }
         if !found.is_sorted_by(|a, b| a < b) {
-            found.sort_unstable();
+            sort(found);
             found.dedup();
         }
     }

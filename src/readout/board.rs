@@ -93,7 +93,7 @@ pub fn list_page(project: &str, experiments: &[Results], view: &View) -> String 
     let content = html! {
         h1 { "Experiments of " (project) }
         (filters(experiments, view))
-        @if experiments.is_empty() { p { "The document has no experiment yet: `sortition new` writes one." } }
+        @if experiments.is_empty() { p { "The document has no experiment yet: " code { "sortition new" } " writes one." } }
         @else if shown.is_empty() { p { "No experiment is like that. " a href=(ROOT) { "Show all" } } }
         @if by_group {
             @for (at, name) in GROUPS.iter().enumerate() {
@@ -135,7 +135,7 @@ fn filters(experiments: &[Results], view: &View) -> Markup {
     let mut states: Vec<&str> = experiments.iter().map(|results| phase(results).0).collect();
     states.sort_unstable();
     states.dedup();
-    let sorts = [("", "what needs you"), ("name", "name"), ("end", "end"), ("units", "size"), ("lift", "lift")];
+    let sorts = [("", "what needs you"), ("name", "name"), ("end", "end"), ("units", "sample"), ("lift", "lift")];
     html! {
         form class="filters" method="get" action=(ROOT) role="search" aria-label="Which experiments" {
             label { "Search" input type="search" name="q" value=(view.search) size="14"; }
@@ -161,7 +161,7 @@ fn board(name: &str, all: &[&Results]) -> Markup {
     let intervals = all.iter().flat_map(|results| primary(results).iter().filter_map(|one| one.lift_interval));
     let domain = plot::domain(intervals);
     let rows: Vec<Vec<Markup>> = all.iter().map(|results| row(results, domain)).collect();
-    html! { div class="board" { (table(name, &["Experiment", "Status", "Owner and dates", "#Size", "Lift", "Verdict"], &rows)) } }
+    html! { div class="board" { (table(name, &["Experiment", "Status", "Owner and dates", "#Sample", "Lift", "Verdict"], &rows)) } }
 }
 
 fn row(results: &Results, domain: plot::Domain) -> Vec<Markup> {
@@ -196,7 +196,8 @@ fn row(results: &Results, domain: plot::Domain) -> Vec<Markup> {
 
 fn dates(results: &Results) -> String {
     let start = results.starts_at.as_deref().or_else(|| results.days.first().map(|day| day.day.as_str()));
-    let start = start.map_or_else(|| "not started".to_owned(), date::short);
+    let nobody = if results.phase == Phase::Running { "nobody yet" } else { "not started" };
+    let start = start.map_or_else(|| nobody.to_owned(), date::short);
     match (&results.ends_at, results.days_left) {
         (Some(end), Some(left)) if left > 0 => format!("{start} – {} ({} left)", date::long(end), days(left)),
         (Some(end), _) => format!("{start} – {}", date::long(end)),

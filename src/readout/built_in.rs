@@ -1,14 +1,15 @@
 //! Metrics that need no event: how the origin answered each variant's group, usable as guardrails.
 //!
-//! Errors are compared as shares of requests, at any look. Of times only classes are counted, so a quantile is known to lie
+//! Errors are compared as shares of requests, at any look; an isolate's hour is the unit, for what fails together is one
+//! failure. Of times only classes are counted, so a quantile is known to lie
 //! between two ends, and a difference between the differences of those: nothing is concluded from within a class.
 
 use super::answers::Known;
 use super::compare::{Measured, Rule, compare, guard, margin};
-use super::health::{class, counts, ends};
+use super::health::{class, clusters, counts, ends};
 use super::types::{Arm, ComparisonResult, Health, MetricResult, MetricRole};
 use crate::document::{self, BUILT_IN_METRICS, Experiment, Guardrail, Method, MetricKind};
-use crate::stats::{Aggregate, Direction, Level};
+use crate::stats::{Aggregate, Direction, Level, Refusal};
 
 /// The built-in metrics that an experiment names, as guardrails or to explain.
 pub(super) fn metrics(experiment: &Experiment, health: &[Health], known: &Known) -> Vec<MetricResult> {
@@ -22,7 +23,7 @@ pub(super) fn metrics(experiment: &Experiment, health: &[Health], known: &Known)
         .into_iter()
         .filter_map(of)
         .map(|(id, guardrail)| match id {
-            "origin_error_rate" => errors(experiment, health, guardrail),
+            "origin_error_rate" => errors(experiment, health, known, guardrail),
             _ => latency(experiment, known, guardrail),
         })
         .collect()
@@ -50,11 +51,13 @@ fn arm(variant: &str, requests: i64, hit: i64) -> Arm {
     Arm { variant: variant.to_owned(), n: requests, converted: hit, waiting: 0, sum: hit.into(), sum_sq: hit.into() }
 }
 
-fn errors(experiment: &Experiment, health: &[Health], guardrail: Option<&Guardrail>) -> MetricResult {
+/// Isolates' hours of a variant from which anything is concluded: of fewer the variance is not known well enough.
+const FEWEST_CLUSTERS: i64 = 20;
+
+fn errors(experiment: &Experiment, health: &[Health], known: &Known, guardrail: Option<&Guardrail>) -> MetricResult {
     let of = |id: &str| health.iter().find(|one| one.variant == id).map_or((0, 0), |one| (one.requests, one.errors));
     let ids: Vec<&str> = experiment.variants.iter().map(|variant| variant.id.as_str()).collect();
-    let measured: Vec<Measured> =
-        ids.iter().map(|id| of(id)).map(|(n, hit)| Measured::Sums(Aggregate::proportion(n, hit))).collect();
+    let measured: Vec<Measured> = ids.iter().map(|id| clustered(known, experiment, id)).collect();
     let rule = Rule {
         method: Method::Sequential,
         alpha: Level::FIVE_PERCENT.shared_among(ids.len().saturating_sub(1)),
@@ -63,7 +66,8 @@ fn errors(experiment: &Experiment, health: &[Health], guardrail: Option<&Guardra
     };
     let mut metric = empty("origin_error_rate", guardrail, MetricKind::Proportion, Some("%"));
     metric.variants = ids.iter().map(|id| arm(id, of(id).0, of(id).1)).collect();
-    metric.means = measured.iter().map(Measured::mean).collect();
+    let rate = |(requests, errors): (i64, i64)| (requests > 0).then(|| errors as f64 / requests as f64);
+    metric.means = ids.iter().map(|id| rate(of(id))).collect();
     if let Some((control, treatments)) = measured.split_first() {
         for (id, treatment) in ids.iter().skip(1).zip(treatments) {
             let (mut comparison, _) = compare(id, control, treatment, rule);
@@ -75,6 +79,17 @@ fn errors(experiment: &Experiment, health: &[Health], guardrail: Option<&Guardra
         }
     }
     metric
+}
+
+/// Errors by requests, of a variant's isolates' hours.
+fn clustered(known: &Known, experiment: &Experiment, variant: &str) -> Measured {
+    match clusters(known, experiment, variant) {
+        Some([requests, errors, n, requests_sq, errors_sq, product]) if n >= FEWEST_CLUSTERS => {
+            Measured::Sums(Aggregate::ratio(n, (errors, errors_sq), (requests, requests_sq), product))
+        }
+        Some(_) => Measured::Quantile(Err(Refusal::TooFewUnits)),
+        None => Measured::Quantile(Err(Refusal::NoUnits)),
+    }
 }
 
 fn latency(experiment: &Experiment, known: &Known, guardrail: Option<&Guardrail>) -> MetricResult {

@@ -5,7 +5,7 @@ use super::compare::{Measured, Rule, compare, direction, guard, is_scaled, margi
 use super::date::DAY_MS;
 use super::gate;
 use super::gate_level::Gate;
-use super::number::whole;
+use super::number::clamped;
 use super::types::{
     Arm, ComparisonResult, Day, Delay, Ending, MetricResult, MetricRole, Phase, Results, Segment, Variant, noun,
 };
@@ -55,7 +55,8 @@ impl One<'_> {
         let progress = first.zip(shown).and_then(|((metric, answer), shown)| {
             let control = variants.first()?.id.as_str();
             let control = Measured::of_variant(metric, answer, control, answer.total(control));
-            progress::progress(e, metric, &control, &shown.comparisons, rule, (&variants, &days, self.now))
+            let state = (variants.as_slice(), days.as_slice(), self.now, self.is_over());
+            progress::progress(e, metric, &control, &shown.comparisons, rule, state)
         });
         let kill = &self.known.kill;
         let killed = kill.all
@@ -111,8 +112,8 @@ impl One<'_> {
             method: analysis.method,
             confidence: analysis.confidence,
             units,
-            contaminated: whole(self.answers.units.contaminated),
-            unknown: self.answers.units.unknown.iter().map(|(_, units)| whole(*units)).sum(),
+            contaminated: clamped(self.answers.units.contaminated),
+            unknown: self.answers.units.unknown.iter().map(|(_, units)| clamped(*units)).sum(),
             verdict,
             gates,
             metrics,
@@ -159,12 +160,13 @@ impl One<'_> {
         self.document.metrics.get(self.experiment.metrics.as_ref()?.primary.as_ref()?)
     }
 
-    /// The primary metric and what is known of it.
+    /// The primary metric and what is known of it, where that means something.
     fn primary(&self) -> Option<(&document::Metric, &Answer)> {
         let named = self.experiment.metrics.as_ref()?.primary.as_ref()?;
         let all = metrics(self.document, self.experiment, self.scope);
         let at = all.iter().position(|(id, _)| *id == named)?;
-        Some((all.get(at)?.1, self.answers.outcomes.get(at)?))
+        let (metric, answer) = (all.get(at)?.1, self.answers.outcomes.get(at)?);
+        is_usable(metric, answer).then_some((metric, answer))
     }
 
     fn endings(&self, first_day: &str) -> Vec<Ending> {
@@ -193,7 +195,7 @@ impl One<'_> {
             metric.comparisons.iter().map(told).collect()
         });
         let [sent, lost, crawlers, visits] = self.known.delivery;
-        let contradicting = self.answers.outcomes.iter().map(|answer| whole(answer.contradicting)).max().unwrap_or(0);
+        let contradicting = self.answers.outcomes.iter().map(|answer| clamped(answer.contradicting)).max().unwrap_or(0);
         let trends = self
             .primary()
             .map_or_else(Vec::new, |(metric, answer)| course::trends(metric, answer, variants, days, self.now));
@@ -204,7 +206,7 @@ impl One<'_> {
             .filter(|((_, metric), _)| is_scaled(metric))
             .map(|((id, _), answer)| (id.as_str(), answer))
             .collect();
-        let unknown = self.answers.units.unknown.iter().map(|(_, units)| whole(*units)).sum();
+        let unknown = self.answers.units.unknown.iter().map(|(_, units)| clamped(*units)).sum();
         let ratio = match e.allocation {
             Allocation::Bandit => gate::ratio_of_bandit(),
             Allocation::Fixed => gate::ratio(variants, &daily, self.is_over(), noun.1),
@@ -213,7 +215,7 @@ impl One<'_> {
             gate::record(self.answers.failed + self.known.failed, &self.known.incomplete),
             ratio,
             gate::units(variants, noun),
-            gate::contamination(units, whole(self.answers.units.contaminated), noun),
+            gate::contamination(units, clamped(self.answers.units.contaminated), noun),
         ];
         gates.extend(gate::unknown(unknown, units, noun));
         gates.extend([
@@ -237,7 +239,7 @@ impl One<'_> {
             name: variant.name.clone(),
             description: variant.description.clone(),
             share: share / total,
-            units: whole(self.answers.units.total(variant.id.as_str()).units),
+            units: clamped(self.answers.units.total(variant.id.as_str()).units),
             changes: change::changes(variant),
             preview: None,
             picture: false,
@@ -256,7 +258,7 @@ impl One<'_> {
         days.sort_unstable();
         days.dedup();
         let of = |day: &str| {
-            let of = |variant: &document::Variant| whole(units.part(DAY, day, variant.id.as_str()).units);
+            let of = |variant: &document::Variant| clamped(units.part(DAY, day, variant.id.as_str()).units);
             Day { units: self.experiment.variants.iter().map(of).collect(), day: day.to_owned() }
         };
         days.into_iter().map(of).collect()
@@ -319,8 +321,7 @@ impl One<'_> {
         watched: Option<(Direction, f64)>,
         variants: &[Variant],
     ) -> MetricResult {
-        // why: sums across currencies mean nothing, so none is shown
-        let usable = !(is_scaled(metric) && answer.is_mixed());
+        let usable = is_usable(metric, answer);
         let total = |variant: &Variant| if usable { answer.total(&variant.id) } else { Default::default() };
         let measured: Vec<Measured> =
             variants.iter().map(|variant| Measured::of_variant(metric, answer, &variant.id, total(variant))).collect();
@@ -342,9 +343,9 @@ impl One<'_> {
                 let sums = total(variant);
                 Arm {
                     variant: variant.id.clone(),
-                    n: whole(sums.units),
-                    converted: whole(sums.converted),
-                    waiting: whole(sums.waiting),
+                    n: clamped(sums.units),
+                    converted: clamped(sums.converted),
+                    waiting: clamped(sums.waiting),
                     sum: sums.y,
                     sum_sq: sums.yy,
                 }
@@ -359,7 +360,7 @@ impl One<'_> {
             unit: metric.unit.clone(),
             currency: answer.currency().filter(|_| scaled).map(str::to_owned),
             waiting: arms.iter().map(|arm| arm.waiting).sum(),
-            other_currency: answer.currencies.iter().filter(|of| of.left_out).map(|of| whole(of.outcomes)).sum(),
+            other_currency: answer.currencies.iter().filter(|of| of.left_out).map(|of| clamped(of.outcomes)).sum(),
             saved,
             means: measured.iter().map(|arm| arm.mean().map(|mean| mean / rule.scale)).collect(),
             variants: arms,
@@ -371,6 +372,11 @@ impl One<'_> {
             },
         }
     }
+}
+
+/// Whether an answer can be read: sums across currencies mean nothing, so none is shown.
+fn is_usable(metric: &document::Metric, answer: &Answer) -> bool {
+    !(is_scaled(metric) && answer.is_mixed())
 }
 
 /// Corrects the p-values of a family.
@@ -389,12 +395,12 @@ fn correct(metrics: &mut [MetricResult], role: MetricRole, confidence: f64) {
 
 /// Outcomes by hours since the exposure, with their share so far.
 fn delays(answer: &Answer) -> Vec<Delay> {
-    let total: i64 = answer.delays.iter().map(|(_, outcomes)| whole(*outcomes)).sum();
+    let total: i64 = answer.delays.iter().map(|(_, outcomes)| clamped(*outcomes)).sum();
     let mut seen = 0;
     let of = |(hours, outcomes): &(i128, i128)| {
-        let outcomes = whole(*outcomes);
+        let outcomes = clamped(*outcomes);
         seen += outcomes;
-        Delay { hours: whole(*hours), outcomes, until: seen as f64 / (total as f64).max(1.0) }
+        Delay { hours: clamped(*hours), outcomes, until: seen as f64 / (total as f64).max(1.0) }
     };
     answer.delays.iter().map(of).collect()
 }

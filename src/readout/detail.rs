@@ -45,6 +45,9 @@ fn content(results: &Results, more: &Markup) -> Markup {
         div class=(class(results.verdict.state)) {
             p { strong { (results.verdict.text) } }
             @if !results.verdict.next.is_empty() { p class="next" { (with_code(&results.verdict.next)) } }
+            @if let Some(summary) = results.decision.as_ref().and_then(|decision| decision.summary.as_ref()) {
+                p class="next" { "What was known then: " (summary) }
+            }
         }
         @if let Some(held) = &results.held {
             p class="note" { "Held at " (held.percent) " % of traffic, where the document would have " (held.wants) " %: " (held.waits_for) }

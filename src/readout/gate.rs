@@ -1,7 +1,7 @@
 //! Trust gates: whether the data can be believed. While one is red, no winner is shown.
 
 use super::gate_level::{Gate, GateLevel};
-use super::number::{count, counted, p_value, percent, whole};
+use super::number::{clamped, count, counted, p_value, percent};
 use super::segment;
 use super::types::{Ending, Segment, Variant};
 use crate::document::Method;
@@ -138,7 +138,9 @@ pub(super) fn parts(segments: &[Segment]) -> Gate {
     let tested = all().filter(|(_, part)| part.ratio_p.is_some()).count();
     let found: Vec<String> = all()
         .filter(|(_, part)| part.ratio_flagged)
-        .map(|(segment, part)| format!("{} {}", segment::title(&segment.dimension), segment::part_name(&part.value)))
+        .map(|(segment, part)| {
+            format!("{} {}", segment::title(&segment.dimension), segment::part_name(&segment.dimension, &part.value))
+        })
         .collect();
     let (level, text) = match (tested, found.is_empty()) {
         (0, _) => (GateLevel::Neutral, "Not yet: no part of the audience is large enough.".to_owned()),
@@ -234,7 +236,7 @@ pub(super) fn currency(metrics: &[(&str, &Answer)]) -> Gate {
         return gate("currency", TITLE, GateLevel::Red, text);
     }
     let left_out =
-        |answer: &Answer| answer.currencies.iter().filter(|of| of.left_out).map(|of| whole(of.outcomes)).sum::<i64>();
+        |answer: &Answer| answer.currencies.iter().filter(|of| of.left_out).map(|of| clamped(of.outcomes)).sum::<i64>();
     if let Some((metric, answer)) = metrics.iter().find(|(_, answer)| left_out(answer) > 0) {
         let text = format!("{} outcomes of {metric} are of another currency and left out.", count(left_out(answer)));
         return gate("currency", TITLE, GateLevel::Amber, text);

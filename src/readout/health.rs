@@ -2,7 +2,7 @@
 
 use super::answers::Known;
 use super::types::Health;
-use crate::document::Experiment;
+use crate::document::{self, Experiment};
 use crate::ledger::readout::Row;
 
 /// The upper ends of the record's classes, in milliseconds.
@@ -10,14 +10,17 @@ const CLASSES: [u32; 7] = [50, 100, 200, 400, 800, 1600, 3200];
 
 /// The rows of an experiment's iteration, in its variants' order; variants without a request are missing.
 pub(super) fn of_experiment(known: &Known, experiment: &Experiment) -> Vec<Health> {
-    let row = |variant: &str| {
-        known.health.iter().find(|row| {
-            row.text(0) == experiment.id.as_str()
-                && row.number(1) == i64::from(experiment.iteration)
-                && row.text(2) == variant
-        })
-    };
-    experiment.variants.iter().filter_map(|variant| row(variant.id.as_str())).map(health).collect()
+    let of = |variant: &document::Variant| row(known, experiment, variant.id.as_str());
+    experiment.variants.iter().filter_map(of).map(health).collect()
+}
+
+/// What is known of a variant of the experiment's iteration.
+fn row<'k>(known: &'k Known, experiment: &Experiment, variant: &str) -> Option<&'k Row> {
+    known.health.iter().find(|row| {
+        row.text(0) == experiment.id.as_str()
+            && row.number(1) == i64::from(experiment.iteration)
+            && row.text(2) == variant
+    })
 }
 
 fn health(row: &Row) -> Health {
@@ -49,12 +52,14 @@ fn quantile(counts: &[i64; 8], share: f64) -> Option<u32> {
 
 /// How many answers came within each class, for a variant of the experiment's iteration; the last: later than all.
 pub(super) fn counts(known: &Known, experiment: &Experiment, variant: &str) -> Option<[i64; 8]> {
-    let row = known.health.iter().find(|row| {
-        row.text(0) == experiment.id.as_str()
-            && row.number(1) == i64::from(experiment.iteration)
-            && row.text(2) == variant
-    })?;
+    let row = row(known, experiment, variant)?;
     Some([5, 6, 7, 8, 9, 10, 11, 12].map(|field| row.number(field)))
+}
+
+/// A variant's requests and errors, in how many isolates' hours, and the sums of their squares and of their products.
+pub(super) fn clusters(known: &Known, experiment: &Experiment, variant: &str) -> Option<[i64; 6]> {
+    let row = row(known, experiment, variant)?;
+    Some([3, 4, 13, 14, 15, 16].map(|field| row.number(field)))
 }
 
 /// The ends of the class that holds a quantile, in milliseconds; the last has no upper end.

@@ -87,7 +87,8 @@ pub(super) fn days(value: i64) -> String {
     }
 }
 
-/// A whole number of the record, as far as 64 bits go.
-pub(super) fn whole(value: i128) -> i64 {
-    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
+/// A count of the record as a number that can be added up with others, and that JSON shows as it is.
+pub(super) fn clamped(value: i128) -> i64 {
+    const MOST: i64 = 1 << 53;
+    i64::try_from(value).map_or(if value < 0 { -MOST } else { MOST }, |value| value.clamp(-MOST, MOST))
 }

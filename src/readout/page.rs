@@ -24,6 +24,12 @@ pub(super) fn alone(title: &str, content: &Markup) -> String {
     around(title, None, content)
 }
 
+/// A page that says what is not there.
+#[must_use]
+pub fn absent_page(title: &str, text: &str) -> String {
+    page(title, "/", &html! { h1 { (title) } p { (text) } p { a href=(ROOT) { "All experiments" } } })
+}
+
 fn around(title: &str, here: Option<&str>, content: &Markup) -> String {
     let page = html! {
         (DOCTYPE)

@@ -2,7 +2,7 @@
 //! phone, of which the style shows one.
 
 use super::date;
-use super::number::{count, lift, lifts, percent};
+use super::number::{count, grouped, lift, lifts, percent};
 use super::types::{ComparisonResult, Day, Delay, Point, Series, Variant};
 use maud::{Markup, PreEscaped, html};
 use std::fmt::Write;
@@ -47,6 +47,15 @@ pub(super) fn interval(comparison: &ComparisonResult, domain: Domain, series: us
                 circle class="dot" cx=(coordinate(place(value, domain, WIDTH))) cy="11" r="5" {}
             }
         }
+    }
+}
+
+/// A change at an axis, as short as can be.
+fn on_axis(value: f64) -> String {
+    if value.abs() < 0.1 {
+        lift(value)
+    } else {
+        format!("{}{} %", if value > 0.0 { "+" } else { "" }, grouped(value * 100.0, 0))
     }
 }
 
@@ -135,7 +144,7 @@ pub(super) fn cumulative(name: &str, all: &[Series]) -> Option<Markup> {
             let _ = write!(label, "{} stands at {}{ends} on {day}. ", series.variant, lift(point.lift));
         }
     }
-    let heights = [range[0], 0.0, range[1]].map(|value| (value, lift(value)));
+    let heights = [range[0], 0.0, range[1]].map(|value| (value, on_axis(value)));
     Some(twice(|canvas| {
         let mut drawn = String::new();
         for (position, series) in all.iter().enumerate() {

@@ -13,7 +13,7 @@ pub(super) fn progress(
     control: &Measured,
     comparisons: &[ComparisonResult],
     rule: Rule,
-    (variants, days, now): (&[Variant], &[Day], Timestamp),
+    (variants, days, now, is_over): (&[Variant], &[Day], Timestamp, bool),
 ) -> Option<Progress> {
     let analysis = experiment.analysis.unwrap_or_default();
     let mde = analysis.mde?;
@@ -49,7 +49,8 @@ pub(super) fn progress(
         days_to_go: to_go.map(|days| whole_weeks(days, days_run)),
         days_run,
         detectable: detectable.map(|effect| effect / moments.mean.abs()).filter(|effect| effect.is_finite()),
-        futile: is_futile(mde, comparisons, rule.direction),
+        // why: an interval for one look excludes nothing before that look
+        futile: (analysis.method != Method::Fixed || is_over) && is_futile(mde, comparisons, rule.direction),
     })
 }
 
@@ -61,7 +62,9 @@ pub(super) fn days_run(days: &[Day], now: Timestamp) -> i64 {
 
 /// So many days more, until a week is full: people buy otherwise on weekends.
 fn whole_weeks(days: u64, run: i64) -> u64 {
-    let run = run.unsigned_abs();
+    /// Nobody waits for longer, and no sum of it runs over.
+    const LONGEST: u64 = 1_000_000;
+    let (days, run) = (days.min(LONGEST), run.unsigned_abs().min(LONGEST));
     if days == 0 && run > 0 && run.is_multiple_of(7) { 0 } else { (run + days).max(7).next_multiple_of(7) - run }
 }
 

@@ -1,7 +1,7 @@
 //! The primary metric in parts of the audience, and whether the split holds in each.
 
 use super::compare::{Measured, Rule, compare};
-use super::number::whole;
+use super::number::clamped;
 use super::types::{Part, Segment};
 use crate::document::{Experiment, Metric, MetricKind};
 use crate::ledger::answer::{Answer, Cells, PARTS, Units};
@@ -31,11 +31,12 @@ pub(super) fn segments(
 
 fn segment(ids: &[&str], units: &Units, primary: Option<(&Metric, &Answer)>, rule: Rule, dimension: String) -> Segment {
     let part = |(value, total): (String, i128)| {
-        let of = |id: &&str| whole(units.part(&dimension, &value, id).units);
+        let of = |id: &&str| clamped(units.part(&dimension, &value, id).units);
         let by_variant: Vec<i64> = ids.iter().map(of).collect();
+        let unknown = is_unknown(&dimension, &value);
         let small = by_variant.iter().any(|units| *units < FEWEST);
         // why: a part's quantile would take the values of each part in their order, which no engine is asked for
-        let comparisons = match primary.filter(|(metric, _)| metric.kind != MetricKind::Quantile) {
+        let comparisons = match primary.filter(|(metric, _)| metric.kind != MetricKind::Quantile && !unknown) {
             Some((metric, answer)) => {
                 let arm = |id: &str| Measured::of(metric, answer.part(&dimension, &value, id));
                 let (first, rest) = ids.split_first().map_or(("", &[][..]), |(first, rest)| (*first, rest));
@@ -44,11 +45,26 @@ fn segment(ids: &[&str], units: &Units, primary: Option<(&Metric, &Answer)>, rul
             }
             None => Vec::new(),
         };
-        Part { value, units: whole(total), by_variant, ratio_p: None, ratio_flagged: false, small, comparisons }
+        Part {
+            value,
+            unknown,
+            units: clamped(total),
+            by_variant,
+            ratio_p: None,
+            ratio_flagged: false,
+            small,
+            comparisons,
+        }
     };
     let mut parts = units.parts(&dimension);
     parts.truncate(MOST);
     Segment { parts: parts.into_iter().map(part).collect(), dimension }
+}
+
+/// Whether a part is of those of whom it is not known: not told by whoever reported them. A page view without a referring
+/// site is one of its own.
+fn is_unknown(dimension: &str, value: &str) -> bool {
+    value.is_empty() && dimension != "referrer_host"
 }
 
 /// A dimension of which nothing is known but "unknown" tells nothing: its producer could not know.
@@ -68,7 +84,8 @@ fn test_ratios(experiment: &Experiment, segments: &mut [Segment]) {
     let test = |part: &Part| {
         let counts: Vec<f64> = part.by_variant.iter().map(|units| *units as f64).collect();
         // why: a version or a fallback may belong to one variant alone, and parts of a few units are no test
-        (!part.small).then(|| srm(&counts, &weights, Level::ONE_IN_A_THOUSAND).ok()?.p).flatten()
+        // why: of an unknown part, too: who reported it may not have known, and more of one variant than of another
+        (!part.small && !part.unknown).then(|| srm(&counts, &weights, Level::ONE_IN_A_THOUSAND).ok()?.p).flatten()
     };
     let tested = |segment: &Segment| PARTS.contains(&segment.dimension.as_str()) && segment.dimension != "fallback";
     let p_values: Vec<Option<f64>> =
@@ -97,8 +114,9 @@ pub(super) fn title(dimension: &str) -> String {
 }
 
 /// A part in words.
-pub(super) fn part_name(value: &str) -> &str {
+pub(super) fn part_name<'v>(dimension: &str, value: &'v str) -> &'v str {
     match value {
+        "" if !is_unknown(dimension, value) => "none, or not told",
         "" => "unknown",
         "1" | "true" => "yes",
         "0" | "false" => "no",

@@ -58,13 +58,13 @@ fn reason(status: &'static str) -> &'static str {
 }
 
 /// How a metric is computed, in words.
-pub(super) fn kind(kind: MetricKind) -> &'static str {
+pub(super) fn kind(kind: MetricKind, (one, many): (&str, &str)) -> String {
     match kind {
-        MetricKind::Proportion => "share that did it",
-        MetricKind::Mean => "value of each",
-        MetricKind::Ratio => "sum over sum",
-        MetricKind::Count => "number of each",
-        MetricKind::Quantile => "quantile of all values",
-        MetricKind::Retention => "share that came back",
+        MetricKind::Proportion => format!("share of {many} who did it"),
+        MetricKind::Mean => format!("value per {one}"),
+        MetricKind::Ratio => "ratio of sums".to_owned(),
+        MetricKind::Count => format!("number per {one}"),
+        MetricKind::Quantile => "quantile of all values".to_owned(),
+        MetricKind::Retention => format!("share of {many} who came back"),
     }
 }

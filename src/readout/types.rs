@@ -184,7 +184,8 @@ pub struct Progress {
     pub days_run: i64,
     /// The smallest relative lift that one look at the present units would find.
     pub detectable: Option<f64>,
-    /// Whether the always-valid interval excludes the planned effect for every treatment.
+    /// Whether the interval excludes the planned effect for every treatment: the always-valid one, or at the planned end the
+    /// one of a single look.
     pub futile: bool,
 }
 
@@ -209,8 +210,10 @@ pub struct Segment {
 /// A part of the audience.
 #[derive(Clone, Debug, Serialize)]
 pub struct Part {
-    /// Such as `mobile`; empty: unknown.
+    /// Such as `mobile`; empty: unknown, or no referring site.
     pub value: String,
+    /// Whether it is of those of whom it is not known: no part of its own, so nothing is tested in it.
+    pub unknown: bool,
     /// Its units, of all variants.
     pub units: i64,
     /// Its units by variant, in their order.
@@ -241,6 +244,8 @@ pub struct Delay {
 pub struct Overlap {
     /// The other experiment.
     pub experiment: String,
+    /// The metric that is compared: this experiment's primary one.
+    pub metric: String,
     /// Units that met both.
     pub units: i64,
     /// The tests, one for each treatment of one with each of the other.
@@ -332,6 +337,8 @@ pub struct AuditEntry {
     pub to: String,
     /// What changed, a line each.
     pub summary: Vec<String>,
+    /// Which experiments it was about; empty: all, or nobody knows.
+    pub experiments: Vec<String>,
 }
 
 /// The words for one and for many of those who are counted.

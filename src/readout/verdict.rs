@@ -57,12 +57,7 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
         return say(State::Open, None, "No primary metric is named, so nothing can be decided.".to_owned())
             .then("Name one in metrics.primary.".to_owned());
     };
-    let broken = breakers(grounds.metrics).next().map(|(metric, broken)| {
-        let numbers = evidence(grounds, metric, broken);
-        let text = format!("Take {} back: it breaks the guardrail {}: {numbers}", broken.variant, metric.id);
-        let next = format!("`sortition kill {}` gives everybody the control at once.", grounds.id);
-        say(State::Loser, Some(&broken.variant), text).then(next)
-    });
+    let broken = breakers(grounds.metrics).next().map(|(metric, broken)| take_back(grounds, primary, metric, broken));
     if grounds.allocation == Allocation::Bandit {
         return broken.unwrap_or_else(|| bandit(grounds, primary));
     }
@@ -92,13 +87,13 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
     let best = primary
         .comparisons
         .iter()
-        .filter(|comparison| decided(comparison) > 0)
+        .filter(|one| decided(one) > 0 && !breakers(grounds.metrics).any(|(_, broken)| broken.variant == one.variant))
         .max_by(|a, b| (sign * a.difference.unwrap_or(0.0)).total_cmp(&(sign * b.difference.unwrap_or(0.0))));
     if let Some(winner) = best {
         let (caution, next) = caution(grounds, &winner.variant);
         let numbers = evidence(grounds, primary, winner);
         let text = format!("{} wins: {numbers}{caution}{}", winner.variant, haste(grounds));
-        return say(State::Winner, Some(&winner.variant), text).then(next);
+        return say(State::Winner, Some(&winner.variant), text).then(patience(grounds, next));
     }
     if let Some(broken) = broken {
         return broken;
@@ -108,9 +103,33 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
         let numbers = evidence(grounds, primary, loser);
         let text = format!("Keep {control}. {} loses: {numbers}{}", loser.variant, haste(grounds));
         let next = format!("`sortition decide {} keep --why …` keeps the result.", grounds.id);
-        return say(State::Loser, Some(&loser.variant), text).then(next);
+        return say(State::Loser, Some(&loser.variant), text).then(patience(grounds, next));
     }
     undecided(grounds, primary, control)
+}
+
+/// What is said of a treatment that breaks a guardrail, whatever else it does.
+fn take_back(
+    grounds: &Grounds<'_>,
+    primary: &MetricResult,
+    metric: &MetricResult,
+    broken: &ComparisonResult,
+) -> Verdict {
+    let numbers = evidence(grounds, metric, broken);
+    let gain = primary.comparisons.iter().find(|one| one.variant == broken.variant && one.better > 0);
+    let gain = gain.and_then(|one| one.lift).map_or_else(String::new, |value| {
+        format!(" That {} is better by it ({}) does not make up for it.", primary.id, lift(value))
+    });
+    let text = format!("Take {} back: it breaks the guardrail {}: {numbers}{gain}", broken.variant, metric.id);
+    let next = match grounds.phase {
+        Phase::Killed => format!(
+            "Everybody has the control. Mend what {} lost and start over with a new iteration, or `sortition decide {} abort --why …`.",
+            metric.id, grounds.id
+        ),
+        Phase::Completed => format!("`sortition decide {} keep --why …` keeps the result.", grounds.id),
+        _ => format!("`sortition kill {}` gives everybody the control at once.", grounds.id),
+    };
+    say(State::Loser, Some(&broken.variant), text).then(next)
 }
 
 /// What is said where no number is needed.
@@ -183,9 +202,9 @@ fn undecided(grounds: &Grounds<'_>, primary: &MetricResult, control: &str) -> Ve
         (progress, lift(sign * progress.mde))
     });
     if let Some((_, effect)) = planned.as_ref().filter(|(progress, _)| progress.futile) {
-        let text = format!("An effect of {effect} is excluded: {compatible}.");
+        let text = format!("An effect of {effect} is excluded: {compatible}.{}", haste(grounds));
         let next = format!("Stop and keep {control}, unless an effect below {effect} is worth the wait.");
-        return say(State::Futile, None, text).then(next);
+        return say(State::Futile, None, text).then(patience(grounds, next));
     }
     if grounds.is_over {
         let text = format!("Inconclusive at the planned end: {compatible}.");
@@ -209,10 +228,20 @@ fn undecided(grounds: &Grounds<'_>, primary: &MetricResult, control: &str) -> Ve
     say(State::Open, None, format!("No difference can be told yet: {compatible}."))
 }
 
+/// Whether it has run for less than a whole week, or than the team insists on.
+fn is_hasty(grounds: &Grounds<'_>) -> bool {
+    grounds.days_run < grounds.min_days.max(7)
+}
+
+/// What to do next, which before one whole week is to wait.
+fn patience(grounds: &Grounds<'_>, next: String) -> String {
+    if is_hasty(grounds) { String::new() } else { next }
+}
+
 /// What a verdict before one whole week must say.
 fn haste(grounds: &Grounds<'_>) -> String {
     let least = grounds.min_days.max(7);
-    if grounds.days_run >= least {
+    if !is_hasty(grounds) {
         return String::new();
     }
     let run = counted(grounds.days_run, ("whole day", "whole days"));
@@ -258,10 +287,6 @@ fn caution(grounds: &Grounds<'_>, variant: &str) -> (String, String) {
                 .any(|comparison| comparison.variant == variant && comparison.guardrail == Some(verdict))
         })
     };
-    if let Some(metric) = guarded("harm") {
-        let text = format!(" But it breaks the guardrail {}: do not ship it as it is.", metric.id);
-        return (text, format!("Mend what {} lost, and start over with a new iteration.", metric.id));
-    }
     let next = format!("`sortition decide {} ship {variant} --why …` keeps the result.", grounds.id);
     match guarded("inconclusive") {
         Some(metric) => {

@@ -10,7 +10,7 @@ pub use news::{Told, body};
 use super::Known;
 use super::breach::{Breach, Cause, breaches, causes};
 use super::gate_level::GateLevel;
-use super::types::{Held, Results};
+use super::types::{Held, Phase, Results};
 use crate::document::{Allocation, Document, Experiment, GuardrailAct, News, Notify, Status, Timestamp};
 use crate::plan::KillGuard;
 
@@ -61,14 +61,30 @@ pub fn watch(
     if !acts.ended.is_empty() && !guard.experiments.contains(&experiment.id) {
         guard.experiments.push(experiment.id.clone());
     }
+    if experiment.starts_at.is_none() && results.phase == Phase::Running && !known.has_note(&begun(experiment)) {
+        acts.notes.push(begun(experiment));
+    }
     ramp::advance(experiment, results, known, guard, now, &mut acts);
     if experiment.allocation == Allocation::Bandit && is_complete {
         bandit::advance(experiment, results, known, guard, now, &mut acts);
     }
-    news::collect(document, experiment, results, now, &mut acts);
+    // why: whoever has decided knows
+    if experiment.decision.is_none() {
+        news::collect(document, experiment, results, known, now, &mut acts);
+    }
     acts.told.retain(|told| !known.has_note(&told.name));
     acts.notes.extend(acts.told.iter().map(|told| told.name.clone()));
     acts
+}
+
+/// The name of the note of when an experiment without a written start was first seen running.
+fn begun(experiment: &Experiment) -> String {
+    format!("{}/{}/begun", experiment.id, experiment.iteration)
+}
+
+/// When an experiment began: as written, or else when the guard first saw it running. `None`: it has not seen it yet.
+fn began(experiment: &Experiment, known: &Known) -> Option<Timestamp> {
+    experiment.starts_at.or_else(|| known.note(&begun(experiment)))
 }
 
 /// Forgets what the guard said of experiments that the document no longer runs.

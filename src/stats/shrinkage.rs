@@ -11,10 +11,29 @@ use super::refusal::{Refusal, finite};
 pub struct Shrunk {
     /// The mean of the true effects.
     pub mean: f64,
+    /// The standard error of that mean, their variance taken as known.
+    pub mean_error: f64,
     /// Their variance; 0 where the estimates differ no more than chance makes them.
     pub tau2: f64,
-    /// Of each estimate: the mean of its posterior and its standard deviation.
+    /// Of each estimate: the mean of its posterior and its standard deviation, the common mean taken as known.
     pub posteriors: Vec<(f64, f64)>,
+}
+
+impl Shrunk {
+    /// The sum of chosen effects and its standard deviation, which minds that the common mean is itself an estimate: what is
+    /// pulled to it errs with it.
+    #[must_use]
+    pub fn sum(&self, estimates: &[(f64, f64)], chosen: impl Fn(usize) -> bool) -> (f64, f64) {
+        let (mut sum, mut variance, mut pulled) = (0.0, 0.0, 0.0);
+        for (at, ((_, error), (mean, sd))) in estimates.iter().zip(&self.posteriors).enumerate() {
+            if chosen(at) {
+                sum += mean;
+                variance += sd * sd;
+                pulled += error * error / (error * error + self.tau2);
+            }
+        }
+        (sum, (variance + pulled * pulled * self.mean_error * self.mean_error).sqrt())
+    }
 }
 
 /// Shrinks estimates, given as effect and standard error.
@@ -38,7 +57,7 @@ pub fn shrink(estimates: &[(f64, f64)]) -> Result<Shrunk, Refusal> {
         let kept = tau2 / (tau2 + error * error);
         (mean + kept * (effect - mean), (kept * error * error).sqrt())
     };
-    Ok(Shrunk { mean, tau2, posteriors: estimates.iter().map(posterior).collect() })
+    Ok(Shrunk { mean, mean_error: (1.0 / total).sqrt(), tau2, posteriors: estimates.iter().map(posterior).collect() })
 }
 
 /// The variance at which Cochran's statistic is what it is expected to be. The statistic falls with the variance, so it is

@@ -133,6 +133,18 @@ pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
     text.changes(&finish.changes)
 }
 
+/// The answer to a call, as text: `reply`, the status, the body or nothing, and its headers, each to be added.
+#[must_use]
+pub fn encode_reply(status: u16, body: &str, headers: &[(&str, String)]) -> String {
+    let mut text = Text::new("reply", body.len().saturating_add(256));
+    text.field(&status.to_string());
+    text.field(body);
+    for (name, value) in headers.iter().filter(|(_, value)| is_header_value(value)) {
+        text.change("", name, value);
+    }
+    text.0
+}
+
 /// Treatments by their positions: `3.1,5.0`.
 fn positions(steps: &[(ExperimentAt, VariantAt)]) -> String {
     let steps = steps.iter().map(|(experiment, variant)| format!("{}.{}", experiment.number(), variant.number()));

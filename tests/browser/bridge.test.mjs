@@ -3,9 +3,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { chromium } from "playwright-core";
-import { systemProgram } from "../../scripts/setup.mjs";
 import { BROWSER, documentOf, experiment, startWorld } from "../edge/world.mjs";
+import { startChromium } from "./chromium.mjs";
 
 const POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'";
 const RUN = "window.ran=1";
@@ -66,9 +65,7 @@ before(async () => {
   world.origin.serve("*", { headers: page, body: PAGE });
   world.origin.serve("/read.js", { headers: ["Content-Type", "text/javascript; charset=utf-8"], body: read });
   world.origin.serve("/favicon.ico", { headers: ["Content-Type", "image/svg+xml"], body: "<svg/>" });
-  const executablePath =
-    process.env.CHROMIUM ?? systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  browser = await startChromium();
   context = await browser.newContext({ userAgent: BROWSER });
 });
 after(async () => {

@@ -5,12 +5,12 @@ import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { chromium } from "playwright-core";
-import { at, systemProgram } from "../../scripts/setup.mjs";
+import { at } from "../../scripts/setup.mjs";
 import { BROWSER, until } from "../edge/client.mjs";
 import { documentOf, treatment } from "../edge/documents.mjs";
 import { startHarness } from "../edge/harness.mjs";
 import { startOrigin } from "../edge/origin.mjs";
+import { startChromium } from "./chromium.mjs";
 
 const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title>
 <script src="/_sortition/client.js"></script></head><body><h1>Welcome</h1>
@@ -30,9 +30,7 @@ before(async () => {
   for (const path of ["/", "/p/next"]) origin.serve(path, { body: PAGE });
   const change = (config) => Object.assign(config.vars, { INGEST_SECRET: "ingest-key" });
   platform = await startHarness({ origin: origin.url, document: DOCUMENT, change });
-  const executablePath =
-    process.env.CHROMIUM ?? systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  browser = await startChromium();
 });
 after(async () => {
   await browser?.close();

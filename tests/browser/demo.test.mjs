@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
 import { startShop } from "../../demo/shop.mjs";
-import { at, systemProgram } from "../../scripts/setup.mjs";
+import { at } from "../../scripts/setup.mjs";
 import { ask, BROWSER, until } from "../edge/client.mjs";
 import { startHarness } from "../edge/harness.mjs";
+import { startChromium } from "./chromium.mjs";
 
 const DOCUMENT = JSON.parse(readFileSync(at("fixtures/demo/experiments.json"), "utf8"));
 const HERO = DOCUMENT.experiments.find((experiment) => experiment.id === "hero");
@@ -23,9 +23,7 @@ let original;
 before(async () => {
   shop = await startShop({ port: 0 });
   platform = await startHarness({ origin: shop.url, document: DOCUMENT });
-  const executablePath =
-    process.env.CHROMIUM ?? systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  browser = await startChromium();
   original = (await ask(new URL(shop.url), "/")).text.match(/<h1 id="hero-title">([^<]*)</)[1];
   mkdirSync(at("target", "screenshots"), { recursive: true });
 });

@@ -3,11 +3,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import axe from "axe-core";
-import { chromium } from "playwright-core";
-import { systemProgram } from "../../scripts/setup.mjs";
 import { documentOf, experiment } from "../edge/documents.mjs";
 import { startHarness } from "../edge/harness.mjs";
 import { startOrigin } from "../edge/origin.mjs";
+import { startChromium } from "./chromium.mjs";
 
 const OPERATOR = "operator-secret";
 
@@ -18,9 +17,7 @@ before(async () => {
   origin = await startOrigin();
   const change = ({ vars }) => Object.assign(vars, { ADMIN_TOKEN: "token", OPERATOR_TOKEN: OPERATOR });
   platform = await startHarness({ origin: origin.url, document: documentOf([experiment()]), change });
-  const executablePath =
-    process.env.CHROMIUM ?? systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  browser = await startChromium();
 });
 after(async () => {
   await browser?.close();

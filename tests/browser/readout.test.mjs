@@ -6,12 +6,12 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import axe from "axe-core";
-import { chromium } from "playwright-core";
 import { SPREAD, sendCrowd, withCrowd } from "../../demo/crowd.mjs";
 import { startShop } from "../../demo/shop.mjs";
-import { at, systemProgram } from "../../scripts/setup.mjs";
+import { at } from "../../scripts/setup.mjs";
 import { until } from "../edge/client.mjs";
 import { startHarness } from "../edge/harness.mjs";
+import { startChromium } from "./chromium.mjs";
 
 const DOCUMENT = withCrowd(JSON.parse(readFileSync(at("fixtures/demo/experiments.json"), "utf8")));
 const VISITORS = Number(process.env.CROWD ?? 8000);
@@ -55,9 +55,7 @@ before(async () => {
     120_000,
   );
   for (const sql of SPREAD) await platform.env.LEDGER.exec(sql);
-  const executablePath =
-    process.env.CHROMIUM ?? systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  browser = await startChromium();
   mkdirSync(at("target", "screenshots"), { recursive: true });
 });
 after(async () => {

@@ -1,6 +1,8 @@
 // A shop's day of events, the same in every run and on both sides: the test and the worker that it drives make it
 // themselves, so that only numbers go between them.
 
+import { random } from "./random.mjs";
+
 const START = Date.parse("2026-11-21T00:00:00Z");
 
 /** How many events a message carries. */
@@ -11,17 +13,6 @@ export const VISITS = 3;
 
 /** How many isolates sent them. */
 const ISOLATES = 20;
-
-/** Numbers from 0 to 1, the same for a seed (mulberry32). */
-export function random(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 const hex = (text) =>
   Array.from(text.padEnd(16, "-").slice(0, 16), (letter) => letter.charCodeAt(0).toString(16).padStart(2, "0")).join(

@@ -1,7 +1,11 @@
 // Decisions by call, asked of the built worker: OFREP and choose.
 
 import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { at } from "../../scripts/setup.mjs";
 import { cookieOf, documentOf, experiment, Jar, startWorld } from "./world.mjs";
 
 const TOKEN = "api-token";
@@ -289,6 +293,28 @@ describe("a browser", () => {
     });
     assert.equal(refused.headers["access-control-allow-origin"], undefined);
   });
+
+  test("of a listed origin is told where it names no visitor, and may choose", async () => {
+    const headers = { ...json, origin: "https://app.example", "sec-fetch-site": "cross-site" };
+    for (const targetingKey of ["u1", "a b", "me@example.org"]) {
+      for (const path of [FLAGS, `${FLAGS}/hero`]) {
+        const { status, json: told } = await post(path, { context: { targetingKey } }, headers);
+        assert.deepEqual([status, told.errorCode], [400, "INVALID_CONTEXT"], `${path} ${targetingKey}`);
+      }
+    }
+    const context = { targetingKey: "visitor-in-app" };
+    const { json: flag } = await post(`${FLAGS}/hero`, { context }, headers);
+    const units = { visitor: "visitor-in-app", user: "user-9" };
+    const chosen = await post("/_sortition/choose", { units, names: ["hero"] }, headers);
+    assert.equal(chosen.headers["access-control-allow-origin"], "https://app.example");
+    const [{ variant, exposure }] = chosen.json.decisions;
+    assert.deepEqual(
+      [variant, exposure.anonymous_id, exposure.user_id],
+      [flag.metadata.variant, units.visitor, undefined],
+    );
+    const nobody = await post("/_sortition/choose", { units: { user: "user-9" } }, headers);
+    assert.deepEqual([nobody.status, nobody.json.field], [400, "units.visitor"]);
+  });
 });
 
 describe("choose", () => {
@@ -351,4 +377,28 @@ test("after many wrong tokens the worker makes one wait", async () => {
   assert.equal(answer.status, 429);
   assert.ok(Number(answer.headers["retry-after"]) > 0);
   assert.equal((await post(FLAGS, { context: { targetingKey: "a" } })).status, 200, "the right one is still heard");
+});
+
+test("what fails inside is an error of the same form, and the shop goes on", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sortition-broken-"));
+  cpSync(at("build"), folder, { recursive: true });
+  // why: a module that is none of the services' cannot be brought up
+  cpSync(at("build", "index_bg.wasm"), join(folder, "services_bg.wasm"));
+  const broken = await startWorld({ document: DOCUMENT, vars: { API_TOKEN: TOKEN }, build: folder });
+  try {
+    const ask = (path) =>
+      broken.ask(path, { method: "POST", headers: server, body: '{"context":{"targetingKey":"a"}}' });
+    assert.equal((await broken.ask("/")).status, 200);
+    for (const path of [FLAGS, `${FLAGS}/hero`]) {
+      const { status, headers, text } = await ask(path);
+      assert.deepEqual([status, headers["content-type"]], [500, "application/json"]);
+      assert.match(JSON.parse(text).errorDetails, /ask again/);
+    }
+    const { status, headers } = await ask("/_sortition/choose");
+    assert.deepEqual([status, headers["content-type"]], [500, "application/problem+json"]);
+    assert.equal((await broken.ask("/")).status, 200);
+  } finally {
+    await broken.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

@@ -1,14 +1,11 @@
 // Documents that are drawn at random, the same on every run: what builds of the engine are compared by.
 
-/** A generator of numbers below `n`, the same on every run (mulberry32). */
+import { words } from "./random.mjs";
+
+/** A generator of numbers below `n`, the same on every run. */
 export function random(seed) {
-  let state = seed;
-  return (n) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % n;
-  };
+  const next = words(seed);
+  return (n) => next() % n;
 }
 
 /** A document of experiments of every kind, drawn by a generator. */

@@ -6,7 +6,8 @@ import { after, before, test } from "node:test";
 import { unstable_readConfig as readConfig } from "wrangler";
 import { at } from "../../scripts/setup.mjs";
 import { startConsumer } from "./consumer.mjs";
-import { day, EVENTS, eventsOf, garbage, random, visitsOf } from "./day.mjs";
+import { day, EVENTS, eventsOf, garbage, visitsOf } from "./day.mjs";
+import { random } from "./random.mjs";
 
 const MESSAGES = 5000;
 const MOST = 100;

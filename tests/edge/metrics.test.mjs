@@ -12,7 +12,8 @@ import { startHarness } from "./harness.mjs";
 import { askPostgres, day, expected, fillPostgres, POSTGRES, shaped, statements, tool } from "./metrics.mjs";
 import { startOrigin } from "./origin.mjs";
 
-const SEED = 20261121;
+// Another day: SORTITION_SEED=7.
+const SEED = Number(process.env.SORTITION_SEED ?? 20261121);
 const PEOPLE = 300;
 
 let origin;

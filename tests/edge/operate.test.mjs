@@ -188,13 +188,24 @@ describe("a tool", () => {
     assert.equal((await live()).experiments[0].status, "running");
     assert.equal((await call("comment", { text: "Sale on Friday", who: "Mia" })).status, 200);
     const decision = { what: "ship", variant: "bold", why: "Two more in a hundred.", who: "Mia" };
-    assert.equal((await call("decide", decision)).status, 200);
+    const decided = await call("decide", decision);
+    assert.equal(decided.status, 200);
     const [e] = (await live()).experiments;
+    assert.match(e.decision.summary, /^Nobody has met it yet\. Computed \d+ \w+ 20\d\d, \d\d:\d\d UTC\.$/);
+    const again = { ...decision, what: "keep", summary: "One less in a hundred." };
+    assert.equal((await call("decide", again)).status, 200);
+    assert.equal((await live()).experiments[0].decision.summary, "One less in a hundred.");
     assert.deepEqual(
       [e.winner, e.decision.what, e.decision.by, e.decision.why],
       ["bold", "ship", "Mia", "Two more in a hundred."],
     );
-    assert.deepEqual((await trail()).map(({ action }) => action).sort(), ["comment", "decide", "pause", "resume"]);
+    assert.deepEqual((await trail()).map(({ action }) => action).sort(), [
+      "comment",
+      "decide",
+      "decide",
+      "pause",
+      "resume",
+    ]);
     assert.match(await page(), /Sale on Friday/, "the timeline shows the comment");
   });
 

@@ -201,6 +201,8 @@ test("a decision goes into what is live as it is written, and makes it so", asyn
   const { at: when, ...rest } = decision;
   assert.deepEqual(rest, { what: "ship", variant: "bold", by: "robin", why: 'It "sells" more.', revision: "r1" });
   assert.ok(Date.parse(when) > Date.now() - 600_000);
+  assert.match(shipped.stderr, /keeps no summary of the result: .*\. To give one, say --summary TEXT/);
+  assert.doesNotMatch(shipped.stderr, /at .*node:/, "what nobody can do anything about is not shown");
   const after = JSON.parse(shipped.keys.config);
   const { ends_at: _, ...hero } = HERO.experiments[0];
   const expected = { ...HERO, revision: after.revision, experiments: [{ ...hero, decision, winner: "bold" }] };

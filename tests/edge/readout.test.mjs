@@ -398,6 +398,7 @@ describe("the guard", () => {
   test("a decided experiment's results are kept in the archive, and shown when it has left the document", async () => {
     const before = JSON.parse(await platform.env.CONFIG.get("config"));
     const decision = { what: "ship", variant: "bold", by: "ada", at: "2026-11-20T00:00:00Z", why: "It sells <more>." };
+    decision.summary = "It sold <more>, then.";
     const decided = structuredClone(before);
     Object.assign(
       decided.experiments.find(({ id }) => id === "careful"),
@@ -414,12 +415,28 @@ describe("the guard", () => {
     assert.equal((await platform.env.ARCHIVE.head("results/careful/1.json")).etag, first, "frozen is frozen");
     const programme = await get("experiments/programme");
     assert.match(programme.text, /bold shipped/);
+    assert.match(programme.text, /It sold &lt;more&gt;, then\./);
     assert.match(programme.text, /It sells &lt;more&gt;\./);
+    Object.assign(
+      decided.experiments.find(({ id }) => id === "careful"),
+      { decision: { ...decision, what: "keep", at: "2026-11-20T01:00:00.000Z" }, winner: undefined },
+    );
+    await platform.env.CONFIG.put("config", JSON.stringify(decided));
+    const pages = async () => (await get("experiments/programme")).text;
+    assert.match(await pages(), /Decided<\/dt><dd>1 experiment</, "what is decided anew counts once");
+    await tick();
     decided.experiments = decided.experiments.filter(({ id }) => id !== "careful");
+    await until(
+      async () =>
+        JSON.parse(await (await platform.env.ARCHIVE.get("results/careful/1.json")).text()).decision.what === "keep",
+      "the results of the new decision",
+    );
+    assert.match(await pages(), /Decided<\/dt><dd>1 experiment</);
     await platform.env.CONFIG.put("config", JSON.stringify(decided));
     const gone = await get("experiments/careful");
     assert.equal(gone.status, 200);
-    assert.match(gone.text, /Decided: bold ships/);
+    assert.match(gone.text, /Decided: control stays/);
+    assert.match(gone.text, /What was known then: It sold &lt;more&gt;, then\./);
     assert.equal((await json("experiments/careful.json")).units, units);
     assert.equal((await get("experiments/never")).status, 404);
     await platform.env.CONFIG.put("config", JSON.stringify(before));

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import { migrations, startConsumer } from "./consumer.mjs";
-import { random } from "./day.mjs";
+import { random } from "./random.mjs";
 
 const ROWS = Number(process.env.SORTITION_ROWS ?? 24_000);
 const MOST_WRITTEN = 3;

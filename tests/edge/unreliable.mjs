@@ -2,7 +2,8 @@
 // they are told to: before they did what was asked, or after, when only the answer is lost.
 
 import worker from "../../build/index.js";
-import { day, garbage, random } from "./day.mjs";
+import { day, garbage } from "./day.mjs";
+import { random } from "./random.mjs";
 
 const days = new Map();
 

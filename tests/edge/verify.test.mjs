@@ -46,8 +46,10 @@ async function publish(change) {
   if (dev) await until(isLive, "the document to be used", 30_000);
 }
 
-async function sortition(...args) {
-  const all = [...args, "--url", `${dev.url}`, "--local", "--persist-to", folder, "--json"];
+const sortition = (...args) => told(...args, "--url", `${dev.url}`);
+
+async function told(...args) {
+  const all = [...args, "--local", "--persist-to", folder, "--json"];
   const ran = await run(tool, all, { cwd: at(), env }).catch((error) => error);
   assert.ok(ran.stdout?.startsWith("{"), ran.stderr);
   return { code: ran.code ?? 0, stderr: ran.stderr, json: JSON.parse(ran.stdout) };
@@ -127,4 +129,27 @@ test("shots: a picture of each variant, which the readout shows", async () => {
   assert.notDeepEqual(bytes[0], bytes[1], "each variant looks otherwise");
   const page = await (await ask("hero")).text();
   assert.match(page, /<img[^>]+screens\/bold\.png/);
+});
+
+test("decide keeps what came out as the record has it, or what it is told, and says where nobody can be asked", async () => {
+  const decide = async (...more) => {
+    const { code, stderr, json } = await told("decide", "hero", "keep", "--why", "Enough.", "--dry-run", ...more);
+    assert.equal(code, 0, stderr);
+    return { stderr, summary: json.decision.summary };
+  };
+  await sortition("verify", "hero", "--steps", steps);
+  const asked = await decide();
+  assert.match(
+    asked.summary,
+    /^No winner is shown: .* \d+ visitors in 0 whole days\. purchase: bold .*\. Computed \d+ \w+ 20\d\d/,
+  );
+  assert.doesNotMatch(asked.stderr, /summary/);
+  assert.equal((await decide("--summary", "Two fewer in a hundred.")).summary, "Two fewer in a hundred.");
+  await wrangler("d1", "execute", "LEDGER", "--command", "ALTER TABLE guard_notes RENAME TO away");
+  const alone = await decide();
+  assert.equal(alone.summary, undefined, "the decision does not wait for the record");
+  assert.match(
+    alone.stderr,
+    /decision\.summary: the decision keeps no summary of the result: .*guard_notes.*--summary TEXT/,
+  );
 });

@@ -11,7 +11,7 @@ use sortition_engine::execution::rewriting::additions;
 use sortition_engine::execution::{self, Answer, Charset, HeaderChange, VariantOrigin};
 use sortition_engine::visit::{
     ENDPOINTS, Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedBody, SharedCopy, VariantOriginRequest,
-    Watched, encode_finish, encode_outcome, encode_question, is_header_value,
+    Watched, encode_finish, encode_outcome, encode_question, encode_reply, is_header_value,
 };
 use sortition_engine::visitor::{self, assignments, handover, preview};
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,6 +111,12 @@ fn examples() -> BTreeMap<&'static str, String> {
         ("what a user has on other devices", {
             encode_question(&Question::Join { object: "shop/u-1".to_owned(), shown: "AAAABBBBAAB".to_owned() })
         }),
+        ("an answer to a call", {
+            let headers =
+                [("etag", "\"1\"".to_owned()), ("set-cookie", "a=1".to_owned()), ("set-cookie", "b=".to_owned())];
+            encode_reply(200, "{\"key\":\"größe\"}", &headers)
+        }),
+        ("an answer to a call without a body", encode_reply(304, "", &[("x-bad", "a\u{1f}b".to_owned())])),
         ("an answer passed on", encode_finish(&finish(None), 7, "")),
         ("an answer rewritten", encode_finish(&finish(Some(rewriting)), 4_000_000_000, told)),
         ("an answer watched", encode_finish(&finish(Some(watching)), 7, told)),

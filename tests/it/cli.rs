@@ -231,6 +231,22 @@ fn analyze_answers_every_reference_case() {
     assert_eq!((failed.code, failed.out.lines().count()), (1, 2));
 }
 
+/// `--visitor` was written plainly into a cookie of JSON, where nobody found it: what was explained was somebody new.
+#[test]
+fn explain_speaks_of_a_visitor_whose_id_stands_in_another_tools_cookie() {
+    let bold = json!({"id": "bold", "weight": 1});
+    let hero = json!({"id": "hero", "status": "running", "variants": [{"id": "control", "weight": 1}, bold],
+        "overrides": [{"audience": {"visitor_id": "u|1"}, "variant": "bold"}]});
+    for read in [json!("plain"), json!("url"), json!({"json": "distinct_id"})] {
+        let document = json!({"version": 1, "project": "shop", "visitor": {"cookie": "theirs", "read": read},
+            "experiments": [hero]});
+        let path = file("foreign.json", &document.to_string());
+        let ran =
+            run(&["explain", path.to_str().unwrap(), "--url", "https://shop.example/", "--visitor", "u|1", "--json"]);
+        assert_eq!(ran.json()["experiments"][0]["reason"], "forced", "{read}: {}{}", ran.out, ran.err);
+    }
+}
+
 #[test]
 fn explain_says_what_the_engine_decides() {
     use sortition_engine::{document::Document, plan::Plan};

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use sortition_engine::condition::{Attributes, Fact, FactKey};
 use sortition_engine::decide::Reason;
 use sortition_engine::decisions::{
-    Ask, Asked, CallContext, Caller, Choose, Credentials, ErrorCode, Flag, Ofrep, Reading, Refusal, Units, answered,
-    bulk, decide_for_server, who_asks,
+    Ask, Asked, Call, CallContext, Caller, Choose, Credentials, ErrorCode, Flag, Ofrep, Reading, Refusal, Route, Units,
+    answered, bulk, decide_for_server, who_asks,
 };
 use sortition_engine::plan::{Kill, Plan};
 use sortition_engine::url::Url;
@@ -237,6 +237,38 @@ fn who_may_ask() {
     }
 }
 
+/// A page of another site that named somebody who is no visitor was told of no flag at all: 200 without flags, or 500.
+#[test]
+fn another_site_names_a_visitor_and_nobody_else() {
+    let document = shop(&[running("hero", json!({})), running("pay", json!({"unit": "user"}))]);
+    let plan = compile(&document);
+    let read = |plan: &Plan, path: &str, body: Value| {
+        let call =
+            Call::read(plan, Route::of(path).unwrap(), Caller::OtherSite("https://app.example"), &body.to_string());
+        let units = |call: Call| call.units().map(|(units, _)| units.clone()).collect::<Vec<_>>();
+        call.map(units).map_err(|answer| (answer.status, serde_json::from_str::<Value>(&answer.body).unwrap()))
+    };
+    let flag = "ofrep/v1/evaluate/flags/hero";
+    for id in ["u1", "a b", "größe", "me@example.org", &"a".repeat(129)] {
+        for path in [flag, "ofrep/v1/evaluate/flags"] {
+            let (status, problem) = read(&plan, path, json!({"context": {"targetingKey": id}})).unwrap_err();
+            assert_eq!((status, &problem["errorCode"]), (400, &json!("INVALID_CONTEXT")), "{id}");
+            assert!(problem["errorDetails"].as_str().unwrap().contains("no visitor id: 8 to 128"), "{problem}");
+        }
+        let (status, problem) = read(&plan, "choose", json!({"units": {"visitor": id}})).unwrap_err();
+        assert_eq!((status, &problem["field"]), (400, &json!("units.visitor")), "{id}");
+    }
+    let visitor = Units { visitor: Some("visitor-1".to_owned()), user: None, session: None };
+    let named = json!({"targetingKey": "visitor-1", "user_id": "u-9"});
+    assert_eq!(read(&plan, flag, json!({"context": named})).unwrap(), std::slice::from_ref(&visitor));
+    let named = json!({"visitor": "visitor-1", "user": "u-9", "session": "session-1"});
+    assert_eq!(read(&plan, "choose", json!({"units": named})).unwrap(), [visitor]);
+    let (status, problem) = read(&plan, "choose", json!({"units": {"user": "u-9"}})).unwrap_err();
+    assert_eq!((status, &problem["field"]), (400, &json!("units.visitor")));
+    let foreign = compile(&with(document, json!({"visitor": {"cookie": "gbuuid"}})));
+    assert!(read(&foreign, flag, json!({"context": {"targetingKey": "u|1"}})).is_ok(), "an id of another tool");
+}
+
 #[test]
 fn choose_says_what_was_decided_and_what_to_send() {
     let hero = running("hero", json!({"tags": ["home"], "pages": ["/"], "winner": null}));
@@ -244,7 +276,7 @@ fn choose_says_what_was_decided_and_what_to_send() {
     let user = running("checkout", json!({"unit": "user"}));
     let plan = compile(&shop(&[hero, nav, user]));
     let ask = |body: Value| {
-        let choose = Choose::parse(&body.to_string(), true).unwrap();
+        let choose = Choose::parse(&body.to_string(), Reading::Believed).unwrap();
         let asked = choose.ask.find(&plan).unwrap();
         let nobody = Assignments::default();
         let decided: Vec<_> = choose
@@ -289,7 +321,7 @@ fn choose_says_what_was_decided_and_what_to_send() {
 #[test]
 fn what_is_wrong_with_a_choice_is_named() {
     let plan = compile(&shop(&[running("hero", json!({"tags": ["home"]}))]));
-    let path = |body: &str, believed| Choose::parse(body, believed).unwrap_err().path;
+    let path = |body: &str, reading| Choose::parse(body, reading).unwrap_err().path;
     let many = json!({"batch": vec![json!({"units": {"user": "u"}}); 1001]}).to_string();
     for (body, expected) in [
         ("", ""),
@@ -308,9 +340,12 @@ fn what_is_wrong_with_a_choice_is_named() {
         (&many, "batch"),
         (r#"{"units": {"visitor": "v"}, "expose": 1}"#, "expose"),
     ] {
-        assert_eq!(path(body, true), expected, "{body}");
+        assert_eq!(path(body, Reading::Believed), expected, "{body}");
     }
-    assert_eq!(path(r#"{"batch": [{"units": {"user": "u"}}]}"#, false), "batch", "a browser asks for itself alone");
+    for reading in [Reading::Cookies, Reading::Visitor] {
+        let batch = r#"{"batch": [{"units": {"user": "u"}}]}"#;
+        assert_eq!(path(batch, reading), "batch", "a browser asks for itself alone");
+    }
     let ask = |names: &[&str], tags: &[&str]| {
         let own = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
         Ask { names: own(names), tags: own(tags) }.find(&plan).unwrap_err()

@@ -18,15 +18,18 @@ use sortition_engine::plan::Plan;
 const NOW: i64 = 1_795_262_400_000;
 const VISITOR: &str = "7c1f8a52-8a0e-4b6c-9d3e-1f2a3b4c5d6e";
 
-fn plan() -> Plan {
-    let document = json!({
+fn document() -> Value {
+    json!({
         "version": 1, "project": "shop", "revision": "r1",
         "experiments": [
             {"id": "hero", "status": "running", "variants": [{"id": "control", "weight": 1}, {"id": "bold", "weight": 1}]},
             {"id": "lamp", "kind": "ops", "status": "running", "variants": [{"id": "off", "weight": 1}, {"id": "on", "weight": 0}]},
         ],
-    });
-    Plan::compile(&Document::parse(&document.to_string()).unwrap()).unwrap()
+    })
+}
+
+fn plan() -> Plan {
+    Plan::compile(&Document::parse(&document().to_string()).unwrap()).unwrap()
 }
 
 fn server(body: &Value) -> Result<Vec<Event>, Vec<String>> {
@@ -332,6 +335,29 @@ fn signatures() {
     assert!(!used.first([1; 32], now + 300), "a replay");
     assert!(used.first([2; 32], now));
     assert!(used.first([1; 32], now + 601), "forgotten once no signature of that time is good");
+}
+
+/// Pages keep ids of another tool as they are; what a server said of the same people was refused, and orders were dropped.
+#[test]
+fn people_whose_ids_are_another_tools_convert_by_server_and_by_shopify() {
+    let mut document = document();
+    document["visitor"] = json!({"cookie": "ph_key_posthog", "read": {"json": "distinct_id"}});
+    let plan = Plan::compile(&Document::parse(&document.to_string()).unwrap()).unwrap();
+    for id in ["u|1", "17", &"x".repeat(200)] {
+        let body = converted(&json!({"anonymous_id": id})).to_string();
+        let drafts = reception::read(body.as_bytes(), Channel::Server, NOW).unwrap();
+        let events = reception::from_server(&drafts, &plan, &[7; 32], NOW).unwrap();
+        assert_eq!(events[0].anonymous_id.as_deref(), Some(id));
+        let order = json!({"id": 1, "total_price": "1.00", "currency": "EUR", "processed_at": "2026-11-21T10:00:00+02:00",
+            "note_attributes": [{"name": "sortition_id", "value": id}]});
+        let events = shopify::events("orders/paid", order.to_string().as_bytes(), &plan, None, NOW).unwrap();
+        assert_eq!(events[0].anonymous_id.as_deref(), Some(id));
+    }
+    for id in ["a b", "me@example.org", &"x".repeat(257)] {
+        let body = converted(&json!({"anonymous_id": id})).to_string();
+        let drafts = reception::read(body.as_bytes(), Channel::Server, NOW);
+        assert!(drafts.is_err() || reception::from_server(&drafts.unwrap(), &plan, &[7; 32], NOW).is_err(), "{id}");
+    }
 }
 
 #[test]

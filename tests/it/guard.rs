@@ -73,6 +73,40 @@ fn a_ramp_is_capped_before_its_time_released_when_healthy_and_not_before_the_hou
 }
 
 #[test]
+fn hours_count_from_when_the_guard_first_saw_it_run_where_no_start_is_written() {
+    let document = document(|value| {
+        ramped(value);
+        value["experiments"][0].as_object_mut().unwrap().remove("starts_at");
+    });
+    let fine = told(14, [Arm(500, 50, 1000), Arm(500, 50, 1000)]);
+    let (acts, guard, _) = look(&document, &known_with(json!([]), json!([])), &fine, "2026-11-10T00:05:00Z");
+    assert_eq!((held(&guard), acts.notes.len()), (5.0, 2), "it has run for no hour that anybody knows of: {acts:?}");
+    let notes: Vec<Value> = acts.notes.iter().map(|name| json!([name, "2026-11-10T00:05:00Z"])).collect();
+    let known = known_with(json!([]), json!(notes));
+    assert_eq!(held(&look(&document, &known, &fine, "2026-11-11T00:00:00Z").1), 5.0);
+    assert_eq!(held(&look(&document, &known, &fine, "2026-11-11T00:06:00Z").1), 25.0);
+}
+
+#[test]
+fn silence_is_told_without_a_written_start_and_nothing_after_a_decision() {
+    let silent =
+        |value: &mut Value| value["notify"] = json!([{"url": "https://hooks.example/", "on": ["silent", "winner"]}]);
+    let nobody = told(0, [Arm(0, 0, 0), Arm(0, 0, 0)]);
+    let known = known_with(json!([]), json!([["hero/1/begun", "2026-11-20T00:00:00Z"]]));
+    let news = |acts: Acts| acts.told.iter().map(|told| told.news).collect::<Vec<_>>();
+    assert_eq!(news(look(&document(silent), &known, &nobody, "2026-11-20T01:05:00Z").0), [News::Silent]);
+    assert_eq!(news(look(&document(silent), &known, &nobody, "2026-11-20T00:55:00Z").0), []);
+    let decided = document(|value| {
+        silent(value);
+        value["experiments"][0]["decision"] =
+            json!({"what": "ship", "variant": "bold", "at": "2026-11-20T00:00:00Z", "why": "x"});
+    });
+    let winning = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
+    assert_eq!(news(look(&document(silent), &known, &winning, "2026-11-21T00:00:00Z").0), [News::Winner]);
+    assert_eq!(news(look(&decided, &known, &winning, "2026-11-21T00:00:00Z").0), [], "whoever decided knows");
+}
+
+#[test]
 fn a_ramp_waits_while_a_check_is_red_or_a_guardrail_broken() {
     let document = document(ramped);
     let known = known_with(json!([]), json!([]));

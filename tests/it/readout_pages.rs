@@ -4,8 +4,8 @@ use super::readout::{Arm, answer, document, known_with, rows, sums, told};
 use serde_json::{Value, json};
 use sortition_engine::document::{Document, Timestamp};
 use sortition_engine::readout::{
-    Depth, Known, Results, State, View, detail_page, holdout, interactions_page, list_page, programme_page, questions,
-    results,
+    Depth, Known, Results, Sources, State, View, detail_page, holdout, interactions_page, list_page, programme_page,
+    questions, results,
 };
 
 fn now() -> Timestamp {
@@ -82,7 +82,26 @@ fn told_all(arms: [Arm; 2]) -> Vec<Option<String>> {
 
 fn with_health() -> Known {
     let row = |variant: &str, errors: i64, late: i64| {
-        json!(["hero", 1, variant, 5000, errors, 1000, 2500, 1300 - late, 200 + late, 0, 0, 0, 0])
+        let clusters = [50, 5000 * 100, errors * 3, errors * 100];
+        json!([
+            "hero",
+            1,
+            variant,
+            5000,
+            errors,
+            1000,
+            2500,
+            1300 - late,
+            200 + late,
+            0,
+            0,
+            0,
+            0,
+            clusters[0],
+            clusters[1],
+            clusters[2],
+            clusters[3]
+        ])
     };
     let health = json!([row("control", 20, 0), row("bold", 22, 500)]);
     let known = ["[]".to_owned(), "[[1000,4,30,500]]".to_owned(), health.to_string(), "[]".to_owned()];
@@ -97,7 +116,7 @@ fn a_page_says_the_verdict_first_then_why_it_ran_then_the_numbers_then_the_check
     look("winner", &page);
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
     let order = [
-        "bold wins",
+        "Take bold back: it breaks the guardrail origin_latency_p95",
         "Hypothesis",
         "Metrics</h2>",
         "Can the data be trusted?",
@@ -130,15 +149,113 @@ fn quantiles_and_the_origin_are_metrics_too() {
     assert!(comparison.p_holm.is_none(), "secondary metrics are in no family");
     assert!(of("buyers").comparisons[0].p_holm.is_some() && of("revenue").comparisons[0].p_holm.is_some());
     let (errors, late) = (of("origin_error_rate"), of("origin_latency_p95"));
-    assert_eq!(errors.comparisons[0].guardrail, Some("inconclusive"));
+    assert_eq!((errors.comparisons[0].status, errors.comparisons[0].guardrail), ("OK", Some("inconclusive")));
     assert_eq!(late.means, [Some(200.0), Some(400.0)]);
     assert_eq!(late.comparisons[0].guardrail, Some("harm"), "{:?}", late.comparisons[0]);
 }
 
 #[test]
+fn errors_that_come_together_are_not_as_many_failures() {
+    let of = |squares: i64, clusters: i64| {
+        let row = |variant: &str, errors: i64, squares: i64| {
+            json!([
+                "hero",
+                1,
+                variant,
+                5000,
+                errors,
+                5000,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                clusters,
+                5000 * 100,
+                squares,
+                errors * 100
+            ])
+        };
+        let health = json!([row("control", 5, 5), row("bold", 100, squares)]);
+        let known = ["[]".to_owned(), "[[1000,4,30,500]]".to_owned(), health.to_string(), "[]".to_owned()];
+        let known = Known::read(&known.map(Some));
+        let all = told_all([Arm(500, 50, 1000), Arm(500, 65, 1000)]);
+        let results = read(&document(told_well), &known, &all, Depth::Detail);
+        results.metrics.iter().find(|metric| metric.id == "origin_error_rate").unwrap().comparisons[0].clone()
+    };
+    assert_eq!(of(250, 50).guardrail, Some("harm"), "two in each of 50 hours");
+    assert_eq!(of(10_000, 50).guardrail, Some("inconclusive"), "a hundred in one hour are one failure");
+    assert_eq!(of(250, 5).status, "TOO_FEW_UNITS");
+}
+
+#[test]
+fn a_winner_that_breaks_a_guardrail_is_taken_back_first() {
+    let harm = told(14, [Arm(500, 50, 9000), Arm(500, 65, 3000)]);
+    let known = known_with(json!([]), json!([]));
+    let document = document(|_| ());
+    let verdict = read(&document, &known, &harm, Depth::Detail).verdict;
+    assert_eq!(verdict.state, State::Loser);
+    assert!(verdict.text.starts_with("Take bold back: it breaks the guardrail revenue"), "{}", verdict.text);
+    assert!(
+        verdict.text.ends_with(" That buyers is better by it (+30.0 %) does not make up for it."),
+        "{}",
+        verdict.text
+    );
+    let mut killed = known.clone();
+    killed.kill = sortition_engine::plan::Kill::everything();
+    let verdict = read(&document, &killed, &harm, Depth::Detail).verdict;
+    assert!(verdict.next.starts_with("Everybody has the control."), "{}", verdict.next);
+}
+
+#[test]
+fn p_is_shown_only_where_it_means_something() {
+    let with = |method: &'static str, bandit: bool, end: Option<&'static str>| {
+        let document = document(move |value| {
+            let e = &mut value["experiments"][0];
+            e["analysis"] = json!({"method": method, "mde": 0.01});
+            e["allocation"] = json!(if bandit { "bandit" } else { "fixed" });
+            e["ends_at"] = json!(end);
+        });
+        let answers = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
+        let page = detail_page(&read(&document, &known_with(json!([]), json!([])), &answers, Depth::Detail));
+        page.contains(">p</th>") && page.contains("p after Holm")
+    };
+    assert!(with("sequential", false, None));
+    assert!(!with("sequential", true, None), "weights that move");
+    assert!(!with("bayesian", false, None));
+    assert!(!with("fixed", false, None) && with("fixed", false, Some("2026-11-20T00:00:00Z")), "one look, at the end");
+}
+
+#[test]
+fn who_is_not_known_is_no_part() {
+    let document = document(told_well);
+    let results = read(&document, &with_health(), &told_all([Arm(500, 50, 1000), Arm(500, 65, 1000)]), Depth::Detail);
+    let country = results.segments.iter().find(|segment| segment.dimension == "country").unwrap();
+    let unknown = country.parts.iter().find(|part| part.value.is_empty()).unwrap();
+    assert!(unknown.unknown && unknown.ratio_p.is_none() && unknown.comparisons.is_empty(), "{unknown:?}");
+    assert!(country.parts.iter().find(|part| part.value == "DE").unwrap().ratio_p.is_some());
+    assert!(detail_page(&results).contains("no part of its own"));
+}
+
+#[test]
+fn the_timeline_is_of_this_experiment() {
+    let mut known = known_with(json!([]), json!([]));
+    let entry = |text: &str, experiments: Value| {
+        let entry = json!({"at": "2026-11-10T00:00:00Z", "action": "kill", "who": "ada", "summary": [text], "experiments": experiments});
+        serde_json::from_value(entry).unwrap()
+    };
+    known.audit = vec![entry("mine", json!(["hero"])), entry("others", json!(["price"])), entry("whole", json!([]))];
+    let answers = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
+    let page = detail_page(&read(&document(|_| ()), &known, &answers, Depth::Detail));
+    assert!(page.contains(": mine") && page.contains(": whole") && !page.contains(": others"));
+}
+
+#[test]
 fn less_is_better_where_the_metric_says_so() {
     let down = |value: &mut Value| value["metrics"]["buyers"]["direction"] = json!("down");
-    let fewer = told(14, [Arm(500, 65, 1000), Arm(500, 50, 1000)]);
+    let fewer = told(14, [Arm(500, 65, 1000), Arm(500, 50, 1300)]);
     let verdict =
         |document: Document| read(&document, &known_with(json!([]), json!([])), &fewer, Depth::Detail).verdict;
     assert_eq!(verdict(document(|_| ())).state, State::Loser);
@@ -210,9 +327,16 @@ fn an_interaction_is_found_where_there_is_one() {
     let test = &found.interactions[0].tests[0];
     assert!(test.found && test.relative.unwrap() < -0.5, "{test:?}");
     assert_eq!(found.interactions[0].units, 20_000);
-    assert!(detail_page(&found).contains("new of other changes the effect of bold by −60.0 %"));
+    let said = "bold of hero and new of other act on each other: where both were met, buyers is 60.0 % below what the two effects add up to";
+    assert!(detail_page(&found).contains(said), "{}", detail_page(&found).split("act on").nth(1).unwrap_or_default());
     assert!(!none.interactions[0].tests[0].found);
     assert_eq!(questions(&document, &document.experiments[0], Depth::Pairs, now()).len(), 2, "the units and the pairs");
+    let mut twin = read(&document, &known_with(json!([]), json!([])), &[], Depth::Pairs);
+    twin.id = "other".to_owned();
+    twin.interactions = found.interactions.clone();
+    twin.interactions[0].experiment = "hero".to_owned();
+    let both = interactions_page("shop", vec![found.clone(), twin]);
+    assert_eq!(both.matches("act on each other").count(), 1, "a pair is told once");
     let page = interactions_page("shop", vec![found, none]);
     look("interactions", &page);
     assert!(page.contains("cell-found"));
@@ -246,12 +370,21 @@ fn the_programme_counts_what_was_judged_and_shrinks_what_shipped() {
         decided("six", "ship", 0.5, true),
         "not json".to_owned(),
     ];
-    let page = programme_page(&document(told_well), &frozen, now());
+    let page = programme_page(&document(told_well), Sources { frozen: &frozen, ..Sources::default() }, now());
     look("programme", &page);
     assert!(page.contains("2 of 4 judged (50.0 %)"), "{page}");
     assert!(page.contains("+13.0 %"), "the plain sum");
+    let few = programme_page(&document(told_well), Sources { frozen: &frozen[..1], ..Sources::default() }, now());
+    assert!(few.contains("too few judged: 3 are the least") && !few.contains("+8.0 % to +8.0 %"), "{few}");
+    let courses =
+        json!([["hero", 1, 20_758, 20_760], ["hero", 2, 20_770, 20_772], ["gone", 1, 20_700, 20_710]]).to_string();
+    let together = json!({"verdict": {"text": "not_held_out <wins>."}}).to_string();
+    let from = Sources { courses: Some(&courses), holdout: Some(&together), ..Sources::default() };
+    let ran = programme_page(&document(told_well), from, now());
+    assert!(ran.contains("1 Nov – 21 Nov 2026") && ran.contains("4 Sep – 14 Sep 2026"), "{ran}");
+    assert!(ran.contains("not_held_out &lt;wins&gt;."), "the holdout is read there, too");
     assert!(page.contains("invalid: Sample ratio") && page.contains("so &lt;it&gt; is"));
-    let empty = programme_page(&document(|_| ()), &[], now());
+    let empty = programme_page(&document(|_| ()), Sources::default(), now());
     assert!(empty.contains("Nothing is decided yet"));
 }
 

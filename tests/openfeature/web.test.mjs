@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
-import { at, installed, run, systemProgram, target } from "../../scripts/setup.mjs";
+import { at, installed, run, target } from "../../scripts/setup.mjs";
+import { startChromium } from "../browser/chromium.mjs";
 import { startOrigin } from "../edge/origin.mjs";
 import { BROWSER, documentOf, experiment, startWorld, until } from "../edge/world.mjs";
 import { startRoad } from "./road.mjs";
@@ -47,9 +47,7 @@ before(async () => {
   world.site = site;
   await world.ask("/warm");
   road = await startRoad(world.url);
-  const executablePath =
-    process.env.CHROMIUM ?? systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  browser = await startChromium();
 });
 after(async () => {
   await browser?.close();

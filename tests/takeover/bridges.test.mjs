@@ -6,8 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { chromium } from "playwright-core";
-import { systemProgram } from "../../scripts/setup.mjs";
+import { startChromium } from "../browser/chromium.mjs";
 import { BROWSER, documentOf, experiment, startWorld, until } from "../edge/world.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -165,9 +164,7 @@ let world;
 let browser;
 before(async () => {
   world = await startWorld({ document: DOCUMENT });
-  const executablePath =
-    process.env.CHROMIUM ?? systemProgram(["chromium", "chromium-browser", "google-chrome"], "chromium");
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  browser = await startChromium();
 });
 after(async () => {
   await browser?.close();

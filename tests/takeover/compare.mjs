@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { random as numbers } from "../edge/random.mjs";
 
 /** How many ids a payload is asked for. */
 export const IDS = Number(process.env.SORTITION_TAKEOVER_IDS ?? 400);
@@ -28,15 +29,9 @@ export async function recorder(tool, payload) {
   return open(await import(sdk), payload, integrations);
 }
 
-/** Random numbers that are the same for the same seed (mulberry32). */
+/** Dice that fall the same for the same seed. */
 export function random(seed) {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
+  const next = numbers(seed);
   const whole = (below) => Math.floor(next() * below);
   const pick = (list) => list[whole(list.length)];
   return { next, whole, pick, chance: (p) => next() < p };

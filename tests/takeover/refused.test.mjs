@@ -53,6 +53,35 @@ const posthog = (values, filters = {}) => ({
     },
   ],
 });
+const optimizely = (experiment) => ({
+  version: "4",
+  projectId: "1",
+  experiments: [
+    {
+      id: "1",
+      key: "f",
+      status: "Running",
+      variations: [{ id: "2", key: "a" }],
+      trafficAllocation: [{ entityId: "2", endOfRange: 10_000 }],
+      audienceIds: [],
+      ...experiment,
+    },
+  ],
+});
+const eppo = (more) => ({
+  format: "SERVER",
+  flags: {
+    f: {
+      key: "f",
+      enabled: true,
+      variationType: "STRING",
+      variations: { a: { key: "a", value: "a" } },
+      allocations: [{ key: "x", rules: [], splits: [{ variationKey: "a", shards: [] }], doLog: true }],
+      totalShards: 10_000,
+    },
+  },
+  ...more,
+});
 const half = { variations: ["a", "b"], coverage: 0.5 };
 
 /** Class, tool, payload, the place, and what the reason says. */
@@ -72,6 +101,21 @@ const REFUSED = [
     "dynamic_configs[0]",
     "autotune",
   ],
+  [
+    "bandits",
+    "optimizely",
+    optimizely({ cmab: { attributeIds: ["1"], trafficAllocation: 10_000 } }),
+    "experiments[0]",
+    "contextual bandit",
+  ],
+  [
+    "bandits",
+    "eppo",
+    eppo({ banditReferences: { b: { flagVariations: [{ flagKey: "f" }] } } }),
+    "banditReferences.b",
+    "bandit",
+  ],
+  ["bandits", "eppo", eppo({ bandits: { f: [{ key: "b", flagKey: "f" }] } }), "bandits.f", "bandit"],
   [
     "random stickiness",
     "unleash",
@@ -319,6 +363,17 @@ const REFUSED = [
     "experiments[0].variations[1].domMutations[0]",
     "moves",
   ],
+  ...["h1:hover", "div > p ~ a", "h1::before"].map((selector) => [
+    "selectors that a streaming rewriter has not",
+    "growthbook",
+    {
+      experiments: [
+        { key: "f", variations: [{}, { domMutations: [{ selector, attribute: "html", action: "set", value: "x" }] }] },
+      ],
+    },
+    "experiments[0]",
+    "is not a selector of the rewriter",
+  ]),
   [
     "units that are groups",
     "launchdarkly",

@@ -23,12 +23,7 @@ impl Context {
             None => Attributes::default(),
         };
         attributes.default_to(arguments.vendor.unit(), "visitor_id");
-        let now = match &arguments.at {
-            Some(text) => text
-                .parse()
-                .map_err(|_| Failure::Usage(format!("--at {text:?} is no time: write 2026-12-01T00:00:00Z")))?,
-            None => clock::now(),
-        };
+        let now = clock::at(arguments.at.as_deref())?;
         Ok(Self { attributes, now, layout: arguments.layout, variant_seed: arguments.variant_seed })
     }
 

@@ -15,9 +15,27 @@ pub(super) fn read(payload: &Value, context: &Context) -> Vec<Read> {
     flags
         .map(|(key, value)| {
             let path = format!("flags.{key}");
-            (key.clone(), path.clone(), flag(key, value, &path, context))
+            let read = match bandit(payload, key) {
+                Some(at) => Err(Refusal::new(
+                    at,
+                    "a bandit chooses within a variation of it, by weights that follow the results",
+                    "end it, or start a new one here",
+                )),
+                None => flag(key, value, &path, context),
+            };
+            (key.clone(), path, read)
         })
         .collect()
+}
+
+/// Where the payload says that a bandit chooses within a flag's variations: by bandit, in older ones by flag.
+fn bandit(payload: &Value, flag: &str) -> Option<String> {
+    let all = |field: &str| payload.get(field).and_then(Value::as_object).into_iter().flatten();
+    let is_of = |variations: &[Value]| variations.iter().any(|it| text(it, "flagKey") == flag);
+    let by_bandit = all("banditReferences").find(|(_, it)| is_of(list(it, "flagVariations")));
+    let by_flag = || all("bandits").find(|(_, it)| it.as_array().is_some_and(|it| is_of(it)));
+    let named = by_bandit.map(|(key, _)| format!("banditReferences.{key}"));
+    named.or_else(|| by_flag().map(|(key, _)| format!("bandits.{key}")))
 }
 
 fn flag(key: &str, value: &Value, path: &str, context: &Context) -> Result<Flag, Refusal> {

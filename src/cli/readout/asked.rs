@@ -17,7 +17,7 @@ pub(super) struct Asked {
 
 /// The questions about the project as a whole, in the order in which a readout's `Known` reads them. Each row begins with the
 /// question's name.
-pub(super) fn whole(document: &Document, place: Place<'_>, now: Timestamp) -> Vec<(String, String)> {
+pub(super) fn project_questions(document: &Document, place: Place<'_>, now: Timestamp) -> Vec<(String, String)> {
     let (project, now) = (document.project.as_str(), now.millis());
     let named = |name: &str, question: question::Question| {
         (name.to_owned(), format!("SELECT '{name}' AS what, q.* FROM ({}) q", question.sql))

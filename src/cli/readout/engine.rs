@@ -27,7 +27,7 @@ pub(super) struct Engine {
 
 /// What an engine said.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct Reply {
     /// The rows of each statement, or why there are none.
     pub(super) answers: Vec<Result<Value, String>>,
     /// How many events there were to read, where that is known.
@@ -78,30 +78,30 @@ impl Engine {
     }
 
     /// Asks every statement; `told` hears how many are answered.
-    pub(super) fn ask(&self, statements: &[String], told: impl FnMut(usize)) -> Result<Said, Failure> {
+    pub(super) fn ask(&self, statements: &[String], told: impl FnMut(usize)) -> Result<Reply, Failure> {
         let mut question = self.question.clone();
         if let Some(fields) = question.as_object_mut() {
             fields.insert("statements".to_owned(), json!(statements));
         }
-        let mut said = Said::default();
+        let mut reply = Reply::default();
         let mut told = told;
         run(self.name, &self.script, &question, |line: Line| {
             if let Some(why) = line.failed {
                 return Err(why);
             }
             if let Some(incomplete) = line.incomplete {
-                said.read = line.read;
-                said.incomplete = incomplete;
+                reply.read = line.read;
+                reply.incomplete = incomplete;
                 return Ok(());
             }
-            said.answers.push(line.rows.ok_or_else(|| line.error.unwrap_or_else(|| "no rows".to_owned())));
-            told(said.answers.len());
+            reply.answers.push(line.rows.ok_or_else(|| line.error.unwrap_or_else(|| "no rows".to_owned())));
+            told(reply.answers.len());
             Ok(())
         })?;
-        if said.answers.len() == statements.len() {
-            return Ok(said);
+        if reply.answers.len() == statements.len() {
+            return Ok(reply);
         }
-        let why = format!("it answered {} of {} questions", said.answers.len(), statements.len());
+        let why = format!("it answered {} of {} questions", reply.answers.len(), statements.len());
         Err(Failure::Outside(format!("{} cannot be asked: {why}", self.name)))
     }
 }

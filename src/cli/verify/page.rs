@@ -7,13 +7,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 /// What was answered to a visit.
-pub(super) struct Heard {
+pub(super) struct Response {
     pub(super) status: u64,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: String,
 }
 
-impl Heard {
+impl Response {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -21,7 +21,7 @@ impl Heard {
 
 /// A visit: the page's answer, or why there is none, and what its steps were answered.
 pub(super) struct Answer {
-    pub(super) heard: Result<Heard, String>,
+    pub(super) heard: Result<Response, String>,
     steps: Vec<(String, u64, String)>,
 }
 
@@ -33,7 +33,7 @@ impl Answer {
         let status = |value: &Value| value.get("status").and_then(Value::as_u64).unwrap_or_default();
         let heard = match answer.get("error").and_then(Value::as_str) {
             Some(error) => Err(error.to_owned()),
-            None => Ok(Heard {
+            None => Ok(Response {
                 status: status(answer),
                 headers: list("headers").filter_map(pair).collect(),
                 body: text(answer, "body"),
@@ -70,7 +70,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn read(heard: &Heard) -> Self {
+    pub(super) fn read(heard: &Response) -> Self {
         let found: Vec<Rc<RefCell<Vec<String>>>> = READ.iter().map(|_| Rc::default()).collect();
         let mut handlers = Vec::new();
         for ((_, selector, attributes), found) in READ.iter().zip(&found) {

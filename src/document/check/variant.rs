@@ -2,7 +2,7 @@
 
 use super::http::{Destination, has_control, is_header_value, is_token};
 use super::step;
-use crate::document::{Experiment, OriginChange, Problem, Protected, Variant};
+use crate::document::{CACHING_HEADERS, Experiment, OriginChange, Problem, Protected, Variant};
 use std::collections::BTreeMap;
 
 /// Headers of the answer that the worker itself sets, or that belong to the connection or to the body.
@@ -23,18 +23,6 @@ const OWNED: [&str; 16] = [
     "te",
     "trailer",
     "upgrade",
-];
-
-/// Headers that say who may keep the answer, how long, and for whom.
-const CACHING: [&str; 8] = [
-    "cache-control",
-    "cdn-cache-control",
-    "cloudflare-cdn-cache-control",
-    "surrogate-control",
-    "expires",
-    "age",
-    "pragma",
-    "vary",
 ];
 
 /// The longest `timeout_ms`: a shopper has left by then.
@@ -97,7 +85,7 @@ fn one(variant: &Variant, allowed: &[Protected], at: &str, problems: &mut Vec<Pr
             format!("{name:?} is not a header's name: use letters, digits and hyphens")
         } else if OWNED.contains(&lower.as_str()) || lower.starts_with("sortition-") {
             format!("`{name}` is set by the worker or the connection: remove it")
-        } else if CACHING.contains(&lower.as_str()) {
+        } else if CACHING_HEADERS.contains(&lower.as_str()) {
             format!(
                 "`{name}` would undo what the worker says of caches, which keeps visitors apart: remove it, and set it at the origin for everybody"
             )

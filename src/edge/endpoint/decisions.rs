@@ -2,7 +2,7 @@
 
 mod browser;
 
-use super::ingest::{read, send};
+use super::ingest::send;
 use super::people;
 use crate::decisions::{
     self, Call, CallAnswer, CallKey, Caller, Credentials, Refusal, Route, Unchanged, WrongTokens, decide_for_server,
@@ -16,9 +16,12 @@ use crate::person::object_name;
 use crate::url::Url;
 use browser::{Decided, decide_for_browser};
 use std::cell::RefCell;
+use std::future::Future;
 use std::rc::Rc;
+use std::task::{self, Poll, Waker};
 use wasm_bindgen::prelude::*;
-use worker::{Context, Env, Headers, Request, Response, Result};
+use wasm_bindgen_futures::future_to_promise;
+use worker::{Context, Env, web_sys};
 
 thread_local! {
     static WRONG_TOKENS: RefCell<WrongTokens> = RefCell::default();
@@ -31,13 +34,39 @@ unsafe extern "C" {
     fn surroundings(request: &JsValue, properties: &str) -> String;
 }
 
-/// Answers a call.
-pub(super) async fn answer(request: &Request, env: &Env, context: &Context, route: Route) -> Result<Response> {
-    let headers = request.headers();
-    let (authorization, api_key) = (headers.get("authorization")?, headers.get("x-api-key")?);
-    let (origin, fetch_site) = (headers.get("origin")?, headers.get("sec-fetch-site")?);
-    let url = request.inner().url();
-    let own = Url::split(&url);
+/// Who sends a call, or why it is refused.
+#[wasm_bindgen]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A server that knows the token.
+    Server,
+    /// A browser on a page of this site.
+    Browser,
+    /// A browser on a page of another site that may ask.
+    OtherSite,
+    /// It does not say who it is.
+    Unauthorized,
+    /// The token is another.
+    WrongToken,
+    /// A page of a site that may not ask.
+    Forbidden,
+    /// There is no document.
+    Unconfigured,
+}
+
+/// Tells who sends a call, by its headers, its URL and the secret `API_TOKEN`. Nothing of the body is read for those who
+/// may not ask: these stand behind [`Standing::OtherSite`].
+#[wasm_bindgen]
+pub fn standing(
+    authorization: Option<String>,
+    api_key: Option<String>,
+    origin: Option<String>,
+    fetch_site: Option<String>,
+    url: &str,
+    token: Option<String>,
+) -> Standing {
+    let Some(loaded) = isolate::loaded() else { return Standing::Unconfigured };
+    let own = Url::split(url);
     let own_origin = [own.scheme, "://", own.host].concat();
     let sent = Credentials {
         authorization: authorization.as_deref(),
@@ -46,48 +75,115 @@ pub(super) async fn answer(request: &Request, env: &Env, context: &Context, rout
         fetch_site: fetch_site.as_deref(),
         own_origin: &own_origin,
     };
-    let token = env.secret("API_TOKEN").ok().map(|token| token.to_string());
-    let Some(loaded) = isolate::loaded() else { return respond(decisions::unconfigured(&route)) };
-    let caller = who_asks(&sent, token.as_deref(), &loaded.plan.api.cors_origins);
-    if request.inner().method() == "OPTIONS" {
-        return respond(decisions::preflight(caller));
+    match who_asks(&sent, token.as_deref(), &loaded.plan.api.cors_origins) {
+        Ok(Caller::Server) => Standing::Server,
+        Ok(Caller::Browser) => Standing::Browser,
+        Ok(Caller::OtherSite(_)) => Standing::OtherSite,
+        Err(Refusal::Forbidden) => Standing::Forbidden,
+        Err(Refusal::Unauthorized) if authorization.is_some() || api_key.is_some() => Standing::WrongToken,
+        Err(Refusal::Unauthorized) => Standing::Unauthorized,
     }
-    let caller = match caller {
-        Ok(caller) => caller,
-        Err(refusal) => {
-            let tried = authorization.is_some() || api_key.is_some();
-            let waits =
-                (refusal == Refusal::Unauthorized && tried).then(|| WRONG_TOKENS.with_borrow_mut(|it| it.note(now())));
-            return respond(match waits.flatten() {
-                Some(seconds) => decisions::must_wait(&route, seconds),
-                None => decisions::refused(&route, refusal),
-            });
-        }
-    };
-    let answer = answered(request, env, context, route, caller, &loaded).await?;
-    respond(answer.for_origin(caller))
+}
+
+/// How long the body of a call may be, by its path behind `/_sortition/`, in bytes; 0 where it is no call.
+#[wasm_bindgen]
+pub fn longest_body(path: &str) -> u32 {
+    Route::of(path).map_or(0, |route| u32::try_from(route.longest_body()).unwrap_or(u32::MAX))
+}
+
+/// Answers a call, by its path behind `/_sortition/` and who sends it: as the text of [`CallAnswer::encode`], or, where
+/// somebody has to be asked first, as a promise of it. `body` is absent where it is too long.
+#[wasm_bindgen]
+#[allow(clippy::too_many_arguments)]
+pub fn call(
+    path: &str,
+    standing: Standing,
+    is_preflight: bool,
+    origin: Option<String>,
+    if_none_match: Option<String>,
+    body: Option<Vec<u8>>,
+    request: web_sys::Request,
+    env: Env,
+    context: worker::worker_sys::Context,
+) -> JsValue {
+    let route = Route::of(path).unwrap_or(Route::Flags);
+    if let Some(answer) = answered_without_body(&route, standing, origin.as_deref(), is_preflight) {
+        return answer.encode().into();
+    }
+    let Some(loaded) = isolate::loaded() else { return decisions::unconfigured(&route).encode().into() };
+    let asked = Question { request, env, context: Context::new(context), if_none_match };
+    let mut answer = Box::pin(async move {
+        // why: whoever may not ask is answered above
+        let caller = caller_of(standing, origin.as_deref()).unwrap_or(Caller::Browser);
+        answered(&asked, route, caller, &loaded, body).await.for_origin(caller).encode()
+    });
+    // why: a promise costs more than most answers do, and nearly all of them are ready at once
+    match answer.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) {
+        Poll::Ready(text) => text.into(),
+        Poll::Pending => future_to_promise(async move { Ok(answer.await.into()) }).into(),
+    }
+}
+
+/// What a call is asked with, beside its body.
+struct Question {
+    request: web_sys::Request,
+    env: Env,
+    context: Context,
+    if_none_match: Option<String>,
+}
+
+fn caller_of(standing: Standing, origin: Option<&str>) -> core::result::Result<Caller<'_>, Refusal> {
+    match standing {
+        Standing::Server => Ok(Caller::Server),
+        Standing::Browser => Ok(Caller::Browser),
+        Standing::OtherSite => Ok(Caller::OtherSite(origin.unwrap_or_default())),
+        Standing::Forbidden => Err(Refusal::Forbidden),
+        Standing::Unauthorized | Standing::WrongToken | Standing::Unconfigured => Err(Refusal::Unauthorized),
+    }
+}
+
+/// The answer to who may not ask, or asks only whether it may.
+fn answered_without_body(
+    route: &Route,
+    standing: Standing,
+    origin: Option<&str>,
+    is_preflight: bool,
+) -> Option<CallAnswer> {
+    let caller = caller_of(standing, origin);
+    if standing == Standing::Unconfigured {
+        return Some(decisions::unconfigured(route));
+    }
+    if is_preflight {
+        return Some(decisions::preflight(caller));
+    }
+    let refusal = caller.err()?;
+    let is_try = standing == Standing::WrongToken;
+    let waits = is_try.then(|| WRONG_TOKENS.with_borrow_mut(|tries| tries.note(now()))).flatten();
+    Some(match waits {
+        Some(seconds) => decisions::must_wait(route, seconds),
+        None => decisions::refused(route, refusal),
+    })
 }
 
 async fn answered(
-    request: &Request,
-    env: &Env,
-    context: &Context,
+    asked: &Question,
     route: Route,
     caller: Caller<'_>,
     loaded: &Rc<Loaded>,
-) -> Result<CallAnswer> {
+    body: Option<Vec<u8>>,
+) -> CallAnswer {
     let plan = &loaded.plan;
-    let Some(bytes) = read(request, route.longest_body()).await? else { return Ok(decisions::too_long(&route)) };
+    let Question { request, env, context, if_none_match } = asked;
+    let Some(bytes) = body else { return decisions::too_long(&route) };
     let text = match decisions::text_of(&route, &bytes) {
         Ok(text) => text,
-        Err(answer) => return Ok(answer),
+        Err(answer) => return answer,
     };
-    let if_none_match = request.headers().get("if-none-match")?;
     let now = now();
     let key = route.is_polled().then(|| {
         let around = match caller {
             Caller::Server => String::new(),
-            _ => surroundings(request.inner().as_ref(), &PROPERTIES.join(",")),
+            _ => surroundings(request.as_ref(), &PROPERTIES.join(",")),
         };
         CallKey::of(&[route.name(), &around, text])
     });
@@ -95,12 +191,12 @@ async fn answered(
         && is_known(Some(&tag), if_none_match.as_deref())
     {
         isolate::with(|isolate| isolate.unchanged += 1);
-        return Ok(CallAnswer::unchanged(plan, &tag));
+        return CallAnswer::unchanged(plan, &tag);
     }
     let call = Call::read(plan, route, caller, text).and_then(|call| call.check_recordable().map(|()| call));
     let call = match call {
         Ok(call) => call,
-        Err(answer) => return Ok(answer),
+        Err(answer) => return answer,
     };
     let mut decided: Vec<Decided> = Vec::new();
     if caller == Caller::Server {
@@ -146,7 +242,7 @@ async fn answered(
         UNCHANGED.with_borrow_mut(|it| it.remember(loaded, key, tag, decisions::holds_until(plan, now)));
     }
     answer.headers.extend(cookies.into_iter().map(|cookie| ("set-cookie", cookie)));
-    Ok(answer)
+    answer
 }
 
 /// What is kept of the page that is meant; nothing of the call itself.
@@ -158,16 +254,6 @@ fn view_of(call: &Call) -> PageView {
         method: "POST".to_owned(),
         ..PageView::default()
     }
-}
-
-fn respond(answer: CallAnswer) -> Result<Response> {
-    let headers = Headers::new();
-    for (name, value) in &answer.headers {
-        headers.append(name, value)?;
-    }
-    let response =
-        if answer.body.is_empty() { Response::empty()? } else { Response::from_bytes(answer.body.into_bytes())? };
-    Ok(response.with_status(answer.status).with_headers(headers))
 }
 
 #[allow(clippy::cast_possible_truncation)]

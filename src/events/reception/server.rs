@@ -7,6 +7,7 @@ use crate::events::exposure::Met;
 use crate::events::{Event, Problem};
 use crate::hash;
 use crate::plan::Plan;
+use crate::visitor::{named, no_visitor_id};
 
 /// The events of a server's drafts. `tag` is the signature's, `now` in milliseconds since 1970.
 ///
@@ -20,6 +21,11 @@ pub fn from_server(drafts: &[Draft], plan: &Plan, tag: &[u8; 32], now: i64) -> R
     let (mut events, mut problems) = (Vec::new(), Vec::new());
     for draft in drafts {
         let position = draft.position.to_string();
+        if draft.anonymous_id.as_deref().is_some_and(|id| named(&plan.visitor, id).is_none()) {
+            let field = format!("events[{position}].anonymous_id");
+            problems.push(Problem::new(field, no_visitor_id(&plan.visitor)));
+            continue;
+        }
         let event = match &draft.claim {
             Claim::Exposed(reported) => server_exposure(draft, plan, reported, now),
             _ => {

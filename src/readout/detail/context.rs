@@ -2,9 +2,9 @@
 
 use super::numbers::name;
 use crate::readout::date;
-use crate::readout::number::{count, percent};
+use crate::readout::number::{count, counted, percent};
 use crate::readout::page::{ROOT, cell, table};
-use crate::readout::types::Results;
+use crate::readout::types::{AuditEntry, Results};
 use maud::{Markup, html};
 
 /// What each variant shows: in words, as a link, as a picture.
@@ -24,7 +24,7 @@ pub(super) fn seen(results: &Results) -> Markup {
                         }
                         ul class="changes" {
                             @for change in &variant.changes {
-                                li { (change.text) @if let Some(hits) = change.hits { " " span class="soft" { "met " (count(i64::try_from(hits).unwrap_or(i64::MAX))) " times lately" } } }
+                                li { (change.text) @if let Some(hits) = change.hits { " " span class="soft" { "matched " (counted(i64::try_from(hits).unwrap_or(i64::MAX), ("time", "times"))) " lately" } } }
                             }
                         }
                         @if let Some(link) = &variant.preview { p { a href=(link) rel="nofollow noreferrer" { "Look at " (variant.id) } } }
@@ -68,7 +68,8 @@ pub(super) fn timeline(results: &Results) -> Markup {
     };
     let mut timeline: Vec<(&str, String)> =
         results.endings.iter().map(|ending| (ending.at.as_str(), ended(ending))).collect();
-    timeline.extend(results.audit.iter().map(|entry| {
+    let concerns = |entry: &&AuditEntry| entry.experiments.is_empty() || entry.experiments.contains(&results.id);
+    timeline.extend(results.audit.iter().filter(concerns).map(|entry| {
         let text = format!("{} by {}, revision {}: {}", entry.action, entry.who, entry.to, entry.summary.join("; "));
         (entry.at.as_str(), text)
     }));

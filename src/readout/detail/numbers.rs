@@ -5,7 +5,7 @@ use crate::readout::gate_level::GateLevel;
 use crate::readout::number::{confidence, count, counted, lift, lifts, p_value, percent};
 use crate::readout::page::{cell, table};
 use crate::readout::shown::{difference, kind, lift_text, value};
-use crate::readout::types::{MetricResult, MetricRole, Results, noun};
+use crate::readout::types::{MetricResult, MetricRole, Phase, Results, noun};
 use crate::readout::{date, plot};
 use maud::{Markup, html};
 
@@ -36,8 +36,10 @@ pub(super) fn metrics(results: &Results) -> Markup {
             @if !results.metrics.is_empty() {
                 p class="soft" {
                     "Lifts are relative to the control, with " (confidence(results.confidence)) " intervals, " (look) ". The plots share one scale, from "
-                    (lift(domain[0])) " to " (lift(domain[1])) "; the dashed line is no change. Decisions are taken on the absolute difference. p after Holm and "
-                    "Benjamini–Hochberg is corrected within the primary metric, and within the guardrails; intervals are not."
+                    (lift(domain[0])) " to " (lift(domain[1])) "; the dashed line is no change. Decisions are taken on the absolute difference."
+                    @if p_means_something(results) {
+                        " p after Holm and Benjamini–Hochberg is corrected within the primary metric, and within the guardrails; intervals are not."
+                    }
                 }
             }
         }
@@ -52,7 +54,7 @@ fn one(results: &Results, metric: &MetricResult, domain: plot::Domain) -> Markup
         MetricKind::Ratio => "#Ratio",
         MetricKind::Mean | MetricKind::Count => "#Mean",
     };
-    let has_p = metric.comparisons.iter().any(|one| one.p.is_some());
+    let has_p = p_means_something(results) && metric.comparisons.iter().any(|one| one.p.is_some());
     let mut units_head = String::from("#");
     units_head.push_str(&capital(many));
     let mut heads = vec!["Variant", &units_head, "#Converted", mean_head, "Lift"];
@@ -96,11 +98,24 @@ fn one(results: &Results, metric: &MetricResult, domain: plot::Domain) -> Markup
     let notes = notes(metric, many);
     html! {
         div class="metric" {
-            h3 { (metric.id) " " span class="soft" { (role(metric.role)) " · " (kind(metric.kind)) @if metric.direction == Direction::Down { " · less is better" } } }
+            h3 { (metric.id) " " span class="soft" { (role(metric.role)) " · " (kind(metric.kind, noun(results.unit))) @if metric.direction == Direction::Down { " · less is better" } } }
             (table(&metric.id, &heads, &rows))
             @if !notes.is_empty() { p class="soft" { (notes.join(" ")) } }
         }
     }
+}
+
+/// Whether a p-value says anything: not of weights that move, not beside a posterior probability, and of a test for one look
+/// not before that look.
+fn p_means_something(results: &Results) -> bool {
+    let is_over = matches!(results.phase, Phase::ReadyForReview | Phase::Completed);
+    let is_full = results.progress.is_some_and(|progress| results.units.unsigned_abs() >= progress.needed);
+    results.allocation == Allocation::Fixed
+        && match results.method {
+            Method::Sequential => true,
+            Method::Fixed => is_over || is_full,
+            Method::Bayesian => false,
+        }
 }
 
 /// What a reader must know of a metric beside its table.

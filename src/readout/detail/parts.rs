@@ -1,6 +1,7 @@
 //! Parts of the audience, other experiments on the same units, and how long outcomes take.
 
-use crate::readout::number::{count, lift, p_value, percent};
+use crate::readout::number::{count, counted, lift, p_value, percent};
+use crate::readout::overlap;
 use crate::readout::page::{ROOT, cell, table};
 use crate::readout::plot;
 use crate::readout::segment::{part_name, title};
@@ -29,11 +30,15 @@ pub(super) fn parts(results: &Results) -> Markup {
                         @let rows: Vec<Vec<Markup>> = segment.parts.iter().flat_map(|part| {
                             let first = |at: usize, text: &str| if at == 0 { cell(text) } else { cell("") };
                             let of = move |at: usize, variant: Markup, shown: Markup| vec![
-                                cell(part_name(&part.value)), first(at, &count(part.units)), variant, shown,
+                                cell(part_name(&segment.dimension, &part.value)), first(at, &count(part.units)), variant, shown,
                                 html! { @if at == 0 { @match part.ratio_p { Some(p) => { span class=(if part.ratio_flagged { "badge amber" } else { "soft" }) { @if part.ratio_flagged { "! " } "p " (p_value(p)) } } None => { span class="soft" { "–" } } } } },
                             ];
                             if part.small || part.comparisons.is_empty() {
-                                let note = if part.small { "fewer than 100 in a variant: it says nothing" } else { "not computed in parts" };
+                                let note = match (part.unknown, part.small) {
+                                    (true, _) => "not told by whoever reported them: no part of its own",
+                                    (false, true) => "fewer than 100 in a variant: it says nothing",
+                                    (false, false) => "not computed in parts",
+                                };
                                 return vec![of(0, cell("all"), html! { span class="soft" { (note) } })];
                             }
                             part.comparisons.iter().enumerate().map(|(at, comparison)| of(at, cell(&comparison.variant), html! {
@@ -54,24 +59,25 @@ pub(super) fn interactions(results: &Results) -> Markup {
         .iter()
         .flat_map(|overlap| overlap.tests.iter().filter(|test| test.found).map(move |test| (overlap, test)))
         .map(|(overlap, test)| {
-            let change = test.relative.map_or_else(String::new, |value| format!(" by {}", lift(value)));
-            let p = test.p_bh.map_or_else(String::new, |p| format!(" (p {} after Benjamini–Hochberg)", p_value(p)));
-            format!("{} of {} changes the effect of {}{change}{p}.", test.other, overlap.experiment, test.variant)
+            let p = test
+                .p_bh
+                .map_or_else(String::new, |p| format!(" (p {} after Benjamini–Hochberg over its pairs)", p_value(p)));
+            format!("{}{p}", overlap::sentence(&results.id, overlap, test))
         })
         .collect();
     html! {
         @if !results.interactions.is_empty() {
             section {
                 h2 { "Other experiments on the same " (noun(results.unit).1) }
-                @if found.is_empty() { p { "None of " (results.interactions.len()) " changes its effect, as far as can be told. " a href={(ROOT) "/interactions"} { "All pairs" } } }
+                @if found.is_empty() { p { (counted(i64::try_from(results.interactions.len()).unwrap_or(0), ("other experiment", "other experiments"))) " met the same " (noun(results.unit).1) ", and none acts on this one, as far as can be told. " a href={(ROOT) "/interactions"} { "All pairs" } } }
                 @for text in &found { p class="note" { (text) } }
                 details open[!found.is_empty()] {
                     summary { "Overlap with each" }
                     @let rows: Vec<Vec<Markup>> = results.interactions.iter().flat_map(|overlap| overlap.tests.iter().map(move |test| vec![
                         html! { a href={(ROOT) "/" (overlap.experiment)} { (overlap.experiment) } }, cell(&count(overlap.units)), cell(&format!("{} × {}", test.variant, test.other)),
-                        cell(&count(test.smallest)), cell(&test.relative.map_or_else(|| "–".to_owned(), lift)), cell(&test.p_bh.map_or_else(|| "–".to_owned(), p_value)),
+                        cell(&count(test.smallest)), cell(&test.relative.map_or_else(|| "too few".to_owned(), lift)), cell(&test.p_bh.map_or_else(|| "–".to_owned(), p_value)),
                     ])).collect();
-                    (table("Overlaps", &["Experiment", "#In both", "Treatments", "#Smallest cell", "#Changes the effect by", "#p (BH)"], &rows))
+                    (table("Overlaps", &["Experiment", "#In both", "Treatments", "#Smallest cell", "#Beyond the sum", "#p (BH)"], &rows))
                 }
             }
         }

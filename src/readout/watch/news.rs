@@ -2,6 +2,7 @@
 
 use super::Acts;
 use crate::document::{Document, Experiment, Metric, News, NewsFormat, Timestamp};
+use crate::readout::Known;
 use crate::readout::gate_level::GateLevel;
 use crate::readout::types::{Phase, Results, State};
 use serde_json::json;
@@ -37,6 +38,7 @@ pub(super) fn collect(
     document: &Document,
     experiment: &Experiment,
     results: &Results,
+    known: &Known,
     now: Timestamp,
     acts: &mut Acts,
 ) {
@@ -66,7 +68,7 @@ pub(super) fn collect(
     if results.phase == Phase::ReadyForReview {
         say(News::End, "", format!("The planned end is reached: {}", results.verdict.text));
     }
-    let age = experiment.starts_at.map(|start| now.millis() - start.millis());
+    let age = super::began(experiment, known).map(|start| now.millis() - start.millis());
     let runs = results.phase == Phase::Running;
     if runs && results.units == 0 && age.is_some_and(|age| age >= HOUR_MS) {
         say(

@@ -36,7 +36,8 @@ fn stand<'a>(experiment: &'a Experiment, known: &Known, now: Timestamp) -> Stand
     let wants =
         steps.iter().rev().find(|step| step.at <= now).map_or(percent(experiment.traffic), |s| percent(s.traffic));
     let mut cap = percent(experiment.traffic);
-    let mut taken_at = experiment.starts_at.map_or(i64::MIN, Timestamp::millis);
+    // why: of what the guard has not seen running before nobody knows how long it has run
+    let mut taken_at = super::began(experiment, known).unwrap_or(now).millis();
     for step in &steps {
         let released = known.note(&note(experiment, step));
         if step.condition.is_some() && released.is_none() {

@@ -14,6 +14,7 @@ use super::{Assignments, DAYS, Entry, Join, MAX_BYTES, MAX_USERS, User};
 use crate::ascii;
 use crate::document::UnitKind;
 use crate::hash::{TagKey, push_digits, read_digits};
+use crate::sort::sort;
 
 const VERSION: &str = "2";
 const TAG: usize = 22;
@@ -164,7 +165,7 @@ pub(super) fn without_room(assignments: &Assignments, is_current: impl Fn(&Entry
     }
     let mut order: Vec<(bool, usize)> =
         assignments.entries.iter().enumerate().map(|(position, entry)| (is_current(entry), position)).collect();
-    order.sort_unstable();
+    sort(&mut order);
     let mut gone = Vec::new();
     for (_, position) in order {
         if length <= MAX_BYTES {
@@ -173,6 +174,6 @@ pub(super) fn without_room(assignments: &Assignments, is_current: impl Fn(&Entry
         length -= assignments.entries.get(position).map_or(0, size);
         gone.push(position);
     }
-    gone.sort_unstable();
+    sort(&mut gone);
     gone
 }

@@ -8,6 +8,7 @@ use crate::ascii;
 use crate::document::{Id, UnitKind};
 use crate::hash::read_digits;
 use crate::plan::{Plan, assignment_code, assignment_key};
+use crate::sort::sort_by_key;
 
 const VERSION: &str = "1";
 
@@ -38,7 +39,7 @@ pub(super) fn parse(value: &str, plan: &Plan) -> Option<Assignments> {
         assignments.entries.push(entry);
     }
     // why: who was here last comes first
-    owners.sort_unstable_by_key(|owner| core::cmp::Reverse(*owner));
+    sort_by_key(&mut owners, |owner| core::cmp::Reverse(*owner));
     for (_, fingerprint) in owners {
         if assignments.users.len() < MAX_USERS && assignments.users.iter().all(|it| it.fingerprint != fingerprint) {
             assignments.users.push(User { fingerprint, join: Join::Never });

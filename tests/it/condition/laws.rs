@@ -3,7 +3,7 @@
 use crate::assignments::cases;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use sortition_engine::condition::{Condition, Groups};
+use sortition_engine::condition::{Condition, Groups, read_decimal};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -185,5 +185,74 @@ proptest! {
         prop_assert_eq!(one("$vlte"), one("$vlt") + one("$veq"));
         prop_assert_eq!(one("$vgte"), one("$vgt") + one("$veq"));
         prop_assert_eq!(one("$vne"), one("$vlt") + one("$vgt"));
+    }
+}
+
+/// What the standard library reads, to the last bit.
+#[track_caller]
+fn is_read_as_ever(text: &str) {
+    let expected = text.parse::<f64>().ok().map(f64::to_bits);
+    assert_eq!(read_decimal(text).map(f64::to_bits), expected, "{text}");
+}
+
+#[test]
+fn decimals_at_the_edges() {
+    for text in
+        ["", "+", "-", ".", "-.", "1.", "-.5", "0", "-0", "00", "0.0e9", "1e", "1e+", "e5", "1e5e5", "1.2.3", "+-1"]
+    {
+        is_read_as_ever(text);
+    }
+    // beyond the greatest, below the smallest, at the last of full precision, and in the middle between two
+    for text in [
+        "1e400",
+        "-1e400",
+        "1e-400",
+        "1e99999999999999999999",
+        "1.7976931348623157e308",
+        "1.7976931348623159e308",
+        "2.2250738585072014e-308",
+        "2.225073858507201e-308",
+        "4.9e-324",
+        "2.4703282292062327e-324",
+        "2.4703282292062328e-324",
+        "9007199254740992.5",
+        "9007199254740993",
+        "9007199254740993.00000000000000000000000000000001",
+        "1e22",
+        "1e23",
+        "8.5e22",
+    ] {
+        is_read_as_ever(text);
+    }
+    let digits = "1234567890".repeat(130);
+    for text in [format!("0.{digits}"), format!("{digits}e-1200"), format!("0.{}{digits}", "0".repeat(300))] {
+        is_read_as_ever(&text);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases(500)))]
+
+    #[test]
+    fn decimals_are_read_as_the_standard_library_reads_them(
+        bits: u64,
+        digits in "[0-9]{1,30}",
+        exponent in -360..330,
+        places in 0_usize..800,
+        shift in 0_u32..60,
+    ) {
+        let number = f64::from_bits(bits);
+        if number.is_finite() {
+            for text in [format!("{number}"), format!("{number:e}"), format!("{number:.places$e}")] {
+                is_read_as_ever(&text);
+            }
+        }
+        is_read_as_ever(&format!("{digits}e{exponent}"));
+        let (whole, fraction) = digits.split_at(digits.len() / 2);
+        is_read_as_ever(&format!("-{whole}.{fraction}"));
+        // the middle between two numbers, exactly, and a little above it
+        let middle = (2 * ((1_u128 << 53) + u128::from(bits >> 11)) + 1) << shift;
+        is_read_as_ever(&middle.to_string());
+        is_read_as_ever(&format!("{middle}.0000001"));
     }
 }

@@ -13,9 +13,9 @@ use crate::sender::{self, Sender};
 use crate::url::Url;
 use crate::visit::{self, Joined, Question, World};
 use crate::visitor::assignments::Assignments;
-use crate::visitor::{Consented, VisitorId};
+use crate::visitor::{Consented, named};
 use serde_json::{Map, Value};
-use worker::{Env, Request};
+use worker::{Env, web_sys};
 
 /// What was decided for who is asked about, and what follows of it.
 #[derive(Default)]
@@ -30,7 +30,7 @@ pub(super) struct Decided {
 
 /// Decides for the visitor of a browser.
 pub(super) async fn decide_for_browser(
-    request: &Request,
+    request: &web_sys::Request,
     env: &Env,
     loaded: &Loaded,
     call: &Call,
@@ -38,14 +38,17 @@ pub(super) async fn decide_for_browser(
     now: i64,
 ) -> Decided {
     let plan: &Plan = &loaded.plan;
-    let source = Incoming::unseen(request.inner().as_ref());
-    let own = request.inner().url();
+    let source = Incoming::unseen(request.as_ref());
+    let own = request.url();
     let meant = call.url().map(Url::split);
     let facted = Facted::new("GET", Url::split(&own), &source, &loaded.crawlers);
     let (mut sender, is_fleeting) = recognised(plan, call, &facted, caller, env, now).await;
     if let (Caller::OtherSite(_), Sender::Person(visitor)) = (caller, &mut sender) {
         // why: cookies do not travel there, so it says itself who is meant
-        let Some(id) = units.visitor.as_deref().and_then(VisitorId::accept) else { return Decided::default() };
+        let Some(id) = units.visitor.as_deref().and_then(|id| named(&plan.visitor, id)) else {
+            // why: `Call::read` lets nobody through without
+            return Decided::default();
+        };
         (visitor.id, visitor.user, visitor.session) = (id, None, None);
         visitor.assignments = Assignments::default();
         visitor.returning = true;

@@ -1,0 +1,107 @@
+//! What came out of an experiment until now, from the record or from what another engine published, for the decision on it.
+
+use crate::cli::Failure;
+use crate::cli::kv::KvArguments;
+use crate::cli::store::Store;
+use crate::document::{Document, Experiment, Timestamp};
+use crate::ledger::question::Question;
+use crate::plan::{Kill, KillGuard};
+use crate::readout::{self, Depth, Known, Published, Results};
+use serde_json::Value;
+
+/// Sums it up.
+///
+/// # Errors
+///
+/// Why there is nothing to sum up, or nobody to ask, in a sentence.
+pub(super) fn of(
+    document: &Document,
+    experiment: &Experiment,
+    switches: [Option<&str>; 2],
+    place: &KvArguments,
+    now: Timestamp,
+) -> Result<String, String> {
+    // why: an answer that was given before would stand in the place of the numbers
+    let undecided = Experiment { decision: None, ..experiment.clone() };
+    let asking = Asking { document, experiment: &undecided, switches, now };
+    let mut store = Store::open(place).map_err(said)?;
+    let recorded = if store.has_record().map_err(said)? { Some(asking.record(&mut store)?) } else { None };
+    if let Some(results) = recorded.as_ref().filter(|results| results.units > 0) {
+        return readout::summary(results);
+    }
+    match (asking.published(&mut store), recorded) {
+        (Some(results), _) => readout::summary(&results),
+        (None, Some(results)) => readout::summary(&results),
+        (None, None) => Err("there is no record to ask, and no results were published.".to_owned()),
+    }
+}
+
+fn said(failure: Failure) -> String {
+    match failure {
+        Failure::Usage(why) | Failure::Outside(why) => format!("{why}."),
+        Failure::Refused(problems) | Failure::Unsound { problems, .. } => {
+            format!("{}.", problems.first().map_or("it was refused", |problem| problem.message.as_str()))
+        }
+    }
+}
+
+/// Who asks about what, as of when.
+struct Asking<'a> {
+    document: &'a Document,
+    experiment: &'a Experiment,
+    /// The keys `kill` and `kill-guard`.
+    switches: [Option<&'a str>; 2],
+    now: Timestamp,
+}
+
+impl Asking<'_> {
+    /// What the database says.
+    fn record(&self, store: &mut Store) -> Result<Results, String> {
+        let mut ask = |questions: Vec<Question>| -> Result<Vec<Option<String>>, String> {
+            let mut answers = Vec::new();
+            for Question { sql, values } in questions {
+                let rows = store.rows(&sql, Value::Array(values)).map_err(said)?;
+                // why: each row is one text, whatever its column is called
+                let texts: Vec<&str> =
+                    rows.iter().filter_map(|row| row.as_object()?.values().next()?.as_str()).collect();
+                answers.push(Some(format!("[{}]", texts.join(","))));
+            }
+            Ok(answers)
+        };
+        let first = ask(Known::questions(self.document))?;
+        let second = ask(readout::questions(self.document, self.experiment, Depth::Detail, self.now))?;
+        Ok(self.results(Known::read(&first), &second, self.now))
+    }
+
+    /// What another engine said, as the archive keeps it.
+    fn published(&self, store: &mut Store) -> Option<Results> {
+        let key = readout::published_place(&self.document.project, self.experiment);
+        let text = store.get(&[key]).ok()?.pop().flatten()?;
+        let published: Published = serde_json::from_str(&text).ok()?;
+        if published.schema != Published::SCHEMA {
+            return None;
+        }
+        let answered = |questions: Vec<Question>| -> Vec<Option<String>> {
+            let key = |question: &Question| readout::published_key(&question.to_json().to_string());
+            questions.iter().map(|question| published.answers.get(&key(question)).cloned()).collect()
+        };
+        // why: what the guard has told is the worker's to know
+        let mut first = answered(Known::questions(self.document));
+        if let Some(notes) = first.last_mut() {
+            *notes = Some("[]".to_owned());
+        }
+        let mut known = Known::read(&first);
+        known.incomplete.extend(published.incomplete.iter().cloned());
+        let second = answered(readout::questions(self.document, self.experiment, Depth::Detail, self.now));
+        let then = published.computed_at.parse().ok()?;
+        let results = self.results(known, &second, then);
+        Some(Results { computed_by: Some(published.engine.clone()), ..results })
+    }
+
+    fn results(&self, mut known: Known, answers: &[Option<String>], now: Timestamp) -> Results {
+        let [kill, guard] = self.switches;
+        known.kill = kill.map(|text| Kill::parse(text).unwrap_or_else(|_| Kill::everything())).unwrap_or_default();
+        known.guard = guard.and_then(|text| KillGuard::parse(text).ok()).unwrap_or_default();
+        readout::results(self.document, self.experiment, &known, answers, Depth::Detail, now)
+    }
+}
