@@ -15,8 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-/// How many experiments a list asks the record about: D1 answers 1,000 questions a request, and each asks a few.
+/// How many experiments a list asks the record about.
 const MOST_IN_LIST: usize = 100;
+
+/// How many questions it asks about them: D1 answers 1,000 a request, and some are asked about the project.
+const MOST_QUESTIONS: usize = 900;
 
 /// A readout under way.
 #[wasm_bindgen]
@@ -195,13 +198,18 @@ impl Readout {
     /// What to ask about the chosen: a list of questions for each. None about drafts, nor in a list about what stands
     /// behind its first experiments.
     pub fn second(&self) -> String {
-        let mut left = if self.scope != Depth::Detail && !self.guard { MOST_IN_LIST } else { usize::MAX };
+        let is_bounded = self.scope != Depth::Detail && !self.guard;
+        let (mut experiments, mut asked) = (0, 0);
         let ask = |e: &Experiment| {
-            if self.scope != Depth::Detail && (e.status == Status::Draft || left == 0) {
+            if self.scope != Depth::Detail && e.status == Status::Draft {
                 return "[]".to_owned();
             }
-            left -= 1;
-            text(readout::questions(&self.document, e, self.scope, self.now))
+            let questions = readout::questions(&self.document, e, self.scope, self.now);
+            if is_bounded && (experiments >= MOST_IN_LIST || asked + questions.len() > MOST_QUESTIONS) {
+                return "[]".to_owned();
+            }
+            (experiments, asked) = (experiments + 1, asked + questions.len());
+            text(questions)
         };
         format!("[{}]", self.experiments().map(ask).collect::<Vec<_>>().join(","))
     }
