@@ -136,6 +136,8 @@ export function keep(answer, { page, body, record }, ctx) {
           page.isLong = true;
           return;
         }
+        // why: one that was taken for lost may come after the one that was made in its place
+        if (page.bodies.has(body)) return;
         if (page.bodies.size >= MOST_BODIES) {
           const [name, kept] = least(page.bodies);
           page.bodies.delete(name);
@@ -186,7 +188,9 @@ async function zip(page, kept) {
   try {
     const stream = new Response(kept.plain).body.pipeThrough(new CompressionStream("gzip"));
     const zipped = await new Response(stream).bytes();
-    if (zipped.length >= kept.plain.length || pages.get(page.key) !== page) return;
+    // why: what is gone by now no longer counts
+    const isKept = pages.get(page.key) === page && [...page.bodies.values()].includes(kept);
+    if (zipped.length >= kept.plain.length || !isKept) return;
     kept.zipped = zipped;
     bytes += zipped.length;
     shrink();
