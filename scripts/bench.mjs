@@ -5,6 +5,8 @@
 //   npm run bench -- --before build    what a change costs: beside an earlier build of ours, of a folder
 //   npm run bench -- --latency         latency at a constant rate, beside the rows
 //   npm run bench -- native            the parts, natively (cargo bench)
+//   npm run bench -- cost              a day of a shop, counted as Cloudflare bills it
+//   npm run bench -- archive           a readout of 10 million exposures in DuckDB; --exposures N, --raw
 //
 // docs/performance.md says what is measured and why so.
 
@@ -24,11 +26,21 @@ const { values: options, positionals } = parseArgs({
     before: { type: "string" },
     starts: { type: "string", default: "7" },
     latency: { type: "boolean", default: false },
+    visitors: { type: "string", default: "2000" },
+    exposures: { type: "string", default: "10000000" },
+    raw: { type: "boolean", default: false },
   },
 });
 
 if (positionals.includes("native")) {
   run("cargo", ["bench", "--benches"]);
+  process.exit(0);
+}
+if (positionals.includes("archive")) {
+  packages();
+  run("cargo", ["build", "--release", "--quiet", "--bin", "sortition"]);
+  const { archive } = await import("../bench/archive.mjs");
+  console.log((await archive({ exposed: Number(options.exposures), raw: options.raw })).text);
   process.exit(0);
 }
 if (process.platform !== "linux") {
@@ -53,6 +65,13 @@ const { loadTable, startTable } = await import("../bench/table.mjs");
 const { throughput } = await import("../bench/consumer.mjs");
 
 const built = options.built ?? build();
+if (positionals.includes("cost")) {
+  const { cost } = await import("../bench/cost.mjs");
+  const { text, data } = await cost({ visitors: Number(options.visitors) });
+  writeFileSync(join(target, "cost.json"), `${JSON.stringify(data, null, 2)}\n`);
+  console.log(text);
+  process.exit(0);
+}
 const program = systemProgram(["wrk"], "wrk");
 const seconds = Math.min(4, Number(options.seconds));
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));

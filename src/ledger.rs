@@ -10,6 +10,7 @@ mod arrivals;
 pub mod dialect;
 pub mod question;
 pub mod readout;
+mod retention;
 mod rows;
 mod steps;
 mod tree;
@@ -17,6 +18,7 @@ mod tree;
 pub mod upkeep;
 
 pub use archive::{archive, archive_visits};
+pub use retention::letting_go;
 pub use steps::take_along;
 
 use crate::document::Timestamp;

@@ -51,7 +51,7 @@ pub use holdout::holdout;
 pub use matrix::interactions_page;
 pub use page::{STYLE, absent_page};
 pub use programme::{Decided, Sources, courses, programme_page};
-pub use published::{Published, published_key, published_place};
+pub use published::{Published, Source, has_outlived, published_key, published_place};
 pub use route::{Form, ROOT, Route, Subject};
 pub use summary::summary;
 pub use types::{

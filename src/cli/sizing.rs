@@ -1,5 +1,7 @@
 //! `sortition plan`: how many visitors and days an experiment needs before it can say anything.
 
+mod cost;
+
 use super::terminal::{faint, strong, table};
 use super::{Failure, Report, clock, count, input, quantity};
 use crate::document::{Experiment, Method};
@@ -15,7 +17,8 @@ use serde_json::{Value, json};
 Examples:
   sortition plan experiments.json hero --baseline 0.031 --daily 40000
   sortition plan experiments.json hero --baseline 48.5 --sd 71 --daily 40000     a mean, such as revenue
-  sortition plan experiments.json hero --baseline 0.031 --daily 40000 --mde 0.05"
+  sortition plan experiments.json hero --baseline 0.031 --daily 40000 --mde 0.05
+  sortition plan experiments.json hero --baseline 0.031 --daily 40000 --cost"
 )]
 pub(super) struct Arguments {
     /// The document.
@@ -40,6 +43,9 @@ pub(super) struct Arguments {
     /// The confidence of the intervals.
     #[arg(long)]
     confidence: Option<f64>,
+    /// Also say what its exposures cost at Cloudflare, until it can be read.
+    #[arg(long)]
+    cost: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
@@ -127,7 +133,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         })
         .collect();
     text.push_str(&table(&rows));
-    let weeks = days(if chosen == "sequential" { sequential } else { fixed.total });
+    let needed = if chosen == "sequential" { sequential } else { fixed.total };
+    let weeks = days(needed);
+    // why: who takes part until it is read, which is after whole weeks
+    #[allow(clippy::cast_precision_loss)]
+    let exposures = weeks.map(|days| days as f64 * daily);
+    let cost = exposures.filter(|_| arguments.cost).and_then(|exposures| Some((cost::cost(exposures)?, exposures)));
+    if let Some((cost, exposures)) = &cost {
+        text.push_str(&cost.text(*exposures));
+    }
     if weeks.is_none_or(|days| days > 56) {
         text.push_str(
             "\nThat is longer than eight weeks: raise traffic, test a bolder change, or a metric that varies less.\n",
@@ -148,6 +162,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
             "fixed": {"visitors": fixed.total, "per_variant": fixed.per_arm, "days": days(fixed.total)},
             "sequential": {"visitors": sequential, "days": days(sequential)},
             "detectable": detectable,
+            "cost": cost.map(|(cost, exposures)| cost.json(exposures)),
         }),
         problems: Vec::new(),
     })

@@ -72,6 +72,11 @@ const operations = {
   async send({ keys, folder }) {
     for (const key of keys) await bound("ARCHIVE").put(key, readFileSync(join(folder, key)));
   },
+  etag: async ({ key }) => (await bound("ARCHIVE").head(key))?.etag ?? null,
+  async swap({ key, folder, etag }) {
+    const onlyIf = etag === null ? { etagDoesNotMatch: "*" } : { etagMatches: etag };
+    return (await bound("ARCHIVE").put(key, readFileSync(join(folder, key)), { onlyIf }))?.etag ?? null;
+  },
   async putFile({ key, file, kind }) {
     await bound("ARCHIVE").put(key, readFileSync(file), { httpMetadata: { contentType: kind } });
   },

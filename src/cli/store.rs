@@ -90,6 +90,22 @@ impl Store {
         self.ask(&json!({"op": "send", "keys": keys, "folder": folder}), "write to the archive")
     }
 
+    /// What tells an object from what it will be once it is written anew; `None` where there is none.
+    pub(super) fn etag(&mut self, key: &str) -> Result<Option<String>, Failure> {
+        self.ask(&json!({"op": "etag", "key": key}), "read the archive")
+    }
+
+    /// Copies a file of a folder into the archive where the object is still the one with this etag; the new etag, or `None`
+    /// where it is another one.
+    pub(super) fn swap(
+        &mut self,
+        key: &str,
+        folder: &std::path::Path,
+        etag: Option<&str>,
+    ) -> Result<Option<String>, Failure> {
+        self.ask(&json!({"op": "swap", "key": key, "folder": folder, "etag": etag}), "write to the archive")
+    }
+
     /// Writes a file as an object of a content type.
     pub(super) fn put_file(&mut self, key: &str, file: &std::path::Path, kind: &str) -> Result<(), Failure> {
         self.ask(&json!({"op": "putFile", "key": key, "file": file, "kind": kind}), "write to the archive")

@@ -10,7 +10,7 @@ import { decode } from "./decode.js";
 import { answerOf, foundCopy, headOf, keep, remembered } from "./finished.js";
 import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
-import { freeze, guard, isReadout, readout, takeAlong } from "./readout.js";
+import { freeze, guard, isReadout, readout, tend } from "./readout.js";
 import { rewriter } from "./rewrite.js";
 import { serving, wake } from "./services.js";
 import { keepLast, pause, recover } from "./ship.js";
@@ -61,8 +61,8 @@ export default {
   async scheduled({ scheduledTime }, env, ctx) {
     ctx.waitUntil(recover(env));
     // why: behind the guard, whose questions must not find the database's limit of a run used up
-    const along = () => takeAlong(env).catch((error) => report("taking the record of before along", error));
-    ctx.waitUntil(guarded(env, scheduledTime).then(along));
+    const upkeep = () => tend(env).catch((error) => report("keeping the record", error));
+    ctx.waitUntil(guarded(env, scheduledTime).then(upkeep));
     ctx.waitUntil(forget(env).catch((error) => report("forgetting users", error)));
   },
 };

@@ -39,9 +39,11 @@ const PUBLISHED = 1;
 const NOTES = "guard/";
 // The newest exposure of a project on record, and whether there is any of an iteration.
 const HEARD = `SELECT (SELECT max((SELECT max(at) FROM exposed WHERE iteration_no = number)) FROM iterations WHERE project = ?1) AS heard,
-EXISTS (SELECT 1 FROM exposed WHERE iteration_no = (SELECT number FROM iterations WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3)) AS here`;
-// How many steps a run takes along of the record of before: D1 answers 1,000 statements a run.
+EXISTS (SELECT 1 FROM exposed WHERE iteration_no = (SELECT number FROM iterations WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3 AND expired = 0)) AS here`;
+// How many steps a run takes along of the record of before, and how many it takes to let go of what has outlived its time:
+// D1 answers 1,000 statements a run.
 const STEPS = 60;
+const LETTING_GO = 100;
 
 let door;
 
@@ -269,9 +271,11 @@ async function learn(one, env, asked, trail) {
   const [kill, guarded] = await Promise.all(keys);
   one.learn(JSON.stringify(await first), await trail, kill ?? undefined, guarded ?? undefined);
   one.by(JSON.stringify(elsewhere.map((kept) => kept && { ...kept, answers: undefined })));
+  const [isGone, ids] = [await letGoOf(one, env), JSON.parse(one.published()).map(([, , id]) => id)];
   const told = JSON.parse(one.second()).map((questions, at) => {
     if (elsewhere[at]) return questions.map((question) => answerFrom(elsewhere[at], question));
-    return env.LEDGER ? ask(env, questions, asked) : questions.map(() => null);
+    // why: a record that has let go of an experiment's exposures would say that nobody bought
+    return env.LEDGER && !isGone.has(ids[at]) ? ask(env, questions, asked) : questions.map(() => null);
   });
   return JSON.stringify(await Promise.all(told));
 }
@@ -524,15 +528,72 @@ export async function guard(env, at) {
  * Takes what the tables of before hold along into the small record, in steps of bounded size, each whole or not at all: as
  * many as one run may ask of a database, the rest with the next.
  */
-export async function takeAlong(env) {
+async function takeAlong(env) {
   const isLeft = async () => (await env.LEDGER.prepare("SELECT 1 FROM exposures_before LIMIT 1").all()).results.length;
-  if (!env.LEDGER || !(await isLeft())) return;
+  if (!(await isLeft())) return;
   await wake();
   const steps = JSON.parse(take_along()).map(([sql]) => env.LEDGER.prepare(sql));
   for (let step = 0; step < STEPS; step++) {
     const [left] = await env.LEDGER.batch(steps);
     if (left.results.length === 0) return;
   }
+}
+
+/**
+ * What the schedule does for the record besides the guard: takes along what lies in the tables of before, then lets go of
+ * the exposures of experiments that were decided long ago.
+ */
+export async function tend(env) {
+  if (!env.LEDGER) return;
+  await takeAlong(env);
+  await letGo(env);
+}
+
+const statement = (env, [sql, ...values]) => env.LEDGER.prepare(sql).bind(...values);
+
+/** The ids of experiments whose exposures the record has let go of, or is about to. */
+async function letGoOf(one, env) {
+  const outlived = env.LEDGER ? JSON.parse(one.outlived()) : [];
+  if (outlived.length === 0) return new Set();
+  const states = await env.LEDGER.batch(outlived.map(({ state }) => statement(env, state)));
+  return new Set(outlived.filter((_, at) => states[at].results[0]?.expired).map(({ id }) => id));
+}
+
+/**
+ * Deletes the exposures of experiments that have outlived `record.keep_days`, some thousand a run. Their answers are put into
+ * the archive first, where readouts find them from then on; without an archive nothing goes.
+ */
+async function letGo(env) {
+  const config = await env.CONFIG.get("config");
+  if (!env.ARCHIVE || config === null) return;
+  await wake();
+  const now = Date.now();
+  let left = LETTING_GO;
+  for (const { id, state, mark, step } of JSON.parse(Readout.open(config, undefined, false, now).outlived())) {
+    const [{ expired, here } = {}] = (await statement(env, state).all()).results;
+    if (!here) continue;
+    if (!expired) {
+      if (!(await putAnswers(env, config, id, now))) continue;
+      await statement(env, mark).run();
+    }
+    for (; left > 0; left--) {
+      const { meta } = await statement(env, step).run();
+      if (meta.changes === 0) break;
+    }
+    if (left === 0) return;
+  }
+}
+
+/** Puts the record's answers about an experiment into the archive; whether all of them were there. */
+async function putAnswers(env, config, id, now) {
+  const one = Readout.open(config, id, false, now);
+  const first = JSON.stringify(await ask(env, JSON.parse(one.first())));
+  one.learn(first, "[]", undefined, undefined);
+  const told = await ask(env, JSON.parse(one.lasting()));
+  if (!one.is_complete() || told.includes(null)) return false;
+  const [[key]] = JSON.parse(one.published());
+  await env.ARCHIVE.put(key, one.kept(first, JSON.stringify(told)));
+  return true;
 }
 
 /** Forgets what isolates told long ago. */

@@ -9,14 +9,17 @@ use crate::ledger;
 use crate::ledger::question::{self, Iteration, Question};
 use crate::operate::SignedForm;
 use crate::plan::{Kill, KillGuard};
-use crate::readout::{self, AuditEntry, Depth, Form, Known, Results, Subject, View};
+use crate::readout::{self, AuditEntry, Depth, Form, Known, Published, Results, Source, Subject, View};
 use links::Links;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-/// How many experiments a list asks the record about: D1 answers 1,000 questions a request, and each asks a few.
+/// How many experiments a list asks the record about.
 const MOST_IN_LIST: usize = 100;
+
+/// How many questions it asks about them: D1 answers 1,000 a request, and some are asked about the project.
+const MOST_QUESTIONS: usize = 900;
 
 /// A readout under way.
 #[wasm_bindgen]
@@ -195,13 +198,18 @@ impl Readout {
     /// What to ask about the chosen: a list of questions for each. None about drafts, nor in a list about what stands
     /// behind its first experiments.
     pub fn second(&self) -> String {
-        let mut left = if self.scope != Depth::Detail && !self.guard { MOST_IN_LIST } else { usize::MAX };
+        let is_bounded = self.scope != Depth::Detail && !self.guard;
+        let (mut experiments, mut asked) = (0, 0);
         let ask = |e: &Experiment| {
-            if self.scope != Depth::Detail && (e.status == Status::Draft || left == 0) {
+            if self.scope != Depth::Detail && e.status == Status::Draft {
                 return "[]".to_owned();
             }
-            left -= 1;
-            text(readout::questions(&self.document, e, self.scope, self.now))
+            let questions = readout::questions(&self.document, e, self.scope, self.now);
+            if is_bounded && (experiments >= MOST_IN_LIST || asked + questions.len() > MOST_QUESTIONS) {
+                return "[]".to_owned();
+            }
+            (experiments, asked) = (experiments + 1, asked + questions.len());
+            text(questions)
         };
         format!("[{}]", self.experiments().map(ask).collect::<Vec<_>>().join(","))
     }
@@ -291,6 +299,33 @@ impl Readout {
     pub fn decided(&self) -> String {
         let of = |e: &Experiment| Some(json!([e.id, e.iteration, e.decision.as_ref()?.at]));
         Value::Array(self.document.experiments.iter().filter_map(of).collect()).to_string()
+    }
+
+    /// The experiments whose exposures have outlived `record.keep_days`: `[{id, state, mark, step}, …]`, statements as
+    /// [`ledger::letting_go`] says.
+    pub fn outlived(&self) -> String {
+        let of = |e: &Experiment| {
+            let [state, mark, step] = ledger::letting_go(&self.document.project, e.id.as_str(), e.iteration);
+            json!({"id": e.id, "state": state.to_json(), "mark": mark.to_json(), "step": step.to_json()})
+        };
+        let is_due = |e: &&Experiment| readout::has_outlived(&self.document, e, self.now);
+        Value::Array(self.experiments().filter(is_due).map(of).collect()).to_string()
+    }
+
+    /// What to ask about the one that is read, so that its answers last.
+    pub fn lasting(&self) -> String {
+        let of = |depth| self.experiments().next().map(|e| readout::questions(&self.document, e, depth, self.now));
+        text(Published::DEPTHS.into_iter().filter_map(of).flatten().collect())
+    }
+
+    /// The answers to what was asked first and to [`Readout::lasting`], as the archive keeps them.
+    pub fn kept(&self, first: &str, told: &str) -> Option<String> {
+        let e = self.experiments().next()?;
+        let [list, _] = Published::DEPTHS.map(|depth| readout::question_names(&self.document, e, depth).len());
+        let (first, told) = (answers(first), answers(told));
+        let (list, detail) = told.split_at_checked(list)?;
+        let source = Source { engine: "D1", at: self.now, read: None, incomplete: &[] };
+        serde_json::to_string(&Published::new(&self.document, e, source, &first, [list, detail])).ok()
     }
 
     /// The page as data.

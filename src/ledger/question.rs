@@ -105,7 +105,7 @@ pub fn units(of: Iteration<'_>, extent: Extent, place: Place<'_>) -> Question {
         "{NOTHING}{ANSWER} SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
 UNION ALL SELECT 'contaminated', '', '', '', $sum(crossed), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM people \
 UNION ALL SELECT 'unknown', '', '', variant, $sum(n), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM tally \
-WHERE variant NOT IN ($variants()) GROUP BY variant {END}) r"
+WHERE variant NOT IN ($variants()) GROUP BY variant {END}) r$settings()"
     );
     words.question(&[base.concat().as_str(), &rest])
 }
@@ -129,7 +129,7 @@ NULL, NULL FROM ranks",
     };
     let rest = format!(
         "{METRIC}{contributions}{ANSWER}{TAILS} SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
-UNION ALL SELECT what, dimension, part, variant, a, b, c, e, f, g, h, i, NULL, NULL, NULL, NULL FROM tails {ranks} {END}) r"
+UNION ALL SELECT what, dimension, part, variant, a, b, c, e, f, g, h, i, NULL, NULL, NULL, NULL FROM tails {ranks} {END}) r$settings()"
     );
     words.question(&[base.concat().as_str(), &rest])
 }
@@ -145,7 +145,8 @@ pub fn interactions(
     let words = Words::new(of, Some(definition), Extent::Days, place).among(others);
     let base = if place.dialect.is_record() { RECORD } else { ARCHIVE };
     let contributions = if matches!(definition.kind, Kind::Quantile(_)) { QUANTILE } else { CONTRIBUTIONS };
-    let rest = format!("{METRIC}{contributions}{MATES} SELECT $row() FROM (SELECT {COLUMNS} FROM cells {END}) r");
+    let rest =
+        format!("{METRIC}{contributions}{MATES} SELECT $row() FROM (SELECT {COLUMNS} FROM cells {END}) r$settings()");
     words.question(&[base, PEOPLE, HITS, &rest])
 }
 

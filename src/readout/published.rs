@@ -1,7 +1,10 @@
 //! Results that another engine computed, as the archive keeps them: what it answered to the questions that the record is asked.
 
-use crate::document::Experiment;
+use super::Depth;
+use super::answers::{Known, questions};
+use crate::document::{Document, Experiment, Timestamp};
 use crate::hash::hex;
+use crate::ledger::question::Question;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,9 +32,68 @@ pub struct Published {
     pub answers: BTreeMap<String, String>,
 }
 
+/// Who answered, when, and how much they read.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The engine, as people write its name.
+    pub engine: &'a str,
+    /// When it was asked.
+    pub at: Timestamp,
+    /// How many events it read, where that is known.
+    pub read: Option<u64>,
+    /// What is known to be missing, in sentences.
+    pub incomplete: &'a [String],
+}
+
 impl Published {
     /// The form that this version writes and reads.
     pub const SCHEMA: u32 = 1;
+    /// The depths whose answers are kept: the list's and the page's.
+    pub const DEPTHS: [Depth; 2] = [Depth::List, Depth::Detail];
+
+    /// What is kept of answers: `first` to the questions about the project, `told` to those about the experiment, for each
+    /// of the [`Published::DEPTHS`].
+    #[must_use]
+    pub fn new(
+        document: &Document,
+        experiment: &Experiment,
+        source: Source<'_>,
+        first: &[Option<String>],
+        told: [&[Option<String>]; 2],
+    ) -> Self {
+        let mut answers = BTreeMap::new();
+        let mut keep = |questions: Vec<Question>, said: &[Option<String>]| {
+            for (question, said) in questions.into_iter().zip(said) {
+                if let Some(said) = said {
+                    answers.insert(published_key(&question.to_json().to_string()), said.clone());
+                }
+            }
+        };
+        keep(Known::questions(document), first);
+        for (depth, said) in Self::DEPTHS.into_iter().zip(told) {
+            keep(questions(document, experiment, depth, source.at), said);
+        }
+        Self {
+            schema: Self::SCHEMA,
+            project: document.project.clone(),
+            experiment: experiment.id.to_string(),
+            iteration: experiment.iteration,
+            engine: source.engine.to_owned(),
+            computed_at: source.at.to_string(),
+            rows_read: source.read,
+            incomplete: source.incomplete.to_vec(),
+            answers,
+        }
+    }
+}
+
+/// Whether an experiment was decided so long ago that its exposures are not to be kept any longer.
+#[must_use]
+pub fn has_outlived(document: &Document, experiment: &Experiment, now: Timestamp) -> bool {
+    const DAY_MS: i64 = 86_400_000;
+    let days = document.record.keep_days.map(i64::from);
+    let decided = experiment.decision.as_ref().map(|decision| decision.at.millis());
+    decided.zip(days).is_some_and(|(at, days)| at.saturating_add(days.saturating_mul(DAY_MS)) <= now.millis())
 }
 
 /// Where an experiment's iteration is kept in the archive.

@@ -395,6 +395,38 @@ describe("the guard", () => {
     assert.match(page, /within \d+ ms/);
   });
 
+  test("a ramp that waits lets nobody in before the guard takes its step, whatever the clock says", async () => {
+    const before = JSON.parse(await platform.env.CONFIG.get("config"));
+    const hours = (n) => new Date(Date.now() + n * 3_600_000).toISOString();
+    const ramped = (revision, min_hours) => {
+      const ramp = [{ at: hours(-0.5), traffic: 100, if: "healthy", min_hours }];
+      const one = measured({ id: "ramped", pages: ["/ramped"], traffic: 0, starts_at: hours(-2), ramp });
+      const experiments = [...before.experiments.filter(({ id }) => id !== "ramped"), one];
+      return platform.env.CONFIG.put("config", JSON.stringify({ ...before, revision, experiments }));
+    };
+    const assigned = async () => {
+      const answers = await Promise.all(Array.from({ length: 8 }, () => platform.ask("/ramped")));
+      return answers.filter(({ headers }) => /ramped=/.test(headers["sortition-variants"] ?? "")).length;
+    };
+    const hold = async () => JSON.parse((await platform.env.CONFIG.get("kill-guard")) ?? "{}").hold?.ramped;
+    await ramped("ramp-1", 24);
+    await tick();
+    assert.equal(await hold(), 0, "it has run for two hours of 24");
+    await until(async () => (await assigned()) === 0, "nobody in it");
+    const { text } = await get("experiments/ramped");
+    assert.match(text, /Held at 0 % of traffic, where the document would have 100 %: it waits for the step before/);
+    assert.match((await get("experiments")).text, /held at 0 %/);
+    await ramped("ramp-2", 1);
+    await until(
+      async () => (await get("health", undefined)).text.includes('"ramp-2"') && (await assigned()) === 0,
+      "the new document, and still nobody",
+    );
+    await tick();
+    assert.equal(await hold(), 100);
+    await until(async () => (await assigned()) === 8, "everybody in it");
+    await platform.env.CONFIG.put("config", JSON.stringify(before));
+  });
+
   test("a decided experiment's results are kept in the archive, and shown when it has left the document", async () => {
     const before = JSON.parse(await platform.env.CONFIG.get("config"));
     const decision = { what: "ship", variant: "bold", by: "ada", at: "2026-11-20T00:00:00Z", why: "It sells <more>." };

@@ -9,6 +9,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -201,9 +202,13 @@ describe("tables", () => {
       ],
     );
     assert.equal(from(place).units, 1201);
+    // what was compacted before, and left, goes with it
+    assert.ok(!existsSync(join(place, "events/dt=2026-11-22/hour=10/a.ndjson")));
+    const objects = readdirSync(join(place, "events"), { recursive: true }).filter((name) => name.endsWith(".ndjson"));
+    assert.deepEqual(objects, [], "the tables have all of it");
     const manifest = JSON.parse(readFileSync(join(place, "tables/manifest.json"), "utf8"));
     assert.equal(manifest.schema, 1);
-    assert.ok(manifest.days["2026-11-21"].parts.every((part) => part.endsWith("/part-1.parquet")));
+    assert.ok(manifest.days["2026-11-21"].parts.every((part) => /\/part-1-[0-9a-f]{8}\.parquet$/.test(part)));
   });
 
   test("a day that cannot be read whole stays as it lies", () => {
@@ -223,7 +228,7 @@ describe("tables", () => {
           join(place, "events/dt=2026-11-21/hour=10/a.ndjson"),
           `{"type":"experiment_dreamt","at":"${NOW}"}\n{"at":"${NOW}"}\n`,
         ),
-      /2026-11-21: 2 events are of a type/,
+      /2026-11-21: 2 events are of a type or a time/,
     ],
     "the manifest of a later version is not written over": [
       (place) => write(join(place, "tables/manifest.json"), [{ schema: 2, days: { "2026-11-20": {} } }]),

@@ -1,6 +1,6 @@
 """Asks an engine statements over a file of events: reads {engine, events, statements} as JSON, writes a JSON list of answers,
 each {"rows": [[...]]} or {"error": text}. Engines: clickhouse (chdb), spark (pyspark), and bigquery, snowflake, databricks,
-trino: their text, read in their dialect by sqlglot, and run on DuckDB."""
+trino: their text, read in their dialect by sqlglot, carried over to DuckDB's words, and run there."""
 
 import json
 import sys
@@ -71,14 +71,72 @@ def duckdb_table(path):
     return database
 
 
+# What sqlglot does not carry over from an engine's functions to DuckDB's.
+MACROS = """
+CREATE MACRO kind_of(j, text, truth, nothing, list, map, number) AS CASE json_type(j) WHEN 'VARCHAR' THEN text
+  WHEN 'BOOLEAN' THEN truth WHEN 'NULL' THEN nothing WHEN 'ARRAY' THEN list WHEN 'OBJECT' THEN map
+  ELSE CASE WHEN json_type(j) IS NOT NULL THEN number END END;
+CREATE MACRO bigquery_type(j) AS kind_of(j, 'string', 'boolean', 'null', 'array', 'object', 'number');
+CREATE MACRO snowflake_type(j) AS kind_of(j, 'VARCHAR', 'BOOLEAN', 'NULL_VALUE', 'ARRAY', 'OBJECT', 'DECIMAL');
+CREATE MACRO schema_of_variant(j) AS kind_of(j, 'STRING', 'BOOLEAN', 'VOID', 'ARRAY<VARIANT>', 'OBJECT<x: VARIANT>', 'DOUBLE');
+CREATE MACRO lax_string(j) AS j ->> '$';
+CREATE MACRO to_timestamp_tz(x) AS CAST(x AS TIMESTAMPTZ);
+"""
+# The columns that the entries of a JSON object have, as each engine calls them.
+ENTRIES = {
+    "bigquery": "e.key AS v", "snowflake": "e.key AS key, e.value ->> '$' AS value",
+    "databricks": "e.key AS name, e.value ->> '$' AS part", "trino": "e.key AS name, e.value ->> '$' AS part",
+}
+
+
+def carried(tree, dialect):
+    """A statement of a dialect with what sqlglot leaves as it is written in DuckDB's words: the entries of a JSON object as
+    rows, the types of JSON values, and values of a type out of JSON."""
+    from sqlglot import exp, parse_one
+
+    def duckdb(sql, **parts):
+        return exp.replace_placeholders(parse_one(sql, read="duckdb"), **parts)
+
+    def changed(node):
+        if isinstance(node, exp.Join) and isinstance(node.this, (exp.Unnest, exp.Lateral)):
+            (json_text,) = node.find_all(exp.Coalesce)
+            sql = f"SELECT 1 FROM a CROSS JOIN LATERAL (SELECT {ENTRIES[dialect]} FROM json_each(:json) AS e) AS v"
+            return duckdb(sql, json=json_text.copy()).args["joins"][0]
+        if dialect == "bigquery" and isinstance(node, exp.JSONType):
+            return exp.func("bigquery_type", node.this)
+        if dialect == "bigquery" and isinstance(node, exp.IntDiv):
+            # why: sqlglot drops the brackets that `DIV(a - b, c)` needs as an operator
+            return exp.IntDiv(this=exp.paren(node.this), expression=exp.paren(node.expression))
+        if dialect == "trino" and isinstance(node, exp.Div):
+            # why: Trino divides whole numbers to whole numbers, and sqlglot does not know the columns' types
+            return exp.IntDiv(this=node.this, expression=node.expression)
+        if dialect == "snowflake" and isinstance(node, exp.Typeof):
+            return exp.func("snowflake_type", node.this)
+        if isinstance(node, exp.Bracket):
+            path = duckdb("'$.\"' || :name || '\"'", name=node.expressions[0])
+            return exp.func("json_extract", node.this, path)
+        if isinstance(node, exp.Anonymous) and node.name.lower() == "try_variant_get":
+            value, path, kind = node.expressions
+            if kind.name == "variant":
+                return duckdb("json_extract(:value, :path)", value=value, path=path)
+            sql = f"TRY_CAST(json_extract_string(:value, :path) AS {kind.name})"
+            return duckdb(sql.replace("AS string", "AS VARCHAR"), value=value, path=path)
+        if isinstance(node, exp.Cast) and isinstance(node.this, exp.JSONExtract) and node.is_type("text", "varchar"):
+            return exp.JSONExtractScalar(this=node.this.this, expression=node.this.expression)
+        return node
+    return tree.transform(changed)
+
+
 def translated(dialect):
     def engine(path, statements):
         import sqlglot
         database = duckdb_table(path)
+        database.execute(MACROS)
 
         def ask(sql):
             (parsed,) = sqlglot.parse(sql, read=dialect)
-            return [[text(value) for value in row] for row in database.execute(parsed.sql(dialect="duckdb")).fetchall()]
+            carried_over = carried(parsed, dialect).sql(dialect="duckdb")
+            return [[text(value) for value in row] for row in database.execute(carried_over).fetchall()]
         return ask
     return engine
 

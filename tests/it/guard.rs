@@ -107,6 +107,44 @@ fn silence_is_told_without_a_written_start_and_nothing_after_a_decision() {
 }
 
 #[test]
+fn every_piece_of_news_is_told_once() {
+    let all = ["gate", "guardrail", "ended", "held", "released", "size", "end", "winner", "silent", "unseen"];
+    let wants = |value: &mut Value| value["notify"] = json!([{"url": "https://hooks.example/", "on": all}]);
+    let ends = |value: &mut Value| {
+        wants(value);
+        value["experiments"][0]["rollback"] = json!({"on": ["guardrail"]});
+        value["experiments"][0]["ends_at"] = json!("2026-11-20T00:00:00Z");
+    };
+    let silent = |value: &mut Value| {
+        wants(value);
+        value["experiments"][0]["starts_at"] = json!("2026-11-20T00:00:00Z");
+    };
+    let wins = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
+    let cases: [(Document, Vec<Option<String>>, &[News]); 5] = [
+        (document(wants), told(14, [Arm(500, 50, 1000), Arm(300, 30, 1000)]), &[News::Gate]),
+        (document(wants), wins, &[News::Winner]),
+        (
+            document(ends),
+            told(40, [Arm(5000, 500, 9000), Arm(5000, 500, 3000)]),
+            &[News::Ended, News::Guardrail, News::Size, News::End],
+        ),
+        (document(silent), told(0, [Arm(0, 0, 0), Arm(0, 0, 0)]), &[News::Silent]),
+        (document(wants), told(14, [Arm(500, 0, 0), Arm(500, 0, 0)]), &[News::Unseen]),
+    ];
+    for (document, answers, wanted) in cases {
+        let known = known_with(json!([]), json!([]));
+        let (acts, ..) = look(&document, &known, &answers, "2026-11-21T00:00:00Z");
+        let told: Vec<News> = acts.told.iter().map(|told| told.news).collect();
+        for news in wanted {
+            assert!(told.contains(news), "{news:?} in {:?}", acts.told);
+        }
+        let notes: Vec<Value> = acts.notes.iter().map(|name| json!([name, "2026-11-21T00:00:00Z"])).collect();
+        let (again, ..) = look(&document, &known_with(json!([]), json!(notes)), &answers, "2026-11-21T00:05:00Z");
+        assert!(again.told.is_empty(), "once: {:?}", again.told);
+    }
+}
+
+#[test]
 fn a_ramp_waits_while_a_check_is_red_or_a_guardrail_broken() {
     let document = document(ramped);
     let known = known_with(json!([]), json!([]));

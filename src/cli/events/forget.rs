@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 
 /// How many objects of the archive are read at a time.
 const AT_A_TIME: usize = 32;
+/// How many of its compacted files, each of a day, lie on this machine at a time.
+const FILES_AT_A_TIME: usize = 16;
 
 /// What names the person, and where.
 #[derive(Default)]
@@ -71,22 +73,31 @@ fn objects_of_users(arguments: &ForgetArguments, person: &Person, report: &mut R
 }
 
 /// What the archive says of a person, where there is no record.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Found {
     #[serde(default)]
-    pairs: Vec<(String, String)>,
+    users: Vec<String>,
     #[serde(default)]
-    orders: Vec<String>,
+    ids: BTreeSet<String>,
+    #[serde(default)]
+    orders: BTreeSet<String>,
     /// What of the archive could not be read, so that nobody can tell whom it names.
     #[serde(default)]
     incomplete: Vec<String>,
     failed: Option<String>,
 }
 
-/// Asks the archive's copy in a folder.
-fn found(scratch: &ScratchFolder, ids: &BTreeSet<String>, project: Option<&String>) -> Result<Found, Failure> {
-    let question = json!({"op": "people", "folder": scratch.0, "ids": ids, "project": project});
-    let mut found = Found { pairs: Vec::new(), orders: Vec::new(), incomplete: Vec::new(), failed: None };
+/// Everybody whom the id stands for, by the archive alone.
+fn person_of_archive(store: &mut Store, arguments: &ForgetArguments) -> Result<Person, Failure> {
+    let scratch = ScratchFolder::new()?;
+    for prefix in ["events/", "tables/"] {
+        let keys = store.list(prefix)?;
+        store.fetch(&keys, &scratch.0)?;
+    }
+    let question = json!({
+        "op": "people", "folder": scratch.0, "unit": arguments.unit, "only": arguments.only, "project": arguments.project,
+    });
+    let mut found = Found::default();
     run_script("DuckDB", ARCHIVE, &question, |line: Found| match line.failed {
         Some(why) => Err(why),
         None => {
@@ -94,33 +105,11 @@ fn found(scratch: &ScratchFolder, ids: &BTreeSet<String>, project: Option<&Strin
             Ok(())
         }
     })?;
-    if found.incomplete.is_empty() { Ok(found) } else { Err(Failure::refused("archive", found.incomplete.join(" "))) }
-}
-
-/// Everybody whom the id stands for, by the archive alone.
-fn person_of_archive(store: &mut Store, arguments: &ForgetArguments) -> Result<Person, Failure> {
-    let (unit, project) = (&arguments.unit, arguments.project.as_ref());
-    let scratch = ScratchFolder::new()?;
-    for prefix in ["events/", "tables/"] {
-        let keys = store.list(prefix)?;
-        store.fetch(&keys, &scratch.0)?;
+    if !found.incomplete.is_empty() {
+        return Err(Failure::refused("archive", found.incomplete.join(" ")));
     }
-    let mut ids = BTreeSet::from([unit.clone()]);
-    if !arguments.only {
-        let users: BTreeSet<String> = found(&scratch, &ids, project)?
-            .pairs
-            .into_iter()
-            .filter(|(visitor, _)| visitor == unit)
-            .map(|(_, user)| user)
-            .collect();
-        several(users.iter().map(String::as_str))?;
-        ids.extend(users);
-        let pairs = found(&scratch, &ids, project)?.pairs;
-        let users = ids.clone();
-        ids.extend(pairs.into_iter().filter(|(_, user)| users.contains(user)).map(|(visitor, _)| visitor));
-    }
-    let orders = found(&scratch, &ids, project)?.orders.into_iter().collect();
-    Ok(Person { ids, orders, project: project.cloned() })
+    several(found.users.iter().map(String::as_str))?;
+    Ok(Person { ids: found.ids, orders: found.orders, project: arguments.project.clone() })
 }
 
 /// Refuses a visitor who was several users: which one is meant?
@@ -142,33 +131,32 @@ struct Cleaned {
     failed: Option<String>,
 }
 
-/// Writes the compacted files that name the person anew without those rows, one after the other.
+/// Writes the compacted files that name the person anew without those rows, some at a time.
 fn clean_tables(store: &mut Store, person: &Person, dry_run: bool, tally: &mut Tally) -> Result<(), Failure> {
     let files: Vec<String> = store
         .list("tables/")?
         .into_iter()
         .filter(|key| key.ends_with(".parquet") && !key.starts_with("tables/messages/"))
         .collect();
-    for file in files {
+    for files in files.chunks(FILES_AT_A_TIME) {
         let scratch = ScratchFolder::new()?;
-        let file = [file];
-        store.fetch(&file, &scratch.0)?;
+        store.fetch(files, &scratch.0)?;
         let question = json!({
-            "op": "forget", "folder": scratch.0, "files": file, "ids": person.ids, "orders": person.orders,
+            "op": "forget", "folder": scratch.0, "files": files, "ids": person.ids, "orders": person.orders,
             "project": person.project, "dry": dry_run,
         });
-        let mut is_changed = false;
+        let mut changed = Vec::new();
         run_script("DuckDB", ARCHIVE, &question, |line: Cleaned| match line.failed {
             Some(why) => Err(why),
             None => {
-                is_changed |= line.path.is_some();
                 tally.objects += usize::from(line.path.is_some());
                 tally.lines += line.gone;
+                changed.extend(line.path);
                 Ok(())
             }
         })?;
-        if is_changed && !dry_run {
-            store.send(&file, &scratch.0)?;
+        if !dry_run {
+            store.send(&changed, &scratch.0)?;
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 // `messages` and `origin_health`. What cannot be read is left out, named and counted. Reads a JSON line `{op, folder, …}` and
 // writes marked lines of JSON. Run by engine.rs as `node --eval`.
 
+import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -47,6 +48,9 @@ const MESSAGES = `source, seq, CAST(served ->> '$.crawlers' AS BIGINT) AS crawle
 
 const TIMED = `CASE type WHEN 'experiment_exposed' THEN exposed_at WHEN 'experiment_converted' THEN converted_at
   WHEN 'experiment_ended_early' THEN ended_at ELSE seen_at END`;
+
+/** What makes an event one that this version reads. */
+const GOOD = `type IN (${TYPES.map(quoted)}) AND TRY_CAST(${TIMED} AS TIMESTAMP) IS NOT NULL`;
 
 /** The archive of a folder, or of `s3://BUCKET` by the usual variables of the environment. */
 async function openArchive(folder) {
@@ -155,23 +159,20 @@ async function sources(archive) {
   };
 }
 
-/** Makes the tables. */
+/** Makes the tables. What is compacted is read where it lies: only the columns and kinds of events that a question needs. */
 async function readArchive(archive) {
   const { rows, run, incomplete, place } = archive;
-  await run(`CREATE TABLE raw_events AS SELECT ${EVENTS} FROM (SELECT ${nothing(COLUMNS)}) e WHERE false`);
-  await run(`CREATE TABLE messages AS SELECT ${MESSAGES} FROM (SELECT ${nothing(VISITS)}) m WHERE false`);
+  await emptyTables(run);
   const from = await sources(archive);
-  for (const [table, of] of [
-    ["raw_events", from.parts.filter((path) => !path.startsWith("tables/messages/"))],
-    ["messages", from.parts.filter((path) => path.startsWith("tables/messages/"))],
-  ])
-    if (of.length > 0) await readParts(archive, table, of.map(place));
+  const isMessages = (path) => path.startsWith("tables/messages/");
   await take(archive, "raw_events", EVENTS, COLUMNS, from.events);
   await take(archive, "messages", MESSAGES, VISITS, from.messages);
-  const good = `type IN (${TYPES.map(quoted)}) AND TRY_CAST(${TIMED} AS TIMESTAMP) IS NOT NULL`;
-  const [[odd]] = await rows(`SELECT count(*) FROM raw_events WHERE NOT coalesce(${good}, false)`);
+  await readParts(archive, "messages", from.parts.filter(isMessages).map(place));
+  const [[odd]] = await rows(`SELECT count(*) FROM raw_events WHERE NOT coalesce(${GOOD}, false)`);
   if (Number(odd) > 0) incomplete.push(`${odd} events are of a type or a time that this version cannot read.`);
-  await run(`CREATE VIEW events AS SELECT * FROM raw_events WHERE ${Number(odd) > 0 ? good : "true"}`);
+  const parts = await sound(archive, "raw_events", from.parts.filter((path) => !isMessages(path)).map(place));
+  const compacted = parts.length > 0 ? `UNION ALL BY NAME SELECT * FROM ${parquet(parts)}` : "";
+  await run(`CREATE VIEW events AS SELECT * FROM raw_events WHERE ${Number(odd) > 0 ? GOOD : "true"} ${compacted}`);
   await run(
     `CREATE VIEW origin_health AS SELECT source, h ->> '$.project' AS project, h ->> '$.experiment_id' AS experiment_id,
      CAST(h ->> '$.iteration' AS INTEGER) AS iteration, h ->> '$.variant' AS variant, h ->> '$.hour' AS hour,
@@ -180,7 +181,7 @@ async function readArchive(archive) {
      FROM (SELECT source, unnest(CAST(CAST(health AS JSON) AS JSON[])) AS h FROM messages WHERE health IS NOT NULL) u`,
   );
   await missing(archive, from);
-  const [[read]] = await rows("SELECT count(*) FROM raw_events");
+  const [[read]] = await rows("SELECT count(*) FROM events");
   const [[visits]] = await rows("SELECT count(*) FROM messages");
   // why: without them it cannot be told what was lost
   if (Number(visits) === 0) await run("DROP VIEW origin_health; DROP TABLE messages");
@@ -192,13 +193,37 @@ const nothing = (columns) =>
     .map(([name, type]) => `CAST(NULL AS ${type}) AS "${name}"`)
     .join(", ");
 
-async function readParts({ run, incomplete }, table, files) {
+const emptyTables = async (run) => {
+  await run(`CREATE OR REPLACE TABLE raw_events AS SELECT ${EVENTS} FROM (SELECT ${nothing(COLUMNS)}) e WHERE false`);
+  await run(`CREATE OR REPLACE TABLE messages AS SELECT ${MESSAGES} FROM (SELECT ${nothing(VISITS)}) m WHERE false`);
+};
+
+const parquet = (files) => `read_parquet(${listed(files)}, union_by_name = true, hive_partitioning = false)`;
+
+/** The files of those that have a table's columns in its types; the others are named. */
+async function sound({ rows, incomplete }, table, files) {
+  const columns = async (of) =>
+    new Map((await rows(`DESCRIBE SELECT * FROM ${of}`)).map(([name, type]) => [name, type]));
+  const wanted = await columns(table);
+  const good = [];
   for (const file of files)
     try {
-      await run(`INSERT INTO ${table} BY NAME SELECT * FROM read_parquet(${quoted(file)}, hive_partitioning = false)`);
+      const has = await columns(parquet([file]));
+      const wrong = [...has]
+        .filter(([name, type]) => wanted.get(name) !== type)
+        .map(([name, type]) => `${name} ${type}`);
+      if (wrong.length > 0) throw new Error(`it has the columns ${wrong.slice(0, NAMED).join(", ")}`);
+      good.push(file);
     } catch (error) {
       incomplete.push(`${file} cannot be read: ${String(error.message).split("\n")[0]}.`);
     }
+  return good;
+}
+
+/** Copies files into a table. */
+async function readParts(archive, table, files) {
+  const good = await sound(archive, table, files);
+  if (good.length > 0) await archive.run(`INSERT INTO ${table} BY NAME SELECT * FROM ${parquet(good)}`);
 }
 
 /** Days between the first and the last that the archive has nothing of, or has messages of and no events. */
@@ -250,16 +275,15 @@ async function compact(archive, { until, remove }) {
     const generation = before.generation + 1;
     const objects = open.filter((file) => day(file) === name);
     const wrong = incomplete.length;
-    await run(`CREATE OR REPLACE TABLE raw_events AS SELECT ${EVENTS} FROM (SELECT ${nothing(COLUMNS)}) e WHERE false`);
-    await run(`CREATE OR REPLACE TABLE messages AS SELECT ${MESSAGES} FROM (SELECT ${nothing(VISITS)}) m WHERE false`);
+    await emptyTables(run);
     for (const path of before.parts)
       await readParts(archive, path.startsWith("tables/messages/") ? "messages" : "raw_events", [place(path)]);
     const ofDay = (files) => files.filter((file) => day(file) === name);
     await take(archive, "raw_events", EVENTS, COLUMNS, ofDay(from.events));
     await take(archive, "messages", MESSAGES, VISITS, ofDay(from.messages));
-    const known = TYPES.map(quoted).join(", ");
-    const [[odd]] = await rows(`SELECT count(*) FROM raw_events WHERE coalesce(type NOT IN (${known}), true)`);
-    if (Number(odd) > 0) incomplete.push(`${name}: ${odd} events are of a type that this version does not read.`);
+    const [[odd]] = await rows(`SELECT count(*) FROM raw_events WHERE NOT coalesce(${GOOD}, false)`);
+    if (Number(odd) > 0)
+      incomplete.push(`${name}: ${odd} events are of a type or a time that this version cannot read.`);
     // why: a day that cannot be read whole stays as it lies, where its lines can still be looked at
     if (incomplete.length > wrong) continue;
     const parts = [];
@@ -274,7 +298,8 @@ async function compact(archive, { until, remove }) {
           : `SELECT * EXCLUDE (seen_at), min(seen_at) AS seen_at FROM (${of}) d GROUP BY ALL`;
       const [[all]] = await rows(`SELECT count(*) FROM (${of}) o`);
       if (Number(all) === 0) continue;
-      const path = `tables/${type}/dt=${name}/part-${generation}.parquet`;
+      // why: another run of the same day, at the same time, must not write over what this one's manifest names
+      const path = `tables/${type}/dt=${name}/part-${generation}-${randomUUID().slice(0, 8)}.parquet`;
       mkdirSync(dirname(join(folder, path)), { recursive: true });
       await run(
         `COPY (SELECT * FROM (${distinct}) c ORDER BY ${ORDER[type] ?? IN_ORDER}) TO ${quoted(join(folder, path))}
@@ -312,19 +337,20 @@ function writeManifest(folder, manifest) {
   renameSync(`${path}.new`, path);
 }
 
-/** Whom a set of ids stands for, and their orders, by what the archive says; one round. */
-async function people(archive, { ids, project }) {
+/**
+ * Whom an id stands for by what the archive says: the users whom this visitor was identified as, and where that is one at
+ * most, all their ids and orders.
+ */
+async function people(archive, { unit, only, project }) {
   await readArchive(archive);
   const of = project ? `project = ${quoted(project)} AND` : "";
-  const pairs = await archive.rows(
-    `SELECT DISTINCT anonymous_id, user_id FROM events WHERE ${of} anonymous_id IS NOT NULL AND user_id IS NOT NULL
-     AND (anonymous_id IN (${ids.map(quoted)}) OR user_id IN (${ids.map(quoted)}))`,
-  );
-  const orders = await archive.rows(
-    `SELECT DISTINCT transaction_id FROM events WHERE ${of} transaction_id IS NOT NULL
-     AND (anonymous_id IN (${ids.map(quoted)}) OR user_id IN (${ids.map(quoted)}))`,
-  );
-  answer({ pairs, orders: orders.flat(), incomplete: archive.incomplete });
+  const column = async (name, where) =>
+    (await archive.rows(`SELECT DISTINCT ${name} FROM events WHERE ${of} ${name} IS NOT NULL AND ${where}`)).flat();
+  const users = only ? [] : await column("user_id", `anonymous_id = ${quoted(unit)}`);
+  const ids = [unit, ...users];
+  if (!only) ids.push(...(await column("anonymous_id", `user_id IN (${ids.map(quoted)})`)));
+  const theirs = `(anonymous_id IN (${ids.map(quoted)}) OR user_id IN (${ids.map(quoted)}))`;
+  answer({ users, ids, orders: await column("transaction_id", theirs), incomplete: archive.incomplete });
 }
 
 /** Writes Parquet files that name a person anew without those rows; says which files had any, and how many. */

@@ -5,9 +5,7 @@ use crate::cli::Failure;
 use crate::cli::kv::KvArguments;
 use crate::cli::store::Store;
 use crate::document::{Document, Timestamp};
-use crate::ledger::question::Question;
-use crate::readout::{self, Depth, Known, Published};
-use std::collections::BTreeMap;
+use crate::readout::{self, Published, Source};
 
 /// Puts the answers about each experiment under `results/<project>/<experiment>/<iteration>.json`; returns the keys.
 ///
@@ -25,29 +23,9 @@ pub(super) fn publish(
     let mut store = Store::open(place)?;
     let mut keys = Vec::new();
     for one in told {
-        let mut answers = BTreeMap::new();
-        let mut keep = |questions: Vec<Question>, said: &[Option<String>]| {
-            for (question, said) in questions.into_iter().zip(said) {
-                if let Some(said) = said {
-                    answers.insert(readout::published_key(&question.to_json().to_string()), said.clone());
-                }
-            }
-        };
-        keep(Known::questions(document), first);
-        for scope in [Depth::List, Depth::Detail] {
-            keep(readout::questions(one.document, one.experiment, scope, now), &one.answers(scope));
-        }
-        let published = Published {
-            schema: Published::SCHEMA,
-            project: document.project.clone(),
-            experiment: one.experiment.id.to_string(),
-            iteration: one.experiment.iteration,
-            engine: engine.to_owned(),
-            computed_at: now.to_string(),
-            rows_read: read,
-            incomplete: incomplete.to_vec(),
-            answers,
-        };
+        let told = Published::DEPTHS.map(|depth| one.answers(depth));
+        let source = Source { engine, at: now, read, incomplete };
+        let published = Published::new(one.document, one.experiment, source, first, told.each_ref().map(Vec::as_slice));
         let key = readout::published_place(&document.project, one.experiment);
         let text = serde_json::to_string(&published).map_err(|error| Failure::Outside(error.to_string()))?;
         store.put(&key, &text)?;

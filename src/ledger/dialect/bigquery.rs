@@ -16,8 +16,9 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
         "millis" => fill("UNIX_MILLIS(CAST({0} AS TIMESTAMP))", arguments),
         "reach" => fill("CAST(ceil(12 * sqrt({0}) / 1000) AS INT64)", arguments),
         "versions" => fill("UNNEST(JSON_KEYS(PARSE_JSON({0}), 1)) AS {1}", arguments),
-        "entry_name" => fill("{0}", arguments),
-        "entry_value" => "LAX_STRING(PARSE_JSON(p.versions)[v])".to_owned(),
+        // why: a key with a sign in it comes in quotes
+        "entry_name" => fill("TRIM({0}, '\"')", arguments),
+        "entry_value" => "LAX_STRING(PARSE_JSON(p.versions)[TRIM(v, '\"')])".to_owned(),
         "spelled" => fill(
             "(CASE WHEN REGEXP_CONTAINS({0}, '^-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?$') THEN SAFE_CAST({0} AS FLOAT64) END)",
             arguments,

@@ -1,4 +1,7 @@
-//! ClickHouse.
+//! ClickHouse, from 26.3 on: before, a common table could not be kept for its second use.
+//!
+//! A name within a query is looked for among the aliases of the queries around it, too. So no table is called like a column
+//! of an answer (`a` to `m`) there.
 
 use super::common::fill;
 
@@ -10,15 +13,26 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
     let json = arguments.first().cloned().unwrap_or_default();
     let path = || path(arguments.get(1..).unwrap_or_default());
     Some(match name {
-        // why: it has no such hint, and computes a common table anew for each use
-        "materialized" => String::new(),
+        "scanned" => "MATERIALIZED".to_owned(),
         "idiv" => fill("intDiv({0}, {1})", arguments),
         "text" => fill("toString({0})", arguments),
         "double" => fill("toFloat64({0})", arguments),
         "integer" => "Nullable(Int64)".to_owned(),
         "sum" => fill("sum(toInt256({0}))", arguments),
         "sum_of_products" => fill("sum(toInt256({0}) * toInt256({1}))", arguments),
-        "millis" => fill("toUnixTimestamp64Milli(parseDateTime64BestEffort({0}, 3, 'UTC'))", arguments),
+        // why: a branch of CASE is reckoned for every row, and an absent time would be an error
+        "millis" => fill(
+            "if(isNull({0}), NULL, toUnixTimestamp64Milli(parseDateTime64BestEffort(coalesce({0}, '1970-01-01T00:00:00Z'), 3, 'UTC')))",
+            arguments,
+        ),
+        "abs" => fill("toInt64(abs({0}))", arguments),
+        "count_if" => fill("toInt64(countIf({0}))", arguments),
+        "number" => fill("toInt256({0})", arguments),
+        // why: a name in a query is its own alias first here, what a join does not find is a zero, and a common table is
+        // computed anew for each use
+        "settings" => {
+            " SETTINGS prefer_column_name_to_alias = 1, join_use_nulls = 1, enable_materialized_cte = 1".to_owned()
+        }
         "reach" => fill("toInt64(ceil(12 * sqrt(toFloat64({0})) / 1000))", arguments),
         "lateral" => "ARRAY JOIN".to_owned(),
         "versions" => fill("JSONExtractKeysAndValues({0}, 'String') AS {1}", arguments),

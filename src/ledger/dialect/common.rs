@@ -25,6 +25,8 @@ pub(super) fn path(names: &[String]) -> String {
 pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
     let form = match name {
         "materialized" => "MATERIALIZED",
+        // why: of a common table that all events go into
+        "scanned" => "",
         "idiv" => "(({0}) / ({1}))",
         "binary" => "{0}",
         "least" => "least({0}, {1})",
@@ -33,6 +35,9 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
         "integer" => "BIGINT",
         "double" => "CAST({0} AS DOUBLE)",
         "sum" => "sum({0})",
+        "abs" => "abs({0})",
+        "count_if" => "sum(CASE WHEN {0} THEN 1 ELSE 0 END)",
+        "settings" => "",
         "sum_of_products" => "sum(CAST({0} AS DECIMAL(38, 0)) * ({1}))",
         "reach" => "CAST(ceil(12 * sqrt({0}) / 1000) AS BIGINT)",
         "lateral" => "CROSS JOIN",

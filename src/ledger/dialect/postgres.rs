@@ -12,6 +12,7 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
     let json = arguments.first().cloned().unwrap_or_default();
     let path = || path(arguments.get(1..).unwrap_or_default());
     Some(match name {
+        "scanned" => "MATERIALIZED".to_owned(),
         "binary" => fill("{0} COLLATE \"C\"", arguments),
         "text" => fill("CAST({0} AS TEXT)", arguments),
         "double" => fill("CAST({0} AS DOUBLE PRECISION)", arguments),

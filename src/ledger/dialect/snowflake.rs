@@ -33,11 +33,6 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
         "json_truth" => format!("(CASE WHEN TYPEOF({value}) = 'BOOLEAN' THEN IFF(CAST({value} AS BOOLEAN), 1, 0) END)"),
         "json_composite" => format!("(TYPEOF({value}) IN ('ARRAY', 'OBJECT'))"),
         "json_absent" => format!("(coalesce(TYPEOF({value}), 'NULL_VALUE') = 'NULL_VALUE')"),
-        "dimensions" => {
-            let name = arguments.first()?;
-            let rows: Vec<String> = arguments.iter().skip(1).map(|one| format!("({one})")).collect();
-            format!("(SELECT column1 AS dimension FROM VALUES {}) {name}", rows.join(", "))
-        }
         _ => return None,
     })
 }

@@ -14,7 +14,7 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
         "text" => fill("CAST({0} AS STRING)", arguments),
         "sum" => fill("sum(CAST({0} AS DECIMAL(28, 0)))", arguments),
         "sum_of_products" => {
-            fill("sum(CAST(CAST({0} AS DECIMAL(18, 0)) * CAST({1} AS DECIMAL(18, 0)) AS DECIMAL(28, 0)))", arguments)
+            fill("sum(CAST(CAST({0} AS DECIMAL(19, 0)) * CAST({1} AS DECIMAL(19, 0)) AS DECIMAL(28, 0)))", arguments)
         }
         "millis" => fill("unix_millis(CAST({0} AS TIMESTAMP))", arguments),
         "lateral" => "CROSS JOIN LATERAL".to_owned(),

@@ -4,14 +4,14 @@ FROM priced $many() WHERE mine = 1 AND other = 0 AND inside = 1 AND waits = 0 AN
 wanted AS $materialized() (
 SELECT variant, min(net) AS quantile, min(nth) AS place, min(n) AS n FROM ordered WHERE nth = $rank(n) GROUP BY variant),
 shares AS $materialized() (
-SELECT o.unit, min(o.variant) AS variant, sum(CASE WHEN o.net <= w.quantile THEN 1 ELSE 0 END) AS y, count(*) AS d
+SELECT o.unit AS unit, min(o.variant) AS variant, $count_if(o.net <= w.quantile) AS y, count(*) AS d
 FROM ordered o JOIN wanted w ON w.variant = o.variant GROUP BY o.unit),
 spread AS (
 SELECT variant, 1 + $reach($sum((1000 * y - $share() * d) * (1000 * y - $share() * d))) AS reach FROM shares GROUP BY variant),
 ranks AS (
-SELECT o.variant, o.net AS value, min(o.nth) AS first_nth, max(o.nth) AS last_nth FROM ordered o JOIN wanted w ON w.variant = o.variant
+SELECT o.variant AS variant, o.net AS value, min(o.nth) AS first_nth, max(o.nth) AS last_nth FROM ordered o JOIN wanted w ON w.variant = o.variant
 JOIN spread s ON s.variant = o.variant WHERE o.nth BETWEEN w.place - s.reach AND w.place + s.reach GROUP BY o.variant, o.net),
-cap AS (SELECT CAST(NULL AS $integer()) AS cap),
+bound AS (SELECT CAST(NULL AS $integer()) AS cap),
 contributions AS $materialized() (
-SELECT s.unit, s.variant, s.day, s.device, s.country, s.region, s.browser, s.referrer_host, s.visitor_type, s.logged_in, s.fallback, s.versions,
-1 AS converted, h.y, h.d, 0 AS x FROM shares h JOIN sums s ON s.unit = h.unit)
+SELECT s.unit AS unit, s.variant AS variant, s.day AS day, s.device AS device, s.country AS country, s.region AS region, s.browser AS browser, s.referrer_host AS referrer_host, s.visitor_type AS visitor_type, s.logged_in AS logged_in, s.fallback AS fallback, s.versions AS versions,
+1 AS converted, sh.y AS y, sh.d AS d, 0 AS x FROM shares sh JOIN sums s ON s.unit = sh.unit)

@@ -117,7 +117,7 @@ AND e.id = w.id"
             ("net", Some(metric)) => net(
                 metric,
                 argument,
-                dialect.call("least", &[format!("{argument}.value"), "coalesce(b.amount, 0)".to_owned()])?,
+                dialect.call("least", &[format!("{argument}.value"), "coalesce(back.amount, 0)".to_owned()])?,
             ),
             ("back", Some(metric)) => back(metric),
             ("y" | "x", Some(metric)) => contribution(metric, name == "x", arguments),
@@ -134,7 +134,7 @@ AND e.id = w.id"
     /// limbs are what a question takes longest for.
     fn product(&self, factors: &[String]) -> Option<String> {
         let names =
-            |name: char| factors.iter().any(|factor| factor.trim_start_matches("coalesce(c.").starts_with(name));
+            |name: char| factors.iter().any(|factor| factor.trim_start_matches("coalesce(co.").starts_with(name));
         let has_denominator =
             self.definition.is_some_and(|metric| metric.per().is_some() || matches!(metric.kind, Kind::Quantile(_)));
         let has_covariate = self.definition.is_some_and(|metric| metric.lookback > 0);
@@ -258,9 +258,9 @@ fn back(metric: &Definition) -> String {
     if !metric.subtracts_refunds {
         return String::new();
     }
-    "LEFT JOIN (SELECT k.unit, k.id, sum(r.amount) AS amount FROM marks k JOIN refunds r ON r.transaction_id = k.transaction_id \
-AND r.currency = coalesce(k.currency, '') WHERE k.mine = 1 AND (k.earlier = 0 OR r.ms < k.met) GROUP BY k.unit, k.id) b \
-ON b.unit = m.unit AND b.id = m.id"
+    "LEFT JOIN (SELECT mk.unit AS unit, mk.id AS id, sum(r.amount) AS amount FROM marks mk JOIN refunds r \
+ON r.transaction_id = mk.transaction_id AND r.currency = coalesce(mk.currency, '') WHERE mk.mine = 1 AND (mk.earlier = 0 OR r.ms < mk.met) \
+GROUP BY mk.unit, mk.id) back ON back.unit = ma.unit AND back.id = ma.id"
         .to_owned()
 }
 
