@@ -413,6 +413,14 @@ for (const [index, [kind, vendor, payload, path, reason]] of REFUSED.entries()) 
   });
 }
 
+test("a bucket version that blocks nobody comes over", () => {
+  for (const rule of [
+    { ...half, bucketVersion: 1, minBucketVersion: 0 },
+    { ...half, bucketVersion: 2, minBucketVersion: 2, disableStickyBucketing: true },
+  ])
+    assert.equal(imported("growthbook", growthbook(rule)).status, 0);
+});
+
 test("what only a person can say is asked", () => {
   const experience = (layout) =>
     imported(
