@@ -1,6 +1,7 @@
 // The documents under measurement: ours with few, a thousand and ten thousand experiments, and the hand-written worker's.
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { flagWorkers, stores } from "./flags.mjs";
 
 /** The headline of the treatment. */
@@ -94,8 +95,14 @@ export const documents = {
   ...stores,
 };
 
-/** The names that a worker is known under, its modules, and the store that it reads. */
-export const workers = ({ built }) => {
+/** A worker of ours that was built before, of however many files. */
+function modulesOf(folder) {
+  const files = readdirSync(folder).filter((name) => /\.(?:js|wasm)$/.test(name) && name !== "index.js");
+  return Object.fromEntries(["index.js", ...files].map((name) => [name, readFileSync(join(folder, name))]));
+}
+
+/** The names that a worker is known under, its modules, and the store that it reads; `before` is an earlier build of ours. */
+export const workers = ({ built, before }) => {
   const read = (file) => readFileSync(new URL(file, import.meta.url));
   const alone = (file) => ({ "worker.js": read(file) });
   const byHand = (feature) => ({
@@ -124,5 +131,6 @@ export const workers = ({ built }) => {
     "ours-json": { modules: ours, store: "few-json" },
     "ours-1000-json": { modules: ours, store: "thousand-json" },
     ...flagWorkers({ modules: ours }),
+    ...(before && { before: { modules: modulesOf(before), store: "few-json" } }),
   };
 };

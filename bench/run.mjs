@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { documents, workers } from "./documents.mjs";
 import { get, measure } from "./load.mjs";
 import { withPlans } from "./plans.mjs";
-import { rows } from "./rows.mjs";
+import { rows as all } from "./rows.mjs";
 import { configure, cpuSeconds, start } from "./workerd.mjs";
 
 /** Starts the shop, the stores and the queue. */
@@ -24,17 +24,27 @@ export async function surround(bindings, built) {
 }
 
 /** A server per worker, as `configs` by name. */
-export function configureAll({ built, folder, ports, compatibilityDate, v8Flags }) {
+export function configureAll({ built, before, folder, ports, compatibilityDate, v8Flags }) {
   const configs = {};
-  for (const [name, worker] of Object.entries(workers({ built }))) {
+  for (const [name, worker] of Object.entries(workers({ built, before }))) {
     configs[name] = configure(join(folder, name), { ...worker, ports, compatibilityDate, v8Flags });
   }
   return configs;
 }
 
+/** What a change may cost of what it was before. */
+const MOST_OF_BEFORE = 1.03;
+
+/** A row in which an earlier build is measured too, where ours is. */
+const besideBefore = (row) =>
+  row.workers.includes("ours")
+    ? { ...row, workers: [...row.workers, "before"], targets: [...row.targets, ["ours", "before", MOST_OF_BEFORE]] }
+    : row;
+
 /** Measures all rows; returns per row and worker the microseconds of every round. */
 export async function load({ configs, surroundings, program, rounds, processes, seconds, only = () => true }) {
-  const chosen = rows.filter((row) => only(row.name));
+  const wanted = all.filter((row) => only(row.name));
+  const chosen = configs.before ? wanted.map(besideBefore) : wanted;
   const times = chosen.map((row) => Object.fromEntries(row.workers.map((worker) => [worker, []])));
   // why: where code and data of a process came to lie makes a difference of up to 5 %, in every round of that process
   const each = Math.ceil(rounds / processes);
@@ -73,7 +83,7 @@ async function loadProcesses({ chosen, times, first, last, rounds, configs, surr
 export async function starts({ configs, rounds }) {
   const names = ["floor", "handwritten", "ours", "ours-1000", "ours-10000", "ours-json", "ours-1000-json"];
   const times = Object.fromEntries(names.map((name) => [name, []]));
-  const row = rows.find(({ name }) => name === "rewrite, first visit");
+  const row = all.find(({ name }) => name === "rewrite, first visit");
   for (let round = 0; round < rounds; round++) {
     for (const [name, list] of Object.entries(times)) {
       const began = performance.now();

@@ -2,6 +2,7 @@
 //
 //   npm run bench                      every row; a table, and target/bench.json
 //   npm run bench -- --rows rewrite    rows whose name contains this
+//   npm run bench -- --before build    what a change costs: beside an earlier build of ours, of a folder
 //   npm run bench -- --latency         latency at a constant rate, beside the rows
 //   npm run bench -- native            the parts, natively (cargo bench)
 //   npm run bench -- cost              a day of a shop, counted as Cloudflare bills it
@@ -22,6 +23,7 @@ const { values: options, positionals } = parseArgs({
     seconds: { type: "string", default: "1" },
     rows: { type: "string", default: "" },
     built: { type: "string" },
+    before: { type: "string" },
     starts: { type: "string", default: "7" },
     latency: { type: "boolean", default: false },
     visitors: { type: "string", default: "2000" },
@@ -76,7 +78,9 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.e
 const surroundings = await surround(join(target, "bindings"), built);
 try {
   const compatibilityDate = deployedDate(join(root, "wrangler.toml"));
-  const configs = configureAll({ built, folder: join(target, "bench"), ports: surroundings.ports, compatibilityDate });
+  const { before } = options;
+  const folder = join(target, "bench");
+  const configs = configureAll({ built, before, folder, ports: surroundings.ports, compatibilityDate });
   const only = (name) => name.includes(options.rows);
   const [rounds, processes] = [Number(options.rounds), Number(options.processes)];
   const measured = await load({ configs, surroundings, program, rounds, processes, seconds, only });

@@ -91,10 +91,12 @@ impl CopyHead<'_> {
     }
 }
 
-/// Whether the client reads gzip (RFC 9110, section 12.5.3).
+/// Whether the client reads gzip (RFC 9110, section 12.5.3). Where Cloudflare put an `Accept-Encoding` of its own in place
+/// of the client's, the client's counts, which it keeps as a property.
 #[must_use]
 pub fn reads_gzip<S: Source>(request: &Request<'_, S>) -> bool {
-    let accepted = request.header("accept-encoding");
+    let of_client = request.property("clientAcceptEncoding").filter(|accepted| !accepted.is_empty());
+    let accepted = of_client.or_else(|| request.header("accept-encoding"));
     ascii::pieces(accepted.as_deref().unwrap_or(""), b',').any(|member| {
         let (name, weight) = ascii::split_once(member, b';').unwrap_or((member, ""));
         let weight = ascii::trimmed(weight);

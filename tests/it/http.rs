@@ -546,6 +546,11 @@ fn who_reads_gzip_says_so() {
         assert_eq!(reads_gzip(&Page::new(&plan, HOME, &sent).request()), expected, "{accepted}");
     }
     assert!(!reads_gzip(&Page::new(&plan, HOME, &Sent::by(CHROME)).request()));
+    // as Cloudflare sends it on
+    for (client, expected) in [("identity", false), ("gzip", true), ("", true)] {
+        let sent = Sent::by(CHROME).header("accept-encoding", "br, gzip").property("clientAcceptEncoding", client);
+        assert_eq!(reads_gzip(&Page::new(&plan, HOME, &sent).request()), expected, "{client}");
+    }
 }
 
 #[test]
