@@ -120,7 +120,9 @@ fn every_piece_of_news_is_told_once() {
         value["experiments"][0]["starts_at"] = json!("2026-11-20T00:00:00Z");
     };
     let wins = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
-    let cases: [(Document, Vec<Option<String>>, &[News]); 5] = [
+    /// A document, what the record answers, and what is told of it.
+    type Case<'a> = (Document, Vec<Option<String>>, &'a [News]);
+    let cases: [Case<'_>; 5] = [
         (document(wants), told(14, [Arm(500, 50, 1000), Arm(300, 30, 1000)]), &[News::Gate]),
         (document(wants), wins, &[News::Winner]),
         (
