@@ -5,6 +5,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { OFREPProvider } from "@openfeature/ofrep-provider";
 import { OpenFeature } from "@openfeature/server-sdk";
 import { exposureHook, fromServer, withTracking } from "../../clients/openfeature/index.js";
+import { until } from "../edge/client.mjs";
 import { documentOf, experiment, startWorld } from "../edge/world.mjs";
 import { startRoad } from "./road.mjs";
 
