@@ -10,7 +10,7 @@ use crate::visitor::cookies;
 use crate::visitor::handover::Handover;
 use crate::visitor::preview::{self, Token};
 use crate::visitor::token::{self, UserProof};
-use crate::visitor::{Consented, SESSION_COOKIE, VISITOR_COOKIE, Visitor, VisitorId, foreign, is_foreign};
+use crate::visitor::{Consented, SESSION_COOKIE, VISITOR_COOKIE, Visitor, VisitorId, foreign, is_foreign, named};
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
@@ -185,13 +185,11 @@ fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&
         let ours = || cookies::values(request.cookie_header(), VISITOR_COOKIE).find_map(VisitorId::accept);
         return theirs.or_else(ours).map(|id| (id, IdProof::Unsigned));
     }
-    // why: a cookie of another name may be another tool's, whose ids are kept as they are
-    let accept = if settings.cookie == VISITOR_COOKIE { VisitorId::accept } else { VisitorId::accept_foreign };
     match (plan.visitor.signed, secret) {
         (true, Some(secret)) => values.find_map(|value| VisitorId::accept_signed(value, secret)),
         // why: without the secret nothing could be checked, and a new id on every request would be worse than one that
         // is not signed
-        _ => values.find_map(accept).map(|id| (id, IdProof::Unsigned)),
+        _ => values.find_map(|value| named(settings, value)).map(|id| (id, IdProof::Unsigned)),
     }
 }
 

@@ -16,9 +16,12 @@
 //! is asked of the runtime while carrying an outcome out belongs to `edge/entry.js`, which decides nothing.
 
 mod codec;
+mod explained;
 mod kind;
 mod lane;
 mod outcome;
+mod question;
+mod world;
 
 pub use codec::{encode_finish, encode_outcome, encode_question, encode_reply, is_header_value};
 pub use kind::RequestKind;
@@ -26,19 +29,21 @@ pub use lane::{ENDPOINTS, Lane, is_reserved, lane};
 pub use outcome::{
     Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedBody, SharedCopy, VariantOriginRequest, Watched,
 };
+use question::join_question;
+pub use question::question;
+pub use world::{Joined, World};
 
-use crate::decide::{Asker, Decision, Evidence, Reason, decide, decide_compared};
+use crate::decide::Decision;
 use crate::document::{Bridge, Expose, Preview};
 use crate::events::{Batch, Shared, page_view, versions};
 use crate::execution::breaker::Breakers;
 use crate::execution::once::Exposed;
 use crate::execution::shared::reads_gzip;
 use crate::execution::{Answer, Besides, Charset, Early, HeaderChange, Intent, VARIANTS, rewriting};
-use crate::facts::{Facts, Person, Request, Source};
+use crate::facts::{Request, Source};
 use crate::person;
 use crate::plan::{ExperimentAt, Plan, VariantAt};
-use crate::sender::{PreviewRequest, Proof, Sender, identify, preview};
-use crate::visitor::assignments::{Assignments, mark_of};
+use crate::sender::{PreviewRequest, Sender, identify, preview};
 use crate::visitor::preview as preview_token;
 use crate::visitor::token::{self, Unverified};
 use crate::visitor::{Consented, Marks, Visitor};
@@ -46,53 +51,6 @@ use std::ops::Deref;
 
 /// The circuit of the objects that keep what users were assigned.
 pub const PEOPLE: &str = "PEOPLE";
-
-/// What a visit needs of the world beside the request.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct World<'a> {
-    /// The time, in milliseconds since 1970.
-    pub now: i64,
-    /// What signs cookies and previews: `SORTITION_SECRET`; an empty secret is none.
-    pub secret: Option<&'a [u8]>,
-    /// What signs users: `INGEST_SECRET`.
-    pub ingest_secret: Option<&'a [u8]>,
-    /// What signs users' tokens: `USER_JWT_SECRET`.
-    pub token_secret: Option<&'a [u8]>,
-    /// Whether the signature of the user's token holds, where the runtime was asked.
-    pub token_holds: Option<bool>,
-    /// What came of asking for the user's assignments on other devices.
-    pub joined: Joined<'a>,
-    /// What the isolate exposed today.
-    pub exposed: Option<&'a Exposed>,
-}
-
-/// What came of asking for a user's assignments on other devices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Joined<'a> {
-    /// There is nobody to ask.
-    #[default]
-    Never,
-    /// It was not asked yet.
-    NotYet,
-    /// No answer came in time.
-    Late,
-    /// The answer.
-    Answer(&'a str),
-}
-
-impl<'a> World<'a> {
-    /// What ids are checked with.
-    #[must_use]
-    pub fn proof(&self) -> Proof<'a> {
-        Proof {
-            secret: self.secret,
-            ingest: self.ingest_secret,
-            token: self.token_secret,
-            token_holds: self.token_holds,
-            now: self.now,
-        }
-    }
-}
 
 /// Response headers that an origin sends for us alone, in lower case.
 pub const INTERNAL_HEADERS: [&str; 5] =
@@ -145,8 +103,9 @@ pub struct Visit<P> {
     early: Option<Early>,
     /// The variants that tell a shared copy from others, where the page may come from one.
     shared: Option<String>,
-    /// Whether the client reads gzip; only known where the page may come from a copy.
-    reads_gzip: bool,
+    /// Whether the client reads gzip, where there may be a finished body: the copy's, changed for whoever gets the same
+    /// variants.
+    reads_gzip: Option<bool>,
     /// The page view as JSON, where the answer might expose.
     page_view: String,
     secret: Option<Vec<u8>>,
@@ -162,7 +121,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         world: World<'_>,
         entropy: impl FnMut() -> [u8; 16],
     ) -> Self {
-        let world = World { secret: world.secret.filter(|secret| !secret.is_empty()), ..world };
+        let world = world.checked();
         let on_page = on_page(&plan, request, RequestKind::of(request));
         let mut sender = identify(&plan, &on_page, request, world.proof(), entropy);
         let question = match &mut sender {
@@ -176,7 +135,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     /// The same for a visitor who is recognised already, as those are whom a simulation makes.
     pub fn of_visitor<S: Source>(plan: P, request: &Request<'_, S>, visitor: Visitor, world: World<'_>) -> Self {
         let on_page = on_page(&plan, request, RequestKind::of(request));
-        Self::of(plan, on_page, request, Sender::Person(Box::new(visitor)), world)
+        Self::of(plan, on_page, request, Sender::Person(Box::new(visitor)), world.checked())
     }
 
     fn of<S: Source>(
@@ -206,7 +165,9 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         Self {
             early: intent.early(&plan, secret),
             for_origin,
-            reads_gzip: shared.is_some() && reads_gzip(request),
+            // why: what is the same for everybody is the copy itself, and a preview is nobody else's
+            reads_gzip: (shared.is_some() && intent.depends_on_visitor && !intent.is_preview())
+                .then(|| reads_gzip(request)),
             shared,
             page_view,
             secret: secret.map(<[u8]>::to_vec),
@@ -361,7 +322,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     pub fn question_of(&self, user: &str, breakers: &mut Breakers, now: f64) -> Option<Question> {
         let visitor = self.intent.visitor().filter(|it| it.user.is_none() && it.consent == Consented::All)?;
         let user = token::user(user)?;
-        let marks = Marks { user: Some(mark_of(user)), ..Marks::default() };
+        let marks = Marks::of_user(user);
         let question = join_question(&self.plan, &visitor.assignments, user, marks, self.intent.now)?;
         breakers.admits(PEOPLE, now).then_some(question)
     }
@@ -395,16 +356,14 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     /// kept.
     fn shared_body(&self) -> Option<SharedBody> {
         let intent = &self.intent;
-        if !intent.depends_on_visitor || intent.is_preview() {
-            return None;
-        }
+        let gzip = self.reads_gzip?;
         let waits = |decision: &Decision| {
             self.plan.experiments.get(decision.experiment).is_some_and(|e| e.expose == Expose::Selector)
         };
         let watchable = intent.decisions.iter().filter(|it| waits(it)).map(|it| it.experiment).collect();
         let is_told = self.plan.bridge != Bridge::None && intent.visitor().is_some();
         let told = if is_told { intent.told_client.clone() } else { String::new() };
-        Some(SharedBody { steps: self.steps(), watchable, told, gzip: self.reads_gzip })
+        Some(SharedBody { steps: self.steps(), watchable, told, gzip })
     }
 
     /// The treatments whose steps the rewriter takes: experiment and variant, by position in the visit's plan.
@@ -440,79 +399,4 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         let shared = Shared { view: &self.page_view, versions: &versions::to_json(told) };
         Batch::exposures(&self.intent, &self.plan, positions, shared)
     }
-
-    /// What would be decided for somebody of the same ids and facts who has no past: what is kept, and what for.
-    #[must_use]
-    pub fn decisions_anew<S: Source>(&self, request: &Request<'_, S>) -> Vec<Decision> {
-        let Some(visitor) = self.intent.visitor() else { return Vec::new() };
-        let on_page: Vec<ExperimentAt> = self.intent.decisions.iter().map(|decision| decision.experiment).collect();
-        let nothing = Assignments::default();
-        let person = Person { assignments: &nothing, ..Person::of(visitor, &[]) };
-        let facts = Facts { request, person: Some(person) };
-        decide(&self.plan, &on_page, &facts, Asker::Person(person), self.intent.now)
-    }
-
-    /// What experiments in shadow mode on this page decide for the person, as if they were live.
-    #[must_use]
-    pub fn decisions_compared<S: Source>(&self, request: &Request<'_, S>) -> Vec<Decision> {
-        let Some(visitor) = self.intent.visitor() else { return Vec::new() };
-        let is_shadow = |at: ExperimentAt| self.plan.experiments.get(at).is_some_and(|e| e.shadow.is_some());
-        let on_page = on_page(&self.plan, request, RequestKind::of(request));
-        if !on_page.iter().any(|&at| is_shadow(at)) {
-            return Vec::new();
-        }
-        let person = Person::of(visitor, &[]);
-        let facts = Facts { request, person: Some(person) };
-        let mut decisions = decide_compared(&self.plan, &on_page, &facts, person, self.intent.now);
-        decisions.retain(|decision| is_shadow(decision.experiment));
-        decisions
-    }
-
-    /// A decision for every experiment of the document, also for those that are not on the page or do not act: what
-    /// people ask who want to know why.
-    #[must_use]
-    pub fn every_decision<S: Source>(&self, request: &Request<'_, S>) -> Vec<Decision> {
-        let plan: &Plan = &self.plan;
-        let is_decided = |at: &ExperimentAt| self.intent.decisions.iter().any(|decision| decision.experiment == *at);
-        let on_page = on_page(plan, request, RequestKind::of(request));
-        let resting: Vec<ExperimentAt> = on_page.into_iter().filter(|index| !is_decided(index)).collect();
-        // why: their status decides before it is asked who they are
-        let facts = Facts { request, person: None };
-        let rest = decide(plan, &resting, &facts, Asker::NoConsent, self.intent.now);
-        let known = || self.intent.decisions.iter().chain(&rest);
-        let not_here =
-            |experiment| Decision { experiment, reason: Reason::Page, variant: None, evidence: Evidence::default() };
-        plan.experiments
-            .positions()
-            .map(|index| known().find(|decision| decision.experiment == index).copied().unwrap_or(not_here(index)))
-            .collect()
-    }
-}
-
-/// What has to be asked before it can be decided for a person; what was answered already is taken in.
-pub fn question(plan: &Plan, visitor: &mut Visitor, world: World<'_>) -> Option<Question> {
-    if let (Some(token), None) = (&visitor.unproven, world.token_holds) {
-        let settings = plan.visitor.user_jwt.as_ref()?;
-        let key = settings.key.as_ref().and_then(|key| serde_json::to_string(key).ok()).unwrap_or_default();
-        let (signed, signature) = (token.signed.clone(), token.signature.clone());
-        return Some(Question::Verify { alg: settings.alg, key, signed, signature, expires_at: token.expires_at });
-    }
-    let user = visitor.user.as_deref().filter(|_| visitor.consent == Consented::All)?;
-    let marks = Marks { user: Some(mark_of(user)), ..Marks::default() };
-    let answer = match world.joined {
-        Joined::Never => return None,
-        Joined::NotYet => return join_question(plan, &visitor.assignments, user, marks, world.now),
-        Joined::Late => None,
-        Joined::Answer(answer) => Some(answer),
-    };
-    person::join(plan, &mut visitor.assignments, marks, answer, world.now);
-    visitor.assignments.outdate();
-    None
-}
-
-fn join_question(plan: &Plan, assignments: &Assignments, user: &str, marks: Marks, now: i64) -> Option<Question> {
-    person::is_due(plan, assignments, marks).then(|| Question::Join {
-        object: person::object_name(&plan.project, user),
-        shown: person::shown(plan, assignments, marks, now),
-    })
 }

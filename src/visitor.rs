@@ -66,18 +66,22 @@ pub fn is_foreign(settings: &VisitorSettings) -> bool {
     settings.read != CookieForm::default()
 }
 
-/// A visitor id that is named elsewhere than in its cookie: by a server, a form, a page of another site. Where the cookie
-/// is another tool's, ids of that tool are ids.
+/// Whether visitor ids are of our making: a cookie of another name may be another tool's.
+fn are_ids_ours(settings: &VisitorSettings) -> bool {
+    settings.cookie == VISITOR_COOKIE && !is_foreign(settings)
+}
+
+/// A visitor id that is named: in its cookie, or by a server, a form, a page of another site. Where the cookie is another
+/// tool's, ids of that tool are ids.
 #[must_use]
 pub fn named(settings: &VisitorSettings, text: &str) -> Option<VisitorId> {
-    let is_ours = settings.cookie == VISITOR_COOKIE && !is_foreign(settings);
-    if is_ours { VisitorId::accept(text) } else { VisitorId::accept_foreign(text) }
+    if are_ids_ours(settings) { VisitorId::accept(text) } else { VisitorId::accept_foreign(text) }
 }
 
 /// What a visitor id is made of, for whoever named another text.
 #[must_use]
 pub fn no_visitor_id(settings: &VisitorSettings) -> &'static str {
-    if settings.cookie == VISITOR_COOKIE && !is_foreign(settings) {
+    if are_ids_ours(settings) {
         "it is no visitor id: 8 to 128 characters of A-Za-z0-9._~-"
     } else {
         "it is no visitor id: 1 to 256 visible ASCII characters without @ \" , ; and backslash"

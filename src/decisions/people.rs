@@ -7,7 +7,7 @@ use crate::events::{Event, What};
 use crate::person;
 use crate::plan::{ExperimentAt, Plan};
 use crate::visitor::Marks;
-use crate::visitor::assignments::{Assignments, mark_of};
+use crate::visitor::assignments::Assignments;
 
 /// Whether the answer depends on what a user was assigned before: an experiment of users is asked for, or required by one
 /// that is, or may share a layer with it.
@@ -23,7 +23,7 @@ pub fn depends_on_people(plan: &Plan, asked: &Asked) -> bool {
 #[must_use]
 pub fn assignments_of(plan: &Plan, user: &str, answer: &str, now: i64) -> Assignments {
     let mut assignments = Assignments::default();
-    person::join(plan, &mut assignments, marks(user), Some(answer), now);
+    person::join(plan, &mut assignments, Marks::of_user(user), Some(answer), now);
     assignments
 }
 
@@ -37,7 +37,7 @@ pub fn shown<'a>(
 ) -> String {
     let of_user = met.filter(|decision| decision.evidence.unit == Some(UnitKind::User));
     let variants = of_user.filter_map(|decision| Some((decision.experiment, decision.variant?)));
-    person::news_of_call(plan, known, variants, marks(user), now)
+    person::news_of_call(plan, known, variants, Marks::of_user(user), now)
 }
 
 /// What objects are to hear of exposures that a server reports: the object's name, and what was shown.
@@ -50,12 +50,8 @@ pub fn reported(plan: &Plan, events: &[Event]) -> Vec<(String, String)> {
         let e = plan.experiments.get(index).filter(|e| e.iteration == exposure.iteration)?;
         let met = core::iter::once((index, e.variant(&exposure.variant)?));
         let at = exposure.exposed_at.parse::<Timestamp>().ok()?.millis();
-        let shown = person::news_of_call(plan, &Assignments::default(), met, marks(user), at);
+        let shown = person::news_of_call(plan, &Assignments::default(), met, Marks::of_user(user), at);
         (!shown.is_empty()).then(|| (person::object_name(&plan.project, user), shown))
     };
     events.iter().filter_map(news).collect()
-}
-
-fn marks(user: &str) -> Marks {
-    Marks { user: Some(mark_of(user)), ..Marks::default() }
 }

@@ -6,6 +6,7 @@
 // made of the old one is gone. What the body depends on beside the copy, the wasm says (`visit::SharedBody`).
 
 import * as core from "sortition-core";
+import { bytesOf } from "./bounded.js";
 import { counted } from "./rewrite.js";
 
 // What an isolate keeps: it has 128 MB for everything.
@@ -128,7 +129,7 @@ function recorder(watchable) {
 export function keep(answer, { page, body, record }, ctx) {
   const [own, other] = answer.body.tee();
   ctx.waitUntil(
-    read(other)
+    bytesOf(other, LONGEST)
       .then((plain) => {
         // why: the copy may be another one by now
         if (pages.get(page.key) !== page) return;
@@ -151,24 +152,6 @@ export function keep(answer, { page, body, record }, ctx) {
       .finally(() => page.begun.delete(body)),
   );
   return new Response(own, answer);
-}
-
-/** All bytes of a body; undefined where it is longer than what is kept. */
-async function read(stream) {
-  const chunks = [];
-  let length = 0;
-  for await (const chunk of stream) {
-    length += chunk.length;
-    if (length > LONGEST) return undefined;
-    chunks.push(chunk);
-  }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
 }
 
 function used(page, kept, age, readsGzip, ctx) {

@@ -243,7 +243,13 @@ impl Visit {
         now: f64,
     ) -> String {
         #[cfg(feature = "chaos")]
-        chaos(&self.visit.intent().url, "reply");
+        {
+            chaos(&self.visit.intent().url, "reply");
+            // why: of a copy that has a coding the body was finished before
+            if copy.is_some() && content_encoding.is_some() {
+                chaos(&self.visit.intent().url, "finished");
+            }
+        }
         let answer = Answer {
             status,
             content_type: content_type.as_deref(),

@@ -6,7 +6,7 @@ use crate::decide::Decision;
 use crate::person;
 use crate::plan::Plan;
 use crate::url::Url;
-use crate::visitor::Visitor;
+use crate::visitor::{Marks, Visitor};
 
 /// What follows of decisions for a browser's visitor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub fn called(
         HeaderChange::Append("Set-Cookie", cookie) => Some(cookie),
         _ => None,
     });
-    let marks = sticky::marks(visitor);
+    let marks = Marks::of(visitor);
     let shown_to_user = person::news(plan, &visitor.assignments, &assigned, marks, now);
     Called { first, cookies: cookies.collect(), shown_to_user }
 }

@@ -212,7 +212,7 @@ impl Intent {
     /// Takes in which user the visitor is, by the origin's word, with what they were assigned on other devices;
     /// `answer`: none came in time.
     pub fn join(&mut self, plan: &Plan, user: &str, answer: Option<&str>) {
-        let marks = Marks { user: Some(mark_of(user)), ..self.visitor().map(sticky::marks).unwrap_or_default() };
+        let marks = Marks { user: Some(mark_of(user)), ..self.visitor().map(Marks::of).unwrap_or_default() };
         person::join(plan, &mut self.assignments, marks, answer, self.now);
     }
 

@@ -13,7 +13,7 @@ use crate::url::Url;
 use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies::Jar;
 use crate::visitor::handover::{self, joined};
-use crate::visitor::{Consented, SESSION_COOKIE, Visitor, own_cookie, preview};
+use crate::visitor::{Consented, Marks, SESSION_COOKIE, Visitor, own_cookie, preview};
 
 /// What to do with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Intent {
             self.expose(plan, answer, rewritable, visitor, &mut assignments, &mut reply);
             self.expose_to_holdout(plan, answer, visitor, &mut assignments, &mut reply);
             if visitor.user.is_some() && plan.has_users && visitor.consent == Consented::All {
-                let marks = sticky::marks(visitor);
+                let marks = Marks::of(visitor);
                 reply.shown_to_user = person::news(plan, &visitor.assignments, &assignments, marks, self.now);
             }
             let url = Url::split(&self.url);

@@ -28,11 +28,6 @@ pub enum ExposedTo {
     Holdout(usize),
 }
 
-/// Who a visitor is to the assignments of their browser.
-pub(super) fn marks(visitor: &Visitor) -> Marks {
-    Marks::new(visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()))
-}
-
 /// The visitor's assignments with those of these decisions. An entry that says the same as before is left as it is, so
 /// that the cookie is only rewritten when something changed.
 #[must_use]
@@ -41,6 +36,7 @@ pub fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, now: i64
     if let Some(user) = visitor.user.as_deref().filter(|_| plan.has_users) {
         log_in(plan, &mut assignments, visitor, mark_of(user), now);
     }
+    let marks = Marks::of(visitor);
     for decision in decisions {
         let Some(e) = plan.experiments.get(decision.experiment) else { continue };
         let Some(unit) = decision.evidence.unit else { continue };
@@ -49,7 +45,6 @@ pub fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, now: i64
             (Reason::Holdout, None) if e.sticky => e.held_out_code,
             _ => continue,
         };
-        let marks = marks(visitor);
         let kept = marks.kept(plan, decision.experiment, &assignments, now);
         let same = kept.and_then(|kept| assignments.entries().get(kept.position));
         let stays = |entry: &Entry| entry.unit == unit || decision.reason == Reason::Holdout;
@@ -71,7 +66,7 @@ pub fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, now: i64
 
 /// Puts the user first, and gives them what the visitor has of the experiments of users.
 fn log_in(plan: &Plan, assignments: &mut Assignments, visitor: &Visitor, user: u32, now: i64) {
-    let marks = marks(visitor);
+    let marks = Marks::of(visitor);
     let claimed: Vec<usize> = assignments
         .entries()
         .iter()
@@ -108,7 +103,7 @@ fn entry_of(
     visitor: &Visitor,
     now: i64,
 ) -> Option<(usize, Entry)> {
-    let Kept { position, variant, .. } = marks(visitor).kept(plan, decision.experiment, assignments, now)?;
+    let Kept { position, variant, .. } = Marks::of(visitor).kept(plan, decision.experiment, assignments, now)?;
     let entry = assignments.entries().get(position)?;
     (variant == decision.variant).then(|| (position, entry.clone()))
 }
@@ -139,7 +134,7 @@ pub(super) fn is_displayed(plan: &Plan, at: ExperimentAt, visitor: &Visitor, now
     if e.display == Display::Always {
         return true;
     }
-    let marks = marks(visitor);
+    let marks = Marks::of(visitor);
     let kept = marks.kept(plan, at, &visitor.assignments, now);
     let Some(entry) = kept.and_then(|kept| visitor.assignments.entries().get(kept.position)) else { return true };
     match e.display {
@@ -161,7 +156,7 @@ pub(super) fn mark(
     now: i64,
 ) {
     let Some(e) = plan.experiments.get(decision.experiment) else { return };
-    let session = marks(visitor).session.filter(|_| displayed && e.display == Display::OncePerVisit);
+    let session = Marks::of(visitor).session.filter(|_| displayed && e.display == Display::OncePerVisit);
     if let (Some(session), Some(_)) = (session, entry_of(plan, assignments, decision, visitor, now)) {
         assignments.turn_to_session(session);
     }
@@ -183,7 +178,7 @@ pub(super) fn wait(plan: &Plan, assignments: &mut Assignments, decision: &Decisi
 
 /// The exposures that waited for the consent that is there now. Those of more than a day ago are dropped.
 pub(super) fn released(plan: &Plan, assignments: &mut Assignments, visitor: &Visitor, now: i64) -> Vec<Besides> {
-    let marks = marks(visitor);
+    let marks = Marks::of(visitor);
     let mut released = Vec::new();
     let waiting =
         |assignments: &Assignments| assignments.entries().iter().position(|entry| entry.waits_since.is_some());

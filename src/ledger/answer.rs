@@ -58,18 +58,23 @@ pub struct Sums {
 
 impl AddAssign for Sums {
     fn add_assign(&mut self, other: Self) {
-        self.units = self.units.saturating_add(other.units);
-        self.waiting = self.waiting.saturating_add(other.waiting);
-        self.converted = self.converted.saturating_add(other.converted);
-        self.y = self.y.saturating_add(other.y);
-        self.yy = self.yy.saturating_add(other.yy);
-        self.d = self.d.saturating_add(other.d);
-        self.dd = self.dd.saturating_add(other.dd);
-        self.yd = self.yd.saturating_add(other.yd);
-        self.x = self.x.saturating_add(other.x);
-        self.xx = self.xx.saturating_add(other.xx);
-        self.xy = self.xy.saturating_add(other.xy);
-        self.xd = self.xd.saturating_add(other.xd);
+        let both = [
+            (&mut self.units, other.units),
+            (&mut self.waiting, other.waiting),
+            (&mut self.converted, other.converted),
+            (&mut self.y, other.y),
+            (&mut self.yy, other.yy),
+            (&mut self.d, other.d),
+            (&mut self.dd, other.dd),
+            (&mut self.yd, other.yd),
+            (&mut self.x, other.x),
+            (&mut self.xx, other.xx),
+            (&mut self.xy, other.xy),
+            (&mut self.xd, other.xd),
+        ];
+        for (sum, more) in both {
+            *sum = sum.saturating_add(more);
+        }
     }
 }
 

@@ -84,7 +84,7 @@ fn test_ratios(experiment: &Experiment, segments: &mut [Segment]) {
     let test = |part: &Part| {
         let counts: Vec<f64> = part.by_variant.iter().map(|units| *units as f64).collect();
         // why: a version or a fallback may belong to one variant alone, and parts of a few units are no test
-        // why: of an unknown part, too: who reported it may not have known, and more of one variant than of another
+        // why: an unknown part is no sample: whoever reported it may have known of one variant's people more often
         (!part.small && !part.unknown).then(|| srm(&counts, &weights, Level::ONE_IN_A_THOUSAND).ok()?.p).flatten()
     };
     let tested = |segment: &Segment| PARTS.contains(&segment.dimension.as_str()) && segment.dimension != "fallback";

@@ -19,7 +19,7 @@ pub(crate) fn adopt<S: Source>(
     now: i64,
     may: impl Fn(&Experiment) -> bool,
 ) {
-    let marks = Marks::new(visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()));
+    let marks = Marks::of(visitor);
     let missing: Vec<(ExperimentAt, &Experiment)> = asked
         .iter()
         .filter_map(|&index| Some((index, plan.experiments.get(index)?)))

@@ -4,6 +4,7 @@
 //! was given stays on the browser after logout, so that nobody changes variant in a checkout, but never for another user.
 //! An assignment of a session ends with it.
 
+use super::Visitor;
 use super::assignments::{Assignments, Entry, mark_of};
 use crate::document::UnitKind;
 use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
@@ -29,6 +30,18 @@ pub struct Kept {
 }
 
 impl Marks {
+    /// A visitor's.
+    #[must_use]
+    pub fn of(visitor: &Visitor) -> Self {
+        Self::new(visitor.user.as_deref(), visitor.session.as_ref().map(|(id, _)| id.as_str()))
+    }
+
+    /// Those of a user alone, of whose browser nothing is said.
+    #[must_use]
+    pub fn of_user(user: &str) -> Self {
+        Self::new(Some(user), None)
+    }
+
     /// The marks of these ids.
     #[must_use]
     pub fn new(user: Option<&str>, session: Option<&str>) -> Self {

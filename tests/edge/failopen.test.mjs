@@ -201,6 +201,35 @@ describe("a panic of the wasm", () => {
     });
   }
 
+  test("of a finished body: the shop's page, with no variant in it, and the next one is answered", async (t) => {
+    const document = documentOf([treatment(HELLO)], { cache: { pages: ["/"] } });
+    const world = await startWorld({ document, cache: new Map(), build: join(target, "worker-chaos") });
+    t.after(() => world.close());
+    const body = ANSWER.body.padEnd(4000);
+    world.origin.serve("/", {
+      status: 200,
+      headers: ["Content-Type", "text/html; charset=utf-8", "Cache-Control", "public, max-age=600", "ETag", '"v1"'],
+      body,
+    });
+    const visit = () => world.ask("/?chaos=finished", { headers: { "Accept-Encoding": "gzip" } });
+    let failed;
+    await until(async () => {
+      const answer = await visit();
+      if (answer.text !== body) assert.equal(answer.text, body.replace("Welcome", "Hello"));
+      else failed = answer;
+      return failed;
+    }, "a body in gzip that was finished before");
+    assert.match(world.log(), /chaos was asked for in finished|unreachable/);
+    assert.equal(failed.status, 200);
+    assert.match(failed.headers["cache-control"], /private|no-store/);
+    assert.deepEqual(failed.setCookies, []);
+    assert.deepEqual(ours(failed.fields), []);
+    assert.equal(
+      (await world.ask("/", { headers: { "Accept-Encoding": "gzip" } })).text,
+      body.replace("Welcome", "Hello"),
+    );
+  });
+
   test("in reply: what the origin rendered for a variant leaves private, and without what was meant for us", async () => {
     world.origin.serve("/", {
       ...ANSWER,
