@@ -38,12 +38,11 @@ export async function startPlatform() {
   };
   const answers = { kv: readKey, queue: takeMessages, r2: keepObject, d1: takeStatements, cache: keepCopy };
   const server = http.createServer(async (request, response) => {
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
+    const content = await contentOf(request);
+    if (!content) return;
     const service = request.headers["test-service"];
     const behaviour = state.behaviour[service];
     if (service === "queue") state.sends++;
-    const content = Buffer.concat(chunks);
     const keys = service === "kv" ? keysOf(request, content) : [];
     if (service === "kv") {
       state.reads.push(...keys);
@@ -77,6 +76,18 @@ export async function startPlatform() {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** The request's body; undefined where a world that ends cut it off. */
+async function contentOf(request) {
+  const chunks = [];
+  try {
+    for await (const chunk of request) chunks.push(chunk);
+  } catch (error) {
+    if (request.complete) throw error;
+    return undefined;
+  }
+  return Buffer.concat(chunks);
 }
 
 const isBulk = (request) => request.method === "POST" && request.url.startsWith("/bulk/get");
