@@ -141,6 +141,7 @@ fn in_bucket(arguments: &CompactArguments, until: &str) -> Result<(Vec<Line>, us
             if line.day.is_some() {
                 etag = store.swap(&manifest, &scratch.0, etag.as_deref())?;
                 if etag.is_none() {
+                    store.delete(&line.parts)?;
                     let why = "another run wrote it meanwhile; nothing of this day was removed: run it again";
                     return Err(Failure::refused(manifest, why.to_owned()));
                 }

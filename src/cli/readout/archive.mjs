@@ -137,8 +137,12 @@ async function take(archive, table, select, columns, files) {
 
 const day = (path) => /dt=(\d{4}-\d\d-\d\d)\//.exec(path)?.[1];
 
+const OBJECTS = (folder) => `${folder}/*/*/*.ndjson`;
+
 /** The objects of a folder that no compacted day holds, and the files of those that are compacted. */
 async function sources(archive) {
+  const objects = { events: await archive.found(OBJECTS("events")), messages: await archive.found(OBJECTS("messages")) };
+  // why: what is compacted and removed after it was listed is in the manifest then; the other way round it would be in neither
   const manifest = await archive.manifest();
   const known = manifest?.schema === SCHEMA ? manifest.days : {};
   if (manifest && manifest.schema !== SCHEMA)
@@ -147,14 +151,13 @@ async function sources(archive) {
     );
   const held = new Set(Object.values(known).flatMap(({ objects }) => objects));
   const name = (file) => file.slice(archive.place("").length).replace(/^\//, "");
-  const open = async (folder) =>
-    (await archive.found(`${folder}/*/*/*.ndjson`)).filter((file) => !held.has(name(file)));
+  const open = (files) => files.filter((file) => !held.has(name(file)));
   const parts = Object.values(known).flatMap(({ parts }) => parts);
   return {
     manifest: { schema: SCHEMA, days: known },
     name,
-    events: await open("events"),
-    messages: await open("messages"),
+    events: open(objects.events),
+    messages: open(objects.messages),
     parts,
   };
 }
@@ -259,12 +262,13 @@ const ORDER = { messages: "source, seq" };
 const IN_ORDER = "experiment_id, conversion_event, coalesce(exposed_at, converted_at, ended_at, seen_at), id";
 
 /**
- * Turns days of objects into Parquet, a file a type and day. The manifest is written last, and names what counts: what is
+ * Turns days of objects into Parquet, a file a type and day; one run of a folder at a time. The manifest is written last, and names what counts: what is
  * interrupted before leaves files that nobody reads, and is done again.
  */
 async function compact(archive, { until, remove }) {
   const { folder, place, rows, run, incomplete } = archive;
   if (archive.remote) throw new Error("a bucket is compacted through its binding, or from a copy of it");
+  await holdAlone(archive);
   const from = await sources(archive);
   // why: what an other version's manifest holds would be written over
   if (incomplete.length > 0) throw new Error(incomplete.join(" "));
@@ -328,6 +332,22 @@ async function compact(archive, { until, remove }) {
     });
   }
   answer({ incomplete });
+}
+
+/**
+ * Holds the folder for this run alone: of two that write the manifest as they read it, the second takes away the days of the
+ * first, whose objects may be gone. The lock is the system's on a file that DuckDB has open, so it goes with its process.
+ */
+async function holdAlone({ folder, run }) {
+  const path = join(folder, "tables", "compacting.lock");
+  mkdirSync(dirname(path), { recursive: true });
+  try {
+    await run(`ATTACH ${quoted(path)} AS compacting`);
+  } catch (error) {
+    if (/could not set lock/i.test(error.message))
+      throw new Error(`another run is compacting ${folder}: wait until it has ended, and run this again`);
+    throw new Error(`${path} cannot be locked; where no other run is at work, remove it: ${error.message}`);
+  }
 }
 
 function writeManifest(folder, manifest) {
