@@ -12,13 +12,14 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { at, installed, packages, run } from "../../scripts/setup.mjs";
 import { startPostgres } from "./postgres.mjs";
+import { overS3 } from "./s3.mjs";
 
 if (Number(process.versions.node.split(".")[0]) < 22) {
   // why: the machine's Node may be older than the one of the project's packages, and reads no exact whole numbers
   run(installed("node"), [at("tests/engines/run.mjs"), ...process.argv.slice(2)]);
   process.exit(0);
 }
-const ENGINES = ["postgres", "clickhouse", "bigquery", "snowflake", "databricks", "trino", "spark"];
+const ENGINES = ["s3", "postgres", "clickhouse", "bigquery", "snowflake", "databricks", "trino", "spark"];
 const PACKAGES = { clickhouse: "chdb", spark: "pyspark" };
 const chosen = process.argv.slice(2);
 const wanted = chosen.length > 0 ? chosen : ENGINES;
@@ -32,7 +33,7 @@ run("cargo", ["build", "--quiet", "--bin", "sortition"]);
 const venv = process.env.SORTITION_ENGINES ?? join(homedir(), ".cache", "sortition-engines");
 if (!existsSync(join(venv, "bin", "python"))) run("python3", ["-m", "venv", venv]);
 const has = (name) => spawnSync(join(venv, "bin", "python"), ["-c", `import ${name}`]).status === 0;
-const inPython = wanted.filter((engine) => engine !== "postgres");
+const inPython = wanted.filter((engine) => !["postgres", "s3"].includes(engine));
 const needed = new Set(inPython.flatMap((engine) => (PACKAGES[engine] ? [PACKAGES[engine]] : ["sqlglot", "duckdb"])));
 const missing = [...needed].filter((name) => !has(name));
 if (missing.length > 0) run(join(venv, "bin", "python"), ["-m", "pip", "install", "--quiet", ...missing]);
@@ -68,7 +69,19 @@ function ofPostgres(checked) {
   });
 }
 
-for (const engine of wanted) {
+if (wanted.includes("s3")) {
+  const started = performance.now();
+  try {
+    const equal = await overS3(venv, one);
+    const seconds = ((performance.now() - started) / 1000).toFixed(0);
+    console.log(`s3: ${equal} readouts over S3 equal those from a folder, ${seconds} s`);
+  } catch (error) {
+    failed++;
+    console.log(`s3: ${error.message}`);
+  }
+}
+
+for (const engine of wanted.filter((engine) => engine !== "s3")) {
   const asked = one.questions.experiments.flatMap(({ id }) =>
     statements(one.document, id, engine, one.questions.now).map(([name, sql]) => ({ id, name, sql })),
   );
