@@ -24,7 +24,7 @@ const measured = (number) => ({
   variants: half,
   metrics: { primary: "revenue", secondary: ["buyers", "orders", "capped", "soon"] },
 });
-const DOCUMENT = documentOf(
+export const DOCUMENT = documentOf(
   Array.from({ length: EXPERIMENTS }, (_, number) => measured(number)),
   {
     metrics: {
@@ -88,7 +88,7 @@ const CONVERTED = `${line} json_object('conversion_event', conversion_event, 'va
   'refund_of', refund_of, 'converted_at', converted_at, 'channel', channel))`;
 
 /** Makes the archive; `raw`: as objects of lines. */
-async function make(folder, { exposed, raw }) {
+export async function make(folder, { exposed, raw }) {
   rmSync(folder, { recursive: true, force: true });
   const scratch = join(folder, "scratch");
   mkdirSync(scratch, { recursive: true });

@@ -13,12 +13,12 @@ use super::terminal::good;
 use super::{Failure, Report, clock, input};
 use crate::document::{Document, Experiment, Kind, Timestamp};
 use crate::ledger::dialect::{DIALECTS, Dialect};
-use crate::ledger::question::Place;
+use crate::ledger::question::{Place, Table};
 use crate::readout::{self, Depth, Known, Results, View};
 use answers::{Answers, WHOLE};
 use asked::{Asked, HOLDOUT, asked, project_questions};
 use clap::Args;
-use engine::Engine;
+use engine::{Engine, Statement};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -55,6 +55,9 @@ pub(super) struct Arguments {
     /// What the engine of `--answers` is called.
     #[arg(long, value_name = "NAME", default_value = "another engine", requires = "answers")]
     engine: String,
+    /// Keep what the engine said in a file, which `--answers` takes.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    keep: Option<String>,
     /// The table of events, or a query in brackets.
     #[arg(long, default_value = "events", value_name = "TABLE")]
     events: String,
@@ -94,6 +97,23 @@ struct Collected {
     read: Option<u64>,
 }
 
+impl Collected {
+    /// All rows as an engine prints them.
+    fn rows(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        for (name, rows) in &self.by_name {
+            let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+            if WHOLE.contains(&name.as_str()) {
+                let fields = rows.iter().filter_map(Value::as_array);
+                all.extend(fields.map(|fields| std::iter::once(json!(name)).chain(fields.iter().cloned()).collect()));
+            } else {
+                all.extend(rows.iter().cloned());
+            }
+        }
+        all
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let (document, _) = input::sound(&input::read(&arguments.file)?)?;
     let now = clock::at(arguments.at.as_deref())?;
@@ -106,7 +126,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let (engine, collected) = match (&arguments.from, &arguments.answers) {
         (Some(from), _) => {
             let engine = Engine::parse(from)?;
-            let place = Place { dialect: engine.dialect, events: &arguments.events };
+            let place = Place { dialect: engine.dialect, events: &arguments.events, tables: engine.name == "DuckDB" };
             let asked = asked(&document, chosen, place, now)?;
             (engine.name.to_owned(), collected(&engine, &project_questions(&document, place, now), &asked)?)
         }
@@ -121,7 +141,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
             (arguments.engine.clone(), Collected { by_name, incomplete, read: None })
         }
     };
+    if let Some(file) = &arguments.keep {
+        written(file, &Value::Array(collected.rows()).to_string())?;
+    }
     finished(arguments, &document, chosen, &engine, collected, now)
+}
+
+fn written(file: &str, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text).map_err(|error| Failure::Outside(format!("{file} cannot be written: {error}")))
 }
 
 /// The statements as text.
@@ -136,8 +163,8 @@ fn printed(
         let names: Vec<&str> = DIALECTS.iter().map(|(name, _)| *name).collect();
         return Err(Failure::Usage(format!("--sql {name}: write one of {}", names.join(", "))));
     };
-    let place = Place { dialect: *dialect, events };
-    let asked = asked(document, chosen, place, now)?;
+    let place = Place { dialect: *dialect, events, tables: false };
+    let (_, asked) = asked(document, chosen, place, now)?;
     // why: the record has these in tables of its own
     let whole = if *dialect == Dialect::Sqlite { Vec::new() } else { project_questions(document, place, now) };
     let mut text = String::new();
@@ -161,21 +188,27 @@ fn printed(
 }
 
 /// Asks an engine all of it.
-fn collected(engine: &Engine, whole: &[(String, String)], asked: &[Asked]) -> Result<Collected, Failure> {
-    let of = |one: &Asked| one.questions.iter().map(|(name, _)| format!("{} {name}", one.id)).collect::<Vec<_>>();
-    let names: Vec<String> = whole.iter().map(|(name, _)| name.clone()).chain(asked.iter().flat_map(of)).collect();
-    let statements: Vec<String> = whole
-        .iter()
-        .map(|(_, sql)| sql.clone())
-        .chain(asked.iter().flat_map(|one| one.questions.iter().map(|(_, sql)| sql.clone())))
-        .collect();
+fn collected(
+    engine: &Engine,
+    whole: &[(String, String)],
+    (tables, asked): &(Vec<Table>, Vec<Asked>),
+) -> Result<Collected, Failure> {
+    let mut names: Vec<String> = whole.iter().map(|(name, _)| name.clone()).collect();
+    let mut statements: Vec<Statement<'_>> = whole.iter().map(|(_, sql)| Statement::Question { sql }).collect();
+    statements.extend(tables.iter().map(Statement::table));
+    for one in asked {
+        statements.extend(one.table.iter().map(Statement::table));
+        for (name, sql) in &one.questions {
+            names.push(format!("{} {name}", one.id));
+            statements.push(Statement::Question { sql });
+        }
+    }
     let is_seen = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let reply = engine.ask(&statements, |done| {
         if is_seen {
-            let filled = 30 * done / statements.len().max(1);
+            let filled = 30 * done / names.len().max(1);
             // why: nobody is left to be told when the output is closed
-            let _ =
-                write!(std::io::stderr(), "\r[{:<30}] {done} of {} questions", "=".repeat(filled), statements.len());
+            let _ = write!(std::io::stderr(), "\r[{:<30}] {done} of {} questions", "=".repeat(filled), names.len());
         }
     })?;
     if is_seen {
@@ -277,8 +310,7 @@ fn finished(
         if file == "-" {
             text.push_str(&page);
         } else {
-            std::fs::write(file, page)
-                .map_err(|error| Failure::Outside(format!("{file} cannot be written: {error}")))?;
+            written(file, &page)?;
             let _ = writeln!(text, "{} {file}", good("written"));
         }
     } else {

@@ -2,7 +2,8 @@
 //!
 //! The files beside this one are its steps, each a common table that the next ones build on:
 //!
-//! - who is who, what happened: `archive` from events as they lie, or `record` from the record's tables
+//! - who is who, what happened: `told`, `owners`, `exposed`, `settled`, `outcomes`, `refunds`, `spans` from events as they lie,
+//!   or `record` from the record's tables
 //! - `people` the units of an iteration: the first exposure of each, and whether it met two variants
 //! - `tally` how many units there are, by variant, day and part; `hits` their outcomes
 //! - `metric` which outcomes count, and what each unit comes to; `contributions` or `quantile` what a unit contributes
@@ -19,6 +20,8 @@
 mod condition;
 #[cfg(not(target_arch = "wasm32"))]
 mod project;
+#[cfg(not(target_arch = "wasm32"))]
+mod tables;
 mod words;
 
 use super::dialect::Dialect;
@@ -29,6 +32,8 @@ use words::Words;
 pub use super::readout::Question;
 #[cfg(not(target_arch = "wasm32"))]
 pub use project::{delivery, endings, health};
+#[cfg(not(target_arch = "wasm32"))]
+pub use tables::{Table, hits, tables};
 
 /// One iteration of an experiment, at a time.
 #[derive(Clone, Copy, Debug)]
@@ -62,14 +67,22 @@ pub struct Place<'a> {
     /// What the archive's events are there: a table, or a query in brackets with its columns (docs/warehouse.md). Not
     /// used by the record.
     pub events: &'a str,
+    /// Whether what questions share was made before as [`tables`]; only DuckDB, which the tool itself runs, is told so.
+    pub tables: bool,
 }
 
 impl Place<'_> {
     /// The record.
-    pub const RECORD: Self = Self { dialect: Dialect::Sqlite, events: "" };
+    pub const RECORD: Self = Self { dialect: Dialect::Sqlite, events: "", tables: false };
 }
 
-const ARCHIVE: &str = include_str!("question/archive.sql");
+const TOLD: &str = include_str!("question/told.sql");
+const OWNERS: &str = include_str!("question/owners.sql");
+const EXPOSED: &str = include_str!("question/exposed.sql");
+const SETTLED: &str = include_str!("question/settled.sql");
+const OUTCOMES: &str = include_str!("question/outcomes.sql");
+const REFUNDS: &str = include_str!("question/refunds.sql");
+const SPANS: &str = include_str!("question/spans.sql");
 const RECORD: &str = include_str!("question/record.sql");
 const RECORD_SLOW: &str = include_str!("question/record_slow.sql");
 const PEOPLE: &str = include_str!("question/people.sql");
@@ -81,6 +94,7 @@ const METRIC: &str = include_str!("question/metric.sql");
 const CONTRIBUTIONS: &str = include_str!("question/contributions.sql");
 const QUANTILE: &str = include_str!("question/quantile.sql");
 const ANSWER: &str = include_str!("question/answer.sql");
+const ANSWER_TABLES: &str = include_str!("question/answer_tables.sql");
 const TAILS: &str = include_str!("question/tails.sql");
 const MATES: &str = include_str!("question/mates.sql");
 
@@ -88,37 +102,57 @@ const MATES: &str = include_str!("question/mates.sql");
 const NOTHING: &str =
     ", contributions AS (SELECT t.*, 0 AS converted, 0 AS y, 0 AS d, 0 AS x FROM tally t WHERE 1 = 0)";
 
+const NOTHING_TABLES: &str =
+    ", contributions AS (SELECT combo, 0 AS converted, 0 AS y, 0 AS d, 0 AS x FROM people WHERE 1 = 0)";
+
+/// The outcomes of the table that a metric is about.
+const HITS_TABLES: &str = ", hits AS (SELECT * FROM all_hits WHERE name IN ($names()) AND ms >= met - $lookback())";
+
 const COLUMNS: &str = "what, dimension, part, variant, a, b, c, e, f, g, h, i, j, k, l, m";
 const END: &str =
     "UNION ALL SELECT 'end', '', '', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
+
+/// Of the steps those that an engine has to be told, or finds in its tables.
+fn steps<'s>(place: Place<'_>, record: &[&'s str], archive: &[&'s str], tables: &[&'s str]) -> Vec<&'s str> {
+    match (place.dialect.is_record(), place.tables) {
+        (true, _) => record,
+        (false, false) => archive,
+        (false, true) => tables,
+    }
+    .to_vec()
+}
+
+fn answer(place: Place<'_>) -> &'static str {
+    if place.tables { ANSWER_TABLES } else { ANSWER }
+}
 
 /// The units of an iteration. Read by [`super::answer::Units::read`].
 #[must_use]
 pub fn units(of: Iteration<'_>, extent: Extent, place: Place<'_>) -> Question {
     let words = Words::new(of, None, extent, place);
-    let base = if place.dialect.is_record() {
-        [RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY]
-    } else {
-        [ARCHIVE, PEOPLE, TALLY, ""]
-    };
+    let mut steps =
+        steps(place, &[RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY], &[TOLD, OWNERS, EXPOSED, PEOPLE, TALLY], &[TALLY]);
     let rest = format!(
-        "{NOTHING}{ANSWER} SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
+        " SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
 UNION ALL SELECT 'contaminated', '', '', '', $sum(crossed), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM people \
+WHERE experiment_id = $experiment() AND iteration = $iteration() \
 UNION ALL SELECT 'unknown', '', '', variant, $sum(n), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM tally \
 WHERE variant NOT IN ($variants()) GROUP BY variant {END}) r$settings()"
     );
-    words.question(&[base.concat().as_str(), &rest])
+    steps.extend([if place.tables { NOTHING_TABLES } else { NOTHING }, answer(place), rest.as_str()]);
+    words.question(&steps)
 }
 
 /// The answer to a metric. Read by [`super::answer::Answer::read`].
 #[must_use]
 pub fn metric(of: Iteration<'_>, definition: &Definition, extent: Extent, place: Place<'_>) -> Question {
     let words = Words::new(of, Some(definition), extent, place);
-    let base = if place.dialect.is_record() {
-        [RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY, RECORD_HITS]
-    } else {
-        [ARCHIVE, PEOPLE, TALLY, HITS, ""]
-    };
+    let mut steps = steps(
+        place,
+        &[RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY, RECORD_HITS],
+        &[TOLD, OWNERS, EXPOSED, SETTLED, OUTCOMES, REFUNDS, SPANS, PEOPLE, TALLY, HITS],
+        &[HITS_TABLES],
+    );
     let (contributions, ranks) = match definition.kind {
         Kind::Quantile(_) => (
             QUANTILE,
@@ -128,10 +162,11 @@ NULL, NULL FROM ranks",
         _ => (CONTRIBUTIONS, ""),
     };
     let rest = format!(
-        "{METRIC}{contributions}{ANSWER}{TAILS} SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
+        " SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
 UNION ALL SELECT what, dimension, part, variant, a, b, c, e, f, g, h, i, NULL, NULL, NULL, NULL FROM tails {ranks} {END}) r$settings()"
     );
-    words.question(&[base.concat().as_str(), &rest])
+    steps.extend([METRIC, contributions, answer(place), TAILS, rest.as_str()]);
+    words.question(&steps)
 }
 
 /// The metric of an iteration among the people of others, by both variants. Read by [`super::answer::pairs`].
@@ -143,11 +178,16 @@ pub fn interactions(
     place: Place<'_>,
 ) -> Question {
     let words = Words::new(of, Some(definition), Extent::Days, place).among(others);
-    let base = if place.dialect.is_record() { RECORD } else { ARCHIVE };
+    let mut steps = steps(
+        place,
+        &[RECORD, PEOPLE, HITS],
+        &[TOLD, OWNERS, EXPOSED, SETTLED, OUTCOMES, REFUNDS, SPANS, PEOPLE, HITS],
+        &[HITS_TABLES],
+    );
     let contributions = if matches!(definition.kind, Kind::Quantile(_)) { QUANTILE } else { CONTRIBUTIONS };
-    let rest =
-        format!("{METRIC}{contributions}{MATES} SELECT $row() FROM (SELECT {COLUMNS} FROM cells {END}) r$settings()");
-    words.question(&[base, PEOPLE, HITS, &rest])
+    let rest = format!(" SELECT $row() FROM (SELECT {COLUMNS} FROM cells {END}) r$settings()");
+    steps.extend([METRIC, contributions, MATES, rest.as_str()]);
+    words.question(&steps)
 }
 
 /// How many units a page of the download holds.

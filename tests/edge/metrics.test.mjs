@@ -78,6 +78,42 @@ for (const [dialect, ask] of Object.entries(ENGINES))
       }
     });
 
+// What the tool asks DuckDB is not what it prints: what the statements share is made once.
+describe("DuckDB, asked by the tool, about", () => {
+  const file = join(one.folder, "kept.json");
+  for (const experiment of [undefined, ...experiments]) {
+    const which = experiment ? [experiment] : [];
+    test(experiment ?? "all of them", () => {
+      const asked = ["readout", one.document, ...which, "--from", `duckdb:${one.folder}`, "--at", one.questions.now];
+      const told = tool(...asked, "--keep", file, "--json");
+      assert.equal(told.status, 0, told.stderr);
+      const rows = new Map();
+      let open = [];
+      for (const row of JSON.parse(readFileSync(file, "utf8"))) {
+        if (["endings", "delivery", "health"].includes(row[0])) continue;
+        open.push(row);
+        if (row[0] !== "end") continue;
+        rows.set(row[1], open);
+        open = [];
+      }
+      let compared = 0;
+      for (const [name, answer] of rows) {
+        const [of, ...question] = name.split(" ");
+        const wanted = one.answers[of] && expected(one.answers[of], of, question.join(" "));
+        if (!wanted) continue;
+        assert.deepEqual(shaped(answer, wanted), wanted, name);
+        compared++;
+      }
+      assert.ok(compared >= (experiment ? 1 : 20), `${compared} answers`);
+      const again = tool("readout", one.document, ...which, "--answers", file, "--at", one.questions.now, "--json");
+      assert.deepEqual(
+        JSON.parse(again.stdout.replaceAll("another engine", "DuckDB")).verdict,
+        JSON.parse(told.stdout).verdict,
+      );
+    });
+  }
+});
+
 test("the tool's readout from DuckDB has the reference's numbers", () => {
   const asked = ["readout", one.document, "hero", "--from", `duckdb:${one.folder}`, "--at", one.questions.now];
   const shown = tool(...asked, "--json");

@@ -144,13 +144,24 @@ def translated(dialect):
 def spark(path, statements):
     from pyspark.sql import SparkSession
     from pyspark.sql.types import IntegerType, LongType, StringType, StructField, StructType
-    session = (SparkSession.builder.master("local[2]").appName("sortition").config("spark.ui.enabled", "false")
-               .config("spark.sql.shuffle.partitions", "2").config("spark.sql.session.timeZone", "UTC").getOrCreate())
+    # why: the day is small and the statements are wide, so that nearly all of the time goes into plans. Constraints are
+    # propagated anew for each of the many columns that are a CASE, plans are written out as text for a page that nobody looks
+    # at, each plan becomes Java that is compiled to run once; and two hundred partitions are two hundred tasks a shuffle.
+    settings = {
+        "spark.ui.enabled": "false", "spark.sql.session.timeZone": "UTC", "spark.driver.memory": "4g",
+        "spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false",
+        "spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.constraintPropagation.enabled": "false", "spark.sql.maxPlanStringLength": "0",
+    }
+    builder = SparkSession.builder.master("local[1]").appName("sortition")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     types = {"text": StringType(), "int": IntegerType(), "long": LongType()}
     schema = StructType([StructField(name, types[kind]) for name, kind in COLUMNS.items()])
     rows = [tuple(row[name] for name in COLUMNS) for row in rows_of(path)]
-    session.createDataFrame(rows, schema).repartition(2).cache().createOrReplaceTempView("events")
+    session.createDataFrame(rows, schema).coalesce(1).cache().createOrReplaceTempView("events")
     return lambda sql: [[text(value) for value in row] for row in session.sql(sql).collect()]
 
 

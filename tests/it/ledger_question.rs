@@ -39,7 +39,7 @@ fn unquoted(sql: &str) -> String {
 #[test]
 fn every_dialect_knows_every_call() {
     for (name, dialect) in DIALECTS {
-        let place = Place { dialect, events: "events" };
+        let place = Place { dialect, events: "events", tables: false };
         let of = iteration("hero", &["control", "bold"]);
         let mut questions = vec![question::units(of, Extent::Parts, place), question::units(of, Extent::Days, place)];
         for metric in &metrics() {
@@ -62,7 +62,8 @@ fn text_from_outside_stays_text() {
     let of = iteration("hero", &["control"]);
     for (name, dialect) in DIALECTS {
         let definition = metric(json!({"event": "a'b\\c", "kind": "proportion", "where": {"x": "1' OR '1'='1"}}));
-        let sql = question::metric(of, &definition, Extent::Days, Place { dialect, events: "events" }).sql;
+        let sql =
+            question::metric(of, &definition, Extent::Days, Place { dialect, events: "events", tables: false }).sql;
         let doubled = sql.contains("'1'' OR ''1''=''1'") && sql.contains("'a''b\\c'");
         let escaped = sql.contains("'1\\' OR \\'1\\'=\\'1'") && sql.contains("'a\\'b\\\\c'");
         assert!(doubled ^ escaped, "{name}: {sql}");

@@ -67,6 +67,8 @@ async function openArchive(folder) {
   };
   const rows = async (sql) => (await database.runAndReadAll(sql)).getRowsJson();
   const run = (sql) => database.run(sql);
+  const { SORTITION_DUCKDB_MEMORY: memory } = process.env;
+  if (memory) await run(`SET memory_limit = ${quoted(memory)}`);
   await run(`SET preserve_insertion_order = false; SET temp_directory = ${quoted(scratch)}; SET TimeZone = 'UTC'`);
   if (remote) await reach(run);
   else await run(`SET file_search_path = ${quoted(folder)}`);
@@ -141,7 +143,10 @@ const OBJECTS = (folder) => `${folder}/*/*/*.ndjson`;
 
 /** The objects of a folder that no compacted day holds, and the files of those that are compacted. */
 async function sources(archive) {
-  const objects = { events: await archive.found(OBJECTS("events")), messages: await archive.found(OBJECTS("messages")) };
+  const objects = {
+    events: await archive.found(OBJECTS("events")),
+    messages: await archive.found(OBJECTS("messages")),
+  };
   // why: what is compacted and removed after it was listed is in the manifest then; the other way round it would be in neither
   const manifest = await archive.manifest();
   const known = manifest?.schema === SCHEMA ? manifest.days : {};
@@ -174,8 +179,7 @@ async function readArchive(archive) {
   const [[odd]] = await rows(`SELECT count(*) FROM raw_events WHERE NOT coalesce(${GOOD}, false)`);
   if (Number(odd) > 0) incomplete.push(`${odd} events are of a type or a time that this version cannot read.`);
   const parts = await sound(archive, "raw_events", from.parts.filter((path) => !isMessages(path)).map(place));
-  const compacted = parts.length > 0 ? `UNION ALL BY NAME SELECT * FROM ${parquet(parts)}` : "";
-  await run(`CREATE VIEW events AS SELECT * FROM raw_events WHERE ${Number(odd) > 0 ? GOOD : "true"} ${compacted}`);
+  await run(`CREATE VIEW events AS ${await eventsOf(archive, parts, Number(odd) > 0)}`);
   await run(
     `CREATE VIEW origin_health AS SELECT source, h ->> '$.project' AS project, h ->> '$.experiment_id' AS experiment_id,
      CAST(h ->> '$.iteration' AS INTEGER) AS iteration, h ->> '$.variant' AS variant, h ->> '$.hour' AS hour,
@@ -189,6 +193,19 @@ async function readArchive(archive) {
   // why: without them it cannot be told what was lost
   if (Number(visits) === 0) await run("DROP VIEW origin_health; DROP TABLE messages");
   return Number(read);
+}
+
+/** The query of all events: of objects, and of the files that are compacted. */
+async function eventsOf({ rows }, parts, hasOdd) {
+  const lines = `SELECT * FROM raw_events WHERE ${hasOdd ? GOOD : "true"}`;
+  if (parts.length === 0) return lines;
+  const [[number]] = await rows("SELECT count(*) FROM raw_events");
+  if (Number(number) > 0) return `${lines} UNION ALL BY NAME SELECT * FROM ${parquet(parts)}`;
+  // why: what the files know of themselves, such as that no event of theirs has a session, is lost in a union
+  const known = new Set((await rows(`DESCRIBE SELECT * FROM ${parquet(parts)}`)).map(([name]) => name));
+  const absent = (await rows("DESCRIBE raw_events")).filter(([name]) => !known.has(name));
+  const empty = absent.map(([name, type]) => `CAST(NULL AS ${type}) AS "${name}", `).join("");
+  return `SELECT ${empty}* FROM ${parquet(parts)}`;
 }
 
 const nothing = (columns) =>
@@ -246,14 +263,21 @@ async function missing({ incomplete }, { events, messages, parts }) {
     );
 }
 
-/** Runs statements: first `{read, incomplete}`, then `{rows}` or `{error}` each. */
+/**
+ * Runs statements: first `{read, incomplete}`, then `{rows}` or `{error}` for each that is a question. Tables are made anew, and
+ * where one cannot be, what is asked of it says why.
+ */
 async function readout(archive, { statements }) {
   answer({ read: await readArchive(archive), incomplete: archive.incomplete });
-  for (const sql of statements)
+  let broken;
+  for (const { table, sql, kept } of statements)
     try {
-      answer({ rows: await archive.rows(sql) });
+      if (table && !broken) await archive.run(`CREATE OR REPLACE TEMP ${kept ? "TABLE" : "VIEW"} ${table} AS ${sql}`);
+      if (!table && broken) throw broken;
+      if (!table) answer({ rows: await archive.rows(sql) });
     } catch (error) {
-      answer({ error: `${error?.message ?? error}` });
+      if (table) broken = error;
+      else answer({ error: `${error?.message ?? error}` });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::Failure;
 use crate::document::{Document, Id, Timestamp};
-use crate::ledger::question::{self, Extent, Iteration, Place};
+use crate::ledger::question::{self, Extent, Iteration, Place, Table};
 use crate::metrics::Definition;
 
 /// What everybody's holdout is measured by: a reserved experiment.
@@ -13,6 +13,8 @@ pub(super) struct Asked {
     pub(super) id: String,
     /// Name and SQL.
     pub(super) questions: Vec<(String, String)>,
+    /// A table that they are asked of, where there are tables.
+    pub(super) table: Option<Table>,
 }
 
 /// The questions about the project as a whole, in the order in which a readout's `Known` reads them. Each row begins with the
@@ -29,13 +31,14 @@ pub(super) fn project_questions(document: &Document, place: Place<'_>, now: Time
     ]
 }
 
-/// The questions about the chosen experiments: the units, each metric, and the interactions of the primary one.
+/// The questions about the chosen experiments: the units, each metric, and the interactions of the primary one; and the
+/// tables that they share.
 pub(super) fn asked(
     document: &Document,
     chosen: Option<&str>,
     place: Place<'_>,
     now: Timestamp,
-) -> Result<Vec<Asked>, Failure> {
+) -> Result<(Vec<Table>, Vec<Asked>), Failure> {
     let variants: Vec<Vec<&str>> = document
         .experiments
         .iter()
@@ -68,6 +71,7 @@ pub(super) fn asked(
     let others: Vec<Iteration<'_>> = all.iter().map(|(of, ..)| *of).collect();
     let is_chosen = |of: &Iteration<'_>| chosen.map_or(of.experiment != HOLDOUT, |id| id == of.experiment);
     let mut asked = Vec::new();
+    let mut met: Vec<Iteration<'_>> = Vec::new();
     for (of, mut ids, primary) in all.into_iter().filter(|(of, ..)| is_chosen(of)) {
         let mut seen = Vec::new();
         ids.retain(|id| {
@@ -77,26 +81,38 @@ pub(super) fn asked(
             }
         });
         let mut questions = vec![("units".to_owned(), question::units(of, Extent::Parts, place).sql)];
+        let mut definitions = Vec::new();
         for id in ids {
             let Some(metric) = document.metrics.get(id) else { continue };
             let definition =
                 Definition::of(metric).map_err(|message| Failure::refused(format!("metrics.{id}"), message))?;
             questions.push((format!("metric {id}"), question::metric(of, &definition, Extent::Parts, place).sql));
+            let known = definitions.len();
+            definitions.push(definition);
+            let Some(definition) = definitions.get(known) else { continue };
             if Some(id) == primary {
                 let others: Vec<Iteration<'_>> =
                     others.iter().copied().filter(|other| other.experiment != of.experiment).collect();
                 questions
-                    .push((format!("interactions {id}"), question::interactions(of, &others, &definition, place).sql));
+                    .push((format!("interactions {id}"), question::interactions(of, &others, definition, place).sql));
             }
         }
         for (name, sql) in &mut questions {
             // why: an answer that says what it answers can be handed on with others, in any order
             *sql = sql.replace("SELECT 'end', ''", &format!("SELECT 'end', '{} {name}'", of.experiment));
         }
-        asked.push(Asked { id: of.experiment.to_owned(), questions });
+        let table = place.tables.then(|| question::hits(of, &definitions, place));
+        met.push(of);
+        if primary.is_some() {
+            met.extend(&others);
+        }
+        asked.push(Asked { id: of.experiment.to_owned(), questions, table });
     }
-    match chosen {
-        Some(id) if asked.is_empty() => Err(Failure::Usage(format!("the document has no experiment {id}"))),
-        _ => Ok(asked),
+    if let (Some(id), true) = (chosen, asked.is_empty()) {
+        return Err(Failure::Usage(format!("the document has no experiment {id}")));
     }
+    met.sort_by_key(|of| (of.experiment, of.iteration));
+    met.dedup_by_key(|of| (of.experiment, of.iteration));
+    let tables = if place.tables { question::tables(&met, place) } else { Vec::new() };
+    Ok((tables, asked))
 }

@@ -3,7 +3,8 @@
 use crate::cli::Failure;
 use crate::cli::kv::node;
 use crate::ledger::dialect::Dialect;
-use serde::Deserialize;
+use crate::ledger::question::Table;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -34,6 +35,22 @@ pub(super) struct Reply {
     pub(super) read: Option<u64>,
     /// What could not be read, in sentences.
     pub(super) incomplete: Vec<String>,
+}
+
+/// What an engine is to do.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Statement<'a> {
+    /// Make a table; `kept`, or a view.
+    Table { table: &'a str, sql: &'a str, kept: bool },
+    /// Answer.
+    Question { sql: &'a str },
+}
+
+impl<'a> Statement<'a> {
+    pub(super) fn table(table: &'a Table) -> Self {
+        Self::Table { table: table.name, sql: &table.sql, kept: table.is_kept }
+    }
 }
 
 #[derive(Deserialize)]
@@ -77,8 +94,8 @@ impl Engine {
         Ok(Self { name, dialect, script: SERVER.to_owned(), question })
     }
 
-    /// Asks every statement; `told` hears how many are answered.
-    pub(super) fn ask(&self, statements: &[String], told: impl FnMut(usize)) -> Result<Reply, Failure> {
+    /// Has every statement done, in their order; `told` hears how many questions are answered.
+    pub(super) fn ask(&self, statements: &[Statement<'_>], told: impl FnMut(usize)) -> Result<Reply, Failure> {
         let mut question = self.question.clone();
         if let Some(fields) = question.as_object_mut() {
             fields.insert("statements".to_owned(), json!(statements));
@@ -98,10 +115,11 @@ impl Engine {
             told(reply.answers.len());
             Ok(())
         })?;
-        if reply.answers.len() == statements.len() {
+        let questions = statements.iter().filter(|one| matches!(one, Statement::Question { .. })).count();
+        if reply.answers.len() == questions {
             return Ok(reply);
         }
-        let why = format!("it answered {} of {} questions", reply.answers.len(), statements.len());
+        let why = format!("it answered {} of {questions} questions", reply.answers.len());
         Err(Failure::Outside(format!("{} cannot be asked: {why}", self.name)))
     }
 }

@@ -1,4 +1,4 @@
-// Asks a server: reads a JSON line `{url, statements}`, and writes a JSON line for each statement: `{rows}` or `{error}`.
+// Asks a server: reads a JSON line `{url, statements: [{sql}]}`, and writes a JSON line for each statement: `{rows}` or `{error}`.
 // ClickHouse by its HTTP interface; PostgreSQL by `psql`. Run by engine.rs as `node --eval`.
 
 import { spawnSync } from "node:child_process";
@@ -43,7 +43,7 @@ try {
   const [, engine, place] = /^(\w+):(.*)$/s.exec(url);
   const ask = engine === "postgres" ? postgres : clickhouse;
   answer({ incomplete: [] });
-  for (const sql of statements)
+  for (const { sql } of statements)
     try {
       answer({ rows: await ask(place, sql) });
     } catch (error) {

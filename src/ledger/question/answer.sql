@@ -5,10 +5,7 @@ UNION ALL
 SELECT variant, day, device, country, region, browser, referrer_host, visitor_type, logged_in, fallback, versions,
 0, 0, converted, y, d, x FROM contributions),
 fanned AS (
-SELECT di.dimension AS dimension, CASE di.dimension WHEN 'day' THEN $text(day) WHEN 'device' THEN coalesce(device, '') WHEN 'country' THEN coalesce(country, '')
-WHEN 'region' THEN coalesce(region, '') WHEN 'browser' THEN coalesce(browser, '') WHEN 'referrer_host' THEN coalesce(referrer_host, '')
-WHEN 'visitor_type' THEN coalesce(visitor_type, '') WHEN 'logged_in' THEN coalesce(logged_in, '') WHEN 'fallback' THEN coalesce(fallback, '')
-ELSE '' END AS part, p.variant, p.units, p.waiting, p.converted, p.y, p.d, p.x FROM placed p CROSS JOIN $dimensions(di)
+SELECT di.dimension AS dimension, $part() AS part, p.variant, p.units, p.waiting, p.converted, p.y, p.d, p.x FROM placed p CROSS JOIN $dimensions(di)
 UNION ALL
 SELECT 'version.' || $entry_name(v), $entry_value(v), p.variant, p.units, p.waiting, p.converted, p.y, p.d, p.x FROM placed p $lateral() $versions(coalesce(p.versions, '{}'), v)),
 cells AS (

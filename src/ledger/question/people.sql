@@ -1,7 +1,7 @@
 , people AS $materialized() (
 SELECT experiment_id, iteration, unit, kind, session_id, person, variant, ms, $idiv(ms, 86400000) AS day,
 CASE WHEN any_crossed = 1 OR least_variant <> last_variant THEN 1 ELSE 0 END AS crossed,
-device, country, region, browser, referrer_host, visitor_type, logged_in, fallback, versions FROM (
+$parts() FROM (
 SELECT s.*, row_number() OVER (PARTITION BY experiment_id, iteration, unit
 ORDER BY ms, $binary(variant), $binary(coalesce(visitor, '')), $binary(coalesce(user_id, '')), $binary(id)) AS nth,
 max(crossed) OVER (PARTITION BY experiment_id, iteration, unit) AS any_crossed,

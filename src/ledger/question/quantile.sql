@@ -13,5 +13,5 @@ SELECT o.variant AS variant, o.net AS value, min(o.nth) AS first_nth, max(o.nth)
 JOIN spread s ON s.variant = o.variant WHERE o.nth BETWEEN w.place - s.reach AND w.place + s.reach GROUP BY o.variant, o.net),
 bound AS (SELECT CAST(NULL AS $integer()) AS cap),
 contributions AS $materialized() (
-SELECT s.unit AS unit, s.variant AS variant, s.day AS day, s.device AS device, s.country AS country, s.region AS region, s.browser AS browser, s.referrer_host AS referrer_host, s.visitor_type AS visitor_type, s.logged_in AS logged_in, s.fallback AS fallback, s.versions AS versions,
+SELECT s.unit AS unit, s.variant AS variant, s.day AS day, $parts_as(s),
 1 AS converted, sh.y AS y, sh.d AS d, 0 AS x FROM shares sh JOIN sums s ON s.unit = sh.unit)

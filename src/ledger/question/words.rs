@@ -14,13 +14,15 @@ pub(super) struct Words<'a> {
     of: Iteration<'a>,
     others: &'a [Iteration<'a>],
     definition: Option<&'a Definition>,
+    /// By which definitions a table is to be measured.
+    measured_by: &'a [Definition],
     extent: Extent,
     place: Place<'a>,
 }
 
 impl<'a> Words<'a> {
     pub(super) fn new(of: Iteration<'a>, definition: Option<&'a Definition>, extent: Extent, place: Place<'a>) -> Self {
-        Self { of, others: &[], definition, extent, place }
+        Self { of, others: &[], definition, measured_by: &[], extent, place }
     }
 
     /// Also about the people of other experiments.
@@ -28,9 +30,15 @@ impl<'a> Words<'a> {
         Self { others, ..self }
     }
 
-    /// Puts a question's steps together.
+    /// About what these definitions ask for.
+    pub(super) fn measured_by(self, definitions: &'a [Definition]) -> Self {
+        Self { measured_by: definitions, ..self }
+    }
+
+    /// Puts a question's steps together, each of which begins as if another one stood before it.
     pub(super) fn question(&self, steps: &[&str]) -> Question {
-        self.text(&format!("WITH {}", steps.concat()))
+        let steps = steps.concat();
+        self.text(&format!("WITH {}", steps.strip_prefix(", ").unwrap_or(&steps)))
     }
 
     /// A question as it is written, filled in.
@@ -91,6 +99,18 @@ AND e.id = w.id"
                 return self.place.dialect.call(name, &arguments.iter().cloned().chain(all).collect::<Vec<_>>());
             }
             "product" => return self.product(arguments),
+            "unit" => format!("{argument}.{}", if self.place.tables { "unit_no" } else { "unit" }),
+            // why: where there are tables, parts are looked up at the end
+            "parts" | "parts_as" | "least_parts" if self.place.tables => match (name, argument) {
+                ("least_parts", _) => "min(combo) AS combo".to_owned(),
+                (_, "") => "combo".to_owned(),
+                _ => format!("{argument}.combo AS combo"),
+            },
+            "parts" => columns(|name| if argument.is_empty() { name.to_owned() } else { format!("{argument}.{name}") }),
+            "parts_as" => columns(|name| format!("{argument}.{name} AS {name}")),
+            "least_parts" => columns(|name| format!("min({name}) AS {name}")),
+            "part" => self.part()?,
+            "names" => self.names(),
             _ => return self.measured(name, arguments),
         })
     }
@@ -101,7 +121,9 @@ AND e.id = w.id"
         let dialect = self.place.dialect;
         Some(match (name, self.definition) {
             ("event" | "per", None) => "''".to_owned(),
-            ("lookback", None) => "0".to_owned(),
+            ("lookback", None) => {
+                self.measured_by.iter().map(|metric| metric.lookback).max().unwrap_or_default().to_string()
+            }
             (_, None) => return None,
             ("event", Some(metric)) => self.quoted(&metric.event),
             ("per", Some(metric)) => self.quoted(metric.per().unwrap_or("")),
@@ -128,6 +150,24 @@ AND e.id = w.id"
             ("share", Some(Definition { kind: Kind::Quantile(share), .. })) => ((share.0 + 500) / 1000).to_string(),
             _ => return None,
         })
+    }
+
+    /// The part of the audience that a row is of, in the dimension at hand.
+    fn part(&self) -> Option<String> {
+        let day = self.place.dialect.call("text", &["day".to_owned()])?;
+        let texts = PARTS_AS_TEXT.map(|name| format!("WHEN '{name}' THEN coalesce({name}, '')"));
+        Some(format!("CASE di.dimension WHEN 'day' THEN {day} {} ELSE '' END", texts.join(" ")))
+    }
+
+    /// The events that are asked about.
+    fn names(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for metric in self.measured_by.iter().chain(self.definition) {
+            names.extend([metric.event.as_str(), metric.per().unwrap_or("")]);
+        }
+        names.sort_unstable();
+        names.dedup();
+        self.list(&names)
     }
 
     /// The sum of products of what units contribute. The record is spared those that are nothing but zeros: its sums in
@@ -230,6 +270,15 @@ count(*) OVER () AS n FROM raw WHERE y0 > 0) o",
             }
         })
     }
+}
+
+/// The columns of the parts of the audience, all but the versions a dimension each.
+const PARTS_AS_TEXT: [&str; 8] =
+    ["device", "country", "region", "browser", "referrer_host", "visitor_type", "logged_in", "fallback"];
+
+/// The columns of the parts, each written so.
+fn columns(written: impl Fn(&str) -> String) -> String {
+    PARTS_AS_TEXT.iter().chain(&["versions"]).map(|name| written(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// The rank ⌈share · n⌉ in whole numbers; `idiv` divides `#`.
