@@ -14,6 +14,7 @@ mod analyze;
 mod request;
 mod explain;
 mod crowd;
+mod csv;
 mod simulate;
 mod diff;
 mod sizing;

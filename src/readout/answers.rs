@@ -106,11 +106,8 @@ pub(super) fn minor_units(currency: Option<&str>) -> f64 {
 }
 
 /// The metrics that an experiment is asked for, in the order of the answers.
-pub(super) fn metrics<'d>(
-    document: &'d Document,
-    experiment: &'d Experiment,
-    scope: Depth,
-) -> Vec<(&'d Id, &'d Metric)> {
+#[must_use]
+pub fn metrics<'d>(document: &'d Document, experiment: &'d Experiment, scope: Depth) -> Vec<(&'d Id, &'d Metric)> {
     let Some(metrics) = &experiment.metrics else { return Vec::new() };
     let guardrails = metrics.guardrails.iter().map(|guardrail| &guardrail.metric);
     let mut ids: Vec<&Id> = match scope {
@@ -132,12 +129,19 @@ pub(super) fn metrics<'d>(
 const MOST_OTHERS: usize = 20;
 
 /// The ids of an experiment's variants.
-fn variants(experiment: &Experiment) -> Vec<&str> {
+#[must_use]
+pub fn variants(experiment: &Experiment) -> Vec<&str> {
     experiment.variants.iter().map(|variant| variant.id.as_str()).collect()
 }
 
 /// The iteration of an experiment that the document names.
-fn iteration<'a>(document: &'a Document, of: &'a Experiment, variants: &'a [&'a str], now: Timestamp) -> Iteration<'a> {
+#[must_use]
+pub fn iteration<'a>(
+    document: &'a Document,
+    of: &'a Experiment,
+    variants: &'a [&'a str],
+    now: Timestamp,
+) -> Iteration<'a> {
     Iteration {
         project: &document.project,
         experiment: name_in_record(of),

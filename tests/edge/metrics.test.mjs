@@ -81,7 +81,7 @@ for (const [dialect, ask] of Object.entries(ENGINES))
 // What the tool asks DuckDB is not what it prints: what the statements share is made once.
 describe("DuckDB, asked by the tool, about", () => {
   const file = join(one.folder, "kept.json");
-  for (const experiment of [undefined, ...experiments]) {
+  for (const experiment of [undefined, ...experiments.filter((id) => id !== "_holdout")]) {
     const which = experiment ? [experiment] : [];
     test(experiment ?? "all of them", () => {
       const asked = ["readout", one.document, ...which, "--from", `duckdb:${one.folder}`, "--at", one.questions.now];
@@ -106,10 +106,9 @@ describe("DuckDB, asked by the tool, about", () => {
       }
       assert.ok(compared >= (experiment ? 1 : 20), `${compared} answers`);
       const again = tool("readout", one.document, ...which, "--answers", file, "--at", one.questions.now, "--json");
-      assert.deepEqual(
-        JSON.parse(again.stdout.replaceAll("another engine", "DuckDB")).verdict,
-        JSON.parse(told.stdout).verdict,
-      );
+      const shown = ({ stdout }) =>
+        [JSON.parse(stdout)].flatMap((one) => one.experiments ?? one).map((one) => one.metrics);
+      assert.deepEqual(shown(again), shown(told));
     });
   }
 });

@@ -1,6 +1,7 @@
 //! Recorded decisions, a batch of lines at a time: JSON lines, or CSV with the columns id, key, variant.
 
 use crate::cli::Failure;
+use crate::cli::csv::{self, Csv};
 use serde_json::{Map, Value};
 use std::io::{BufRead, BufReader, Read};
 
@@ -74,8 +75,11 @@ impl Row {
                 serde_json::from_str(&self.text).map_err(|error| wrong(format!("it is no JSON: {error}")))?;
             return decision(value).map_err(wrong);
         }
-        let cells = cells(&self.text).ok_or_else(|| wrong("a quote is not closed".to_owned()))?;
-        match cells.as_slice() {
+        let Csv { records, is_closed } = csv::read(&self.text);
+        if !is_closed {
+            return Err(wrong("a quote is not closed".to_owned()));
+        }
+        match records.first().map_or(&[][..], Vec::as_slice) {
             [id, key, variant] => {
                 let variant = (!matches!(variant.as_str(), "" | "null")).then(|| variant.clone());
                 Ok(Decision { id: id.clone(), attributes: None, decisions: vec![(key.clone(), variant)] })
@@ -107,24 +111,4 @@ fn decision(value: Value) -> Result<Decision, String> {
     };
     let decisions = decisions.into_iter().map(|(key, variant)| (key, text(variant))).collect();
     Ok(Decision { id, attributes, decisions })
-}
-
-/// The cells of a line of CSV (RFC 4180).
-fn cells(line: &str) -> Option<Vec<String>> {
-    let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
-    let mut characters = line.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '"' if quoted && characters.peek() == Some(&'"') => {
-                cell.push('"');
-                characters.next();
-            }
-            '"' if quoted => quoted = false,
-            '"' if cell.is_empty() => quoted = true,
-            ',' if !quoted => cells.push(std::mem::take(&mut cell)),
-            other => cell.push(other),
-        }
-    }
-    cells.push(cell);
-    (!quoted).then_some(cells)
 }

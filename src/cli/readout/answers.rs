@@ -1,5 +1,6 @@
 //! What engines print, as answers: rows of JSON or CSV, of one statement or of several, in any order.
 
+use crate::cli::csv;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -81,7 +82,8 @@ impl Answers {
 
     fn csv(&mut self, text: &str) -> Result<(), String> {
         let mut names: Vec<String> = Vec::new();
-        for fields in records(text) {
+        for fields in csv::read(text).records.into_iter().filter(|fields| fields.iter().any(|field| !field.is_empty()))
+        {
             if fields.first().is_some_and(|first| first.eq_ignore_ascii_case("what")) {
                 names = fields.iter().map(|name| name.to_ascii_lowercase()).collect();
                 continue;
@@ -113,33 +115,4 @@ fn ordered(what: &str, fields: &Map<String, Value>) -> Vec<Value> {
         return std::iter::once(Value::from(what)).chain(rest).collect();
     }
     COLUMNS.iter().map(|name| fields.get(*name).cloned().unwrap_or(Value::Null)).collect()
-}
-
-/// The records of a CSV text after RFC 4180.
-fn records(text: &str) -> Vec<Vec<String>> {
-    let (mut records, mut record, mut field) = (Vec::new(), Vec::new(), String::new());
-    let mut quoted = false;
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' if quoted && letters.peek() == Some(&'"') => {
-                field.push('"');
-                letters.next();
-            }
-            '"' => quoted = !quoted,
-            ',' if !quoted => record.push(std::mem::take(&mut field)),
-            '\r' if !quoted => {}
-            '\n' if !quoted => {
-                record.push(std::mem::take(&mut field));
-                records.push(std::mem::take(&mut record));
-            }
-            letter => field.push(letter),
-        }
-    }
-    if !field.is_empty() || !record.is_empty() {
-        record.push(field);
-        records.push(record);
-    }
-    records.retain(|record| record.iter().any(|field| !field.is_empty()));
-    records
 }

@@ -1,9 +1,10 @@
 //! What is asked about experiments, each question with its name.
 
 use crate::cli::Failure;
-use crate::document::{Document, Id, Timestamp};
+use crate::document::{Document, Timestamp};
 use crate::ledger::question::{self, Extent, Iteration, Place, Table};
 use crate::metrics::Definition;
+use crate::readout::{self, Depth};
 
 /// What everybody's holdout is measured by: a reserved experiment.
 pub(super) const HOLDOUT: &str = "_holdout";
@@ -39,27 +40,14 @@ pub(super) fn asked(
     place: Place<'_>,
     now: Timestamp,
 ) -> Result<(Vec<Table>, Vec<Asked>), Failure> {
-    let variants: Vec<Vec<&str>> = document
-        .experiments
-        .iter()
-        .map(|experiment| experiment.variants.iter().map(|variant| variant.id.as_str()).collect())
-        .collect();
+    let variants: Vec<Vec<&str>> = document.experiments.iter().map(readout::variants).collect();
     let mut all = Vec::new();
     for (experiment, variants) in document.experiments.iter().zip(&variants) {
-        let of = Iteration {
-            project: &document.project,
-            experiment: experiment.id.as_str(),
-            iteration: experiment.iteration,
-            variants,
-            now: now.millis(),
-        };
-        let named = experiment.metrics.as_ref();
-        let ids: Vec<&Id> = named.map_or_else(Vec::new, |named| {
-            let guardrails = named.guardrails.iter().map(|guardrail| &guardrail.metric);
-            named.primary.iter().chain(&named.secondary).chain(guardrails).collect()
-        });
-        all.push((of, ids, named.and_then(|named| named.primary.as_ref())));
+        let primary = experiment.metrics.as_ref().and_then(|metrics| metrics.primary.as_ref());
+        let asked_for = readout::metrics(document, experiment, Depth::Detail);
+        all.push((readout::iteration(document, experiment, variants, now), asked_for, primary));
     }
+    // why: of the holdout an engine is asked every metric, and the readout shows those that it has
     let holdout = Iteration {
         project: &document.project,
         experiment: HOLDOUT,
@@ -67,35 +55,25 @@ pub(super) fn asked(
         variants: &["held_out", "not_held_out"],
         now: now.millis(),
     };
-    all.push((holdout, document.metrics.keys().collect(), None));
+    all.push((holdout, document.metrics.iter().collect(), None));
     let others: Vec<Iteration<'_>> = all.iter().map(|(of, ..)| *of).collect();
     let is_chosen = |of: &Iteration<'_>| chosen.map_or(of.experiment != HOLDOUT, |id| id == of.experiment);
     let mut asked = Vec::new();
     let mut met: Vec<Iteration<'_>> = Vec::new();
-    for (of, mut ids, primary) in all.into_iter().filter(|(of, ..)| is_chosen(of)) {
-        let mut seen = Vec::new();
-        ids.retain(|id| {
-            !seen.contains(id) && {
-                seen.push(*id);
-                true
-            }
-        });
+    for (of, metrics, primary) in all.into_iter().filter(|(of, ..)| is_chosen(of)) {
         let mut questions = vec![("units".to_owned(), question::units(of, Extent::Parts, place).sql)];
         let mut definitions = Vec::new();
-        for id in ids {
-            let Some(metric) = document.metrics.get(id) else { continue };
+        for (id, metric) in metrics {
             let definition =
                 Definition::of(metric).map_err(|message| Failure::refused(format!("metrics.{id}"), message))?;
             questions.push((format!("metric {id}"), question::metric(of, &definition, Extent::Parts, place).sql));
-            let known = definitions.len();
-            definitions.push(definition);
-            let Some(definition) = definitions.get(known) else { continue };
             if Some(id) == primary {
                 let others: Vec<Iteration<'_>> =
                     others.iter().copied().filter(|other| other.experiment != of.experiment).collect();
                 questions
-                    .push((format!("interactions {id}"), question::interactions(of, &others, definition, place).sql));
+                    .push((format!("interactions {id}"), question::interactions(of, &others, &definition, place).sql));
             }
+            definitions.push(definition);
         }
         for (name, sql) in &mut questions {
             // why: an answer that says what it answers can be handed on with others, in any order
