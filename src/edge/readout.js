@@ -147,8 +147,8 @@ async function overall(env, config, subject) {
   if (subject === "programme") {
     const shared = together(env, () => all.courses_shared());
     const asking = env.LEDGER ? ask(env, JSON.parse(all.courses()), undefined, shared) : [];
-    const [kept, [courses], together] = await Promise.all([frozen(env), asking, heldOut(env, config)]);
-    return html(all.programme(JSON.stringify(kept), courses ?? undefined, together));
+    const [kept, [courses], held] = await Promise.all([frozen(env), asking, heldOut(env, config)]);
+    return html(all.programme(JSON.stringify(kept), courses ?? undefined, held));
   }
   const asked = { at: Date.now() };
   all.meet();
@@ -553,9 +553,7 @@ async function letGoOf(one, env) {
   if (outlived.length === 0) return new Set();
   const of = (database) => database.batch(outlived.map(({ state }) => statement(database, state)));
   const all = await Promise.all(ledgers(env).map(of));
-  return new Set(
-    outlived.filter((_, at) => all.some((states) => states[at].results[0]?.expired)).map(({ id }) => id),
-  );
+  return new Set(outlived.filter((_, at) => all.some((states) => states[at].results[0]?.expired)).map(({ id }) => id));
 }
 
 /**

@@ -149,11 +149,14 @@ pub fn taken(told: &str) -> [Question; 3] {
         .map(|sql| question(sql, vec![json!(told), json!(STEP)]))
 }
 
+/// An exposure's row, and what else its unit met: variants, each with its time.
+type Exposed = (Vec<Value>, Vec<(String, String)>);
+
 /// Rows that are carried, as [`taken`] tells them.
 #[derive(Clone, Debug, Default)]
 pub struct Carried {
-    /// Exposures, and what else their units met: `[variant, time]`s.
-    pub exposed: Vec<(Vec<Value>, Vec<(String, String)>)>,
+    /// Exposures.
+    pub exposed: Vec<Exposed>,
     /// Outcomes.
     pub converted: Vec<Value>,
     /// Who is who.
