@@ -4,12 +4,10 @@
 
 import * as core from "sortition-core";
 import { wake } from "./services.js";
-import { pause } from "./ship.js";
+import { hasQueue, pause } from "./ship.js";
 import { tell, told } from "./told.js";
 
 const KEYS = ["config", "kill", "kill-guard"];
-// The queues that events may go to.
-const QUEUES = ["EVENTS", ...Array.from({ length: 9 }, (_, index) => `EVENTS_${index + 1}`)];
 // why: KV caches a reading for 60 seconds unless told otherwise, and takes no less than 30
 const OPTIONS = { cacheTtl: 30 };
 // A reading that takes longer is given up. A panic in the wasm would leave it pending for ever.
@@ -102,8 +100,7 @@ async function taken(env, url, usable) {
   // why: after every wait the instance may be another one; see `revive` in entry.js
   core.generation();
   const secrets = [env.SORTITION_SECRET, env.INGEST_SECRET, env.USER_JWT_SECRET];
-  const hasQueue = QUEUES.some((name) => env[name]);
-  told.bindings = [...secrets, hasQueue, Boolean(env.PEOPLE), Date.now()];
+  told.bindings = [...secrets, hasQueue(env), Boolean(env.PEOPLE), Date.now()];
   core.configure(...told.bindings);
   const reading = read(env.CONFIG);
   const early = await Promise.race([reading, pause(COPY_AFTER_MS)]);

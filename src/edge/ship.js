@@ -16,10 +16,11 @@ const CHANCES = 3;
 // After so many refusals in a row it is asked whether the queue works at all.
 const DOUBT = 3;
 
+/** The bindings of the queues that events may go to. */
 const QUEUES = ["EVENTS", ...Array.from({ length: 9 }, (_, index) => `EVENTS_${index + 1}`)];
 
-/** The isolate's random id, how many visits it numbered, and which of the queues is its own. */
-const isolate = { source: undefined, visits: 0, turn: undefined };
+/** The isolate's random id, how many visits it numbered, and which of the queues that are bound is its own. */
+const isolate = { source: undefined, visits: 0, queue: undefined };
 
 /** How many visits the isolate told of. */
 export const numbered = () => isolate.visits;
@@ -34,12 +35,15 @@ function queuesOf(env) {
   return QUEUES.filter((name) => env[name]).map((name) => env[name]);
 }
 
+/** Whether events can go anywhere. */
+export const hasQueue = (env) => queuesOf(env).length > 0;
+
 /**
  * Sends visits, one a line, and resolves to whether they are safe: in a queue, or in R2 until the scheduled handler brings
  * them back. Without a queue there is nothing to do. Never rejects.
  */
 export async function ship(lines, env) {
-  if (queuesOf(env).length === 0) return true;
+  if (!hasQueue(env)) return true;
   return deliver(messagesOf(numberedVisits(lines)), env);
 }
 
@@ -118,24 +122,29 @@ const nameOf = ({ source, seq, visits }) => `${source}-${visits ? visits[0]?.seq
 
 /**
  * Sends messages with one call, several times if need be; resolves to why they were refused. Of several queues the isolate
- * has one of its own, and asks the next where that one fails.
+ * has one of its own, asks the next where that one fails, and keeps to the one that took them.
  */
 async function send(messages, env, attempts = 3) {
   const queues = queuesOf(env);
-  isolate.turn ??= Math.floor(Math.random() * QUEUES.length);
+  isolate.queue ??= Math.floor(Math.random() * queues.length);
+  const own = isolate.queue;
   let refusal;
   for (let attempt = 0; attempt < attempts; attempt++) {
+    const place = (own + attempt) % queues.length;
     try {
-      const queue = queues[(isolate.turn + attempt) % queues.length];
-      await inTime(queue.sendBatch(messages.map(({ body }) => ({ body, contentType: "json" }))));
+      await inTime(queues[place].sendBatch(messages.map(({ body }) => ({ body, contentType: "json" }))));
+      isolate.queue = place;
       return undefined;
     } catch (error) {
       refusal = error ?? new Error("it said nothing");
-      if (attempt + 1 < attempts) await pause(50 * 4 ** attempt);
+      if (attempt + 1 < attempts) await pause(attempt === 0 ? 50 : 200);
     }
   }
   return refusal;
 }
+
+/** Asks every queue once: what waits in R2 can wait longer, and goes where there is one that works. */
+const sendAgain = (messages, env) => send(messages, env, queuesOf(env).length);
 
 export function pause(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -156,7 +165,7 @@ async function inTime(answer) {
 
 /** Brings messages that the queue once refused back to it; those that it refuses though it works are counted. */
 export async function recover(env) {
-  if (!env.ARCHIVE || queuesOf(env).length === 0) return;
+  if (!env.ARCHIVE || !hasQueue(env)) return;
   const { objects } = await env.ARCHIVE.list({ prefix: "spill/", delimiter: "/", limit: RECOVERED });
   const refused = [];
   for (const call of callsOf(objects.map(({ key, size }) => ({ key, bytes: size })))) {
@@ -182,13 +191,13 @@ async function readSpilled(key, env) {
 /** Sends spilled messages and deletes them; adds to `refused` what the queue does not take. Whether the queue works. */
 async function bringBack(spilled, refused, env) {
   if (spilled.length === 0) return true;
-  if (!(await send(spilled, env, 1))) {
+  if (!(await sendAgain(spilled, env))) {
     await env.ARCHIVE.delete(spilled.map(({ key }) => key));
     return true;
   }
   let inARow = 0;
   for (const one of spilled) {
-    const refusal = await send([one], env, 1);
+    const refusal = await sendAgain([one], env);
     if (refusal) {
       refused.push({ ...one, refusal });
       // why: of one that is refused the message may be the cause, of three the queue may be
@@ -205,9 +214,9 @@ async function bringBack(spilled, refused, env) {
   return true;
 }
 
-/** Whether the queue takes a message that nothing is wrong with: one without visits. */
+/** Whether a queue takes a message that nothing is wrong with: one without visits. */
 async function works(env) {
-  return !(await send([{ body: { schema: 2, source: "probe", visits: [] } }], env, 1));
+  return !(await sendAgain([{ body: { schema: 2, source: "probe", visits: [] } }], env));
 }
 
 /** What the queue refused though it works: one that was refused so in several runs is set aside. */
@@ -217,7 +226,7 @@ async function noteRefused({ key, body, count, refusal }, env) {
     const kept = [];
     for (const visit of body.visits) {
       const alone = { ...body, visits: [visit] };
-      const reason = await send([{ body: alone }], env, 1);
+      const reason = await sendAgain([{ body: alone }], env);
       if (reason) kept.push(await keepRefused({ body: alone, count: 1 }, reason, env));
     }
     if (!kept.includes(key)) await env.ARCHIVE.delete(key);

@@ -131,7 +131,7 @@ function snippets() {
 
 test("every snippet of docs/deploy.md means what it says in the place that is named", () => {
   const found = snippets();
-  assert.equal(found.length, 4);
+  assert.equal(found.length, 5);
   for (const { place, text } of found) {
     const placed = {
       top: () => toml.replace(/^compatibility_date.*$/m, (line) => `${line}\n${text}`),
@@ -140,18 +140,24 @@ test("every snippet of docs/deploy.md means what it says in the place that is na
     }[place]();
     const file = join(folder, "snippet.toml");
     writeFileSync(file, placed);
-    const environment = place === "end" ? "staging" : undefined;
+    const environment = text.includes("[env.staging]") ? "staging" : undefined;
     const config = readConfig({ config: file, env: environment }, { hideWarnings: true });
     const meant = {
       routes: () => config.routes?.[0].pattern === "shop.example/*",
       services: () => config.services?.[0].binding === "ORIGIN",
       ORIGIN_URL: () => config.vars.ORIGIN_URL === "https://origin.shop.example",
+      queues: () => {
+        const [first, another] = config.queues.consumers;
+        const producer = config.queues.producers.find(({ binding }) => binding === "EVENTS_1");
+        assert.deepEqual({ ...another }, { ...first, queue: producer.queue }, "its consumer is the first one's");
+        return deploy(placed).calls.includes(`queues create ${producer.queue}`);
+      },
       env: () =>
         config.name === "sortition-staging" &&
         config.kv_namespaces[0].binding === "CONFIG" &&
         config.vars.ORIGIN_URL === "https://staging.shop.example",
     };
-    const name = Object.keys(meant).find((key) => text.match(new RegExp(`^\\[?${key}\\b`, "m")));
+    const name = Object.keys(meant).find((key) => text.match(new RegExp(`^\\[{0,2}${key}\\b`, "m")));
     assert.ok(name && meant[name](), `${place}: ${text}`);
   }
   // what the page warns of: below a table the same line belongs to that
