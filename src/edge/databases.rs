@@ -34,6 +34,11 @@ struct Row {
     r: String,
 }
 
+/// What a database says of itself: of how many it is which, how far it has been looked through, and whether rows of before
+/// wait there.
+#[derive(Deserialize)]
+struct Placement(u8, u8, Option<String>, u8);
+
 /// The databases that are bound, in the order of their numbers.
 pub(super) struct Databases {
     env: Env,
@@ -47,6 +52,11 @@ fn binding(number: u8) -> String {
 
 fn is_bound(env: &Env, number: u8) -> bool {
     Reflect::get(env, &binding(number).into()).is_ok_and(|it| it.is_truthy())
+}
+
+/// Whether more than one is bound, or one in the wrong place.
+pub(super) fn are_several(env: &Env) -> bool {
+    (1..MOST).any(|number| is_bound(env, number))
 }
 
 fn wrong(text: impl Into<String>) -> Error {
@@ -64,12 +74,38 @@ impl Databases {
         Ok((count > 0).then(|| Self { env: env.clone(), count }))
     }
 
-    fn count(&self) -> u8 {
+    pub(super) fn count(&self) -> u8 {
         self.count
     }
 
     fn of(&self, number: u8) -> Result<D1Database> {
         self.env.d1(&binding(number))
+    }
+
+    /// What is wrong with which.
+    pub(super) async fn problems(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for number in 0..self.count() {
+            let name = binding(number);
+            match self.placement(number).await {
+                Err(reason) => wrong.push(format!("{name} does not answer: {reason}")),
+                Ok(Placement(count, ..)) if count > self.count() => {
+                    wrong.push(format!("the record lies in {count} databases, and {} are bound", self.count()));
+                }
+                Ok(Placement(count, was, ..)) if count > 1 && was != number => {
+                    wrong.push(format!("{name} is bound to what was {}", binding(was)));
+                }
+                Ok(_) => {}
+            }
+        }
+        wrong
+    }
+
+    /// What a database says of itself.
+    async fn placement(&self, number: u8) -> Result<Placement> {
+        let asked = Question { sql: carry::PLACEMENT.to_owned(), values: Vec::new() };
+        let found = rows(self.run(number, vec![asked], Vec::new()).await?.first())?;
+        found.into_iter().next().ok_or_else(|| wrong("it does not say which database it is: apply the migrations"))
     }
 
     /// Puts messages into the record. Repeatable: what is there already is left alone.
@@ -187,24 +223,12 @@ impl Databases {
     /// Tells every database which of how many it is.
     async fn place(&self) -> Result<()> {
         for number in 0..self.count() {
-            let asked = vec![
-                carry::placed(self.count(), number),
-                Question { sql: carry::PLACEMENT.to_owned(), values: Vec::new() },
-            ];
-            let answers = self.run(number, asked, Vec::new()).await?;
-            let of = rows::<(u8, u8, Option<String>, u8)>(answers.get(1))?;
-            match of.first() {
-                Some((count, ..)) if *count > self.count() => {
-                    let why = format!("the record lies in {count} databases, and {} are bound", self.count());
-                    return Err(wrong(why));
-                }
-                Some((_, was, ..)) if *was != number => {
-                    return Err(wrong(format!("{} is bound to what was {}", binding(number), binding(*was))));
-                }
-                _ => {}
-            }
+            self.run(number, vec![carry::placed(self.count(), number)], Vec::new()).await?;
         }
-        Ok(())
+        match self.problems().await.into_iter().next() {
+            Some(problem) => Err(wrong(problem)),
+            None => Ok(()),
+        }
     }
 
     /// Carries rows of names from where they may be to their homes, and strikes the moves off.
@@ -297,9 +321,7 @@ impl Databases {
 
     /// Looks through a page of a database for rows that are not at home; whether there is more.
     async fn look_through(&self, number: u8, now: Timestamp) -> Result<bool> {
-        let asked = Question { sql: carry::PLACEMENT.to_owned(), values: Vec::new() };
-        let of = rows::<(u8, u8, Option<String>, u8)>(self.run(number, vec![asked], Vec::new()).await?.first())?;
-        let Some((_, _, Some(scan), 0)) = of.into_iter().next() else { return Ok(false) };
+        let Placement(_, _, Some(scan), 0) = self.placement(number).await? else { return Ok(false) };
         let page = rows::<Vec<Value>>(self.run(number, vec![carry::page(&scan)], Vec::new()).await?.first())?;
         let name = |value: &Value| serde_json::from_value::<Name>(value.clone()).ok();
         let sets: Vec<BTreeSet<Name>> = page.iter().map(|row| row.iter().skip(1).filter_map(name).collect()).collect();

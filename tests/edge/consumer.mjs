@@ -37,7 +37,10 @@ export async function startConsumer(places, { before } = {}) {
         database_name: place.toLowerCase(),
         database_id: place.toLowerCase(),
       })),
-      r2_buckets: places.map((place) => ({ binding: `ARCHIVE_${place}`, bucket_name: place.toLowerCase().replaceAll("_", "-") })),
+      r2_buckets: places.map((place) => ({
+        binding: `ARCHIVE_${place}`,
+        bucket_name: place.toLowerCase().replaceAll("_", "-"),
+      })),
     }),
   );
   const port = await freePort();
