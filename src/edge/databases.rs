@@ -88,7 +88,7 @@ impl Databases {
         for number in 0..self.count() {
             let name = binding(number);
             match self.placement(number).await {
-                Err(reason) => wrong.push(format!("{name} does not answer: {reason}")),
+                Err(reason) => wrong.push(format!("{name} does not answer: {}", cause(&reason))),
                 Ok(Placement(count, ..)) if count > self.count() => {
                     wrong.push(format!("the record lies in {count} databases, and {} are bound", self.count()));
                 }
@@ -405,6 +405,13 @@ async fn run(database: &D1Database, statements: Vec<D1PreparedStatement>) -> Res
 fn rows<T: DeserializeOwned>(answer: Option<&D1Result>) -> Result<Vec<T>> {
     let Some(answer) = answer else { return Err(wrong("a database did not answer")) };
     answer.results::<Row>()?.iter().map(|row| Ok(serde_json::from_str(&row.r)?)).collect()
+}
+
+/// What a database said, of an error that shows all of its insides.
+fn cause(reason: &Error) -> String {
+    let text = reason.to_string();
+    let said = text.lines().find_map(|line| line.split_once("Error: ").map(|(_, said)| said.to_owned()));
+    said.unwrap_or(text)
 }
 
 /// Moves of an answer.

@@ -100,6 +100,8 @@ export async function startConsumer(places, { before } = {}) {
   }
   return {
     ask,
+    /** Where it keeps what it stores, as wrangler's --persist-to. */
+    state: join(folder, "state"),
     kill,
     start,
     log: () => log,

@@ -2,10 +2,16 @@
 // who turn out to be one while the consumer dies at any moment. Nothing is lost, nothing is there twice.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { at as inRoot } from "../../scripts/setup.mjs";
 import { startConsumer } from "./consumer.mjs";
 import { random } from "./random.mjs";
+import { buildTool, tool } from "./stubbed.mjs";
 
 const DATABASES = 4;
 const MESSAGES = 500;
@@ -24,7 +30,7 @@ const names = (place, count) => Array.from({ length: count }, (_, number) => (nu
 
 let consumer;
 before(async () => {
-  const wild = ["WILD", "CRASH", "GROWN"].flatMap((place) => names(place, DATABASES));
+  const wild = ["WILD", "CRASH", "GROWN", "TOOL"].flatMap((place) => names(place, DATABASES));
   consumer = await startConsumer(["CLEAN", "ONCE", ...wild]);
 });
 after(() => consumer?.close());
@@ -203,6 +209,43 @@ test("whenever the consumer dies while people turn out to be one, they are whole
   t.diagnostic(`${crashes} crashes, ${runs} runs of the schedule`);
 });
 
+test("a stranger costs three rows as in one database, and what belongs together a few more, once", async (t) => {
+  let seq = 0;
+  const written = async (events) => {
+    const message = { schema: 1, source: "isolate-cost", seq: seq++, events };
+    const asked = {
+      place: "WILD",
+      databases: DATABASES,
+      bodies: [message],
+      deliveries: [{ id: "m", number: 0, attempts: 1 }],
+    };
+    return (await consumer.ask("deliver", asked)).counts.written - 1;
+  };
+  const pages = (of) => Array.from({ length: 100 }, (_, number) => people(`${of}${number}`)[0][0]);
+  await written(pages("warm"));
+  const strangers = pages("cost");
+  // why: a batch says which of how many databases it means, and writes nothing by it
+  assert.ok((await written(strangers)) <= 300);
+  assert.ok((await written(strangers)) <= 0);
+  const logins = strangers.map(({ anonymous_id: visitor }, number) => ({
+    ...people("cost")[2][0],
+    anonymous_id: visitor,
+    user_id: `${visitor}-user`,
+    id: hex(`${visitor}${number}`),
+  }));
+  const login = await written(logins);
+  assert.equal(await written(logins), 0);
+  const orders = strangers.map(({ anonymous_id: visitor }) => ({
+    ...people(visitor)[0][4],
+    anonymous_id: visitor,
+    transaction_id: `order-${visitor}`,
+  }));
+  const order = await written(orders);
+  assert.equal(await written(orders), 0);
+  assert.ok(login <= 2400 && order <= 1400, `${login / 100} rows a login, ${order / 100} an order`);
+  t.diagnostic(`${login / 100} rows a login, ${order / 100} an order`);
+});
+
 test("a record that was in one database is divided, and says that it is not whole until then", {
   timeout: 300_000,
 }, async (t) => {
@@ -227,4 +270,74 @@ test("a record that was in one database is divided, and says that it is not whol
   assert.deepEqual(acked, []);
   await same("GROWN", DATABASES, "CLEAN");
   t.diagnostic(`${runs} runs of the schedule`);
+});
+
+test("the tool forgets a person, drops an iteration and brings letters back in all databases", {
+  timeout: 120_000,
+}, async () => {
+  buildTool();
+  const folder = mkdtempSync(join(tmpdir(), "sortition-databases-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  symlinkSync(inRoot("node_modules"), join(folder, "node_modules"));
+  const databases = names("TOOL", DATABASES).map((place, number) => ({
+    binding: number ? `LEDGER_${number}` : "LEDGER",
+    database_name: place.toLowerCase(),
+    database_id: place.toLowerCase(),
+  }));
+  const config = { name: "unreliable", compatibility_date: "2026-11-01", d1_databases: databases };
+  const kv_namespaces = [{ binding: "CONFIG", id: "letters" }];
+  const r2_buckets = [{ binding: "ARCHIVE", bucket_name: "tool" }];
+  writeFileSync(join(folder, "wrangler.json"), JSON.stringify({ ...config, kv_namespaces, r2_buckets }));
+  const sortition = (...args) => {
+    const place = ["--json", "--local", "--persist-to", consumer.state];
+    const told = spawnSync(tool, ["events", ...args, ...place], { cwd: folder, encoding: "utf8" });
+    assert.equal(told.status, 0, told.stderr + told.stdout);
+    return JSON.parse(told.stdout);
+  };
+  for (const [seq, events] of people("tool").entries()) {
+    const asked = { place: "TOOL", databases: DATABASES, deliveries: [{ id: "m", number: 0, attempts: 1 }] };
+    await consumer.ask("deliver", { ...asked, bodies: [{ schema: 1, source: "isolate-one", seq, events }] });
+  }
+  await settle("TOOL");
+  const TABLES = ["exposures", "exposure_variants", "conversions", "identities", "homes", "moves"];
+  const dump = async () => {
+    const all = names("TOOL", DATABASES).flatMap((one) => TABLES.map((table) => rowsOf(one, `SELECT * FROM ${table}`)));
+    return JSON.stringify(await Promise.all(all));
+  };
+  const before = await dump();
+  for (const name of ["tool-v3", "tool-u2", "tool-s-v3", "tool-p-u2", "tool-v1"])
+    assert.ok(before.includes(name), name);
+
+  const told = sortition("forget", "tool-u2");
+  assert.deepEqual(told.ids, ["tool-u2", "tool-v3"]);
+  const left = await dump();
+  for (const name of ["tool-v3", "tool-u2", "tool-s-v3", "tool-p-u2", "tool-o-v3"])
+    assert.ok(!left.includes(name), name);
+  for (const name of ["tool-v1", "tool-v2", "tool-u1", "tool-s-v4"]) assert.ok(left.includes(name), name);
+
+  const exported = join(folder, "price.ndjson");
+  const of = "SELECT count(*) AS n FROM exposures WHERE experiment_id = 'price'";
+  const priced = async () =>
+    (await Promise.all(names("TOOL", DATABASES).map((one) => rowsOf(one, of)))).reduce((sum, [{ n }]) => sum + n, 0);
+  const rows = await priced();
+  assert.ok(rows >= 4);
+  assert.ok(sortition("drop", "price", "1", "--export", exported).rows >= rows);
+  assert.equal(
+    readFileSync(exported, "utf8")
+      .split("\n")
+      .filter((line) => line.includes('"table":"exposures"')).length,
+    rows,
+  );
+  assert.equal(await priced(), 0);
+
+  const letter = { schema: 1, source: "isolate-two", seq: 0, events: people("letter")[0] };
+  await consumer.ask("put", { place: "TOOL", key: "dead/1.json", text: JSON.stringify({ reason: "", body: letter }) });
+  assert.equal(sortition("replay").messages, 1);
+  const spilled = await consumer.ask("objects", { place: "TOOL", prefix: "spill/" });
+  assert.deepEqual(
+    spilled.map(({ text }) => JSON.parse(text).visits[0].events.length),
+    [letter.events.length],
+    "the schedule brings it to the consumer, which divides",
+  );
+  assert.deepEqual(await consumer.ask("objects", { place: "TOOL", prefix: "dead/" }), []);
 });

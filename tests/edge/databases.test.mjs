@@ -92,6 +92,85 @@ describe("four databases say what one says", () => {
     });
 });
 
+describe("what is not whole is said", () => {
+  const gate = async () => {
+    await divided.env.LEDGER.exec("DELETE FROM readouts");
+    return (await readout(divided, "/visit.json")).gates.find(({ name }) => name === "record");
+  };
+  const FAULTS = {
+    "rows are still to be looked through": [
+      ["LEDGER_2", "UPDATE placement SET scan = ''", "UPDATE placement SET scan = NULL"],
+      /still being carried to the database/,
+    ],
+    "somebody has been waiting to be carried": [
+      ["LEDGER", "INSERT INTO moves VALUES ('p', 'vx', 1, 1)", "DELETE FROM moves"],
+      /still being carried to the database/,
+    ],
+    "a database is missing": [
+      ["LEDGER_3", "UPDATE placement SET databases = 5", "UPDATE placement SET databases = 4"],
+      /The record lies in 5 databases, and the worker has 4 of them/,
+    ],
+    "a database is in another's place": [
+      ["LEDGER_1", "UPDATE placement SET number = 2", "UPDATE placement SET number = 1"],
+      /bound in the place of another/,
+    ],
+    "a database fails": [
+      ["LEDGER_3", "ALTER TABLE segments RENAME TO away", "ALTER TABLE away RENAME TO segments"],
+      /question/,
+    ],
+  };
+  for (const [name, [[binding, spoil, mend], said]] of Object.entries(FAULTS))
+    test(name, async () => {
+      assert.equal((await gate()).level, "green");
+      await divided.env[binding].exec(spoil);
+      try {
+        const { level, text } = await gate();
+        assert.equal(level, "red", text);
+        assert.match(text, said);
+      } finally {
+        await divided.env[binding].exec(mend);
+      }
+    });
+
+  test("health names the database", async () => {
+    assert.deepEqual((await divided.health()).record, { databases: DATABASES, problems: [] });
+    assert.equal((await alone.health()).record, undefined);
+    await divided.env.LEDGER_2.exec("ALTER TABLE placement RENAME TO away");
+    try {
+      const { status, record } = await divided.health();
+      assert.equal(status, "degraded");
+      assert.match(record.problems.join(), /^LEDGER_2 does not answer: .*placement/);
+      const stranger = JSON.parse((await divided.ask("/_sortition/health")).text);
+      assert.deepEqual(stranger.record, { databases: DATABASES });
+    } finally {
+      await divided.env.LEDGER_2.exec("ALTER TABLE away RENAME TO placement");
+    }
+  });
+});
+
+test("with a gap nothing is recorded by halves, and health says so", async () => {
+  const gap = await startHarness({
+    origin: origin.url,
+    document,
+    change(config) {
+      more(3)(config);
+      config.d1_databases.splice(1, 1);
+      for (const consumer of config.queues.consumers) consumer.max_retries = 0;
+    },
+  });
+  try {
+    const message = { schema: 1, source: "isolate-9", seq: 0, events: [JSON.parse(one.events[0])] };
+    await gap.env.EVENTS.send(message, { contentType: "json" });
+    await until(() => gap.log().includes("delivered again: "), "the consumer to refuse it", 30_000);
+    assert.deepEqual(await gap.rows("SELECT * FROM arrivals"), []);
+    const { status, record } = await gap.health();
+    assert.equal(status, "degraded");
+    assert.match(record.problems.join(), /LEDGER_2 is bound, and LEDGER_1 is not/);
+  } finally {
+    await gap.close();
+  }
+});
+
 const COLUMNS = {
   exposures: `id, project, experiment_id, iteration, variant, unit, unit_id, anonymous_id, user_id, reason, exposed_at, config_revision,
     country, device, browser, visitor_type, region, referrer_host, logged_in, fallback, versions`,

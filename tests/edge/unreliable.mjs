@@ -10,7 +10,7 @@ const days = new Map();
 /** The rows that the stream took. */
 const stream = [];
 
-const ROUTES = { deliver, migrate, record, archive, objects, letters, streamed, schedule };
+const ROUTES = { deliver, migrate, record, archive, objects, put, letters, streamed, schedule };
 
 export default {
   async fetch(request, env, ctx) {
@@ -149,6 +149,11 @@ async function objects({ place, prefix = "events/" }, env) {
   const bucket = env[`ARCHIVE_${place}`];
   const { objects } = await bucket.list({ prefix });
   return Promise.all(objects.map(async ({ key }) => ({ key, text: await (await bucket.get(key)).text() })));
+}
+
+async function put({ place, key, text }, env) {
+  await env[`ARCHIVE_${place}`].put(key, text);
+  return true;
 }
 
 /** How many different lines the archive holds, and a digest of them in order. */
