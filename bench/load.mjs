@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { request } from "node:http";
+import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -15,10 +15,10 @@ const WARM_UP = 300;
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** One request as wrk sends it; with a body it is a POST. */
-export function get(port, path, headers, body) {
+export function get(port, path, headers, body, agent = false) {
   return new Promise((resolve, reject) => {
     const method = body === undefined ? "GET" : "POST";
-    const call = request({ host: "127.0.0.1", port, path, headers, method, agent: false }, (response) => {
+    const call = request({ host: "127.0.0.1", port, path, headers, method, agent }, (response) => {
       const parts = [];
       response.on("data", (part) => parts.push(part));
       response.on("error", reject);
@@ -54,11 +54,12 @@ function prove(row, worker, answer) {
   if (shows.gzip && answer.encoding !== "gzip") fail(`content-encoding is ${answer.encoding}`);
   if (shows.cookies !== undefined && (answer.headers["set-cookie"] ?? []).length !== shows.cookies)
     fail("other cookies");
-  if (shows.variant !== undefined) {
+  const variant = of(shows.variant, worker);
+  if (variant !== undefined) {
     const told = (answer.headers["sortition-variants"] ?? answer.headers["x-variant"]) !== undefined;
-    if (told !== shows.variant) fail(`the client is ${told ? "" : "not "}told the variant`);
+    if (told !== variant) fail(`the client is ${told ? "" : "not "}told the variant`);
     const isPrivate = /\bprivate\b/.test(answer.headers["cache-control"] ?? "");
-    if (shows.variant && !isPrivate) fail(`cache-control is ${answer.headers["cache-control"]}`);
+    if (variant && !isPrivate) fail(`cache-control is ${answer.headers["cache-control"]}`);
   }
 }
 
@@ -110,6 +111,19 @@ async function drained(server, surroundings) {
   throw new Error("the worker did not come to rest");
 }
 
+/** Requests one after another on one connection, `pace` milliseconds apart; resolves to how many. */
+async function paced(port, { path, pace, body }, headers, seconds) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const requests = Math.ceil((seconds * 3000) / pace);
+  const began = performance.now();
+  for (let sent = 0; sent < requests; sent++) {
+    await pause(Math.max(0, began + sent * pace - performance.now()));
+    await get(port, path, headers, body, agent);
+  }
+  agent.destroy();
+  return requests;
+}
+
 /** CPU microseconds per request of one worker in one row. */
 export async function measure({ row, worker, server, surroundings, program, seconds }) {
   const headers = { ...row.headers };
@@ -126,7 +140,9 @@ export async function measure({ row, worker, server, surroundings, program, seco
   }
   await drained(server, surroundings);
   const [cpu, { messages, pages }] = [cpuSeconds(server.pid), await surroundings.messages()];
-  const requests = await wrk(program, server.port, row.path, headers, seconds, row.body);
+  const requests = row.pace
+    ? await paced(server.port, row, headers, seconds)
+    : await wrk(program, server.port, row.path, headers, seconds, row.body);
   await drained(server, surroundings);
   const spent = cpuSeconds(server.pid) - cpu;
   const afterwards = await surroundings.messages();

@@ -26,7 +26,7 @@ const ALL = ["floor", "handwritten", "ours"];
 /**
  * `shows`: the status (200 unless told), the headline, a text of the page, a header, how many cookies are set, how many
  * messages each request sends, where `asks` is 0, that the shop's server is not asked, and `settled`, that the first
- * answers show less. `targets`: the measured
+ * answers show less. `pace`: requests come one after another, so many milliseconds apart. `targets`: the measured
  * worker's CPU time as a multiple of another's, in the same round; a reference may be another row's.
  */
 export const rows = [
@@ -137,6 +137,31 @@ export const rows = [
       messages: 1,
     },
     targets: [["ours-bridge", "handwritten-bridge", 1]],
+  },
+  {
+    name: "low load: header only, first visit",
+    path: "/header",
+    headers: visit,
+    // why: longer than messages wait for others, so that each goes alone
+    pace: 40,
+    workers: ["floor", "handwritten", "ours"],
+    shows: {
+      variant: { floor: false, handwritten: true, ours: true },
+      messages: { floor: 0, handwritten: 1, ours: 1 },
+    },
+    targets: [["ours", "handwritten", 1]],
+  },
+  {
+    name: "low load: rewrite, first visit",
+    path: "/rewrite",
+    headers: visit,
+    pace: 40,
+    workers: ["floor", "handwritten", "ours"],
+    shows: {
+      headline: { floor: HEADLINE, handwritten: PROMISE, ours: PROMISE },
+      messages: { floor: 0, handwritten: 1, ours: 1 },
+    },
+    targets: [["ours", "handwritten", 1]],
   },
   {
     name: "rewrite from a shared copy, first visit",

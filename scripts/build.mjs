@@ -58,7 +58,8 @@ function bind(wasm, { name, work, level, flags }) {
   // why: left alone it puts everything that has one caller into it, and V8 then spends a quarter of a second of a start
   // on optimising one function of 89 KB
   const limits = ["--one-caller-inline-max-function-size", "200"];
-  const strip = ["--strip-debug", "--strip-producers"];
+  // why: a profiler tells functions by their names, which are half as much again
+  const strip = process.env.SORTITION_NAMES === "1" ? ["-g"] : ["--strip-debug", "--strip-producers"];
   const known = WASM_FEATURES.map((feature) => `--enable-${feature}`);
   run(installed("wasm-opt"), [level, ...limits, ...strip, ...known, bound, "-o", bound]);
 }

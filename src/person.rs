@@ -95,6 +95,7 @@ pub fn shown(plan: &Plan, assignments: &Assignments, marks: Marks, now: i64) -> 
 
 /// What it has shown since `before`: nothing where there is no news.
 #[must_use]
+#[inline(never)]
 pub fn news(plan: &Plan, before: &Assignments, after: &Assignments, marks: Marks, now: i64) -> String {
     let old: Vec<(u32, u32)> = shown_entries(plan, before, marks, now).map(|entry| (entry.key, entry.code)).collect();
     let new = shown_entries(plan, after, marks, now).filter(|entry| !old.contains(&(entry.key, entry.code)));

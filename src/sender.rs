@@ -2,7 +2,7 @@
 
 pub(crate) mod adoption;
 
-use crate::document::{Consent, ConsentMode, Preview};
+use crate::document::{Consent, ConsentMode, Preview, UserToken};
 use crate::facts::{Request, Source};
 use crate::plan::{Experiment, ExperimentAt, Plan};
 use crate::visitor::assignments::{self, Assignments, Bearer, IdProof};
@@ -104,12 +104,14 @@ pub fn session_of<S: Source>(request: &Request<'_, S>, secret: Option<&[u8]>) ->
     brought_session(handed_over(request, secret).as_ref(), request)
 }
 
+#[inline(never)]
 fn brought_session<S: Source>(handover: Option<&Handover>, request: &Request<'_, S>) -> Option<VisitorId> {
     let handed = handover.and_then(|handover| handover.session.clone());
     handed.or_else(|| cookies::values(request.cookie_header(), SESSION_COOKIE).find_map(VisitorId::accept))
 }
 
 /// What another Sortition worker before this one says of the visitor. Whoever has not its secret says nothing.
+#[inline(never)]
 pub fn handed_over<S: Source>(request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<Handover> {
     let secret = secret?;
     let sealed = request.header("sortition-handover")?;
@@ -142,6 +144,7 @@ pub enum PreviewRequest {
 }
 
 /// What a person's request says about previews. `now` in milliseconds since 1970.
+#[inline(never)]
 pub fn preview<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>, now: i64) -> PreviewRequest {
     if plan.preview == Preview::Off {
         return PreviewRequest::None;
@@ -167,6 +170,7 @@ fn is_crawler<S: Source>(request: &Request<'_, S>) -> bool {
     request.agent().crawler || request.property("verifiedBot").is_some_and(|verified| verified == "true")
 }
 
+#[inline(never)]
 fn has_consented<S: Source>(consent: &Consent, request: &Request<'_, S>) -> bool {
     if consent.honor_gpc && request.header("sec-gpc").is_some_and(|value| value.trim() == "1") {
         return false;
@@ -176,6 +180,7 @@ fn has_consented<S: Source>(consent: &Consent, request: &Request<'_, S>) -> bool
 }
 
 /// The id of the first of our cookies that holds one: a browser may send several, of other paths or domains.
+#[inline(never)]
 fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<(VisitorId, IdProof)> {
     let settings = &plan.visitor;
     let mut values = cookies::values(request.cookie_header(), &settings.cookie);
@@ -198,14 +203,7 @@ pub fn user_of<S: Source>(plan: &Plan, request: &Request<'_, S>, proof: Proof<'_
     let settings = &plan.visitor;
     let header = |name: &str| request.header(&name.to_ascii_lowercase());
     if let Some(token) = &settings.user_jwt {
-        let of_header = token.header.as_deref().and_then(header);
-        let of_cookie = || token.cookie.as_deref().and_then(|name| request.cookie(name)).map(str::to_owned);
-        let Some(text) = of_header.or_else(of_cookie) else { return UserProof::Nobody };
-        return match (UserProof::read(&text, token, proof.token, proof.now), proof.token_holds) {
-            (UserProof::IfSigned(token), Some(true)) => UserProof::User(token.user),
-            (UserProof::IfSigned(_), Some(false)) => UserProof::Nobody,
-            (read, _) => read,
-        };
+        return user_of_token(token, request, proof);
     }
     let of_header = settings.user_header.as_deref().and_then(header);
     let of_cookie = || settings.user_cookie.as_deref().and_then(|name| request.cookie(name)).map(str::to_owned);
@@ -217,6 +215,19 @@ pub fn user_of<S: Source>(plan: &Plan, request: &Request<'_, S>, proof: Proof<'_
         token::user(&text)
     };
     user.map_or(UserProof::Nobody, |user| UserProof::User(user.to_owned()))
+}
+
+/// The same by a token.
+#[inline(never)]
+fn user_of_token<S: Source>(token: &UserToken, request: &Request<'_, S>, proof: Proof<'_>) -> UserProof {
+    let of_header = token.header.as_deref().and_then(|name| request.header(&name.to_ascii_lowercase()));
+    let of_cookie = || token.cookie.as_deref().and_then(|name| request.cookie(name)).map(str::to_owned);
+    let Some(text) = of_header.or_else(of_cookie) else { return UserProof::Nobody };
+    match (UserProof::read(&text, token, proof.token, proof.now), proof.token_holds) {
+        (UserProof::IfSigned(token), Some(true)) => UserProof::User(token.user),
+        (UserProof::IfSigned(_), Some(false)) => UserProof::Nobody,
+        (read, _) => read,
+    }
 }
 
 /// Whether the browser only prepares for a visit that may never happen: prefetch and prerender.

@@ -64,24 +64,34 @@ pub fn begin<P: Deref<Target = Plan>, S: Source>(
     world: World<'_>,
     entropy: impl FnMut() -> [u8; 16],
 ) -> Option<Visit<P>> {
-    applies(&plan, request, world.now).then(|| Visit::begin(plan, request, world, entropy))
+    let (applies, on_page) = looked_for(&plan, request, world.now);
+    applies.then(|| Visit::begin_on(plan, on_page, request, world, entropy))
 }
 
 /// Whether something of ours may apply to a request: an experiment, a preview, a page that a redirect leads to, or a copy
 /// that visitors share.
 #[must_use]
 pub fn applies<S: Source>(plan: &Plan, request: &Request<'_, S>, now: i64) -> bool {
+    looked_for(plan, request, now).0
+}
+
+/// Whether something of ours may apply, and the experiments of the page.
+fn looked_for<S: Source>(plan: &Plan, request: &Request<'_, S>, now: i64) -> (bool, Vec<ExperimentAt>) {
     let kind = RequestKind::of(request);
     if kind == RequestKind::Resource {
-        return false;
+        return (false, Vec::new());
     }
-    if plan.shares(request.method, &request.url) || !on_page(plan, request, kind).is_empty() {
-        return true;
-    }
-    kind == RequestKind::Navigation
-        && (plan.canonical_of(&request.url, now).is_some()
-            || (plan.preview != Preview::Off
-                && (request.url.query.contains(preview_token::NAME) || request.cookie(preview_token::NAME).is_some())))
+    let on_page = on_page(plan, request, kind);
+    let applies = !on_page.is_empty()
+        || plan.shares(request.method, &request.url)
+        || (kind == RequestKind::Navigation
+            && (plan.canonical_of(&request.url, now).is_some()
+                || (plan.preview != Preview::Off && asks_preview(request))));
+    (applies, on_page)
+}
+
+fn asks_preview<S: Source>(request: &Request<'_, S>) -> bool {
+    request.url.query.contains(preview_token::NAME) || request.cookie(preview_token::NAME).is_some()
 }
 
 /// The experiments that a request of this kind may be in, in the document's order, whatever their state.
@@ -121,8 +131,19 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         world: World<'_>,
         entropy: impl FnMut() -> [u8; 16],
     ) -> Self {
-        let world = world.checked();
         let on_page = on_page(&plan, request, RequestKind::of(request));
+        Self::begin_on(plan, on_page, request, world, entropy)
+    }
+
+    /// The same where the experiments of the page are known.
+    fn begin_on<S: Source>(
+        plan: P,
+        on_page: Vec<ExperimentAt>,
+        request: &Request<'_, S>,
+        world: World<'_>,
+        entropy: impl FnMut() -> [u8; 16],
+    ) -> Self {
+        let world = world.checked();
         let mut sender = identify(&plan, &on_page, request, world.proof(), entropy);
         let question = match &mut sender {
             Sender::Person(visitor) => question(&plan, visitor, world),
@@ -334,6 +355,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
 
     /// The object that keeps the user's assignments, and what this answer shows for the first time, if anything does.
     #[must_use]
+    #[inline(never)]
     pub fn news_of_user(&self, finish: Option<&Finish>) -> Option<(String, String)> {
         let shown = finish.map(|it| &it.shown_to_user).or(self.early.as_ref().map(|it| &it.shown_to_user))?;
         let user = self.intent.visitor()?.user.as_deref().filter(|_| !shown.is_empty())?;

@@ -231,23 +231,25 @@ impl fmt::Display for Timestamp {
             return out.write_str("1970-01-01T00:00:00.000Z");
         };
         let milliseconds = u16::try_from(self.0.rem_euclid(1000)).unwrap_or(0);
-        // why: every exposure says two times, and seven formatted numbers would cost more than deciding does
-        let mut text = Vec::with_capacity(24);
-        let mut put = |number: u16, digits: u32, mark: u8| {
-            for power in (0..digits).rev() {
-                text.push(b'0' + u8::try_from(number / 10_u16.pow(power) % 10).unwrap_or(0));
-            }
-            text.push(mark);
-        };
-        put(year, 4, b'-');
-        put(u8::from(time.month()).into(), 2, b'-');
-        put(time.day().into(), 2, b'T');
-        put(time.hour().into(), 2, b':');
-        put(time.minute().into(), 2, b':');
-        put(time.second().into(), 2, b'.');
-        put(milliseconds, 3, b'Z');
+        // why: every exposure says a time, and seven formatted numbers would cost more than deciding does
+        let two = |number: u8| [digit(number.into(), 10), digit(number.into(), 1)];
+        let [[y1, y2], [m1, m2], [d1, d2]] =
+            [[digit(year, 1000), digit(year, 100)], two(time.month().into()), two(time.day())];
+        let [[h1, h2], [n1, n2], [s1, s2]] = [two(time.hour()), two(time.minute()), two(time.second())];
+        let [y3, y4] = [digit(year, 10), digit(year, 1)];
+        let [f1, f2, f3] = [digit(milliseconds, 100), digit(milliseconds, 10), digit(milliseconds, 1)];
+        let text = [
+            y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', f1, f2, f3,
+            b'Z',
+        ];
         out.write_str(str::from_utf8(&text).unwrap_or_default())
     }
+}
+
+/// The decimal digit of a number at a power of ten, as a character of ASCII.
+fn digit(number: u16, power: u16) -> u8 {
+    let [digit, _] = (number / power % 10).to_le_bytes();
+    b'0' + digit
 }
 
 impl TryFrom<String> for Timestamp {

@@ -3,20 +3,20 @@
 
 const FIELD = "\x1f";
 const ITEM = "\x1e";
-const OPERATIONS = { "=": "set", "+": "append", "-": "remove" };
+const [SET, APPEND] = ["=".charCodeAt(0), "+".charCodeAt(0)];
 
-/** The outcome, or what becomes of an answer, that a text of the wasm says. */
+/** The outcome, or what becomes of an answer, that a text of the wasm says; its `changes` are for `change`. */
 export function decode(text) {
   const fields = text.split(FIELD);
   switch (fields[0]) {
     case "forward":
-      return { kind: "forward", changes: changesOf(fields, 1) };
+      return { kind: "forward", changes: fields.slice(1) };
     case "finish":
       return {
         kind: "finish",
         visits: fields[1],
         rewriting: fields[2] ? rewritingOf(fields) : undefined,
-        changes: changesOf(fields, 8),
+        changes: fields.slice(8),
       };
     case "shared_copy":
       return {
@@ -25,7 +25,8 @@ export function decode(text) {
         body: fields[2],
         watchable: fields[3] ? fields[3].split(",").map(Number) : [],
         readsGzip: fields[4] === "gzip",
-        changes: changesOf(fields, 5),
+        isConditional: fields[5] === "conditional",
+        changes: fields.slice(6),
       };
     case "ask":
       return fields[1] === "verify"
@@ -36,7 +37,7 @@ export function decode(text) {
         kind: "answer",
         status: Number(fields[1]),
         visits: fields[2],
-        changes: changesOf(fields, 3),
+        changes: fields.slice(3),
       };
     case "reply":
       return { kind: "reply", status: Number(fields[1]), body: fields[2], headers: pairsOf(fields, 3) };
@@ -48,7 +49,7 @@ export function decode(text) {
         timeout: Number(fields[3]),
         keptBody: Number(fields[4]),
         isTrusted: fields[5] === "trusted",
-        changes: changesOf(fields, 6),
+        changes: fields.slice(6),
       };
     default:
       throw new Error(`the wasm said ${JSON.stringify(fields[0])}, which is no outcome`);
@@ -79,10 +80,14 @@ function pairsOf(fields, from) {
   return pairs;
 }
 
-function changesOf(fields, from) {
-  const changes = [];
-  for (let i = from; i + 1 < fields.length; i += 2) {
-    changes.push({ operation: OPERATIONS[fields[i][0]], name: fields[i].slice(1), value: fields[i + 1] });
+/** Changes headers as the changes of an outcome say: what is done and the name, the value, and so on. */
+export function change(headers, changes) {
+  // why: every visit has a dozen, and an object for each would cost more than they do
+  for (let i = 0; i + 1 < changes.length; i += 2) {
+    const sign = changes[i].charCodeAt(0);
+    const name = changes[i].slice(1);
+    if (sign === SET) headers.set(name, changes[i + 1]);
+    else if (sign === APPEND) headers.append(name, changes[i + 1]);
+    else headers.delete(name);
   }
-  return changes;
 }

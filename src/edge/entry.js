@@ -6,7 +6,7 @@ import { bridge, isBridge } from "./bridges.js";
 import { keyOf, sharedCopy } from "./cache.js";
 import { call, isCall } from "./calls.js";
 import { load } from "./config.js";
-import { decode } from "./decode.js";
+import { change, decode } from "./decode.js";
 import { answerOf, foundCopy, headOf, keep, remembered } from "./finished.js";
 import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
@@ -38,7 +38,8 @@ const BUDGET_MS = attempt("asking for the budget", () => core.budget_ms(), 0);
 
 // What becomes of the headers of an answer that could not be finished; had at the start, since a panic leaves nobody to ask.
 const UNFINISHED = attempt("asking what is not to be kept", () => decode(core.unfinished()).changes, [
-  { operation: "set", name: "cache-control", value: "private, no-store" },
+  "=cache-control",
+  "private, no-store",
 ]);
 
 export { Person } from "./person.js";
@@ -243,8 +244,7 @@ async function fromSharedCopy(outcome, request, env, ctx) {
   const { variants, changes } = outcome;
   const key = keyOf(request.url, variants);
   // why: a condition may be answered without a body
-  const isConditional = changes.some(({ operation, name }) => operation === "set" && name === "If-None-Match");
-  const finished = outcome.body && !isConditional && remembered(key, outcome, ctx);
+  const finished = outcome.body && !outcome.isConditional && remembered(key, outcome, ctx);
   if (finished) return finished;
   const outgoing = changed(request, changes);
   try {
@@ -268,9 +268,21 @@ function ownAnswer(visit, { status, visits, changes }, env, ctx) {
 
 function finish(visit, { response, how, finished, keep: kept }, env, ctx) {
   const head = finished ? finished.head : headOf(response);
-  const { status, type, coding, control, etag, expose, user, versions, variants, assignments } = head;
-  const said = [status, type, coding, control, etag, expose, user, versions, variants, assignments];
-  const { visits, rewriting, changes } = decode(visit.finish(...said, how, Date.now()));
+  const text = visit.finish(
+    head.status,
+    head.type,
+    head.coding,
+    head.control,
+    head.etag,
+    head.expose,
+    head.user,
+    head.versions,
+    head.variants,
+    head.assignments,
+    how,
+    Date.now(),
+  );
+  const { visits, rewriting, changes } = decode(text);
   const met = (key, exposure) => {
     revive();
     const visits = core.met(key, exposure, Date.now());
@@ -366,13 +378,6 @@ function changed(request, changes, url) {
   const copy = url ? new Request(url, request) : new Request(request);
   change(copy.headers, changes);
   return copy;
-}
-
-function change(headers, changes) {
-  for (const { operation, name, value } of changes) {
-    if (operation === "remove") headers.delete(name);
-    else headers[operation](name, value);
-  }
 }
 
 /**

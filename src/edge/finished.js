@@ -27,18 +27,17 @@ let bytes = 0;
 
 /** What an answer says that has a part in what becomes of it. */
 export function headOf({ status, headers }) {
-  const said = (name) => headers.get(name) ?? undefined;
   return {
     status,
-    type: said("content-type"),
-    coding: said("content-encoding"),
-    control: said("cache-control"),
-    etag: said("etag"),
-    expose: said("sortition-expose"),
-    user: said("sortition-user"),
-    versions: said("sortition-versions"),
-    variants: said("sortition-variants"),
-    assignments: said("sortition-assignments"),
+    type: headers.get("content-type") ?? undefined,
+    coding: headers.get("content-encoding") ?? undefined,
+    control: headers.get("cache-control") ?? undefined,
+    etag: headers.get("etag") ?? undefined,
+    expose: headers.get("sortition-expose") ?? undefined,
+    user: headers.get("sortition-user") ?? undefined,
+    versions: headers.get("sortition-versions") ?? undefined,
+    variants: headers.get("sortition-variants") ?? undefined,
+    assignments: headers.get("sortition-assignments") ?? undefined,
   };
 }
 

@@ -16,15 +16,29 @@ const LOOKS_MS = [100, 1000, 17_000];
 
 /** The parcel that still takes messages. */
 let open;
+/** The last one that was sent at once. */
+let alone;
+/** When there was something to post last. */
+let posted = 0;
 
 /**
- * Posts the visits of a page request, one a line, behind its answer. The first request of a parcel sends it. Should that
+ * Posts the visits of a page request, one a line, behind its answer: at once where none came shortly before, else in a
+ * parcel with those that come shortly after. The first request of a parcel sends it. Should that
  * one be ended before it could (the platform ends a request that uses too much time), the second does, or whoever comes
  * later. What was sent twice is stored once.
  */
 export function post(lines, env, ctx) {
   const now = Date.now();
   const visits = numberedVisits(lines);
+  const isQuiet = !open && now - posted > WAIT_MS;
+  posted = now;
+  if (alone && !alone.sent && now - alone.since > LEFT_BEHIND_MS) ctx.waitUntil(sendNow(alone, env));
+  if (isQuiet) {
+    // why: nobody else is likely to come in time, and to wake up once more would cost more than the call
+    alone = { visits, since: now, sent: false };
+    ctx.waitUntil(sendNow(alone, env));
+    return;
+  }
   if (!open || open.visits.length >= MOST || open.characters + lines.length > MOST_CHARACTERS) {
     open = { visits, characters: lines.length, requests: 1, since: now, sent: false };
     ctx.waitUntil(sendSoon(open, env));

@@ -85,6 +85,7 @@ impl Batch {
     /// The visits that carry them, as JSON, one a line: what [`super::Visit`] is read from, but for the number, which
     /// whoever sends them gives them. The first also tells what the isolate served and how the origin is.
     #[must_use]
+    #[inline(never)]
     pub fn visits(&self, served: Option<Served>, health: &[OriginHealth]) -> String {
         let mut text = String::with_capacity(self.text.len() + 64);
         for (index, events) in self.full.iter().chain([&self.text]).enumerate() {

@@ -21,11 +21,16 @@ const MAX_REASON: usize = 256;
 
 /// The text, or as much of its beginning as fits.
 pub(super) fn cut(mut text: String, longest: usize) -> String {
-    if text.len() > longest {
-        let end = (0..=longest).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        text.truncate(end);
-    }
+    text.truncate(beginning(&text, longest).len());
     text
+}
+
+/// The same of a text that is somebody else's.
+pub(super) fn beginning(text: &str, longest: usize) -> &str {
+    if text.len() <= longest {
+        return text;
+    }
+    (0..=longest).rev().find_map(|end| text.get(..end)).unwrap_or("")
 }
 
 impl PageView {

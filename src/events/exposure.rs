@@ -1,5 +1,6 @@
 //! Decisions → exposures.
 
+use super::bounds::{MAX_HOST, MAX_METHOD, MAX_PATH, MAX_WORD, beginning, cut};
 use super::json::Object;
 use super::{Event, Exposure, PageView, What, personal};
 use crate::decide::{Decision, Reason};
@@ -8,27 +9,47 @@ use crate::execution::{Besides, ExposedTo, Intent};
 use crate::facts::{Request, Source};
 use crate::hash;
 use crate::plan::{MeasuredHoldout, Plan};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+/// What is kept of a request, as texts of whoever knows them: see [`PageView`].
+#[derive(Debug)]
+pub struct View<'a> {
+    host: &'a str,
+    path: Cow<'a, str>,
+    method: &'a str,
+    country: Option<String>,
+    region: Option<String>,
+    device: &'static str,
+    browser: &'static str,
+    referrer_host: Option<String>,
+    visitor_type: Option<&'static str>,
+    logged_in: Option<bool>,
+}
 
 /// What is kept of a request.
 #[must_use]
-pub fn page_view<S: Source>(plan: &Plan, intent: &Intent, request: &Request<'_, S>) -> PageView {
+pub fn page_view<'a, S: Source>(plan: &Plan, intent: &Intent, request: &'a Request<'_, S>) -> View<'a> {
     let agent = request.agent();
     let visitor = intent.visitor();
-    let view = PageView {
-        host: request.url.host_name().to_owned(),
-        path: personal::clean_path(request.url.path),
-        method: request.method.to_owned(),
-        country: request.property("country"),
-        region: request.property("region"),
-        device: Some(agent.device.as_str().to_owned()),
-        browser: Some(agent.browser.as_str().to_owned()),
+    View {
+        host: beginning(request.url.host_name(), MAX_HOST),
+        path: match personal::clean_path(request.url.path) {
+            Cow::Borrowed(path) => Cow::Borrowed(beginning(path, MAX_PATH)),
+            Cow::Owned(path) => Cow::Owned(cut(path, MAX_PATH)),
+        },
+        method: beginning(request.method, MAX_METHOD),
+        country: request.property("country").map(|country| cut(country, MAX_WORD)),
+        region: request.property("region").map(|region| cut(region, MAX_WORD)),
+        device: agent.device.as_str(),
+        browser: agent.browser.as_str(),
         // why: a host that is an address may be somebody's own
-        referrer_host: request.referrer_host().filter(|host| !host.is_empty() && !personal::is_personal(host)),
-        visitor_type: visitor.map(|visitor| if visitor.returning { "returning" } else { "new" }.to_owned()),
+        referrer_host: request
+            .referrer_host()
+            .filter(|host| !host.is_empty() && host.len() <= MAX_HOST && !personal::is_personal(host)),
+        visitor_type: visitor.map(|visitor| if visitor.returning { "returning" } else { "new" }),
         logged_in: visitor.filter(|_| knows_users(plan)).map(|visitor| visitor.user.is_some()),
-    };
-    view.bounded()
+    }
 }
 
 /// Whether the document says how to tell who is logged in.
@@ -37,24 +58,43 @@ fn knows_users(plan: &Plan) -> bool {
     settings.user_cookie.is_some() || settings.user_header.is_some() || settings.user_jwt.is_some()
 }
 
-impl PageView {
-    /// The view as JSON text, as serde writes it.
+impl View<'_> {
+    /// The view as JSON text, as serde writes the [`PageView`].
+    // why: every first visit sends one, and a value of it is ten small texts that are made and thrown away
     #[must_use]
+    #[inline(never)]
     pub fn to_json(&self) -> String {
         let mut text = String::with_capacity(256);
         let mut object = Object::begin(&mut text);
-        object.text("host", &self.host);
+        object.text("host", self.host);
         object.text("path", &self.path);
-        object.text("method", &self.method);
+        object.text("method", self.method);
         object.maybe("country", self.country.as_deref());
         object.maybe("region", self.region.as_deref());
-        object.maybe("device", self.device.as_deref());
-        object.maybe("browser", self.browser.as_deref());
+        object.text("device", self.device);
+        object.text("browser", self.browser);
         object.maybe("referrer_host", self.referrer_host.as_deref());
-        object.maybe("visitor_type", self.visitor_type.as_deref());
+        object.maybe("visitor_type", self.visitor_type);
         object.json("logged_in", self.logged_in.map_or("null", |it| if it { "true" } else { "false" }));
         object.end();
         text
+    }
+}
+
+impl From<View<'_>> for PageView {
+    fn from(view: View<'_>) -> Self {
+        Self {
+            host: view.host.to_owned(),
+            path: view.path.into_owned(),
+            method: view.method.to_owned(),
+            country: view.country,
+            region: view.region,
+            device: Some(view.device.to_owned()),
+            browser: Some(view.browser.to_owned()),
+            referrer_host: view.referrer_host,
+            visitor_type: view.visitor_type.map(str::to_owned),
+            logged_in: view.logged_in,
+        }
     }
 }
 
@@ -80,7 +120,7 @@ pub(super) struct Met<'a> {
 /// What the exposures of one page view share, as JSON.
 #[derive(Clone, Copy, Debug)]
 pub struct Shared<'a> {
-    /// The page view: [`PageView::to_json`].
+    /// The page view: [`View::to_json`].
     pub view: &'a str,
     /// The versions of what made the page: [`super::versions::to_json`].
     pub versions: &'a str,

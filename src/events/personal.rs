@@ -23,6 +23,11 @@ pub fn holds_email(text: &str) -> bool {
 /// Whether a text holds something that is personal: an e-mail address, an IP address, a user agent or a query string.
 #[must_use]
 pub fn is_personal(text: &str) -> bool {
+    // why: nothing personal does without one of these: an address has digits or colons
+    let may_be = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'@' | b'%' | b':' | b'?' | b'/');
+    if !text.bytes().any(may_be) {
+        return false;
+    }
     holds_email(text) || holds_address(text) || text.contains("Mozilla/") || holds_query(text)
 }
 
@@ -44,13 +49,13 @@ fn holds_query(text: &str) -> bool {
 
 /// A path with what looks personal taken out, segment by segment.
 #[must_use]
-pub fn clean_path(path: &str) -> String {
+pub fn clean_path(path: &str) -> Cow<'_, str> {
     // why: nothing personal does without one of these, and most paths have none
     let may_be = path.bytes().any(|byte| matches!(byte, b'@' | b'%' | b'.' | b':' | b'?'));
     if !may_be || !path.split('/').any(is_personal) {
-        return path.to_owned();
+        return path.into();
     }
     let segments: Vec<&str> =
         path.split('/').map(|segment| if is_personal(segment) { REMOVED } else { segment }).collect();
-    segments.join("/")
+    segments.join("/").into()
 }

@@ -48,8 +48,8 @@ pub fn parse(header: &str) -> BTreeMap<String, String> {
 /// The versions as JSON, as serde writes them.
 #[must_use]
 pub fn to_json(header: Option<&str>) -> String {
-    let versions = header.map(parse).unwrap_or_default();
-    serde_json::to_string(&versions).unwrap_or_else(|_| "{}".to_owned())
+    let versions = header.and_then(|header| serde_json::to_string(&parse(header)).ok());
+    versions.unwrap_or_else(|| "{}".to_owned())
 }
 
 /// What is left of a header.

@@ -23,6 +23,7 @@ const OVERRIDING: [&str; 3] = ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Contro
 
 /// Says, behind every other change of an answer, what caches may do with it: what a variant's headers say of that is
 /// taken out, whoever wrote them.
+#[inline(never)]
 pub(super) fn last_word(changes: &mut Vec<HeaderChange>, storage: Storage<'_>) {
     let ours = || CACHING_HEADERS.iter().chain(&["etag", "last-modified"]);
     changes.retain(|change| match change {
@@ -43,6 +44,7 @@ pub(super) fn last_word(changes: &mut Vec<HeaderChange>, storage: Storage<'_>) {
 /// Turns the conditions of a request that is in an experiment into such as the origin understands: its own tag where what
 /// the client holds is of these variants and this revision. `is_whole`: the page is asked for in full, since it is
 /// rewritten.
+#[inline(never)]
 pub(super) fn unscope_request<S: Source>(
     validator: &str,
     request: &Request<'_, S>,
@@ -110,6 +112,7 @@ pub fn original_tags_of_any(tags: &str) -> Option<String> {
 }
 
 /// Asks for the page in full and in an encoding that the rewriter reads.
+#[inline(never)]
 pub(super) fn ask_for_whole_readable_page<S: Source>(request: &Request<'_, S>, changes: &mut Vec<HeaderChange>) {
     if request.header("range").is_some() {
         changes.push(HeaderChange::Remove("Range"));

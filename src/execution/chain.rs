@@ -23,6 +23,7 @@ impl Intent {
 
     /// Adds to a request what lets another Sortition worker take the visitor over. Only where there is a secret to prove
     /// it with.
+    #[inline(never)]
     pub fn hand_over(&self, plan: &Plan, secret: Option<&[u8]>, changes: &mut Vec<HeaderChange>) {
         changes.retain(|change| !matches!(change, HeaderChange::Set(name, _) if *name == handover::HEADER));
         let (Some(secret), Some(visitor)) = (secret, self.visitor().filter(|_| self.depends_on_visitor)) else {
@@ -46,6 +47,7 @@ impl Intent {
 }
 
 /// Puts what the worker behind this one assigned to the visitor's assignments, for the one cookie that both share.
+#[inline(never)]
 pub(super) fn join_assignments(
     plan: &Plan,
     answer: &Answer<'_>,

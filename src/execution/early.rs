@@ -26,6 +26,7 @@ pub struct Early {
 impl Intent {
     /// The answer, where the origin need not be asked.
     #[must_use]
+    #[inline(never)]
     pub fn early(&self, plan: &Plan, secret: Option<&[u8]>) -> Option<Early> {
         let jar = Jar::new(plan, &Url::split(&self.url));
         let cookie = match &self.preview {

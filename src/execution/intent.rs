@@ -62,6 +62,7 @@ pub struct Treatment<'a> {
 
 impl Intent {
     /// Decides for a request and works out what follows.
+    #[inline(never)]
     pub fn new<S: Source>(
         plan: &Plan,
         on_page: &[ExperimentAt],
@@ -147,6 +148,7 @@ impl Intent {
         })
     }
 
+    #[inline(never)]
     fn to_carry_out(&self, plan: &Plan) -> Vec<(ExperimentAt, VariantAt)> {
         let mut found = Vec::new();
         for decision in self.decisions.iter().filter(|decision| !self.fell_back(decision.experiment)) {
@@ -218,6 +220,7 @@ impl Intent {
 
     /// The decision as the page's scripts are told it, as JSON text: `{"variants":{…},"payload":{…}}`.
     #[must_use]
+    #[inline(never)]
     pub fn bridge(&self, plan: &Plan) -> Option<String> {
         if plan.bridge == Bridge::None || self.told_client.is_empty() || self.visitor().is_none() {
             return None;
@@ -239,6 +242,7 @@ impl Intent {
     }
 
     /// How the request to the origin differs from the one that came.
+    #[inline(never)]
     pub fn for_origin<S: Source>(&self, plan: &Plan, request: &Request<'_, S>) -> Vec<HeaderChange> {
         let mut changes = Vec::with_capacity(4);
         if plan.headers.to_origin {

@@ -52,6 +52,7 @@ impl Exposed {
 impl Intent {
     /// Takes from the isolate's memory which of the decisions were exposed today, to this very variant: they are not
     /// exposed again, and the cookie says so from now on.
+    #[inline(never)]
     pub fn recall(&mut self, plan: &Plan, exposed: &Exposed) {
         // why: who has just been given an id cannot have met anything by it
         if !self.visitor().is_some_and(|visitor| visitor.returning) {

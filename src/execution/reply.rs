@@ -99,6 +99,7 @@ impl Intent {
         reply
     }
 
+    #[inline(never)]
     fn expose(
         &self,
         plan: &Plan,
@@ -132,6 +133,7 @@ impl Intent {
 
     /// The exposure to a group of the measured holdout, on the first page where an experiment stands: by one rule for both
     /// groups.
+    #[inline(never)]
     fn expose_to_holdout(
         &self,
         plan: &Plan,
@@ -189,6 +191,7 @@ impl Intent {
         }
     }
 
+    #[inline(never)]
     fn change_headers(&self, plan: &Plan, answer: &Answer<'_>, reply: &mut Reply) {
         let changes = &mut reply.changes;
         if let Some(copy) = answer.copy.filter(|_| plan.headers.to_client && self.visitor().is_some()) {
@@ -271,6 +274,7 @@ impl Intent {
 const INTERNAL: [&str; 7] = [EXPOSE, USER, VERSIONS, VARIANTS, VISITOR, handover::HEADER, handover::ASSIGNMENTS];
 
 /// Sets the cookies of a visitor that are new or changed, by what they are assigned from now on.
+#[inline(never)]
 pub(super) fn visitor_cookies(
     plan: &Plan,
     (visitor, assigned): (&Visitor, &Assignments),

@@ -25,6 +25,7 @@ impl Intent {
     /// names under `cache`, asked for by GET, whole, and without credentials. It is the variants that the origin renders
     /// itself, as it is told them; variants that are made of the copy at the edge are none of the origin's business.
     #[must_use]
+    #[inline(never)]
     pub fn shared<S: Source>(&self, plan: &Plan, request: &Request<'_, S>) -> Option<String> {
         if !plan.shares(request.method, &request.url)
             || self.is_preview()

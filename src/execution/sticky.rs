@@ -157,7 +157,9 @@ pub(super) fn mark(
 ) {
     let Some(e) = plan.experiments.get(decision.experiment) else { return };
     let session = Marks::of(visitor).session.filter(|_| displayed && e.display == Display::OncePerVisit);
-    if let (Some(session), Some(_)) = (session, entry_of(plan, assignments, decision, visitor, now)) {
+    if let Some(session) = session
+        && entry_of(plan, assignments, decision, visitor, now).is_some()
+    {
         assignments.turn_to_session(session);
     }
     let Some((position, _)) = entry_of(plan, assignments, decision, visitor, now) else { return };
@@ -177,6 +179,7 @@ pub(super) fn wait(plan: &Plan, assignments: &mut Assignments, decision: &Decisi
 }
 
 /// The exposures that waited for the consent that is there now. Those of more than a day ago are dropped.
+#[inline(never)]
 pub(super) fn released(plan: &Plan, assignments: &mut Assignments, visitor: &Visitor, now: i64) -> Vec<Besides> {
     let marks = Marks::of(visitor);
     let mut released = Vec::new();

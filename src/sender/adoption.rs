@@ -11,6 +11,7 @@ const DAY: i64 = 86_400_000;
 
 /// Takes over what other tools assigned the visitor in those of these experiments that `may` be, where the visitor has
 /// nothing there yet.
+#[inline(never)]
 pub(crate) fn adopt<S: Source>(
     plan: &Plan,
     asked: &[ExperimentAt],

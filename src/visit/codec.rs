@@ -9,6 +9,7 @@
 //! removed, what was to be added is not.
 
 use super::{Finish, Outcome, Question};
+use crate::ascii;
 use crate::document::TokenAlgorithm;
 use crate::execution::{Charset, HeaderChange};
 use crate::plan::Position;
@@ -25,7 +26,7 @@ const KEPT_BODY_BYTES: u32 = 1 << 20;
 /// Whether a text may stand in a header: without control characters, except for the tab (RFC 9110, section 5.5).
 #[must_use]
 pub fn is_header_value(text: &str) -> bool {
-    text.bytes().all(|byte| (byte >= b' ' && byte != 0x7f) || byte == b'\t')
+    !ascii::has_control(text) || text.bytes().all(|byte| (byte >= b' ' && byte != 0x7f) || byte == b'\t')
 }
 
 /// An outcome as text. `told` is what the queue is told with an answer of our own: visits, one a line; `generation` the
@@ -36,7 +37,8 @@ pub fn is_header_value(text: &str) -> bool {
 /// forward        changes of the request
 /// variant_origin base URL or nothing, path prefix, milliseconds, longest body to keep, `trusted` or `foreign`, changes
 /// shared_copy    variants, what tells its finished body from others or nothing, the experiments that wait for an element
-///                (`3,0`), `gzip` where the client reads that, changes of the request where there is no copy
+///                (`3,0`), `gzip` where the client reads that, `conditional` where a copy that it has may be answered with
+///                a 304, changes of the request where there is no copy
 /// ask            see [`encode_question`]
 /// ```
 #[must_use]
@@ -72,8 +74,9 @@ pub fn encode_outcome(outcome: &Outcome<'_>, generation: u32, told: &str) -> Str
                     );
                     text.field(&watchable);
                     text.field(if body.gzip { "gzip" } else { "" });
+                    text.field(if copy.is_conditional() { "conditional" } else { "" });
                 }
-                None => (0..3).for_each(|_| text.field("")),
+                None => (0..4).for_each(|_| text.field("")),
             }
             text.changes(copy.otherwise.changes)
         }
@@ -178,8 +181,7 @@ impl Text {
 
     /// A text of ours, which has no separator; if one ever had, it would lose it.
     fn piece(&mut self, text: &str) {
-        // why: both are one byte, and looking at characters costs more than all else where a body is long
-        if text.bytes().any(|byte| char::from(byte) == FIELD || char::from(byte) == ITEM) {
+        if ascii::has_control(text) {
             self.0.extend(text.chars().filter(|character| ![FIELD, ITEM].contains(character)));
         } else {
             self.0.push_str(text);

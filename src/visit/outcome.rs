@@ -83,6 +83,14 @@ pub struct SharedCopy<'a> {
     pub otherwise: Forward<'a>,
 }
 
+impl SharedCopy<'_> {
+    /// Whether a copy may be answered without a body, since the client has it.
+    #[must_use]
+    pub fn is_conditional(&self) -> bool {
+        self.otherwise.changes.iter().any(|change| matches!(change, HeaderChange::Set("If-None-Match", _)))
+    }
+}
+
 /// What tells a finished body from others of the same copy: everything of the visitor that it depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SharedBody {

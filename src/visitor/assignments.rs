@@ -135,6 +135,7 @@ impl Assignments {
     /// where it cannot have been made up: from a visitor whose signed id is of that time, whole; from one whose id is not
     /// signed, as far as it says what the split gives to somebody.
     #[must_use]
+    #[inline(never)]
     pub fn read(value: &str, plan: &Plan, bearer: Bearer<'_>) -> Self {
         let read =
             codec::parse(value).or_else(|| first_edition::parse(value, plan).map(|read| (read, codec::Tag::None)));
@@ -162,6 +163,7 @@ impl Assignments {
     /// The cookie's value, at most [`MAX_BYTES`]. Where that is too little, the least valuable entries go first: those
     /// that `is_current` does not know, then the oldest.
     #[must_use]
+    #[inline(never)]
     pub fn encode(&self, visitor: &str, key: Option<&TagKey>, is_current: impl Fn(&Entry) -> bool) -> String {
         codec::encode(self, visitor, key, is_current)
     }

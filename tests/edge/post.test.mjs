@@ -103,21 +103,38 @@ describe("a request that is ended before it could send", () => {
 
   test("the next one sends its message too", async () => {
     await world.forget();
+    await visit("ended-visitor-0");
     await visit("ended-visitor-1", abandoned);
     await new Promise((resolve) => setTimeout(resolve, 1500));
-    assert.deepEqual(told(), []);
+    assert.deepEqual(told(), [["ended-visitor-0"]]);
     await visit("ended-visitor-2");
     await world.sent();
-    assert.deepEqual(told().sort(), [["ended-visitor-1"], ["ended-visitor-2"]]);
+    assert.deepEqual(told().sort(), [["ended-visitor-0"], ["ended-visitor-1"], ["ended-visitor-2"]]);
+  });
+
+  test("also where its message was sent at once, and nobody heard what became of it", async () => {
+    await world.forget();
+    world.platform.behaviour.queue = "hang";
+    await visit("unheard-visitor-1", abandoned);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    world.platform.behaviour.queue = "ok";
+    assert.deepEqual(told(), []);
+    await visit("unheard-visitor-2");
+    await world.sent();
+    assert.deepEqual(told().sort(), [["unheard-visitor-1"], ["unheard-visitor-2"]]);
   });
 
   test("one that came with it does, though nobody comes any more", async () => {
     await world.forget();
+    await visit("gone-visitor-0");
     await visit("gone-visitor-1", abandoned);
     await visit("gone-visitor-2");
     await visit("gone-visitor-3");
-    await until(() => world.platform.messages.length >= 3, "the messages", 25_000);
-    assert.deepEqual(told().sort(), [["gone-visitor-1"], ["gone-visitor-2"], ["gone-visitor-3"]]);
+    await until(() => world.platform.messages.length >= 4, "the messages", 25_000);
+    assert.deepEqual(
+      told().flat().sort(),
+      [0, 1, 2, 3].map((number) => `gone-visitor-${number}`),
+    );
   });
 });
 

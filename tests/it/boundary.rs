@@ -87,6 +87,9 @@ fn examples() -> BTreeMap<&'static str, String> {
         }),
         ("to a variant's own path", encode_outcome(&variant_origin(origin(None, "/b", true)), 7, "")),
         ("a shared copy", {
+            let conditional: Vec<HeaderChange> =
+                [changes.clone(), vec![HeaderChange::Set("If-None-Match", "\"1\"".to_owned())]].concat();
+            let otherwise = Forward { changes: &conditional };
             let body = SharedBody {
                 steps: vec![(experiment_at(3), variant_at(1)), (experiment_at(0), variant_at(2))],
                 watchable: vec![experiment_at(3), experiment_at(0)],
@@ -94,7 +97,7 @@ fn examples() -> BTreeMap<&'static str, String> {
                 gzip: true,
             };
             encode_outcome(
-                &Outcome::SharedCopy(SharedCopy { variants: "hero=bold", body: Some(body), otherwise: forward }),
+                &Outcome::SharedCopy(SharedCopy { variants: "hero=bold", body: Some(body), otherwise }),
                 7,
                 "",
             )

@@ -8,8 +8,8 @@ use sortition_engine::document::Document;
 use sortition_engine::events::money::{Currency, Decimal, MAX_MINOR};
 use sortition_engine::events::reception::{self, MAX_BODY};
 use sortition_engine::events::{
-    Batch, Channel, Event, Message, SCHEMA, Served, Shared, Visit, What, exposure, page_view, personal, shopify,
-    signature, versions,
+    Batch, Channel, Event, Message, PageView, SCHEMA, Served, Shared, Visit, What, exposure, page_view, personal,
+    shopify, signature, versions,
 };
 use sortition_engine::hash::{hex, signature as hmac};
 use sortition_engine::plan::Plan;
@@ -515,8 +515,11 @@ proptest! {
         let url = format!("https://shop.example{path}");
         let page = Page::new(&plan, &url, &sent);
         let intent = page.intent(|| [7; 16]);
-        let view = page_view(&plan, &intent, &page.request());
-        prop_assert_eq!(view.to_json(), serde_json::to_string(&view).unwrap());
+        let request = page.request();
+        let view = page_view(&plan, &intent, &request);
+        let text = view.to_json();
+        let view = PageView::from(view);
+        prop_assert_eq!(&text, &serde_json::to_string(&view).unwrap());
 
         let all: Vec<usize> = (0..intent.decisions.len()).collect();
         let events: Vec<Event> = all.iter().filter_map(|&at| exposure(&intent, &plan, at, &view)).collect();
@@ -524,7 +527,7 @@ proptest! {
         let served = crawlers.map(|crawlers| Served { crawlers, visits: 3 });
         let visit = Visit { seq: 0, served, health: Vec::new(), events };
         let expected = serde_json::to_string(&visit).unwrap().replacen("\"seq\":0,", "", 1);
-        let shared = Shared { view: &view.to_json(), versions: &versions::to_json(None) };
+        let shared = Shared { view: &text, versions: &versions::to_json(None) };
         let written = Batch::exposures(&intent, &plan, &all, shared);
         prop_assert_eq!(written.exposures, 3);
         prop_assert_eq!(written.visits(served, &[]), expected.clone());

@@ -2,6 +2,7 @@
 #![allow(clippy::string_slice, reason = "a test may panic, and clippy has no setting for this one")]
 //! The native tests: one binary, one module a subject.
 
+mod ascii;
 mod adopt;
 mod architecture;
 mod assignments;

@@ -45,7 +45,7 @@ fn page_with(plan: &Plan, events: &Value, user: Option<&str>, key: Option<&[u8]>
     let request = visit.request();
     let sender = identify(plan, &live, &request, Proof::default(), || [7; 16]);
     let intent = Intent::new(plan, &live, &request, sender, PreviewRequest::None, now());
-    let view = page_view(plan, &intent, &request);
+    let view = PageView::from(page_view(plan, &intent, &request));
     let session = Some("session-0001");
     reception::from_page(drafts, plan, Page { intent: &intent, view: &view, user, session, key }, || [1; 16])
         .map_err(told)

@@ -250,7 +250,7 @@ fn view_of(call: &Call) -> PageView {
     let url = call.url().map(Url::split);
     PageView {
         host: url.map_or_else(String::new, |url| url.host_name().to_owned()),
-        path: url.map_or_else(String::new, |url| crate::events::personal::clean_path(url.path)),
+        path: url.map_or_else(String::new, |url| crate::events::personal::clean_path(url.path).into_owned()),
         method: "POST".to_owned(),
         ..PageView::default()
     }

@@ -9,7 +9,7 @@ use crate::edge::source::Incoming;
 use crate::events::limit::{Counts, Keys};
 use crate::events::reception::{self, MAX_BODY, Page};
 use crate::events::signature::Used;
-use crate::events::{Channel, Event, page_view, shopify, signature};
+use crate::events::{Channel, Event, PageView, page_view, shopify, signature};
 use crate::execution::Intent;
 use crate::facts::{Request as Facts, Source};
 use crate::plan::ExperimentAt;
@@ -108,7 +108,7 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
         _ => None,
     };
     let intent = Intent::new(plan, &live, &facts, sender, PreviewRequest::None, now);
-    let mut view = page_view(plan, &intent, &facts);
+    let mut view = PageView::from(page_view(plan, &intent, &facts));
     // why: the referrer of this request is the page itself
     view.referrer_host = None;
     let key = env.secret("INGEST_SECRET").ok().map(|secret| secret.to_string());

@@ -41,7 +41,7 @@ pub(super) fn view(reader: &mut Reader<'_>) -> PageView {
     }
     PageView {
         host: reader.opaque("host", MAX_HOST).unwrap_or_default(),
-        path,
+        path: path.into_owned(),
         method: reader.opaque("method", MAX_METHOD).unwrap_or_default(),
         country: reader.opaque("country", MAX_WORD),
         region: reader.opaque("region", MAX_WORD),
