@@ -30,6 +30,7 @@ const names = (place, count) => Array.from({ length: count }, (_, number) => (nu
 
 let consumer;
 before(async () => {
+  buildTool();
   const wild = ["WILD", "CRASH", "GROWN", "TOOL"].flatMap((place) => names(place, DATABASES));
   consumer = await startConsumer(["CLEAN", "ONCE", ...wild]);
 });
@@ -275,7 +276,6 @@ test("a record that was in one database is divided, and says that it is not whol
 test("the tool forgets a person, drops an iteration and brings letters back in all databases", {
   timeout: 120_000,
 }, async () => {
-  buildTool();
   const folder = mkdtempSync(join(tmpdir(), "sortition-databases-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
   symlinkSync(inRoot("node_modules"), join(folder, "node_modules"));
