@@ -45,6 +45,17 @@ pub enum HeaderChange {
     Remove(&'static str),
 }
 
+impl HeaderChange {
+    /// The name that it is about, as it was written.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Set(name, _) | Self::Append(name, _) | Self::Remove(name) => name,
+            Self::SetNamed(name, _) => name,
+        }
+    }
+}
+
 /// The request and response header that lists the variants.
 pub const VARIANTS: &str = "Sortition-Variants";
 /// The request header that carries the visitor id.

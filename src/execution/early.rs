@@ -28,13 +28,13 @@ impl Intent {
     #[must_use]
     #[inline(never)]
     pub fn early(&self, plan: &Plan, secret: Option<&[u8]>) -> Option<Early> {
-        let jar = Jar::new(plan, &Url::split(&self.url));
+        let jar = || Jar::new(plan, &Url::split(&self.url));
         let cookie = match &self.preview {
             PreviewRequest::Start { token, .. } => {
                 // why: written back from what was understood, so that nothing else of the link reaches the header
-                Some(jar.until_closed(preview::NAME, &token.write(secret)))
+                Some(jar().until_closed(preview::NAME, &token.write(secret)))
             }
-            PreviewRequest::End { .. } => Some(jar.delete(preview::NAME)),
+            PreviewRequest::End { .. } => Some(jar().delete(preview::NAME)),
             _ => None,
         };
         if let (PreviewRequest::Start { clean, .. } | PreviewRequest::End { clean }, Some(cookie)) =
@@ -46,7 +46,7 @@ impl Intent {
                 HeaderChange::Append("Set-Cookie", cookie),
             ];
             caching::last_word(&mut changes, Storage::Never);
-            return Some(Early { status: 302, changes, ..Early::default() });
+            return Some(Early { status: 302, changes: of_nothing(changes), ..Early::default() });
         }
         let (status, location) = self.redirect(plan)?;
         let answer = Answer { status, ..Answer::default() };
@@ -54,6 +54,18 @@ impl Intent {
         let mut changes = reply.changes;
         changes.push(HeaderChange::Set("Location", location));
         let (besides, shown_to_user) = (reply.besides, reply.shown_to_user);
-        Some(Early { status, changes, exposed: reply.exposed, besides, shown_to_user })
+        Some(Early { status, changes: of_nothing(changes), exposed: reply.exposed, besides, shown_to_user })
     }
+}
+
+/// The changes of an answer that has no headers yet: of which none need be removed but by a change before.
+fn of_nothing(changes: Vec<HeaderChange>) -> Vec<HeaderChange> {
+    let mut kept: Vec<HeaderChange> = Vec::with_capacity(changes.len());
+    for change in changes {
+        match change {
+            HeaderChange::Remove(name) => kept.retain(|before| !before.name().eq_ignore_ascii_case(name)),
+            change => kept.push(change),
+        }
+    }
+    kept
 }

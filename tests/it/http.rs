@@ -300,7 +300,8 @@ fn what_is_not_finished_or_not_the_origins_is_not_kept() {
     let plan = compile(&shop(&[running("moved", json!({"pages": ["/"], "variants": variants}))]));
     let early = intent(&plan, "GET", &Sent::by(CHROME)).early(&plan, None).unwrap();
     assert_eq!(values(&early.changes, "Cache-Control"), ["private, no-store"]);
-    assert!(removes(&early.changes, "CDN-Cache-Control"));
+    // why: an answer of our own has no header that could be removed
+    assert_eq!(values(&early.changes, "CDN-Cache-Control"), [""; 0]);
 }
 
 /// An origin that sends back what it was told tells crawlers nothing.
