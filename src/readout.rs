@@ -40,7 +40,7 @@ mod verdict;
 mod watch;
 
 pub use act::{confirm_page, done_page, forms, refused_page};
-pub use answers::{Depth, Known, question_names, questions, unreadable};
+pub use answers::{Depth, Known, question_names, questions, shared_questions, unreadable};
 pub use board::{View, list_page};
 pub use breach::{Breach, Cause, breaches, causes};
 pub use compute::results;

@@ -19,6 +19,7 @@
 mod condition;
 #[cfg(not(target_arch = "wasm32"))]
 mod project;
+pub mod shared;
 mod words;
 
 use super::dialect::Dialect;

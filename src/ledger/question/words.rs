@@ -16,11 +16,18 @@ pub(super) struct Words<'a> {
     definition: Option<&'a Definition>,
     extent: Extent,
     place: Place<'a>,
+    /// Whether other databases have to do with the cap, which is `?1` then.
+    is_shared: bool,
 }
 
 impl<'a> Words<'a> {
     pub(super) fn new(of: Iteration<'a>, definition: Option<&'a Definition>, extent: Extent, place: Place<'a>) -> Self {
-        Self { of, others: &[], definition, extent, place }
+        Self { of, others: &[], definition, extent, place, is_shared: false }
+    }
+
+    /// One of several databases is asked.
+    pub(super) fn shared(self) -> Self {
+        Self { is_shared: true, ..self }
     }
 
     /// Also about the people of other experiments.
@@ -199,12 +206,13 @@ WHEN {without} THEN 1 ELSE 0 END"
     /// The query of the cap: one row, null where there is none.
     fn cap(&self, metric: &Definition) -> Option<String> {
         let integer = self.place.dialect.call("integer", &[])?;
+        if self.is_shared && metric.cap != Cap::None {
+            return Some(format!("SELECT CAST(?1 AS {integer}) AS cap"));
+        }
         Some(match metric.cap {
             Cap::None => format!("SELECT CAST(NULL AS {integer}) AS cap"),
             Cap::Value(cap) => {
-                // why: a float cast saturates, and the check bounds caps
-                #[allow(clippy::cast_possible_truncation)]
-                let minor = |exponent: u8| (cap * libm::pow(10.0, f64::from(exponent)) + 0.5).floor() as i64;
+                let minor = |exponent| minor(cap, exponent);
                 if !metric.has_values() {
                     return Some(format!("SELECT CAST({} AS {integer}) AS cap", minor(0)));
                 }
@@ -229,6 +237,15 @@ count(*) OVER () AS n FROM raw WHERE y0 > 0) o",
                 )
             }
         })
+    }
+}
+
+/// A cap in units of which so many digits make a major one.
+pub(super) fn minor(cap: f64, exponent: u8) -> i64 {
+    // why: a float cast saturates, and the check bounds caps
+    #[allow(clippy::cast_possible_truncation)]
+    {
+        (cap * libm::pow(10.0, f64::from(exponent)) + 0.5).floor() as i64
     }
 }
 
