@@ -56,7 +56,8 @@ console.log(`Seeding the local KV with ${seed} and applying the ledger's migrati
 // why: what the guard stopped on another day is not stopped today
 if (withData) tool("kv", "key", "delete", "--local", "--binding", "CONFIG", "kill");
 tool("kv", "key", "put", "--local", "--binding", "CONFIG", "config", "--path", seed);
-tool("d1", "migrations", "apply", "LEDGER", "--local");
+const bound = readFileSync(at("wrangler.toml"), "utf8").matchAll(/^binding = "(LEDGER(?:_\d+)?)"/gm);
+for (const [, binding] of bound) tool("d1", "migrations", "apply", binding, "--local");
 
 const shop = await startShop({ port: 0 });
 const worker = spawn(

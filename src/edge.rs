@@ -26,6 +26,8 @@ mod sender;
 #[cfg(not(feature = "readout"))]
 mod config;
 #[cfg(feature = "services")]
+mod databases;
+#[cfg(feature = "services")]
 mod consume;
 #[cfg(not(any(feature = "services", feature = "readout")))]
 mod copies;

@@ -90,6 +90,29 @@ pub fn key_of(parts: &[&str]) -> [u8; 16] {
     digest_of(parts)
 }
 
+/// One of several places for a sequence of texts, below `places` (at least 1): jump consistent hash (Lamping and Veach,
+/// 2014) of their SipHash. With a place more, each either stays or goes to the new one.
+#[must_use]
+pub fn place_of(parts: &[&str], places: u8) -> u8 {
+    let [a, b, c, d, e, f, g, h, ..] = digest_of(parts);
+    let mut key = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let (mut place, mut next) = (0_u8, 0.0_f64);
+    while next < f64::from(places.max(1)) {
+        // why: below `places`, as the loop's condition says
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        {
+            place = next as u8;
+        }
+        key = key.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(1);
+        #[allow(clippy::cast_precision_loss)]
+        {
+            // why: floor, as the paper's conversion to a whole number does
+            next = libm::floor((f64::from(place) + 1.0) * (2_147_483_648.0 / ((key >> 33) as f64 + 1.0)));
+        }
+    }
+    place
+}
+
 fn digest_of(parts: &[&str]) -> [u8; 16] {
     digest_of_parts(&[0; 16], parts)
 }

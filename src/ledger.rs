@@ -7,13 +7,16 @@
 pub mod answer;
 mod archive;
 mod arrivals;
+pub mod carry;
 pub mod dialect;
+pub mod homes;
 pub mod question;
 pub mod readout;
 mod retention;
 mod rows;
 mod steps;
 mod tree;
+pub mod union;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod upkeep;
 
@@ -72,9 +75,16 @@ over_3200 = max(over_3200, excluded.over_3200)";
 /// The statements that put messages into the record, to be run in one transaction. `received_at` is RFC 3339.
 #[must_use]
 pub fn statements(messages: &[Message], received_at: &str) -> Vec<Statement> {
+    let events = messages.iter().flat_map(Message::events);
+    [happened(events), told(messages, received_at)].concat()
+}
+
+/// The statements that put into the record what happened to people, and what was ended.
+#[must_use]
+pub fn happened<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<Statement> {
     let (mut exposures, mut variants, mut names) = (Vec::new(), Vec::new(), rows::Names::default());
     let (mut conversions, mut identities, mut endings) = (Vec::new(), Vec::new(), Vec::new());
-    for event in messages.iter().flat_map(Message::events) {
+    for event in events {
         match &event.what {
             What::Exposed(exposure) => {
                 let row = rows::exposure(event, exposure);
@@ -98,16 +108,8 @@ pub fn statements(messages: &[Message], received_at: &str) -> Vec<Statement> {
             What::Identified => identities.extend(identity(event, &event.at)),
         }
     }
-    let day = received_at.get(..10).unwrap_or_default();
-    let visits =
-        || messages.iter().flat_map(|message| message.visits.iter().map(move |visit| (&message.source, visit)));
-    let served = visits().filter_map(|(source, visit)| {
-        let served = visit.served?;
-        Some(json!([source, served.crawlers, served.visits, day]))
-    });
-    let health = visits().flat_map(|(source, visit)| visit.health.iter().map(move |row| rows::health(source, row)));
     let [iterations, variant_ids, revisions, segments] = names.rows();
-    [
+    written(vec![
         (steps::ITERATIONS, iterations),
         (steps::VARIANTS, variant_ids),
         (steps::REVISIONS, revisions),
@@ -117,14 +119,32 @@ pub fn statements(messages: &[Message], received_at: &str) -> Vec<Statement> {
         (CONVERSIONS, conversions),
         (IDENTITIES, identities),
         (ENDINGS, endings),
+    ])
+}
+
+/// The statements that put into the record what isolates tell of themselves.
+#[must_use]
+pub fn told(messages: &[Message], received_at: &str) -> Vec<Statement> {
+    let day = received_at.get(..10).unwrap_or_default();
+    let visits =
+        || messages.iter().flat_map(|message| message.visits.iter().map(move |visit| (&message.source, visit)));
+    let served = visits().filter_map(|(source, visit)| {
+        let served = visit.served?;
+        Some(json!([source, served.crawlers, served.visits, day]))
+    });
+    let health = visits().flat_map(|(source, visit)| visit.health.iter().map(move |row| rows::health(source, row)));
+    written(vec![
         (SERVED, served.collect()),
         (ORIGIN_HEALTH, health.collect()),
         (ARRIVALS, arrivals::rows(visits().map(|(source, visit)| (source.as_str(), visit.seq)), day)),
-    ]
-    .into_iter()
-    .filter(|(_, rows)| !rows.is_empty())
-    .map(|(sql, rows)| Statement { sql: steps::sql(sql, "json_each(?1)"), rows: Value::Array(rows).to_string() })
-    .collect()
+    ])
+}
+
+/// Statements with their rows, those that have any.
+fn written(statements: Vec<(&str, Vec<Value>)>) -> Vec<Statement> {
+    let any = statements.into_iter().filter(|(_, rows)| !rows.is_empty());
+    any.map(|(text, rows)| Statement { sql: steps::sql(text, "json_each(?1)"), rows: Value::Array(rows).to_string() })
+        .collect()
 }
 
 /// How long it is kept what each isolate sent, served and heard of the origin.

@@ -40,7 +40,9 @@ mod verdict;
 mod watch;
 
 pub use act::{confirm_page, done_page, forms, refused_page};
-pub use answers::{Depth, Known, iteration, metrics, question_names, questions, unreadable, variants};
+pub use answers::{
+    Depth, Known, iteration, metrics, question_names, questions, shared_questions, unreadable, variants,
+};
 pub use board::{View, list_page};
 pub use breach::{Breach, Cause, breaches, causes};
 pub use compute::results;

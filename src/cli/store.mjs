@@ -16,7 +16,7 @@ async function open() {
   const { getPlatformProxy, unstable_readConfig: readConfig } = await import("wrangler");
   const read = readConfig({ env: environment }, { hideWarnings: true });
   const only = (bindings, name) =>
-    bindings.filter(({ binding }) => binding === name).map((binding) => ({ ...binding, remote: !local }));
+    bindings.filter(({ binding }) => name.test(binding)).map((binding) => ({ ...binding, remote: !local }));
   const configPath = join(folder, "wrangler.json");
   const { name, account_id, compatibility_date } = read;
   writeFileSync(
@@ -25,8 +25,8 @@ async function open() {
       name,
       account_id,
       compatibility_date,
-      d1_databases: only(read.d1_databases, "LEDGER"),
-      r2_buckets: only(read.r2_buckets, "ARCHIVE"),
+      d1_databases: only(read.d1_databases, /^LEDGER(_([1-9]|1[0-5]))?$/),
+      r2_buckets: only(read.r2_buckets, /^ARCHIVE$/),
     }),
   );
   const state = join(persistTo ?? join(dirname(read.configPath), ".wrangler", "state"), "v3");
@@ -46,7 +46,14 @@ const bound = (binding) => {
 };
 
 const operations = {
-  has: ({ binding }) => Boolean(platform.env[binding]),
+  // the databases of the record, by their numbers
+  databases() {
+    const names = Array.from({ length: 16 }, (_, number) => (number ? `LEDGER_${number}` : "LEDGER"));
+    const there = names.filter((name) => platform.env[name]);
+    const missing = names.slice(0, there.length).find((name) => !platform.env[name]);
+    if (missing) throw new Error(`wrangler.toml binds ${there.at(-1)}, and no ${missing}`);
+    return there.length;
+  },
   async list({ prefix }) {
     const keys = [];
     let cursor;
@@ -81,8 +88,8 @@ const operations = {
     await bound("ARCHIVE").put(key, readFileSync(file), { httpMetadata: { contentType: kind } });
   },
   delete: ({ keys }) => bound("ARCHIVE").delete(keys),
-  async run({ statements }) {
-    const database = bound("LEDGER");
+  async run({ statements, number }) {
+    const database = bound(number ? `LEDGER_${number}` : "LEDGER");
     const prepared = statements.map(({ sql, parameters }) => database.prepare(sql).bind(...parameters));
     const results = await database.batch(prepared);
     return results.map(({ results, meta }) => ({ rows: results, changes: meta.changes ?? 0 }));

@@ -1,4 +1,4 @@
-//! The record and the archive: D1 `LEDGER` and R2 `ARCHIVE`, through wrangler's bindings, since its commands list no objects.
+//! The record and the archive: D1 `LEDGER` (and `LEDGER_1` to `LEDGER_15`) and R2 `ARCHIVE`, through wrangler's bindings, since its commands list no objects.
 
 use super::Failure;
 use super::kv::{KvArguments, node};
@@ -60,9 +60,9 @@ impl Store {
         Ok(Self { child, input, output: BufReader::new(output) })
     }
 
-    /// Whether there is a database: a worker may do without one.
-    pub(super) fn has_record(&mut self) -> Result<bool, Failure> {
-        self.ask(&json!({"op": "has", "binding": "LEDGER"}), "look for the record")
+    /// How many databases the record lies in: a worker may do without one.
+    pub(super) fn databases(&mut self) -> Result<u8, Failure> {
+        self.ask(&json!({"op": "databases"}), "look for the record")
     }
 
     /// The keys of the bucket that begin with a text.
@@ -116,16 +116,31 @@ impl Store {
         self.ask(&json!({"op": "delete", "keys": keys}), "delete from the archive")
     }
 
-    /// Runs statements with their parameters in one transaction.
+    /// Runs statements with their parameters in one transaction of the first database.
     pub(super) fn run(&mut self, statements: &[(&str, Value)]) -> Result<Vec<Outcome>, Failure> {
-        let one = |(sql, parameters): &(&str, Value)| json!({"sql": sql, "parameters": parameters});
-        let statements: Vec<Value> = statements.iter().map(one).collect();
-        self.ask(&json!({"op": "run", "statements": statements}), "ask the record")
+        self.run_in(0, statements)
     }
 
-    /// The rows of one statement.
-    pub(super) fn rows(&mut self, sql: &str, parameters: Value) -> Result<Vec<Value>, Failure> {
-        Ok(self.run(&[(sql, parameters)])?.into_iter().next().unwrap_or_default().rows)
+    /// Runs statements with their parameters in one transaction of a database, by its number.
+    pub(super) fn run_in(&mut self, number: u8, statements: &[(&str, Value)]) -> Result<Vec<Outcome>, Failure> {
+        let one = |(sql, parameters): &(&str, Value)| json!({"sql": sql, "parameters": parameters});
+        let statements: Vec<Value> = statements.iter().map(one).collect();
+        self.ask(&json!({"op": "run", "statements": statements, "number": number}), "ask the record")
+    }
+
+    /// The rows of one statement in a database, by its number.
+    pub(super) fn rows_in(&mut self, number: u8, sql: &str, parameters: Value) -> Result<Vec<Value>, Failure> {
+        Ok(self.run_in(number, &[(sql, parameters)])?.into_iter().next().unwrap_or_default().rows)
+    }
+
+    /// The rows of one statement in all databases.
+    pub(super) fn rows(&mut self, sql: &str, parameters: &Value) -> Result<Vec<Value>, Failure> {
+        let mut rows = Vec::new();
+        // why: without any the first says what is missing
+        for number in 0..self.databases()?.max(1) {
+            rows.extend(self.rows_in(number, sql, parameters.clone())?);
+        }
+        Ok(rows)
     }
 
     fn ask<T: serde::de::DeserializeOwned>(&mut self, question: &Value, doing: &str) -> Result<T, Failure> {

@@ -1,6 +1,7 @@
 //! The consumer behind the queues: archive first, then the record and the stream, then acknowledge. Each is done where it
 //! is bound.
 
+use super::databases::Databases;
 use crate::document::Timestamp;
 use crate::events::{Event, Message};
 use crate::ledger;
@@ -143,20 +144,10 @@ async fn archive(messages: &[Message], env: &Env) -> Result<()> {
     Ok(())
 }
 
-/// One D1 transaction, a statement a table.
+/// One transaction a database, a statement a table.
 async fn record(messages: &[Message], env: &Env) -> Result<()> {
-    let Ok(database) = env.d1("LEDGER") else { return Ok(()) };
-    let statements = ledger::statements(messages, &now().to_string())
-        .into_iter()
-        .map(|statement| database.prepare(statement.sql).bind(&[statement.rows.into()]))
-        .collect::<Result<Vec<_>>>()?;
-    if statements.is_empty() {
-        return Ok(());
-    }
-    // why: a statement of a batch may fail without the call being rejected
-    let results = database.batch(statements).await?;
-    match results.iter().find_map(worker::D1Result::error) {
-        Some(reason) => Err(worker::Error::RustError(reason)),
+    match Databases::open(env)? {
+        Some(databases) => databases.record(messages, now()).await,
         None => Ok(()),
     }
 }

@@ -28,7 +28,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
         return not_allowed(allowed);
     }
     match route {
-        "health" => health::health(&request, &env),
+        "health" => health::health(&request, &env).await,
         "client.js" => client::client(&request),
         "events" => ingest::from_page(&request, &env, &context).await,
         "conversions" => ingest::from_server(&request, &env, &context).await,

@@ -15,9 +15,11 @@ import {
   readout_route,
   take_along,
 } from "sortition-readout";
+import { answerTo, ledgers, pages } from "./ledgers.js";
 import { operate } from "./operate.js";
 import { problem as problemOf } from "./problem.js";
 import { hits } from "./rewrite.js";
+import { wake as wakeServices } from "./services.js";
 import { pause, ship } from "./ship.js";
 import { signer } from "./signer.js";
 
@@ -143,9 +145,10 @@ async function overall(env, config, subject) {
   const all = Readout.open(config, undefined, false, Date.now());
   const html = (text) => answer(text, "text/html; charset=utf-8");
   if (subject === "programme") {
-    const asking = env.LEDGER ? ask(env, JSON.parse(all.courses())) : [];
-    const [kept, [courses], together] = await Promise.all([frozen(env), asking, heldOut(env, config)]);
-    return html(all.programme(JSON.stringify(kept), courses ?? undefined, together));
+    const shared = together(env, () => all.courses_shared());
+    const asking = env.LEDGER ? ask(env, JSON.parse(all.courses()), undefined, shared) : [];
+    const [kept, [courses], held] = await Promise.all([frozen(env), asking, heldOut(env, config)]);
+    return html(all.programme(JSON.stringify(kept), courses ?? undefined, held));
   }
   const asked = { at: Date.now() };
   all.meet();
@@ -267,15 +270,18 @@ export async function freeze(env) {
 async function learn(one, env, asked, trail) {
   const keys = ["kill", "kill-guard"].map((key) => env.CONFIG.get(key));
   const elsewhere = await published(one, env);
-  const first = env.LEDGER ? ask(env, JSON.parse(one.first()), asked) : withoutRecord(one, env, elsewhere);
+  one.divided(ledgers(env).length);
+  const shared = together(env, () => one.first_shared());
+  const first = env.LEDGER ? ask(env, JSON.parse(one.first()), asked, shared) : withoutRecord(one, env, elsewhere);
   const [kill, guarded] = await Promise.all(keys);
   one.learn(JSON.stringify(await first), await trail, kill ?? undefined, guarded ?? undefined);
   one.by(JSON.stringify(elsewhere.map((kept) => kept && { ...kept, answers: undefined })));
   const [isGone, ids] = [await letGoOf(one, env), JSON.parse(one.published()).map(([, , id]) => id)];
+  const all = together(env, () => one.second_shared());
   const told = JSON.parse(one.second()).map((questions, at) => {
     if (elsewhere[at]) return questions.map((question) => answerFrom(elsewhere[at], question));
     // why: a record that has let go of an experiment's exposures would say that nobody bought
-    return env.LEDGER && !isGone.has(ids[at]) ? ask(env, questions, asked) : questions.map(() => null);
+    return env.LEDGER && !isGone.has(ids[at]) ? ask(env, questions, asked, all?.[at]) : questions.map(() => null);
   });
   return JSON.stringify(await Promise.all(told));
 }
@@ -306,14 +312,17 @@ async function published(one, env) {
 }
 
 async function isNewer({ computed_at }, iteration, env) {
-  if (!env.LEDGER) return true;
-  const [{ heard, here }] = (
-    await env.LEDGER.prepare(HEARD)
+  const one = (database) =>
+    database
+      .prepare(HEARD)
       .bind(...iteration)
-      .all()
-  ).results;
-  return !here || heard < Date.parse(computed_at);
+      .first();
+  const all = await Promise.all(ledgers(env).map(one));
+  return !all.some(({ here }) => here) || all.every(({ heard }) => heard < Date.parse(computed_at));
 }
+
+/** What several databases are asked; nothing where there is one. */
+const together = (env, ask) => (ledgers(env).length > 1 ? JSON.parse(ask()) : undefined);
 
 /** An engine's answer to a question, null where it gave none. */
 const answerFrom = ({ answers }, question) => answers[answer_key(JSON.stringify(question))] ?? null;
@@ -357,7 +366,7 @@ async function claim(env, name, at) {
  * Where they took long all of them are kept, and shown again together: a page never adds up what is of two times.
  * Without `asked` nothing is taken from there.
  */
-async function ask(env, questions, asked) {
+async function ask(env, questions, asked, shared) {
   // why: only questions of one experiment are ever slow
   const isOfOne = ([sql, ...values]) => sql.startsWith("WITH ") && values.length === 0;
   const key = questions.some(isOfOne) && answer_key(JSON.stringify(questions));
@@ -367,12 +376,12 @@ async function ask(env, questions, asked) {
     return kept.answers;
   }
   const started = Date.now();
-  const known = new Map();
+  const [known, before] = [new Map(), new Map()];
   const answers = await Promise.all(
-    questions.map(async (question) => {
+    questions.map(async (question, at) => {
       try {
         const text = JSON.stringify(question);
-        if (!known.has(text)) known.set(text, answerTo(env, question));
+        if (!known.has(text)) known.set(text, answerTo(env, question, shared?.[at], before));
         return await known.get(text);
       } catch (error) {
         console.error(`sortition: a question of the readout failed: ${error}`);
@@ -386,14 +395,6 @@ async function ask(env, questions, asked) {
     await keep(env, key, answers, started).catch(report);
   }
   return answers;
-}
-
-/** One answer. A row an answer's row, for D1 bounds the size of a value. */
-async function answerTo(env, [sql, ...values]) {
-  const rows = await env.LEDGER.prepare(sql)
-    .bind(...values)
-    .raw();
-  return `[${rows.map(([row]) => row).join(",")}]`;
 }
 
 /** What is kept of questions that were asked together: all their answers, as of when they were asked. */
@@ -435,21 +436,14 @@ async function audit(env) {
 function download(env, text) {
   const [visitors, people] = JSON.parse(text);
   const encoder = new TextEncoder();
-  const pages = (async function* () {
+  const texts = (async function* () {
     yield readout_columns();
-    for (const ask of [(at, id) => visitors.with(1, at).with(2, id), (unit) => people.with(1, unit)]) {
-      for (let [at, id] = ["", ""]; ; ) {
-        const page = readout_lines(await answerTo(env, ask(at, id)));
-        if (page === "") break;
-        const { lines, next } = JSON.parse(page);
-        yield lines;
-        [at, id] = next;
-      }
-    }
+    for (const ask of [(at, id) => visitors.with(1, at).with(2, id), (unit) => people.with(1, unit)])
+      for await (const rows of pages(env, ask)) yield JSON.parse(readout_lines(rows)).lines;
   })();
   return new ReadableStream({
     async pull(controller) {
-      const { done, value } = await pages.next();
+      const { done, value } = await texts.next();
       if (done) controller.close();
       else controller.enqueue(encoder.encode(value));
     },
@@ -547,16 +541,19 @@ export async function tend(env) {
   if (!env.LEDGER) return;
   await takeAlong(env);
   await letGo(env);
+  const services = await wakeServices();
+  await services.tend_databases(env);
 }
 
-const statement = (env, [sql, ...values]) => env.LEDGER.prepare(sql).bind(...values);
+const statement = (database, [sql, ...values]) => database.prepare(sql).bind(...values);
 
 /** The ids of experiments whose exposures the record has let go of, or is about to. */
 async function letGoOf(one, env) {
   const outlived = env.LEDGER ? JSON.parse(one.outlived()) : [];
   if (outlived.length === 0) return new Set();
-  const states = await env.LEDGER.batch(outlived.map(({ state }) => statement(env, state)));
-  return new Set(outlived.filter((_, at) => states[at].results[0]?.expired).map(({ id }) => id));
+  const of = (database) => database.batch(outlived.map(({ state }) => statement(database, state)));
+  const all = await Promise.all(ledgers(env).map(of));
+  return new Set(outlived.filter((_, at) => all.some((states) => states[at].results[0]?.expired)).map(({ id }) => id));
 }
 
 /**
@@ -569,17 +566,19 @@ async function letGo(env) {
   await wake();
   const now = Date.now();
   let left = LETTING_GO;
+  const all = ledgers(env);
   for (const { id, state, mark, step } of JSON.parse(Readout.open(config, undefined, false, now).outlived())) {
-    const [{ expired, here } = {}] = (await statement(env, state).all()).results;
-    if (!here) continue;
-    if (!expired) {
-      if (!(await putAnswers(env, config, id, now))) continue;
-      await statement(env, mark).run();
-    }
-    for (; left > 0; left--) {
-      const { meta } = await statement(env, step).run();
-      if (meta.changes === 0) break;
-    }
+    const states = await Promise.all(all.map((database) => statement(database, state).first()));
+    if (!states.some((one) => one?.here)) continue;
+    // why: once one of them has begun, they do not have the answers any more
+    if (!states.some((one) => one?.expired) && !(await putAnswers(env, config, id, now))) continue;
+    for (const [at, database] of all.entries())
+      if (states[at] && !states[at].expired) await statement(database, mark).run();
+    for (const database of all)
+      for (; left > 0; left--) {
+        const { meta } = await statement(database, step).run();
+        if (meta.changes === 0) break;
+      }
     if (left === 0) return;
   }
 }
@@ -587,9 +586,10 @@ async function letGo(env) {
 /** Puts the record's answers about an experiment into the archive; whether all of them were there. */
 async function putAnswers(env, config, id, now) {
   const one = Readout.open(config, id, false, now);
-  const first = JSON.stringify(await ask(env, JSON.parse(one.first())));
+  const [shared, all] = [together(env, () => one.first_shared()), together(env, () => one.lasting_shared())];
+  const first = JSON.stringify(await ask(env, JSON.parse(one.first()), undefined, shared));
   one.learn(first, "[]", undefined, undefined);
-  const told = await ask(env, JSON.parse(one.lasting()));
+  const told = await ask(env, JSON.parse(one.lasting()), undefined, all);
   if (!one.is_complete() || told.includes(null)) return false;
   const [[key]] = JSON.parse(one.published());
   await env.ARCHIVE.put(key, one.kept(first, JSON.stringify(told)));

@@ -6,7 +6,9 @@ mod links;
 
 use crate::document::{Document, Experiment, Kind, Status, Timestamp};
 use crate::ledger;
+use crate::ledger::question::shared::{Shared, Whole};
 use crate::ledger::question::{self, Iteration, Question};
+use crate::ledger::union;
 use crate::operate::SignedForm;
 use crate::plan::{Kill, KillGuard};
 use crate::readout::{self, AuditEntry, Depth, Form, Known, Published, Results, Source, Subject, View};
@@ -18,7 +20,8 @@ use wasm_bindgen::prelude::*;
 /// How many experiments a list asks the record about.
 const MOST_IN_LIST: usize = 100;
 
-/// How many questions it asks about them: D1 answers 1,000 a request, and some are asked about the project.
+/// How many questions it asks about them: D1 answers 1,000 a request, and some are asked about the project. Of several
+/// databases each is asked, and some questions are asked twice.
 const MOST_QUESTIONS: usize = 900;
 
 /// A readout under way.
@@ -38,6 +41,8 @@ pub struct Readout {
     by: Vec<Option<By>>,
     /// Who looks at its page.
     reader: Reader,
+    /// How many databases the record lies in.
+    databases: usize,
 }
 
 /// What another engine computed.
@@ -64,6 +69,36 @@ enum Reader {
 /// The questions as a text: `[[sql, value, …], …]`.
 fn text(questions: Vec<Question>) -> String {
     Value::Array(questions.iter().map(Question::to_json).collect()).to_string()
+}
+
+/// What several databases are asked, as a text: a list.
+fn shared_text(asked: &[Shared]) -> String {
+    serde_json::to_string(asked).unwrap_or_default()
+}
+
+/// What is known of all databases before the second question, as its parameter; see [`union::between`].
+#[wasm_bindgen]
+pub fn shared_between(shared: &str, befores: &str) -> Result<Option<String>, JsValue> {
+    with_shared(shared, befores, "[]", |shared, befores, _| union::between(shared, befores))
+}
+
+/// The answer of all databases together; see [`union::whole`].
+#[wasm_bindgen]
+pub fn shared_whole(shared: &str, befores: &str, answers: &str) -> Result<String, JsValue> {
+    with_shared(shared, befores, answers, union::whole)
+}
+
+fn with_shared<T, E: ToString>(
+    shared: &str,
+    befores: &str,
+    answers: &str,
+    unite: impl Fn(&Shared, &[&str], &[&str]) -> Result<T, E>,
+) -> Result<T, JsValue> {
+    let shared: Shared = serde_json::from_str(shared).map_err(|error| JsValue::from(error.to_string()))?;
+    let texts = |list: &str| serde_json::from_str::<Vec<String>>(list).unwrap_or_default();
+    let (befores, answers) = (texts(befores), texts(answers));
+    let [befores, answers] = [&befores, &answers].map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
+    unite(&shared, &befores, &answers).map_err(|error| JsValue::from(error.to_string()))
 }
 
 /// Answers as a text: a list of texts, null where a question failed.
@@ -119,7 +154,36 @@ impl Readout {
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
         let (known, links, by, reader) = (Known::default(), Links::default(), Vec::new(), Reader::default());
-        Self { document, known, now, scope, guard, chosen, links, by, reader }
+        Self { document, known, now, scope, guard, chosen, links, by, reader, databases: 1 }
+    }
+
+    /// The record lies in so many databases.
+    pub fn divided(&mut self, databases: usize) {
+        self.databases = databases.max(1);
+    }
+
+    /// What several databases are asked first, one for each of [`Readout::first`].
+    pub fn first_shared(&self) -> String {
+        shared_text(&Known::shared(&self.document))
+    }
+
+    /// What they are asked about the chosen, one for each of [`Readout::second`].
+    pub fn second_shared(&self) -> String {
+        let asked = self.chosen_questions(|e| readout::shared_questions(&self.document, e, self.scope, self.now));
+        serde_json::to_string(&asked).unwrap_or_default()
+    }
+
+    /// What they are asked for the programme's page.
+    pub fn courses_shared(&self) -> String {
+        let sql = readout::courses(&self.document).sql;
+        shared_text(&[Shared { before: None, sql, whole: Whole::Courses }])
+    }
+
+    /// What they are asked of the one that is read, one for each of [`Readout::lasting`].
+    pub fn lasting_shared(&self) -> String {
+        let of =
+            |depth| self.experiments().next().map(|e| readout::shared_questions(&self.document, e, depth, self.now));
+        shared_text(&Published::DEPTHS.into_iter().filter_map(of).flatten().collect::<Vec<_>>())
     }
 
     /// Asks of all how they meet each other, and nothing else.
@@ -198,20 +262,26 @@ impl Readout {
     /// What to ask about the chosen: a list of questions for each. None about drafts, nor in a list about what stands
     /// behind its first experiments.
     pub fn second(&self) -> String {
+        let asked = self.chosen_questions(|e| readout::questions(&self.document, e, self.scope, self.now));
+        format!("[{}]", asked.into_iter().map(text).collect::<Vec<_>>().join(","))
+    }
+
+    fn chosen_questions<T>(&self, of: impl Fn(&Experiment) -> Vec<T>) -> Vec<Vec<T>> {
         let is_bounded = self.scope != Depth::Detail && !self.guard;
         let (mut experiments, mut asked) = (0, 0);
+        let most = if self.databases > 1 { MOST_QUESTIONS / 2 / self.databases } else { MOST_QUESTIONS };
         let ask = |e: &Experiment| {
             if self.scope != Depth::Detail && e.status == Status::Draft {
-                return "[]".to_owned();
+                return Vec::new();
             }
-            let questions = readout::questions(&self.document, e, self.scope, self.now);
-            if is_bounded && (experiments >= MOST_IN_LIST || asked + questions.len() > MOST_QUESTIONS) {
-                return "[]".to_owned();
+            let questions = of(e);
+            if is_bounded && (experiments >= MOST_IN_LIST || asked + questions.len() > most) {
+                return Vec::new();
             }
             (experiments, asked) = (experiments + 1, asked + questions.len());
-            text(questions)
+            questions
         };
-        format!("[{}]", self.experiments().map(ask).collect::<Vec<_>>().join(","))
+        self.experiments().map(ask).collect()
     }
 
     fn experiments(&self) -> impl Iterator<Item = &Experiment> {

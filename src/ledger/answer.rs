@@ -225,15 +225,40 @@ impl Cells for Units {
 /// A row of an answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
-struct Row(Vec<Value>);
+pub(super) struct Row(Vec<Value>);
 
 impl Row {
+    /// The rows of an answer that has no last one.
+    pub(super) fn all(text: &str) -> Result<Vec<Self>, Unreadable> {
+        serde_json::from_str(text).map_err(|error| Unreadable(format!("no rows: {error}")))
+    }
+
+    /// A list, as a row.
+    pub(super) fn of(list: &Value) -> Result<Self, Unreadable> {
+        let fields = list.as_array().ok_or_else(|| Unreadable(format!("{list} is no list")))?;
+        Ok(Self(fields.clone()))
+    }
+
+    /// A list of a field; none where there is none.
+    pub(super) fn list(&self, field: usize) -> &[Value] {
+        self.0.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// A part of a dimension, as a text.
+    pub(super) fn part(&self, field: usize) -> String {
+        match self.0.get(field) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Null) | None => String::new(),
+            Some(other) => other.to_string(),
+        }
+    }
+
     /// A text; empty where there is none.
-    fn text(&self, field: usize) -> &str {
+    pub(super) fn text(&self, field: usize) -> &str {
         self.0.get(field).and_then(Value::as_str).unwrap_or_default()
     }
 
-    fn number(&self, field: usize) -> Result<i128, Unreadable> {
+    pub(super) fn number(&self, field: usize) -> Result<i128, Unreadable> {
         match self.0.get(field) {
             None | Some(Value::Null) => Ok(0),
             Some(value) => {
@@ -242,7 +267,7 @@ impl Row {
         }
     }
 
-    fn is_null(&self, field: usize) -> bool {
+    pub(super) fn is_null(&self, field: usize) -> bool {
         matches!(self.0.get(field), None | Some(Value::Null))
     }
 }
@@ -273,6 +298,12 @@ fn number(value: &Value) -> Option<i128> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable(String);
 
+impl Unreadable {
+    pub(super) fn new(why: &str) -> Self {
+        Self(why.to_owned())
+    }
+}
+
 impl std::fmt::Display for Unreadable {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(&self.0)
@@ -283,8 +314,8 @@ impl std::error::Error for Unreadable {}
 
 /// The rows of an answer. Every answer ends with a row `["end", …]`, so that one which was cut off is not taken for all
 /// of it.
-fn rows(text: &str) -> Result<Vec<Row>, Unreadable> {
-    let rows: Vec<Row> = serde_json::from_str(text).map_err(|error| Unreadable(format!("no rows: {error}")))?;
+pub(super) fn rows(text: &str) -> Result<Vec<Row>, Unreadable> {
+    let rows = Row::all(text)?;
     if rows.iter().any(|row| row.text(0) == "end") {
         Ok(rows)
     } else {
@@ -295,11 +326,7 @@ fn rows(text: &str) -> Result<Vec<Row>, Unreadable> {
 /// `2026-11-21` of a number of days since 1970; other parts as they are.
 fn part(row: &Row) -> Result<String, Unreadable> {
     if row.text(1) != DAY {
-        return Ok(match row.0.get(2) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Null) | None => String::new(),
-            Some(other) => other.to_string(),
-        });
+        return Ok(row.part(2));
     }
     let days = i64::try_from(row.number(2)?).ok().and_then(|days| days.checked_mul(86_400_000));
     let day = days.map(|millis| crate::document::Timestamp::from_millis(millis).to_string());

@@ -20,6 +20,7 @@
 mod condition;
 #[cfg(not(target_arch = "wasm32"))]
 mod project;
+pub mod shared;
 #[cfg(not(target_arch = "wasm32"))]
 mod tables;
 mod words;

@@ -59,14 +59,17 @@ pub fn endings(project: &str) -> Question {
     Question { sql: sql.to_owned(), values: vec![json!(project)] }
 }
 
-/// What arrived of what was sent, and what was served. Answer: one row `[sent, lost, crawlers, visits, moving]`;
-/// the last is 1 while exposures of before the small record are being taken along. It is about all
-/// projects of the worker together, since messages are the isolates'.
+/// What arrived of what was sent, and what was served. Answer: one row `[sent, lost, crawlers, visits, moving, databases,
+/// unsettled, number]`; `moving` is 1 while exposures of before the small record are being taken along, the last three are
+/// about a record in several databases: how many they are, whether rows lie elsewhere than they should, and which of them
+/// this is. It is about all projects of the worker together, since messages are the isolates'.
 #[must_use]
 pub fn delivery() -> Question {
     let sql = "SELECT json_array((SELECT coalesce(sum(highest + 1), 0) FROM sources), \
 (SELECT coalesce(sum(lost), 0) FROM sources), (SELECT coalesce(sum(crawlers), 0) FROM served), \
-(SELECT coalesce(sum(visits), 0) FROM served), EXISTS (SELECT 1 FROM exposures_before))";
+(SELECT coalesce(sum(visits), 0) FROM served), EXISTS (SELECT 1 FROM exposures_before), (SELECT databases FROM placement), \
+(SELECT scan IS NOT NULL FROM placement) + (SELECT count(*) FROM moves WHERE since < unixepoch() * 1000 - 60000), \
+(SELECT number FROM placement))";
     Question { sql: sql.to_owned(), values: Vec::new() }
 }
 

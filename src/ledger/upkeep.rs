@@ -113,6 +113,28 @@ pub const ORDERS_OF: &str = outcomes_of!(
     "SELECT DISTINCT transaction_id AS id FROM conversions WHERE id IN (SELECT id FROM theirs) AND transaction_id IS NOT NULL"
 );
 
+/// The sessions of a person: parameters as [`Person::parameters`]. Column `id`.
+#[must_use]
+pub fn sessions_of() -> String {
+    let exposed = format!("{EXPOSURES_OF}SELECT DISTINCT $unpacked(unit) AS id FROM theirs WHERE kind = 2");
+    let converted = outcomes_of!(
+        "SELECT DISTINCT session_id AS id FROM conversions WHERE id IN (SELECT id FROM theirs) AND session_id IS NOT NULL"
+    );
+    super::steps::sql(&format!("SELECT id FROM ({exposed}) UNION SELECT id FROM ({converted})"), "")
+}
+
+/// Forgets where names live: `?1` as [`Person::homes`]. Of each database.
+pub const AWAY: [&str; 2] = [
+    concat!(
+        projects!("homes", "(?1 ->> 'project')"),
+        "DELETE FROM homes WHERE (project, name) IN (SELECT n.project, k.value FROM named n CROSS JOIN json_each(?1, '$.names') k)"
+    ),
+    concat!(
+        projects!("moves", "(?1 ->> 'project')"),
+        "DELETE FROM moves WHERE (project, name) IN (SELECT n.project, k.value FROM named n CROSS JOIN json_each(?1, '$.names') k)"
+    ),
+];
+
 /// What the record holds of a person: the table, the statement that counts it (column `n`), and those that delete it,
 /// in the order in which they are run, each with [`Person::parameters`]. Each goes by an index, so that it takes as long
 /// as the person has rows, not the record.
@@ -219,6 +241,8 @@ pub struct Person {
     pub ids: BTreeSet<String>,
     /// The `transaction_id` of their orders: refunds name nothing else.
     pub orders: BTreeSet<String>,
+    /// Their sessions.
+    pub sessions: BTreeSet<String>,
     /// The project, where it matters.
     pub project: Option<String>,
 }
@@ -228,6 +252,16 @@ impl Person {
     #[must_use]
     pub fn parameters(&self) -> Value {
         json!([json!(self.ids).to_string(), json!(self.orders).to_string(), self.project])
+    }
+
+    /// The names that a record in several databases knows them by, as the parameter of [`AWAY`].
+    #[must_use]
+    pub fn homes(&self) -> Value {
+        let of = |kinds: &'static [&'static str], ids: &BTreeSet<String>| -> Vec<String> {
+            ids.iter().flat_map(|id| kinds.iter().map(move |kind| format!("{kind}{id}"))).collect()
+        };
+        let names = [of(&["v", "u"], &self.ids), of(&["t"], &self.orders), of(&["s"], &self.sessions)].concat();
+        json!(json!({"names": names, "project": self.project}).to_string())
     }
 
     /// An object of the archive without the events of the person, and how many those were; no text: nothing is left.

@@ -5,6 +5,7 @@ use super::types::AuditEntry;
 use crate::document::{Document, Experiment, Id, Kind, Metric, MetricKind, Status, Timestamp};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
 use crate::ledger::answer::{Answer, Pair, Units, pairs};
+use crate::ledger::question::shared::{self, Shared, Whole};
 use crate::ledger::question::{self, Extent, Iteration, Place, Question};
 use crate::ledger::readout::{self as record, Row};
 use crate::metrics::Definition;
@@ -54,6 +55,31 @@ pub(super) fn rows(answer: Option<&str>) -> Vec<Row> {
 const MOVING: &str = "Exposures of before the upgrade are still being taken along, so some are missing here: each run of the \
 schedule takes more.";
 
+/// What the record says while rows of it lie in another database than they should.
+const UNSETTLED: &str = "Some people's rows are still being carried to the database that they belong to, so somebody may be \
+counted twice here: each run of the schedule carries more.";
+
+/// What else the first answers say is missing: `delivered` is the row of [`record::delivery`], of one database or of
+/// several.
+fn incomplete(delivered: impl Fn(usize) -> i64) -> Vec<String> {
+    let (databases, bound, misplaced) = (delivered(5).max(1), delivered(8).max(1), delivered(7));
+    let mut said = Vec::new();
+    if delivered(4) > 0 {
+        said.push(MOVING.to_owned());
+    }
+    if databases > bound {
+        let rest = "those that are not bound have people who are missing here.";
+        said.push(format!("The record lies in {databases} databases, and the worker has {bound} of them: {rest}"));
+    }
+    if misplaced > 0 {
+        said.push("A database of the record is bound in the place of another: see LEDGER_1 and so on.".to_owned());
+    }
+    if delivered(6) > 0 {
+        said.push(UNSETTLED.to_owned());
+    }
+    said
+}
+
 impl Known {
     /// Whether the record answered what is asked first, and holds everything that it ever heard.
     #[must_use]
@@ -68,6 +94,15 @@ impl Known {
         vec![record::endings(project), record::delivery(), record::health(project, ""), record::guard_notes()]
     }
 
+    /// What of several databases makes the answers, in the questions' order.
+    #[must_use]
+    pub fn shared(document: &Document) -> Vec<Shared> {
+        // why: what isolates tell, what was ended and what the guard noted is in the first database
+        let wholes = [Whole::First, Whole::Delivery, Whole::First, Whole::First];
+        let of = |(question, whole): (Question, Whole)| Shared { before: None, sql: question.sql, whole };
+        Self::questions(document).into_iter().zip(wholes).map(of).collect()
+    }
+
     /// Reads the answers, in the questions' order.
     #[must_use]
     pub fn read(answers: &[Option<String>]) -> Self {
@@ -77,7 +112,7 @@ impl Known {
         Self {
             endings: rows(answer(0)),
             delivery: [delivered(0), delivered(1), delivered(2), delivered(3)],
-            incomplete: (delivered(4) > 0).then(|| MOVING.to_owned()).into_iter().collect(),
+            incomplete: incomplete(delivered),
             health: rows(answer(2)),
             notes: rows(answer(3))
                 .iter()
@@ -155,21 +190,61 @@ pub fn iteration<'a>(
 /// of other experiments.
 #[must_use]
 pub fn questions(document: &Document, experiment: &Experiment, scope: Depth, now: Timestamp) -> Vec<Question> {
+    let ask = |asked: Asked<'_>| match asked {
+        Asked::Units(of, extent) => question::units(of, extent, Place::RECORD),
+        Asked::Metric(of, definition, extent) => question::metric(of, &definition, extent, Place::RECORD),
+        Asked::Pairs(of, others, definition) => question::interactions(of, others, &definition, Place::RECORD),
+        Asked::Refused => refused(),
+    };
+    asked(document, experiment, scope, now, ask)
+}
+
+/// The same for several databases.
+#[must_use]
+pub fn shared_questions(document: &Document, experiment: &Experiment, scope: Depth, now: Timestamp) -> Vec<Shared> {
+    let ask = |asked: Asked<'_>| match asked {
+        Asked::Units(of, extent) => shared::units(of, extent),
+        Asked::Metric(of, definition, extent) => shared::metric(of, &definition, extent),
+        Asked::Pairs(of, others, definition) => shared::interactions(of, others, &definition),
+        Asked::Refused => Shared { before: None, sql: refused().sql, whole: Whole::First },
+    };
+    asked(document, experiment, scope, now, ask)
+}
+
+/// One thing that is asked about an experiment.
+enum Asked<'a> {
+    Units(Iteration<'a>, Extent),
+    Metric(Iteration<'a>, Definition, Extent),
+    Pairs(Iteration<'a>, &'a [Iteration<'a>], Definition),
+    /// A metric that the check refuses; a document that came in without it has no answer here.
+    Refused,
+}
+
+fn refused() -> Question {
+    Question { sql: "SELECT json_array('refused')".to_owned(), values: Vec::new() }
+}
+
+fn asked<T>(
+    document: &Document,
+    experiment: &Experiment,
+    scope: Depth,
+    now: Timestamp,
+    ask: impl Fn(Asked<'_>) -> T,
+) -> Vec<T> {
     let ids = variants(experiment);
     let of = iteration(document, experiment, &ids, now);
     let extent = if scope == Depth::Detail { Extent::Parts } else { Extent::Days };
-    let mut questions = vec![question::units(of, extent, Place::RECORD)];
+    let mut questions = vec![ask(Asked::Units(of, extent))];
     for (position, (_, metric)) in metrics(document, experiment, scope).into_iter().enumerate() {
         // why: the parts of the audience are shown for the primary metric alone
         let extent = if position == 0 { extent } else { Extent::Days };
-        questions.push(match Definition::of(metric) {
-            Ok(definition) => question::metric(of, &definition, extent, Place::RECORD),
-            // why: the check refuses such a metric; a document that came in without it has no answer here
-            Err(_) => Question { sql: "SELECT json_array('refused')".to_owned(), values: Vec::new() },
-        });
+        questions.push(ask(match Definition::of(metric) {
+            Ok(definition) => Asked::Metric(of, definition, extent),
+            Err(_) => Asked::Refused,
+        }));
     }
     if scope != Depth::List {
-        questions.extend(interactions(document, experiment, of, now));
+        questions.extend(interactions(document, experiment, of, now, ask));
     }
     questions
 }
@@ -197,7 +272,13 @@ pub fn unreadable(name: &str, answer: &str) -> Option<String> {
 }
 
 /// What to ask about other experiments on the same people.
-fn interactions(document: &Document, experiment: &Experiment, of: Iteration<'_>, now: Timestamp) -> Option<Question> {
+fn interactions<T>(
+    document: &Document,
+    experiment: &Experiment,
+    of: Iteration<'_>,
+    now: Timestamp,
+    ask: impl Fn(Asked<'_>) -> T,
+) -> Option<T> {
     let id = experiment.metrics.as_ref()?.primary.as_ref()?;
     let metric = document.metrics.get(id).filter(|metric| metric.kind != MetricKind::Quantile)?;
     let is_other = |other: &&Experiment| {
@@ -219,7 +300,7 @@ fn interactions(document: &Document, experiment: &Experiment, of: Iteration<'_>,
     }
     let others: Vec<Iteration<'_>> =
         others.iter().map(|(other, variants)| iteration(document, other, variants, now)).collect();
-    Some(question::interactions(of, &others, &Definition::of(metric).ok()?, Place::RECORD))
+    Some(ask(Asked::Pairs(of, &others, Definition::of(metric).ok()?)))
 }
 
 /// The answers about an experiment.

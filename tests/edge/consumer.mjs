@@ -37,7 +37,10 @@ export async function startConsumer(places, { before } = {}) {
         database_name: place.toLowerCase(),
         database_id: place.toLowerCase(),
       })),
-      r2_buckets: places.map((place) => ({ binding: `ARCHIVE_${place}`, bucket_name: place.toLowerCase() })),
+      r2_buckets: places.map((place) => ({
+        binding: `ARCHIVE_${place}`,
+        bucket_name: place.toLowerCase().replaceAll("_", "-"),
+      })),
     }),
   );
   const port = await freePort();
@@ -97,6 +100,8 @@ export async function startConsumer(places, { before } = {}) {
   }
   return {
     ask,
+    /** Where it keeps what it stores, as wrangler's --persist-to. */
+    state: join(folder, "state"),
     kill,
     start,
     log: () => log,

@@ -31,7 +31,7 @@ export async function startHarness({ origin, document, workers = [], change } = 
   const { url } = await server.listen();
   const worker = server.getWorker();
   const env = await worker.getEnv();
-  if (config.d1_databases) await worker.applyD1Migrations("LEDGER");
+  for (const { binding } of config.d1_databases ?? []) await worker.applyD1Migrations(binding);
   if (document) await env.CONFIG.put("config", typeof document === "string" ? document : JSON.stringify(document));
   const rows = async (sql, ...values) =>
     (

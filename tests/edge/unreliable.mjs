@@ -10,7 +10,7 @@ const days = new Map();
 /** The rows that the stream took. */
 const stream = [];
 
-const ROUTES = { deliver, migrate, record, archive, objects, letters, streamed, schedule };
+const ROUTES = { deliver, migrate, record, archive, objects, put, letters, streamed, schedule };
 
 export default {
   async fetch(request, env, ctx) {
@@ -22,11 +22,18 @@ export default {
 /**
  * Delivers messages of the day of `size` messages, by number; a negative one is garbage. Resolves to the ids that were
  * acknowledged and those that are to be delivered again, and to what it took. `bodies` are messages of another day.
+ * `databases`: how many the record lies in. `crash`: from the so manieth moment on nothing works, where a call has one
+ * before and one after it.
  */
-async function deliver({ size = 1, place, deliveries, bodies, failures = 0, seed = 1 }, env, ctx) {
+async function deliver(
+  { size = 1, place, deliveries, bodies, failures = 0, seed = 1, databases = 1, crash },
+  env,
+  ctx,
+) {
   if (!days.has(size)) days.set(size, day(size));
   const next = random(seed);
-  const fails = () => next() < failures;
+  let moments = 0;
+  const fails = crash ? () => ++moments >= crash : () => next() < failures;
   const acked = [];
   const retried = [];
   const messages = deliveries.map(({ id, number, attempts }) => ({
@@ -41,31 +48,32 @@ async function deliver({ size = 1, place, deliveries, bodies, failures = 0, seed
   const count = (name) => {
     counts[name]++;
   };
+  const hear = (statements) => {
+    count("batches");
+    counts.statements += statements.length;
+    return (results) => {
+      for (const { meta } of results) {
+        counts.written += meta.rows_written;
+        counts.size = meta.size_after;
+      }
+    };
+  };
   const world = {
     ARCHIVE: unreliable(env[`ARCHIVE_${place}`], { put: () => count("puts") }, fails),
-    LEDGER: unreliable(
-      env[`LEDGER_${place}`],
-      {
-        batch: (statements) => {
-          count("batches");
-          counts.statements += statements.length;
-          return (results) => {
-            for (const { meta } of results) {
-              counts.written += meta.rows_written;
-              counts.size = meta.size_after;
-            }
-          };
-        },
-      },
-      fails,
-    ),
+    ...ledgers(env, place, databases, (database) => unreliable(database, { batch: hear }, fails)),
     // why: Pipelines do not run here; this stands in for the stream
     PIPELINE: unreliable({ send: async (rows) => stream.push(...rows) }, { send: () => count("streams") }, fails),
     DEAD_LETTERS: unreliable(env.DEAD_LETTERS, { send: (letter) => keep(letter, env) }, fails),
   };
   const started = performance.now();
   await worker.queue({ queue: "sortition-events", messages }, world, ctx);
-  return { acked, retried, counts, milliseconds: performance.now() - started };
+  return { acked, retried, counts, moments, milliseconds: performance.now() - started };
+}
+
+/** The databases of a place under the names of the worker's bindings. */
+function ledgers(env, place, databases, wrap) {
+  const names = Array.from({ length: databases }, (_, number) => (number ? `_${number}` : ""));
+  return Object.fromEntries(names.map((name) => [`LEDGER${name}`, wrap(env[`LEDGER_${place}${name}`])]));
 }
 
 /** A binding whose named methods tell what they were called with, and fail now and then. */
@@ -88,7 +96,7 @@ function unreliable(binding, methods, fails) {
 }
 
 /** Runs the schedule once, with nothing but the record; resolves to the most rows that a transaction of it wrote. */
-async function schedule({ place }, env) {
+async function schedule({ place, databases = 1 }, env) {
   let most = 0;
   const hear = () => (results) => {
     most = Math.max(
@@ -96,9 +104,9 @@ async function schedule({ place }, env) {
       results.reduce((sum, { meta }) => sum + meta.rows_written, 0),
     );
   };
-  const LEDGER = unreliable(env[`LEDGER_${place}`], { batch: hear }, () => false);
+  const record = ledgers(env, place, databases, (database) => unreliable(database, { batch: hear }, () => false));
   const waits = [];
-  await worker.scheduled({}, { LEDGER, CONFIG: env.LETTERS }, { waitUntil: (promise) => waits.push(promise) });
+  await worker.scheduled({}, { ...record, CONFIG: env.LETTERS }, { waitUntil: (promise) => waits.push(promise) });
   await Promise.all(waits);
   return most;
 }
@@ -141,6 +149,11 @@ async function objects({ place, prefix = "events/" }, env) {
   const bucket = env[`ARCHIVE_${place}`];
   const { objects } = await bucket.list({ prefix });
   return Promise.all(objects.map(async ({ key }) => ({ key, text: await (await bucket.get(key)).text() })));
+}
+
+async function put({ place, key, text }, env) {
+  await env[`ARCHIVE_${place}`].put(key, text);
+  return true;
 }
 
 /** How many different lines the archive holds, and a digest of them in order. */

@@ -5,6 +5,8 @@ use crate::cli::kv::KvArguments;
 use crate::cli::store::Store;
 use crate::document::{Document, Experiment, Timestamp};
 use crate::ledger::question::Question;
+use crate::ledger::question::shared::{Shared, Whole};
+use crate::ledger::union;
 use crate::plan::{Kill, KillGuard};
 use crate::readout::{self, Depth, Known, Published, Results};
 use serde_json::Value;
@@ -25,7 +27,11 @@ pub(super) fn of(
     let undecided = Experiment { decision: None, ..experiment.clone() };
     let asking = Asking { document, experiment: &undecided, switches, now };
     let mut store = Store::open(place).map_err(said)?;
-    let recorded = if store.has_record().map_err(said)? { Some(asking.record(&mut store)?) } else { None };
+    let recorded = match store.databases().map_err(said)? {
+        0 => None,
+        1 => Some(asking.record(&mut store)?),
+        several => Some(asking.records(&mut store, several)?),
+    };
     if let Some(results) = recorded.as_ref().filter(|results| results.units > 0) {
         return readout::summary(results);
     }
@@ -45,6 +51,34 @@ fn said(failure: Failure) -> String {
     }
 }
 
+/// The answer of several databases to a question.
+fn together(store: &mut Store, shared: &Shared, question: Question, databases: u8) -> Result<String, String> {
+    let asked = if shared.whole == Whole::First { 1 } else { databases };
+    let mut every = |sql: &str, values: Vec<Value>| -> Result<Vec<String>, String> {
+        let one = |number| Ok(answer(&store.rows_in(number, sql, values.clone().into()).map_err(said)?));
+        (0..asked).map(one).collect()
+    };
+    let befores = match &shared.before {
+        Some(sql) => every(sql, Vec::new())?,
+        None => Vec::new(),
+    };
+    let befores: Vec<&str> = befores.iter().map(String::as_str).collect();
+    let mut values = question.values;
+    // why: where the question itself has no parameter, what came of the first answers is its only one
+    if values.is_empty() && shared.sql.contains("?1") {
+        values.push(union::between(shared, &befores).map_err(|why| why.to_string())?.into());
+    }
+    let answers = every(&shared.sql, values)?;
+    let answers: Vec<&str> = answers.iter().map(String::as_str).collect();
+    union::whole(shared, &befores, &answers).map_err(|why| why.to_string())
+}
+
+/// The rows of an answer as its text: each is one text, whatever its column is called.
+fn answer(rows: &[Value]) -> String {
+    let texts: Vec<&str> = rows.iter().filter_map(|row| row.as_object()?.values().next()?.as_str()).collect();
+    format!("[{}]", texts.join(","))
+}
+
 /// Who asks about what, as of when.
 struct Asking<'a> {
     document: &'a Document,
@@ -60,16 +94,27 @@ impl Asking<'_> {
         let mut ask = |questions: Vec<Question>| -> Result<Vec<Option<String>>, String> {
             let mut answers = Vec::new();
             for Question { sql, values } in questions {
-                let rows = store.rows(&sql, Value::Array(values)).map_err(said)?;
-                // why: each row is one text, whatever its column is called
-                let texts: Vec<&str> =
-                    rows.iter().filter_map(|row| row.as_object()?.values().next()?.as_str()).collect();
-                answers.push(Some(format!("[{}]", texts.join(","))));
+                answers.push(Some(answer(&store.rows_in(0, &sql, Value::Array(values)).map_err(said)?)));
             }
             Ok(answers)
         };
         let first = ask(Known::questions(self.document))?;
         let second = ask(readout::questions(self.document, self.experiment, Depth::Detail, self.now))?;
+        Ok(self.results(Known::read(&first), &second, self.now))
+    }
+
+    /// What several databases say together.
+    fn records(&self, store: &mut Store, databases: u8) -> Result<Results, String> {
+        let mut ask = |shared: Vec<Shared>, questions: Vec<Question>| -> Result<Vec<Option<String>>, String> {
+            let both = shared.iter().zip(questions);
+            both.map(|(shared, question)| together(store, shared, question, databases).map(Some)).collect()
+        };
+        let (document, e) = (self.document, self.experiment);
+        let first = ask(Known::shared(document), Known::questions(document))?;
+        let second = ask(
+            readout::shared_questions(document, e, Depth::Detail, self.now),
+            readout::questions(document, e, Depth::Detail, self.now),
+        )?;
         Ok(self.results(Known::read(&first), &second, self.now))
     }
 

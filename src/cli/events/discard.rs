@@ -8,6 +8,7 @@ use crate::cli::{Failure, Report, count, input};
 use crate::document::Status;
 use crate::ledger::upkeep;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 
@@ -15,9 +16,9 @@ pub(super) fn run(arguments: &DropArguments) -> Result<Report, Failure> {
     let (experiment, iteration) = (&arguments.experiment, arguments.iteration);
     refuse_live(arguments)?;
     let mut store = Store::open(&arguments.place)?;
-    let projects = store.rows(upkeep::PROJECTS_OF, json!([experiment, iteration, arguments.project]))?;
-    let projects: Vec<&str> = projects.iter().filter_map(|row| row.get("project")?.as_str()).collect();
-    let project = match projects.as_slice() {
+    let projects = store.rows(upkeep::PROJECTS_OF, &json!([experiment, iteration, arguments.project]))?;
+    let projects: BTreeSet<&str> = projects.iter().filter_map(|row| row.get("project")?.as_str()).collect();
+    let project = match projects.into_iter().collect::<Vec<_>>().as_slice() {
         [] => {
             let nothing = format!("the record holds nothing of iteration {iteration} of `{experiment}`");
             return Err(Failure::refused("experiment", nothing));
@@ -30,12 +31,15 @@ pub(super) fn run(arguments: &DropArguments) -> Result<Report, Failure> {
     };
     let of = json!([project, experiment, iteration]);
     // why: what is moved afterwards would be back
-    if store.rows(upkeep::IS_MOVING, of.clone())?.iter().any(|row| row.get("n").and_then(Value::as_i64) != Some(0)) {
+    if store.rows(upkeep::IS_MOVING, &of)?.iter().any(|row| row.get("n").and_then(Value::as_i64) != Some(0)) {
         let why = "its exposures are still being moved into the small record: try again when the readout says Record complete";
         return Err(Failure::refused("iteration", why.to_owned()));
     }
     let rows = export(&mut store, arguments, &of)?;
-    while store.run(&upkeep::DROP.map(|sql| (sql, of.clone())))?.iter().any(|outcome| outcome.changes > 0) {}
+    for number in 0..store.databases()? {
+        let drop = upkeep::DROP.map(|sql| (sql, of.clone()));
+        while store.run_in(number, &drop)?.iter().any(|outcome| outcome.changes > 0) {}
+    }
     let file = arguments.export.display().to_string();
     Ok(Report {
         text: format!(
@@ -72,12 +76,13 @@ fn export(store: &mut Store, arguments: &DropArguments, of: &Value) -> Result<us
     // why: an older export must not be lost
     let mut file = BufWriter::new(File::create_new(path).map_err(failed)?);
     let mut written = 0;
-    for (table, sql) in upkeep::EXPORT {
+    let databases = store.databases()?;
+    for (number, (table, sql)) in (0..databases).flat_map(|number| upkeep::EXPORT.map(|one| (number, one))) {
         let mut after = String::new();
         loop {
             let mut parameters = of.as_array().cloned().unwrap_or_default();
             parameters.push(json!(after));
-            let rows = store.rows(sql, parameters.into())?;
+            let rows = store.rows_in(number, sql, parameters.into())?;
             let Some(last) = rows.last().and_then(|row| row.get("place")).and_then(Value::as_str) else { break };
             after = last.to_owned();
             for mut row in rows {

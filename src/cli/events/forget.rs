@@ -35,7 +35,8 @@ pub(super) fn run(arguments: &ForgetArguments) -> Result<Report, Failure> {
         clean(&mut store, prefix, &person, arguments.dry_run, &mut tally)?;
     }
     clean_tables(&mut store, &person, arguments.dry_run, &mut tally)?;
-    if !store.has_record()? {
+    let databases = store.databases()?;
+    if databases == 0 {
         let mut report = told(&person, &tally, arguments.dry_run);
         if !arguments.dry_run {
             objects_of_users(arguments, &person, &mut report);
@@ -49,9 +50,18 @@ pub(super) fn run(arguments: &ForgetArguments) -> Result<Report, Failure> {
         if !arguments.dry_run {
             statements.extend(deletes.iter().map(|delete| (delete.as_str(), parameters.clone())));
         }
-        let outcome = store.run(&statements)?.into_iter().next().unwrap_or_default();
-        let counted = outcome.rows.first().and_then(|row| row.get("n")).and_then(Value::as_u64);
-        tally.rows.push((table, counted.unwrap_or(0)));
+        let mut counted = 0;
+        for number in 0..databases {
+            let outcome = store.run_in(number, &statements)?.into_iter().next().unwrap_or_default();
+            counted += outcome.rows.first().and_then(|row| row.get("n")).and_then(Value::as_u64).unwrap_or(0);
+        }
+        tally.rows.push((table, counted));
+    }
+    if !arguments.dry_run {
+        // why: where somebody lives is forgotten last; with one database nothing is known of that
+        for number in 0..databases {
+            store.run_in(number, &upkeep::AWAY.map(|sql| (sql, json!([person.homes()]))))?;
+        }
     }
     let mut report = told(&person, &tally, arguments.dry_run);
     if !arguments.dry_run {
@@ -109,7 +119,7 @@ fn person_of_archive(store: &mut Store, arguments: &ForgetArguments) -> Result<P
         return Err(Failure::refused("archive", found.incomplete.join(" ")));
     }
     several(found.users.iter().map(String::as_str))?;
-    Ok(Person { ids: found.ids, orders: found.orders, project: arguments.project.clone() })
+    Ok(Person { ids: found.ids, orders: found.orders, project: arguments.project.clone(), ..Person::default() })
 }
 
 /// Refuses a visitor who was several users: which one is meant?
@@ -182,25 +192,26 @@ fn person(store: &mut Store, arguments: &ForgetArguments) -> Result<Person, Fail
     if unit.is_empty() {
         return Err(Failure::Usage("UNIT is empty: name a visitor id or a user id".to_owned()));
     }
-    if !store.has_record()? {
+    if store.databases()? == 0 {
         return person_of_archive(store, arguments);
     }
     let mut ids = BTreeSet::from([unit.clone()]);
     if !arguments.only {
-        let users: Vec<String> = texts(store.rows(upkeep::USERS_OF, json!([unit, project]))?);
+        let users: BTreeSet<String> = texts(store.rows(upkeep::USERS_OF, &json!([unit, project]))?).collect();
         several(users.iter().map(String::as_str))?;
         ids.extend(users);
         for id in ids.clone() {
-            ids.extend(texts(store.rows(upkeep::VISITORS_OF, json!([id, project]))?));
+            ids.extend(texts(store.rows(upkeep::VISITORS_OF, &json!([id, project]))?));
         }
     }
-    let mut person = Person { ids, orders: BTreeSet::new(), project: project.clone() };
-    person.orders.extend(texts(store.rows(upkeep::ORDERS_OF, person.parameters())?));
+    let mut person = Person { ids, project: project.clone(), ..Person::default() };
+    person.orders.extend(texts(store.rows(upkeep::ORDERS_OF, &person.parameters())?));
+    person.sessions.extend(texts(store.rows(&upkeep::sessions_of(), &person.parameters())?));
     Ok(person)
 }
 
-fn texts(rows: Vec<Value>) -> Vec<String> {
-    rows.iter().filter_map(|row| Some(row.get("id")?.as_str()?.to_owned())).collect()
+fn texts(rows: Vec<Value>) -> impl Iterator<Item = String> {
+    rows.into_iter().filter_map(|row| Some(row.get("id")?.as_str()?.to_owned()))
 }
 
 /// Writes the objects that name the person anew without those lines.

@@ -6,6 +6,7 @@ use crate::cli::terminal::{good, strong};
 use crate::cli::{Failure, Report, clock, count};
 use crate::document::Problem;
 use crate::events::Message;
+use crate::hash::event_id;
 use crate::ledger;
 use serde_json::{Value, json};
 
@@ -20,6 +21,7 @@ struct Waiting {
 
 pub(super) fn run(arguments: &ReplayArguments) -> Result<Report, Failure> {
     let mut store = Store::open(&arguments.place)?;
+    let databases = store.databases()?;
     let mut keys = store.list("dead/")?;
     keys.extend(store.list("spill/")?);
     let (mut messages, mut events, mut problems) = (0, 0, Vec::new());
@@ -35,10 +37,14 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<Report, Failure> {
         messages += waiting.len();
         events += waiting.iter().map(|it| it.message.events().count()).sum::<usize>();
         if !arguments.dry_run {
-            take(&mut store, waiting)?;
+            take(&mut store, waiting, databases)?;
         }
     }
-    let verdict = if arguments.dry_run { "would be in the record" } else { "in the record" };
+    let verdict = match (arguments.dry_run, databases > 1) {
+        (true, _) => "would be in the record",
+        (false, false) => "in the record",
+        (false, true) => "on the way into the record, with the next run of the schedule,",
+    };
     let text = format!("{} {} with {}\n", good(verdict), strong(count(messages, "message")), count(events, "event"));
     let kept: Vec<Value> = problems.iter().map(|it| json!({"key": it.path, "reason": it.message})).collect();
     let json = json!({
@@ -51,6 +57,11 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<Report, Failure> {
     Ok(Report { text, json, problems })
 }
 
+/// Whether the schedule brings an object back by itself.
+fn is_spilled(key: &str) -> bool {
+    key.strip_prefix("spill/").is_some_and(|name| !name.contains('/'))
+}
+
 /// A spilled message, or a dead letter `{reason, body}` that holds one.
 fn read(text: &str) -> Result<Message, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?;
@@ -61,9 +72,18 @@ fn read(text: &str) -> Result<Message, String> {
     }
 }
 
-/// As the consumer does it: archive first, then the record; only then they are gone from where they waited.
-fn take(store: &mut Store, waiting: Vec<Waiting>) -> Result<(), Failure> {
+/// As the consumer does it: archive first, then the record; only then they are gone from where they waited. Where the record
+/// lies in several databases, the consumer itself does it: the schedule brings back what lies in spill/.
+fn take(store: &mut Store, waiting: Vec<Waiting>, databases: u8) -> Result<(), Failure> {
     if waiting.is_empty() {
+        return Ok(());
+    }
+    if databases > 1 {
+        for Waiting { key, message } in waiting.iter().filter(|it| !is_spilled(&it.key)) {
+            let body = serde_json::to_string(message).map_err(|error| Failure::Outside(error.to_string()))?;
+            store.put(&format!("spill/{}.json", event_id(&[&body])), &body)?;
+            store.delete(std::slice::from_ref(key))?;
+        }
         return Ok(());
     }
     let (keys, messages): (Vec<_>, Vec<_>) = waiting.into_iter().map(|it| (it.key, it.message)).unzip();

@@ -36,9 +36,10 @@ const kv = config.kv_namespaces.find(({ binding }) => binding === "CONFIG");
 if (!kv) fail("the configuration binds no KV namespace CONFIG: add it, without an id, and the deployment makes it");
 if (placeholder(kv.id))
   fail("the id of CONFIG is all zeros: leave `id` out, and the deployment makes the namespace, or write the real one");
-const ledger = config.d1_databases.find(({ binding }) => binding === "LEDGER");
-if (placeholder(ledger?.database_id))
-  fail("the id of LEDGER is all zeros: leave `database_id` out, and the deployment makes the database");
+const ledgers = config.d1_databases.filter(({ binding }) => /^LEDGER(_\d+)?$/.test(binding));
+for (const { binding, database_id } of ledgers)
+  if (placeholder(database_id))
+    fail(`the id of ${binding} is all zeros: leave \`database_id\` out, and the deployment makes the database`);
 
 const queues = new Set([
   ...(config.queues.producers ?? []).map(({ queue }) => queue),
@@ -53,18 +54,19 @@ for (const queue of dry ? [] : queues) {
     );
   }
 }
-const migrate = () => {
-  if (!ledger || dry) return;
-  const { status } = wrangler(["d1", "migrations", "apply", "LEDGER", "--remote", ...shared]);
-  if (status !== 0)
-    fail("the ledger's migrations could not be applied: see above; run this again, it is safe to repeat");
+const migrate = (isDue) => {
+  for (const { binding } of dry ? [] : ledgers.filter(isDue)) {
+    const { status } = wrangler(["d1", "migrations", "apply", binding, "--remote", ...shared]);
+    if (status !== 0)
+      fail("the ledger's migrations could not be applied: see above; run this again, it is safe to repeat");
+  }
 };
 // why: tables come before the code that needs them; a database that is yet to be made can only follow
-if (ledger?.database_id) migrate();
+migrate(({ database_id: id }) => id);
 const { status } = wrangler([
   "deploy",
   ...args,
   ...(configured && !at("--config") && !at("-c") ? ["--config", configured] : []),
 ]);
 if (status !== 0) process.exit(status ?? 1);
-if (ledger && !ledger.database_id) migrate();
+migrate(({ database_id: id }) => !id);

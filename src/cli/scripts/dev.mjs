@@ -66,6 +66,7 @@ function configure() {
     consumers: [{ queue: "sortition-events", dead_letter_queue: "sortition-events-dlq", max_batch_size: 100 }],
   };
   const databases = named(own.d1_databases, "LEDGER", { binding: "LEDGER", database_name: "sortition-ledger" });
+  databases.push(...(own.d1_databases ?? []).filter(({ binding }) => /^LEDGER_\d+$/.test(binding)));
   const given = secrets();
   const vars = {
     ...own.vars,
@@ -105,7 +106,11 @@ export default {
 };
 `,
   );
-  return { token: vars.ADMIN_TOKEN, database: config.d1_databases.length > 0, drafted: Object.keys(given) };
+  return {
+    token: vars.ADMIN_TOKEN,
+    databases: config.d1_databases.map(({ binding }) => binding),
+    drafted: Object.keys(given),
+  };
 }
 
 const children = [];
@@ -135,11 +140,11 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => s
 // why: whoever started this and is gone would leave a worker behind
 if (settings.tied) process.stdin.resume().on("end", () => stop());
 
-const { token, database } = configure();
+const { token, databases } = configure();
 const config = ["--config", join(folder, "wrangler.json")];
-if (database) {
+for (const binding of databases) {
   const migrated = await finished(
-    run(["d1", "migrations", "apply", "LEDGER", "--local", "--persist-to", state, ...config]),
+    run(["d1", "migrations", "apply", binding, "--local", "--persist-to", state, ...config]),
   );
   if (migrated.code !== 0) fail(`the migrations could not be applied:\n${migrated.log}`);
 }

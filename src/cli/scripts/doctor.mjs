@@ -166,6 +166,14 @@ function bindings({
       'write "migrations_dir": "node_modules/sortition/migrations"',
     );
   } else ok("LEDGER", ledger.database_name ?? "bound");
+  const more = (d1 ?? []).map(({ binding }) => Number(/^LEDGER_(\d+)$/.exec(binding)?.[1])).filter((n) => n > 0);
+  for (const number of more.sort((a, b) => a - b)) {
+    const missing = ledger ? Array.from({ length: number - 1 }, (_, at) => at + 1).find((n) => !more.includes(n)) : 0;
+    const before = missing === 0 ? "LEDGER" : `LEDGER_${missing}`;
+    if (number > 15) failure(`LEDGER_${number}`, "there are at most 16 databases", "take it out");
+    else if (missing === undefined) ok(`LEDGER_${number}`, named(d1, `LEDGER_${number}`).database_name ?? "bound");
+    else failure(`LEDGER_${number}`, `${before} is not bound`, `bind ${before}: nothing is recorded with a gap`);
+  }
   if (named(r2, "ARCHIVE")) ok("ARCHIVE", "bound");
   else
     warning(
@@ -254,18 +262,22 @@ function account({ d1_databases: d1 }) {
     if (existsSync(file)) ok("secrets", ".dev.vars");
     else warning("secrets", "there is no .dev.vars", "write SORTITION_SECRET, INGEST_SECRET and ADMIN_TOKEN into it");
   }
-  if (!d1?.some(({ binding }) => binding === "LEDGER")) return;
-  const listed = wrangler("d1", "migrations", "list", "LEDGER", where);
+  for (const { binding } of d1 ?? []) if (/^LEDGER(_\d+)?$/.test(binding)) migrations(binding, where);
+}
+
+function migrations(binding, where) {
+  const name = binding === "LEDGER" ? "migrations" : `migrations of ${binding}`;
+  const listed = wrangler("d1", "migrations", "list", binding, where);
   if (!listed.fine)
     return warning(
-      "migrations",
+      name,
       listed.said.split("\n").find((line) => line.includes("ERROR")) ?? "they cannot be listed",
-      "npx wrangler d1 migrations list LEDGER --remote",
+      `npx wrangler d1 migrations list ${binding} --remote`,
     );
   const waiting = [...listed.said.matchAll(/\d{4}_[\w-]+\.sql/g)].map(([name]) => name);
   if (waiting.length)
-    failure("migrations", `not applied: ${waiting.join(", ")}`, `npx wrangler d1 migrations apply LEDGER ${where}`);
-  else ok("migrations", "all applied");
+    failure(name, `not applied: ${waiting.join(", ")}`, `npx wrangler d1 migrations apply ${binding} ${where}`);
+  else ok(name, "all applied");
 }
 
 async function live(url, document) {

@@ -13,8 +13,8 @@ const resolver = createRequire(join(process.cwd(), "x.js"));
 const script = join(dirname(resolver.resolve("wrangler/package.json")), "bin", "wrangler.js");
 const where = [local ? "--local" : "--remote", ...(persistTo ? ["--persist-to", persistTo] : [])];
 const env = { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1", CI: "1" };
-const migrations = (verb) => {
-  const args = [script, "d1", "migrations", verb, "LEDGER", ...where];
+const migrations = (verb, binding) => {
+  const args = [script, "d1", "migrations", verb, binding, ...where];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
   if (status !== 0) {
     process.stderr.write(`${stdout}${stderr}`);
@@ -23,12 +23,13 @@ const migrations = (verb) => {
   return [...new Set([...stdout.matchAll(/\d{4}_[\w-]+\.sql/g)].map(([name]) => name))];
 };
 
-if (!config.d1_databases.some(({ binding }) => binding === "LEDGER"))
-  step(true, "migrations: there is no database LEDGER");
-else {
-  const waiting = migrations("list");
-  if (waiting.length === 0) step(true, "migrations: all applied");
-  else if (apply) step(true, `migrations: applied ${migrations("apply").join(", ")}`);
-  else step(false, `migrations: ${waiting.join(", ")}`);
+const ledgers = config.d1_databases.map(({ binding }) => binding).filter((name) => /^LEDGER(_\d+)?$/.test(name));
+if (!ledgers.includes("LEDGER")) step(true, "migrations: there is no database LEDGER");
+for (const binding of ledgers) {
+  const of = binding === "LEDGER" ? "migrations" : `migrations of ${binding}`;
+  const waiting = migrations("list", binding);
+  if (waiting.length === 0) step(true, `${of}: all applied`);
+  else if (apply) step(true, `${of}: applied ${migrations("apply", binding).join(", ")}`);
+  else step(false, `${of}: ${waiting.join(", ")}`);
 }
 process.stdout.write(`@sortition ${JSON.stringify(steps)}\n`);

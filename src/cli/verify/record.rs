@@ -42,8 +42,8 @@ pub(super) fn ask(
     let exposures_of = upkeep::exposures_of_visitors();
     let (mut exposures, mut outcomes);
     loop {
-        exposures = store.rows(&exposures_of, of_experiment.clone())?;
-        outcomes = store.rows(OF_VISITORS, of_visitors.clone())?;
+        exposures = store.rows(&exposures_of, &of_experiment)?;
+        outcomes = store.rows(OF_VISITORS, &of_visitors)?;
         let is_exposed = e.kind != Kind::Experiment || exposures.len() >= people.of.len();
         let seen: BTreeSet<&str> = outcomes.iter().map(|row| text(row, "name")).collect();
         let has_events = !has_steps || events.iter().all(|event| seen.contains(event.as_str()));
@@ -73,11 +73,12 @@ pub(super) fn ask(
         list.demand("exposure", Some(variant), found);
     }
     let since = Timestamp::from_millis(clock::now().millis() - DAY).to_string();
-    let of_the_day = store.rows(OF_THE_DAY, json!([document.project, since]))?;
+    let of_the_day = store.rows(OF_THE_DAY, &json!([document.project, since]))?;
     for event in events {
         let by_steps = outcomes.iter().filter(|row| text(row, "name") == event).count();
-        let today = of_the_day.iter().find(|row| text(row, "name") == event);
-        let today = today.and_then(|row| row.get("n")).and_then(Value::as_u64).unwrap_or(0);
+        // why: a row a database
+        let today = of_the_day.iter().filter(|row| text(row, "name") == event);
+        let today: u64 = today.filter_map(|row| row.get("n")?.as_u64()).sum();
         list.demand(
             "event",
             None,

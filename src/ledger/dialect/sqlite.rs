@@ -39,6 +39,9 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
         "many" => MANY.to_owned(),
         "integer" => "INTEGER".to_owned(),
         "millis" => fill("(unixepoch({0}) * 1000 + CAST(substr({0}, 21, 3) AS INTEGER))", arguments),
+        "written" => {
+            fill("(strftime('%Y-%m-%dT%H:%M:%S', {0} / 1000, 'unixepoch') || printf('.%03dZ', {0} % 1000))", arguments)
+        }
         "reach" => fill("CAST(ceil(12 * sqrt({0}) / 1000) AS INTEGER)", arguments),
         "sum_of_products" => fill(PRODUCTS, arguments),
         "versions" => fill("json_each({0}) {1}", arguments),

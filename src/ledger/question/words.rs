@@ -18,11 +18,18 @@ pub(super) struct Words<'a> {
     measured_by: &'a [Definition],
     extent: Extent,
     place: Place<'a>,
+    /// Whether other databases have to do with the cap, which is `?1` then.
+    is_shared: bool,
 }
 
 impl<'a> Words<'a> {
     pub(super) fn new(of: Iteration<'a>, definition: Option<&'a Definition>, extent: Extent, place: Place<'a>) -> Self {
-        Self { of, others: &[], definition, measured_by: &[], extent, place }
+        Self { of, others: &[], definition, measured_by: &[], extent, place, is_shared: false }
+    }
+
+    /// One of several databases is asked.
+    pub(super) fn shared(self) -> Self {
+        Self { is_shared: true, ..self }
     }
 
     /// Also about the people of other experiments.
@@ -239,12 +246,13 @@ WHEN {without} THEN 1 ELSE 0 END"
     /// The query of the cap: one row, null where there is none.
     fn cap(&self, metric: &Definition) -> Option<String> {
         let integer = self.place.dialect.call("integer", &[])?;
+        if self.is_shared && metric.cap != Cap::None {
+            return Some(format!("SELECT CAST(?1 AS {integer}) AS cap"));
+        }
         Some(match metric.cap {
             Cap::None => format!("SELECT CAST(NULL AS {integer}) AS cap"),
             Cap::Value(cap) => {
-                // why: a float cast saturates, and the check bounds caps
-                #[allow(clippy::cast_possible_truncation)]
-                let minor = |exponent: u8| (cap * libm::pow(10.0, f64::from(exponent)) + 0.5).floor() as i64;
+                let minor = |exponent| minor(cap, exponent);
                 if !metric.has_values() {
                     return Some(format!("SELECT CAST({} AS {integer}) AS cap", minor(0)));
                 }
@@ -279,6 +287,15 @@ const PARTS_AS_TEXT: [&str; 8] =
 /// The columns of the parts, each written so.
 fn columns(written: impl Fn(&str) -> String) -> String {
     PARTS_AS_TEXT.iter().chain(&["versions"]).map(|name| written(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// A cap in units of which so many digits make a major one.
+pub(super) fn minor(cap: f64, exponent: u8) -> i64 {
+    // why: a float cast saturates, and the check bounds caps
+    #[allow(clippy::cast_possible_truncation)]
+    {
+        (cap * libm::pow(10.0, f64::from(exponent)) + 0.5).floor() as i64
+    }
 }
 
 /// The rank ⌈share · n⌉ in whole numbers; `idiv` divides `#`.
