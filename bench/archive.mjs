@@ -24,18 +24,20 @@ const measured = (number) => ({
   variants: half,
   metrics: { primary: "revenue", secondary: ["buyers", "orders", "capped", "soon"] },
 });
-export const DOCUMENT = documentOf(
-  Array.from({ length: EXPERIMENTS }, (_, number) => measured(number)),
-  {
-    metrics: {
-      revenue: { event: "purchase", kind: "mean", cuped: { days: 14 } },
-      buyers: { event: "purchase", kind: "proportion" },
-      orders: { event: "purchase", kind: "count" },
-      capped: { event: "purchase", kind: "mean", cap_percentile: 99 },
-      soon: { event: "purchase", kind: "proportion", window_hours: 24 },
+/** A document of so many experiments. */
+const documentWith = (experiments) =>
+  documentOf(
+    Array.from({ length: experiments }, (_, number) => measured(number)),
+    {
+      metrics: {
+        revenue: { event: "purchase", kind: "mean", cuped: { days: 14 } },
+        buyers: { event: "purchase", kind: "proportion" },
+        orders: { event: "purchase", kind: "count" },
+        capped: { event: "purchase", kind: "mean", cap_percentile: 99 },
+        soon: { event: "purchase", kind: "proportion", window_hours: 24 },
+      },
     },
-  },
-);
+  );
 
 // why: a multiplication spreads the numbers; what is added keeps the kinds of them apart
 const hash = (text) => `md5(${text})`;
@@ -88,7 +90,7 @@ const CONVERTED = `${line} json_object('conversion_event', conversion_event, 'va
   'refund_of', refund_of, 'converted_at', converted_at, 'channel', channel))`;
 
 /** Makes the archive; `raw`: as objects of lines. */
-export async function make(folder, { exposed, raw }) {
+async function make(folder, { exposed, raw }) {
   rmSync(folder, { recursive: true, force: true });
   const scratch = join(folder, "scratch");
   mkdirSync(scratch, { recursive: true });
@@ -149,6 +151,9 @@ async function byHand(folder) {
   return seconds;
 }
 
+/** What DuckDB may have: most of a machine with 8 GB. */
+const MEMORY = { SORTITION_DUCKDB_MEMORY: "6GB" };
+
 /** Runs a command; its seconds, and the most memory that one of its processes had. */
 function timed(command, args) {
   const script = `import resource, subprocess, sys, time
@@ -159,6 +164,7 @@ print(f"\\n{time.time() - began:.1f} {resource.getrusage(resource.RUSAGE_CHILDRE
   const { stdout, stderr } = spawnSync("python3", ["-c", script, command, ...args], {
     encoding: "utf8",
     maxBuffer: 2 ** 28,
+    env: { ...process.env, ...MEMORY },
   });
   const [seconds, gigabytes, status] = stdout.trimEnd().split("\n").at(-1).split(" ").map(Number);
   if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr}`);
@@ -166,14 +172,14 @@ print(f"\\n{time.time() - began:.1f} {resource.getrusage(resource.RUSAGE_CHILDRE
 }
 
 /** Measures one archive of so many exposures; a line for people, and the same as data. */
-export async function archive({ exposed, raw, binary }) {
+export async function archive({ exposed, raw, all, binary }) {
   const folder = join(target, "tmp", "archive");
   try {
     const began = performance.now();
     await make(folder, { exposed, raw });
     const made = (performance.now() - began) / 1000;
     const document = join(folder, "experiments.json");
-    writeFileSync(document, JSON.stringify(DOCUMENT));
+    writeFileSync(document, JSON.stringify(documentWith(all ? EXPERIMENTS : 1)));
     const asked = ["readout", document, "test-0", "--from", `duckdb:${folder}`, "--at", NOW, "--json"];
     const { seconds, gigabytes, text } = timed(binary ?? at("target/release/sortition"), asked);
     const { units, contaminated, gates } = JSON.parse(text);

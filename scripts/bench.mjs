@@ -6,7 +6,7 @@
 //   npm run bench -- --latency         latency at a constant rate, beside the rows
 //   npm run bench -- native            the parts, natively (cargo bench)
 //   npm run bench -- cost              a day of a shop, counted as Cloudflare bills it
-//   npm run bench -- archive           a readout of 10 million exposures in DuckDB; --exposures N, --raw
+//   npm run bench -- archive           a readout of 10 million exposures in DuckDB; --exposures N, --raw, --all
 //
 // docs/performance.md says what is measured and why so.
 
@@ -29,6 +29,7 @@ const { values: options, positionals } = parseArgs({
     visitors: { type: "string", default: "2000" },
     exposures: { type: "string", default: "10000000" },
     raw: { type: "boolean", default: false },
+    all: { type: "boolean", default: false },
   },
 });
 
@@ -40,7 +41,7 @@ if (positionals.includes("archive")) {
   packages();
   run("cargo", ["build", "--release", "--quiet", "--bin", "sortition"]);
   const { archive } = await import("../bench/archive.mjs");
-  console.log((await archive({ exposed: Number(options.exposures), raw: options.raw })).text);
+  console.log((await archive({ exposed: Number(options.exposures), raw: options.raw, all: options.all })).text);
   process.exit(0);
 }
 if (process.platform !== "linux") {
