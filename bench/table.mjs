@@ -27,7 +27,7 @@ function aligned(lines) {
 export function loadTable(measured) {
   const data = [];
   const lines = [["row", "worker", "CPU µs", "of the floor", "target"]];
-  const plain = measured.find(({ times }) => times.floor);
+  const plain = measured.find(({ row, times }) => times.floor && !row.pace);
   for (const { row, times } of measured) {
     // why: rows without a floor of their own serve the same page as the first that has one
     const floor = times.floor ?? (row.path.startsWith("/image") ? undefined : plain?.times.floor);

@@ -32,7 +32,10 @@ export function post(lines, env, ctx) {
   const visits = numberedVisits(lines);
   const isQuiet = !open && now - posted > WAIT_MS;
   posted = now;
-  if (alone && !alone.sent && now - alone.since > LEFT_BEHIND_MS) ctx.waitUntil(sendNow(alone, env));
+  if (alone && !alone.sent && now - alone.since > LEFT_BEHIND_MS) {
+    ctx.waitUntil(sendNow(alone, env));
+    alone = undefined;
+  }
   if (isQuiet) {
     // why: nobody else is likely to come in time, and to wake up once more would cost more than the call
     alone = { visits, since: now, sent: false };

@@ -13,8 +13,8 @@ const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 // why: nothing may grow unseen. What every isolate loads is bounded tightest: the goal is 220 KiB (docs/performance.md).
 const LIMITS_KIB = [
   { of: "a visit of a page", files: ["index.js", "index_bg.wasm"], limit: 267 },
-  { of: "an endpoint, beside it", files: ["services_bg.wasm"], limit: 512 },
-  { of: "the readout, beside it", files: ["readout_bg.wasm"], limit: 560 },
+  { of: "an endpoint, beside it", files: ["services_bg.wasm"], limit: 575 },
+  { of: "the readout, beside it", files: ["readout_bg.wasm"], limit: 590 },
 ];
 
 test("wrangler.toml deploys what is built", () => {
