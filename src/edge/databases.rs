@@ -118,7 +118,8 @@ impl Databases {
         for _ in 0..TRIES {
             match self.divide(messages, now).await {
                 Ok(()) => return Ok(()),
-                Err(reason) => last = reason,
+                Err(reason) if is_refusal(&reason) => last = reason,
+                Err(reason) => return Err(reason),
             }
         }
         Err(last)
@@ -196,7 +197,8 @@ impl Databases {
             // why: where somebody else was faster it fails, and is thought over
             match self.run(0, carry::join(&changes, self.count(), now.millis()), Vec::new()).await {
                 Ok(_) => has_joined |= !changes.moved.is_empty(),
-                Err(reason) => last = reason,
+                Err(reason) if is_refusal(&reason) => last = reason,
+                Err(reason) => return Err(reason),
             }
         }
         Err(last)
@@ -222,7 +224,8 @@ impl Databases {
 
     /// Tells every database which of how many it is.
     async fn place(&self) -> Result<()> {
-        for number in 0..self.count() {
+        // why: the first one last, for where it knows, nobody looks at the others
+        for number in (0..self.count()).rev() {
             self.run(number, vec![carry::placed(self.count(), number)], Vec::new()).await?;
         }
         match self.problems().await.into_iter().next() {
@@ -405,6 +408,13 @@ async fn run(database: &D1Database, statements: Vec<D1PreparedStatement>) -> Res
 fn rows<T: DeserializeOwned>(answer: Option<&D1Result>) -> Result<Vec<T>> {
     let Some(answer) = answer else { return Err(wrong("a database did not answer")) };
     answer.results::<Row>()?.iter().map(|row| Ok(serde_json::from_str(&row.r)?)).collect()
+}
+
+/// Whether a database refused what was thought of names that moved meanwhile: SQLite's words for `json('it moved')`, and
+/// those for a name that somebody else has just put into the directory.
+fn is_refusal(reason: &Error) -> bool {
+    let text = reason.to_string();
+    text.contains("malformed JSON") || text.contains("UNIQUE constraint")
 }
 
 /// What a database said, of an error that shows all of its insides.

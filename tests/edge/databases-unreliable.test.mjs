@@ -14,7 +14,7 @@ import { random } from "./random.mjs";
 import { buildTool, tool } from "./stubbed.mjs";
 
 const DATABASES = 4;
-const MESSAGES = 500;
+const MESSAGES = 300;
 const COLUMNS = {
   exposures:
     "id, project, experiment_id, iteration, variant, unit, unit_id, anonymous_id, user_id, exposed_at, country, versions",
@@ -31,8 +31,8 @@ const names = (place, count) => Array.from({ length: count }, (_, number) => (nu
 let consumer;
 before(async () => {
   buildTool();
-  const wild = ["WILD", "CRASH", "GROWN", "TOOL"].flatMap((place) => names(place, DATABASES));
-  consumer = await startConsumer(["CLEAN", "ONCE", ...wild]);
+  const wild = ["WILD", "CRASH", "RACE", "GROWN", "TOOL"].flatMap((place) => names(place, DATABASES));
+  consumer = await startConsumer(["CLEAN", "ONCE", "CALM", ...wild]);
 });
 after(() => consumer?.close());
 
@@ -178,7 +178,7 @@ test("whenever the consumer dies while people turn out to be one, they are whole
 }, async (t) => {
   let seq = 0;
   const deliver = async (place, events, rest) => {
-    const message = { schema: 1, source: place === "ONCE" ? "isolate-one" : "isolate-one", seq: rest.seq, events };
+    const message = { schema: 1, source: "isolate-one", seq: rest.seq, events };
     return consumer.ask("deliver", {
       place,
       bodies: [message],
@@ -208,6 +208,45 @@ test("whenever the consumer dies while people turn out to be one, they are whole
   const runs = await settle("CRASH");
   await same("CRASH", DATABASES, "ONCE");
   t.diagnostic(`${crashes} crashes, ${runs} runs of the schedule`);
+});
+
+test("whenever somebody else finds out that people are one, the consumer that thought otherwise is refused or carried after", {
+  timeout: 300_000,
+}, async (t) => {
+  const deliver = (place, of, number, rest) => {
+    const message = { schema: 1, source: `isolate-${of}`, seq: number, events: people(of)[number] };
+    return consumer.ask("deliver", {
+      place,
+      bodies: [message],
+      deliveries: [{ id: "m", number: 0, attempts: 1 }],
+      ...rest,
+    });
+  };
+  let pauses = 0;
+  for (let pause = 1; ; pause++) {
+    const of = `q${pause}`;
+    for (const number of [0, 1, 2]) await deliver("CALM", of, number, {});
+    const rest = { databases: DATABASES };
+    await deliver("RACE", of, 1, rest);
+    // why: behind a call it is as before the next one
+    // strangers are on the way while they log in, and the other way round
+    const [slow, fast] = pause % 2 ? [0, 2] : [2, 0];
+    let done = false;
+    const answer = deliver("RACE", of, slow, { ...rest, pause: 2 * Math.ceil(pause / 2) - 1 }).finally(() => {
+      done = true;
+    });
+    while (!done && !(await consumer.ask("stands"))) await new Promise((resolve) => setTimeout(resolve, 5));
+    const stood = await consumer.ask("stands");
+    assert.equal((await deliver("RACE", of, fast, rest)).acked.length, 1);
+    await consumer.ask("resume");
+    assert.equal((await answer).acked.length, 1, "refused once, it looks again");
+    if (!stood && slow === 2) break;
+    pauses += stood ? 1 : 0;
+  }
+  assert.ok(pauses > 20, `${pauses} moments`);
+  const runs = await settle("RACE");
+  await same("RACE", DATABASES, "CALM");
+  t.diagnostic(`${pauses} moments, ${runs} runs of the schedule`);
 });
 
 test("a stranger costs three rows as in one database, and what belongs together a few more, once", async (t) => {
@@ -257,11 +296,11 @@ test("a record that was in one database is divided, and says that it is not whol
     consumer.ask("deliver", { size: MESSAGES, place: "GROWN", databases, deliveries: some.map(first) });
   await send(1, half);
   assert.equal((await rows("GROWN_1", 1, "exposures")).length, 0);
-  await send(2, numbers.slice(200, 300));
+  await send(2, numbers.slice(100, 200));
   assert.equal((await rowsOf("GROWN", "SELECT scan IS NOT NULL AS n FROM placement"))[0].n, 1, "it says so");
   await consumer.ask("schedule", { place: "GROWN", databases: 2 });
-  await send(4, numbers.slice(250, 400));
-  await send(4, numbers.slice(350));
+  await send(4, numbers.slice(150, 250));
+  await send(4, numbers.slice(200));
   const runs = await settle("GROWN");
   assert.ok(runs > 0);
   await same("GROWN", DATABASES, "CLEAN");

@@ -10,7 +10,9 @@ const days = new Map();
 /** The rows that the stream took. */
 const stream = [];
 
-const ROUTES = { deliver, migrate, record, archive, objects, put, letters, streamed, schedule };
+let paused = false;
+
+const ROUTES = { deliver, migrate, record, archive, objects, put, letters, streamed, schedule, stands, resume };
 
 export default {
   async fetch(request, env, ctx) {
@@ -23,17 +25,21 @@ export default {
  * Delivers messages of the day of `size` messages, by number; a negative one is garbage. Resolves to the ids that were
  * acknowledged and those that are to be delivered again, and to what it took. `bodies` are messages of another day.
  * `databases`: how many the record lies in. `crash`: from the so manieth moment on nothing works, where a call has one
- * before and one after it.
+ * before and one after it. `pause`: it stands still at such a moment until `resume` is asked.
  */
 async function deliver(
-  { size = 1, place, deliveries, bodies, failures = 0, seed = 1, databases = 1, crash },
+  { size = 1, place, deliveries, bodies, failures = 0, seed = 1, databases = 1, crash, pause },
   env,
   ctx,
 ) {
   if (!days.has(size)) days.set(size, day(size));
   const next = random(seed);
   let moments = 0;
-  const fails = crash ? () => ++moments >= crash : () => next() < failures;
+  const fails = async () => {
+    moments++;
+    if (moments === pause) await standStill();
+    return crash ? moments >= crash : next() < failures;
+  };
   const acked = [];
   const retried = [];
   const messages = deliveries.map(({ id, number, attempts }) => ({
@@ -70,6 +76,22 @@ async function deliver(
   return { acked, retried, counts, moments, milliseconds: performance.now() - started };
 }
 
+/** Stands still until somebody asks to go on. */
+async function standStill() {
+  paused = true;
+  while (paused) await scheduler.wait(2);
+}
+
+/** Whether a delivery stands still. */
+async function stands() {
+  return paused;
+}
+
+async function resume() {
+  paused = false;
+  return true;
+}
+
 /** The databases of a place under the names of the worker's bindings. */
 function ledgers(env, place, databases, wrap) {
   const names = Array.from({ length: databases }, (_, number) => (number ? `_${number}` : ""));
@@ -84,11 +106,11 @@ function unreliable(binding, methods, fails) {
       if (typeof value !== "function" || name === "constructor") return value;
       if (!Object.hasOwn(methods, name)) return value.bind(target);
       return async (...given) => {
-        if (fails()) throw new Error(`${name} fails before`);
+        if (await fails()) throw new Error(`${name} fails before`);
         const heard = await methods[name](...given);
         const answer = await value.apply(target, given);
         if (typeof heard === "function") heard(answer);
-        if (fails()) throw new Error(`${name} fails after`);
+        if (await fails()) throw new Error(`${name} fails after`);
         return answer;
       };
     },
