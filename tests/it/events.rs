@@ -488,7 +488,8 @@ proptest! {
     /// A page's message is written without serde, and reads like what serde writes: to the byte.
     #[test]
     fn messages_of_pages_are_written_as_serde_writes_them(
-        path in "/[ -~é雪]{0,30}",
+        // without dots: a page whose name ends like a file's is not exposed
+        path in "/[ --/-~é雪]{0,30}",
         referrer in prop_oneof![Just(String::new()), "https://[a-z\"\\\\\u{1}-\u{7f}é]{0,20}/x"],
         user in prop_oneof![Just(String::new()), "[!-:A-~]{1,20}"],
         country in prop_oneof![Just(String::new()), "[A-Z\"]{2}"],
