@@ -38,6 +38,7 @@ impl<'a> Words<'a> {
     }
 
     /// About what these definitions ask for.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn measured_by(self, definitions: &'a [Definition]) -> Self {
         Self { measured_by: definitions, ..self }
     }
