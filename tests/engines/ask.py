@@ -117,6 +117,8 @@ def carried(tree, dialect):
             return exp.func("json_extract", node.this, path)
         if isinstance(node, exp.Anonymous) and node.name.lower() == "try_variant_get":
             value, path, kind = node.expressions
+            # why: DuckDB writes the names of a path behind points
+            path = exp.Literal.string(path.name.replace('["', '."').replace('"]', '"'))
             if kind.name == "variant":
                 return duckdb("json_extract(:value, :path)", value=value, path=path)
             sql = f"TRY_CAST(json_extract_string(:value, :path) AS {kind.name})"

@@ -2,7 +2,7 @@
 // (chdb), Spark in local mode (pyspark, needs Java), and the text for BigQuery, Snowflake, Databricks and Trino, which sqlglot
 // reads in its dialect and DuckDB runs. Every answer is compared with the reference as exact numbers:
 //
-//   npm run engines                    all of them; some minutes, and of Spark half an hour
+//   npm run engines                    all of them; some minutes, and ten for Spark
 //   npm run engines -- clickhouse …    some
 
 import assert from "node:assert/strict";

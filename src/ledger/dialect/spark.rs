@@ -1,10 +1,21 @@
 //! Spark 4 and Databricks.
 
-use super::common::{fill, path};
+use super::common::fill;
+
+/// The path of a value in a variant: `'$["cart"]["items"]'`. With `$."cart"` the quotes would be part of the name, which nothing
+/// then has.
+fn path(names: &[String]) -> String {
+    let mut path = String::from("'$");
+    for name in names {
+        let name = name.chars().filter(|letter| !letter.is_control() && !matches!(letter, '"' | '\\'));
+        path.push_str(&format!("[\"{}\"]", name.collect::<String>().replace('\'', "\\'")));
+    }
+    path.push('\'');
+    path
+}
 
 pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
     let json = arguments.first().cloned().unwrap_or_default();
-    // why: a path stands in quotes here, and its names in the other kind
     let path = || path(arguments.get(1..).unwrap_or_default());
     let kind = || format!("schema_of_variant(try_variant_get(parse_json({json}), {}, 'variant'))", path());
     let value = |of: &str| format!("try_variant_get(parse_json({json}), {}, '{of}')", path());
