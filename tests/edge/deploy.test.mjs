@@ -131,7 +131,7 @@ function snippets() {
 
 test("every snippet of docs/deploy.md means what it says in the place that is named", () => {
   const found = snippets();
-  assert.equal(found.length, 5);
+  assert.equal(found.length, 6);
   for (const { place, text } of found) {
     const placed = {
       top: () => toml.replace(/^compatibility_date.*$/m, (line) => `${line}\n${text}`),
@@ -151,6 +151,12 @@ test("every snippet of docs/deploy.md means what it says in the place that is na
         const producer = config.queues.producers.find(({ binding }) => binding === "EVENTS_1");
         assert.deepEqual({ ...another }, { ...first, queue: producer.queue }, "its consumer is the first one's");
         return deploy(placed).calls.includes(`queues create ${producer.queue}`);
+      },
+      d1_databases: () => {
+        const [first, another] = config.d1_databases;
+        assert.equal(another.binding, "LEDGER_1");
+        assert.equal(another.migrations_dir, first.migrations_dir);
+        return deploy(placed).calls.some((call) => call.startsWith("d1 migrations apply LEDGER_1"));
       },
       env: () =>
         config.name === "sortition-staging" &&
