@@ -23,6 +23,19 @@ const visit = {
 
 const ALL = ["floor", "handwritten", "ours"];
 
+/** A row whose requests come further apart than messages wait for others, so that each goes alone. */
+function atLowLoad(what, path, shows) {
+  return {
+    name: `low load: ${what}, first visit`,
+    path,
+    headers: visit,
+    pace: 40,
+    workers: ALL,
+    shows: { ...shows, messages: { floor: 0, handwritten: 1, ours: 1 } },
+    targets: [["ours", "handwritten", 1]],
+  };
+}
+
 /**
  * `shows`: the status (200 unless told), the headline, a text of the page, a header, how many cookies are set, how many
  * messages each request sends, where `asks` is 0, that the shop's server is not asked, and `settled`, that the first
@@ -138,31 +151,8 @@ export const rows = [
     },
     targets: [["ours-bridge", "handwritten-bridge", 1]],
   },
-  {
-    name: "low load: header only, first visit",
-    path: "/header",
-    headers: visit,
-    // why: longer than messages wait for others, so that each goes alone
-    pace: 40,
-    workers: ["floor", "handwritten", "ours"],
-    shows: {
-      variant: { floor: false, handwritten: true, ours: true },
-      messages: { floor: 0, handwritten: 1, ours: 1 },
-    },
-    targets: [["ours", "handwritten", 1]],
-  },
-  {
-    name: "low load: rewrite, first visit",
-    path: "/rewrite",
-    headers: visit,
-    pace: 40,
-    workers: ["floor", "handwritten", "ours"],
-    shows: {
-      headline: { floor: HEADLINE, handwritten: PROMISE, ours: PROMISE },
-      messages: { floor: 0, handwritten: 1, ours: 1 },
-    },
-    targets: [["ours", "handwritten", 1]],
-  },
+  atLowLoad("header only", "/header", { variant: { floor: false, handwritten: true, ours: true } }),
+  atLowLoad("rewrite", "/rewrite", { headline: { floor: HEADLINE, handwritten: PROMISE, ours: PROMISE } }),
   {
     name: "rewrite from a shared copy, first visit",
     path: "/cached",

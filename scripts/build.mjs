@@ -58,7 +58,6 @@ function bind(wasm, { name, work, level, flags }) {
   // why: left alone it puts everything that has one caller into it, and V8 then spends a quarter of a second of a start
   // on optimising one function of 89 KB
   const limits = ["--one-caller-inline-max-function-size", "200"];
-  // why: a profiler tells functions by their names, which are half as much again
   const strip = process.env.SORTITION_NAMES === "1" ? ["-g"] : ["--strip-debug", "--strip-producers"];
   const known = WASM_FEATURES.map((feature) => `--enable-${feature}`);
   run(installed("wasm-opt"), [level, ...limits, ...strip, ...known, bound, "-o", bound]);
@@ -133,7 +132,8 @@ export function buildEngine() {
 /**
  * Builds the worker into `out`; `features` and `profile` are cargo's, for builds that are only tested. Builds with
  * different features need different profiles: in one folder each would overwrite the other's wasm, and be built anew
- * every time. `SORTITION_QUICK=1` (what `npm test -- --quick` sets) spends no time on making it small or fast.
+ * every time. `SORTITION_QUICK=1` (what `npm test -- --quick` sets) spends no time on making it small or fast;
+ * `SORTITION_NAMES=1` leaves the names of functions in it, by which a profiler tells them.
  */
 export function build({ out = at("build"), features = [], profile = QUICK ? "quick" : "worker" } = {}) {
   packages();

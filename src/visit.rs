@@ -64,22 +64,16 @@ pub fn begin<P: Deref<Target = Plan>, S: Source>(
     world: World<'_>,
     entropy: impl FnMut() -> [u8; 16],
 ) -> Option<Visit<P>> {
-    let (applies, on_page) = looked_for(&plan, request, world.now);
-    applies.then(|| Visit::begin_on(plan, on_page, request, world, entropy))
+    let on_page = applicable(&plan, request, world.now)?;
+    Some(Visit::begin_on(plan, on_page, request, world, entropy))
 }
 
-/// Whether something of ours may apply to a request: an experiment, a preview, a page that a redirect leads to, or a copy
-/// that visitors share.
-#[must_use]
-pub fn applies<S: Source>(plan: &Plan, request: &Request<'_, S>, now: i64) -> bool {
-    looked_for(plan, request, now).0
-}
-
-/// Whether something of ours may apply, and the experiments of the page.
-fn looked_for<S: Source>(plan: &Plan, request: &Request<'_, S>, now: i64) -> (bool, Vec<ExperimentAt>) {
+/// The experiments of a page where something of ours may apply to the request: one of them, a preview, a page that a
+/// redirect leads to, or a copy that visitors share; `None`: nothing may.
+fn applicable<S: Source>(plan: &Plan, request: &Request<'_, S>, now: i64) -> Option<Vec<ExperimentAt>> {
     let kind = RequestKind::of(request);
     if kind == RequestKind::Resource {
-        return (false, Vec::new());
+        return None;
     }
     let on_page = on_page(plan, request, kind);
     let applies = !on_page.is_empty()
@@ -87,7 +81,7 @@ fn looked_for<S: Source>(plan: &Plan, request: &Request<'_, S>, now: i64) -> (bo
         || (kind == RequestKind::Navigation
             && (plan.canonical_of(&request.url, now).is_some()
                 || (plan.preview != Preview::Off && asks_preview(request))));
-    (applies, on_page)
+    applies.then_some(on_page)
 }
 
 fn asks_preview<S: Source>(request: &Request<'_, S>) -> bool {

@@ -1,4 +1,5 @@
-//! The record and the archive: D1 `LEDGER` (and `LEDGER_1` to `LEDGER_15`) and R2 `ARCHIVE`, through wrangler's bindings, since its commands list no objects.
+//! The record and the archive: D1 `LEDGER` (and `LEDGER_1` to `LEDGER_15`) and R2 `ARCHIVE`, through wrangler's bindings,
+//! since its commands list no objects.
 
 use super::Failure;
 use super::kv::{KvArguments, node};

@@ -29,15 +29,15 @@ let bytes = 0;
 export function headOf({ status, headers }) {
   return {
     status,
-    type: headers.get("content-type") ?? undefined,
-    coding: headers.get("content-encoding") ?? undefined,
-    control: headers.get("cache-control") ?? undefined,
-    etag: headers.get("etag") ?? undefined,
-    expose: headers.get("sortition-expose") ?? undefined,
-    user: headers.get("sortition-user") ?? undefined,
-    versions: headers.get("sortition-versions") ?? undefined,
-    variants: headers.get("sortition-variants") ?? undefined,
-    assignments: headers.get("sortition-assignments") ?? undefined,
+    type: headers.get("content-type"),
+    coding: headers.get("content-encoding"),
+    control: headers.get("cache-control"),
+    etag: headers.get("etag"),
+    expose: headers.get("sortition-expose"),
+    user: headers.get("sortition-user"),
+    versions: headers.get("sortition-versions"),
+    variants: headers.get("sortition-variants"),
+    assignments: headers.get("sortition-assignments"),
   };
 }
 

@@ -1,6 +1,6 @@
 // The databases of the record as the readout asks them: one, or all of those between which people are divided.
 
-import { shared_between, shared_whole } from "sortition-readout";
+import { shared_parameters, shared_whole } from "sortition-readout";
 
 const MOST = 16;
 
@@ -40,9 +40,7 @@ export async function answerTo(env, question, shared, asked = new Map()) {
   };
   const text = JSON.stringify(shared);
   const befores = JSON.stringify(shared.before ? await before(shared.before) : []);
-  const values = question.slice(1);
-  // why: where the question itself has no parameter, what came of the first answers is its only one
-  if (values.length === 0 && shared.sql.includes("?1")) values.push(shared_between(text, befores) ?? null);
+  const values = JSON.parse(shared_parameters(text, JSON.stringify(question.slice(1)), befores));
   return shared_whole(text, befores, JSON.stringify(await every([shared.sql, ...values])));
 }
 

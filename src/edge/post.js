@@ -16,8 +16,8 @@ const LOOKS_MS = [100, 1000, 17_000];
 
 /** The parcel that still takes messages. */
 let open;
-/** The last one that was sent at once. */
-let alone;
+/** Those that were sent at once, until they are known to be safe. */
+const unsettled = new Set();
 /** When there was something to post last. */
 let posted = 0;
 
@@ -32,14 +32,17 @@ export function post(lines, env, ctx) {
   const visits = numberedVisits(lines);
   const isQuiet = !open && now - posted > WAIT_MS;
   posted = now;
-  if (alone && !alone.sent && now - alone.since > LEFT_BEHIND_MS) {
-    ctx.waitUntil(sendNow(alone, env));
-    alone = undefined;
+  for (const parcel of unsettled) {
+    if (now - parcel.since <= LEFT_BEHIND_MS) break;
+    // why: once more, not with every visit that comes while the queue is slow
+    unsettled.delete(parcel);
+    ctx.waitUntil(sendNow(parcel, env));
   }
   if (isQuiet) {
     // why: nobody else is likely to come in time, and to wake up once more would cost more than the call
-    alone = { visits, since: now, sent: false };
-    ctx.waitUntil(sendNow(alone, env));
+    const parcel = { visits, since: now };
+    unsettled.add(parcel);
+    ctx.waitUntil(sendNow(parcel, env));
     return;
   }
   if (!open || open.visits.length >= MOST || open.characters + lines.length > MOST_CHARACTERS) {
@@ -63,6 +66,7 @@ async function sendNow(parcel, env) {
   if (open === parcel) open = undefined;
   await deliver(messagesOf(parcel.visits), env);
   parcel.sent = true;
+  unsettled.delete(parcel);
 }
 
 async function lookAfter(parcel, env) {

@@ -6,7 +6,7 @@ mod links;
 
 use crate::document::{Document, Experiment, Kind, Status, Timestamp};
 use crate::ledger;
-use crate::ledger::question::shared::{Shared, Whole};
+use crate::ledger::question::shared::{SharedQuestion, Whole};
 use crate::ledger::question::{self, Iteration, Question};
 use crate::ledger::union;
 use crate::operate::SignedForm;
@@ -72,14 +72,16 @@ fn text(questions: Vec<Question>) -> String {
 }
 
 /// What several databases are asked, as a text: a list.
-fn shared_text(asked: &[Shared]) -> String {
+fn shared_text(asked: &[SharedQuestion]) -> String {
     serde_json::to_string(asked).unwrap_or_default()
 }
 
-/// What is known of all databases before the second question, as its parameter; see [`union::between`].
+/// The parameters of a question to several databases, a JSON list; see [`union::parameters`]. `values` are its own.
 #[wasm_bindgen]
-pub fn shared_between(shared: &str, befores: &str) -> Result<Option<String>, JsValue> {
-    with_shared(shared, befores, "[]", |shared, befores, _| union::between(shared, befores))
+pub fn shared_parameters(shared: &str, values: &str, befores: &str) -> Result<String, JsValue> {
+    let values: Vec<Value> = serde_json::from_str(values).unwrap_or_default();
+    let list = |shared: &_, befores: &[&str], _: &[&str]| union::parameters(shared, values.clone(), befores);
+    with_shared(shared, befores, "[]", list).map(|values| Value::Array(values).to_string())
 }
 
 /// The answer of all databases together; see [`union::whole`].
@@ -92,9 +94,9 @@ fn with_shared<T, E: ToString>(
     shared: &str,
     befores: &str,
     answers: &str,
-    unite: impl Fn(&Shared, &[&str], &[&str]) -> Result<T, E>,
+    unite: impl Fn(&SharedQuestion, &[&str], &[&str]) -> Result<T, E>,
 ) -> Result<T, JsValue> {
-    let shared: Shared = serde_json::from_str(shared).map_err(|error| JsValue::from(error.to_string()))?;
+    let shared: SharedQuestion = serde_json::from_str(shared).map_err(|error| JsValue::from(error.to_string()))?;
     let texts = |list: &str| serde_json::from_str::<Vec<String>>(list).unwrap_or_default();
     let (befores, answers) = (texts(befores), texts(answers));
     let [befores, answers] = [&befores, &answers].map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
@@ -176,7 +178,7 @@ impl Readout {
     /// What they are asked for the programme's page.
     pub fn courses_shared(&self) -> String {
         let sql = readout::courses(&self.document).sql;
-        shared_text(&[Shared { before: None, sql, whole: Whole::Courses }])
+        shared_text(&[SharedQuestion { before: None, sql, whole: Whole::Courses }])
     }
 
     /// What they are asked of the one that is read, one for each of [`Readout::lasting`].

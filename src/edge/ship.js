@@ -27,7 +27,6 @@ export const numbered = () => isolate.visits;
 
 /** Visits, one a line, each with its number. */
 export function numberedVisits(lines) {
-  if (!lines.includes("\n")) return [{ seq: isolate.visits++, text: lines }];
   return lines.split("\n").map((text) => ({ seq: isolate.visits++, text }));
 }
 

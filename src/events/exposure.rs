@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 /// What is kept of a request, as texts of whoever knows them: see [`PageView`].
 #[derive(Debug)]
-pub struct View<'a> {
+pub struct PageViewRef<'a> {
     host: &'a str,
     path: Cow<'a, str>,
     method: &'a str,
@@ -29,10 +29,10 @@ pub struct View<'a> {
 
 /// What is kept of a request.
 #[must_use]
-pub fn page_view<'a, S: Source>(plan: &Plan, intent: &Intent, request: &'a Request<'_, S>) -> View<'a> {
+pub fn page_view<'a, S: Source>(plan: &Plan, intent: &Intent, request: &'a Request<'_, S>) -> PageViewRef<'a> {
     let agent = request.agent();
     let visitor = intent.visitor();
-    View {
+    PageViewRef {
         host: beginning(request.url.host_name(), MAX_HOST),
         path: match personal::clean_path(request.url.path) {
             Cow::Borrowed(path) => Cow::Borrowed(beginning(path, MAX_PATH)),
@@ -58,7 +58,7 @@ fn knows_users(plan: &Plan) -> bool {
     settings.user_cookie.is_some() || settings.user_header.is_some() || settings.user_jwt.is_some()
 }
 
-impl View<'_> {
+impl PageViewRef<'_> {
     /// The view as JSON text, as serde writes the [`PageView`].
     // why: every first visit sends one, and a value of it is ten small texts that are made and thrown away
     #[must_use]
@@ -81,8 +81,8 @@ impl View<'_> {
     }
 }
 
-impl From<View<'_>> for PageView {
-    fn from(view: View<'_>) -> Self {
+impl From<PageViewRef<'_>> for PageView {
+    fn from(view: PageViewRef<'_>) -> Self {
         Self {
             host: view.host.to_owned(),
             path: view.path.into_owned(),
@@ -120,7 +120,7 @@ pub(super) struct Met<'a> {
 /// What the exposures of one page view share, as JSON.
 #[derive(Clone, Copy, Debug)]
 pub struct Shared<'a> {
-    /// The page view: [`View::to_json`].
+    /// The page view: [`PageViewRef::to_json`].
     pub view: &'a str,
     /// The versions of what made the page: [`super::versions::to_json`].
     pub versions: &'a str,

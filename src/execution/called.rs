@@ -39,7 +39,7 @@ pub fn called(
         sticky::mark(plan, &mut assigned, decision, visitor, (true, true), now);
     }
     let mut changes = Vec::new();
-    visitor_cookies(plan, (visitor, &assigned), url, secret, now, &mut changes);
+    visitor_cookies(plan, (visitor, &assigned), url.whole, secret, now, &mut changes);
     let cookies = changes.into_iter().filter_map(|change| match change {
         HeaderChange::Append("Set-Cookie", cookie) => Some(cookie),
         _ => None,

@@ -14,6 +14,7 @@ use crate::visitor::assignments::{self, Assignments};
 use crate::visitor::cookies::Jar;
 use crate::visitor::handover::{self, joined};
 use crate::visitor::{Consented, Marks, SESSION_COOKIE, Visitor, own_cookie, preview};
+use std::cell::LazyCell;
 
 /// What to do with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,8 +80,7 @@ impl Intent {
                 let marks = Marks::of(visitor);
                 reply.shown_to_user = person::news(plan, &visitor.assignments, &assignments, marks, self.now);
             }
-            let url = Url::split(&self.url);
-            visitor_cookies(plan, (visitor, &assignments), &url, secret, self.now, &mut reply.changes);
+            visitor_cookies(plan, (visitor, &assignments), &self.url, secret, self.now, &mut reply.changes);
         }
         match page {
             Some(Ok(charset)) if reply.rewrite || !reply.watched.is_empty() => {
@@ -278,13 +278,14 @@ const INTERNAL: [&str; 7] = [EXPOSE, USER, VERSIONS, VARIANTS, VISITOR, handover
 pub(super) fn visitor_cookies(
     plan: &Plan,
     (visitor, assigned): (&Visitor, &Assignments),
-    url: &Url<'_>,
+    url: &str,
     secret: Option<&[u8]>,
     now: i64,
     changes: &mut Vec<HeaderChange>,
 ) {
     let settings = &plan.visitor;
-    let jar = Jar::new(plan, url);
+    // why: most visitors have their cookies, and then nobody asks what kind of page it is
+    let jar = LazyCell::new(|| Jar::new(plan, &Url::split(url)));
     let mut set = |cookie| changes.push(HeaderChange::Append("Set-Cookie", cookie));
     // why: in a chain the first worker keeps the visitor's id, and the one cookie of assignments
     let in_chain = visitor.handover.is_some();

@@ -4,8 +4,11 @@
 //! numbers. A number is written as JSON writes whole numbers, as decimal digits in a text (engines whose sums pass 64
 //! bits), or as a list of limbs of 17 bits, the highest first (SQLite, whose sums may not). Read here, all are the same.
 
-use serde::Deserialize;
-use serde_json::Value;
+mod row;
+
+pub use row::Unreadable;
+pub(super) use row::{Row, rows};
+
 use std::ops::AddAssign;
 
 /// How many fields a row has: what it is, dimension, part, variant, and the numbers.
@@ -222,107 +225,6 @@ impl Cells for Units {
     }
 }
 
-/// A row of an answer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Row(Vec<Value>);
-
-impl Row {
-    /// The rows of an answer that has no last one.
-    pub(super) fn all(text: &str) -> Result<Vec<Self>, Unreadable> {
-        serde_json::from_str(text).map_err(|error| Unreadable(format!("no rows: {error}")))
-    }
-
-    /// A list, as a row.
-    pub(super) fn of(list: &Value) -> Result<Self, Unreadable> {
-        let fields = list.as_array().ok_or_else(|| Unreadable(format!("{list} is no list")))?;
-        Ok(Self(fields.clone()))
-    }
-
-    /// A list of a field; none where there is none.
-    pub(super) fn list(&self, field: usize) -> &[Value] {
-        self.0.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-    }
-
-    /// A part of a dimension, as a text.
-    pub(super) fn part(&self, field: usize) -> String {
-        match self.0.get(field) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Null) | None => String::new(),
-            Some(other) => other.to_string(),
-        }
-    }
-
-    /// A text; empty where there is none.
-    pub(super) fn text(&self, field: usize) -> &str {
-        self.0.get(field).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    pub(super) fn number(&self, field: usize) -> Result<i128, Unreadable> {
-        match self.0.get(field) {
-            None | Some(Value::Null) => Ok(0),
-            Some(value) => {
-                number(value).ok_or_else(|| Unreadable(format!("{value} in field {field} is no whole number")))
-            }
-        }
-    }
-
-    pub(super) fn is_null(&self, field: usize) -> bool {
-        matches!(self.0.get(field), None | Some(Value::Null))
-    }
-}
-
-/// A whole number of an answer: see the module.
-fn number(value: &Value) -> Option<i128> {
-    match value {
-        Value::Number(number) => number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)),
-        Value::String(text) => {
-            // why: some engines write decimals with the zeros of their scale
-            let whole = text.split_once('.').map_or(text.as_str(), |(whole, zeros)| {
-                if zeros.bytes().all(|byte| byte == b'0') { whole } else { text }
-            });
-            whole.parse().ok().or_else(|| {
-                let limbs: Value = serde_json::from_str(text).ok().filter(Value::is_array)?;
-                number(&limbs)
-            })
-        }
-        Value::Array(limbs) => limbs.iter().try_fold(0_i128, |sum, limb| {
-            let limb = limb.as_i64()?;
-            sum.checked_mul(1 << 17)?.checked_add(i128::from(limb))
-        }),
-        _ => None,
-    }
-}
-
-/// Why an answer cannot be read: what an engine said is never taken for zero.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable(String);
-
-impl Unreadable {
-    pub(super) fn new(why: &str) -> Self {
-        Self(why.to_owned())
-    }
-}
-
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Unreadable {}
-
-/// The rows of an answer. Every answer ends with a row `["end", …]`, so that one which was cut off is not taken for all
-/// of it.
-pub(super) fn rows(text: &str) -> Result<Vec<Row>, Unreadable> {
-    let rows = Row::all(text)?;
-    if rows.iter().any(|row| row.text(0) == "end") {
-        Ok(rows)
-    } else {
-        Err(Unreadable("its last row is missing".to_owned()))
-    }
-}
-
 /// `2026-11-21` of a number of days since 1970; other parts as they are.
 fn part(row: &Row) -> Result<String, Unreadable> {
     if row.text(1) != DAY {
@@ -330,7 +232,7 @@ fn part(row: &Row) -> Result<String, Unreadable> {
     }
     let days = i64::try_from(row.number(2)?).ok().and_then(|days| days.checked_mul(86_400_000));
     let day = days.map(|millis| crate::document::Timestamp::from_millis(millis).to_string());
-    day.and_then(|day| day.get(..10).map(str::to_owned)).ok_or_else(|| Unreadable("a day is out of range".to_owned()))
+    day.and_then(|day| day.get(..10).map(str::to_owned)).ok_or_else(|| Unreadable::new("a day is out of range"))
 }
 
 fn cell(row: &Row) -> Result<Cell, Unreadable> {

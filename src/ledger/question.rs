@@ -94,6 +94,7 @@ const RECORD_HITS: &str = include_str!("question/record_hits.sql");
 const METRIC: &str = include_str!("question/metric.sql");
 const CONTRIBUTIONS: &str = include_str!("question/contributions.sql");
 const QUANTILE: &str = include_str!("question/quantile.sql");
+const QUANTILE_SHARED: &str = include_str!("question/quantile_shared.sql");
 const ANSWER: &str = include_str!("question/answer.sql");
 const ANSWER_TABLES: &str = include_str!("question/answer_tables.sql");
 const TAILS: &str = include_str!("question/tails.sql");
@@ -123,6 +124,15 @@ fn steps<'s>(place: Place<'_>, record: &[&'s str], archive: &[&'s str], tables: 
     .to_vec()
 }
 
+/// The step that says what each unit contributes.
+fn contributions(words: &Words<'_>, definition: &Definition) -> &'static str {
+    match definition.kind {
+        Kind::Quantile(_) if words.is_shared() => QUANTILE_SHARED,
+        Kind::Quantile(_) => QUANTILE,
+        _ => CONTRIBUTIONS,
+    }
+}
+
 fn answer(place: Place<'_>) -> &'static str {
     if place.tables { ANSWER_TABLES } else { ANSWER }
 }
@@ -147,21 +157,17 @@ WHERE variant NOT IN ($variants()) GROUP BY variant {END}) r$settings()"
 /// The answer to a metric. Read by [`super::answer::Answer::read`].
 #[must_use]
 pub fn metric(of: Iteration<'_>, definition: &Definition, extent: Extent, place: Place<'_>) -> Question {
-    let words = Words::new(of, Some(definition), extent, place);
+    of_metric(&Words::new(of, Some(definition), extent, place), definition, place)
+}
+
+fn of_metric(words: &Words<'_>, definition: &Definition, place: Place<'_>) -> Question {
     let mut steps = steps(
         place,
         &[RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY, RECORD_HITS],
         &[TOLD, OWNERS, EXPOSED, SETTLED, OUTCOMES, REFUNDS, SPANS, PEOPLE, TALLY, HITS],
         &[HITS_TABLES],
     );
-    let (contributions, ranks) = match definition.kind {
-        Kind::Quantile(_) => (
-            QUANTILE,
-            "UNION ALL SELECT 'rank', '', '', variant, value, first_nth, last_nth, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-NULL, NULL FROM ranks",
-        ),
-        _ => (CONTRIBUTIONS, ""),
-    };
+    let (contributions, ranks) = (contributions(words, definition), words.ranks());
     let rest = format!(
         " SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
 UNION ALL SELECT what, dimension, part, variant, a, b, c, e, f, g, h, i, NULL, NULL, NULL, NULL FROM tails {ranks} {END}) r$settings()"
@@ -178,16 +184,18 @@ pub fn interactions(
     definition: &Definition,
     place: Place<'_>,
 ) -> Question {
-    let words = Words::new(of, Some(definition), Extent::Days, place).among(others);
+    of_interactions(&Words::new(of, Some(definition), Extent::Days, place).among(others), definition, place)
+}
+
+fn of_interactions(words: &Words<'_>, definition: &Definition, place: Place<'_>) -> Question {
     let mut steps = steps(
         place,
         &[RECORD, PEOPLE, HITS],
         &[TOLD, OWNERS, EXPOSED, SETTLED, OUTCOMES, REFUNDS, SPANS, PEOPLE, HITS],
         &[HITS_TABLES],
     );
-    let contributions = if matches!(definition.kind, Kind::Quantile(_)) { QUANTILE } else { CONTRIBUTIONS };
     let rest = format!(" SELECT $row() FROM (SELECT {COLUMNS} FROM cells {END}) r$settings()");
-    steps.extend([METRIC, contributions, MATES, rest.as_str()]);
+    steps.extend([METRIC, contributions(words, definition), MATES, rest.as_str()]);
     words.question(&steps)
 }
 

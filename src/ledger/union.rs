@@ -6,7 +6,7 @@
 //! associative, and an answer of one database is its own (`tests/it/ledger_union.rs`).
 
 use super::answer::{Row, Unreadable, WIDTH, rows};
-use super::question::shared::{Between, Shared, Whole};
+use super::question::shared::{Between, SharedQuestion, Whole};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -50,12 +50,25 @@ impl Values {
     }
 }
 
-/// What the databases' answers to what is asked first make of the question: its `?1`; `None`: null.
+/// The parameters of a question to all databases: its own, `values`, else what came of what was asked first, where the question
+/// has a place for that.
 ///
 /// # Errors
 ///
 /// An answer cannot be read, or was cut off.
-pub fn between(shared: &Shared, befores: &[&str]) -> Result<Option<String>, Unreadable> {
+pub fn parameters(shared: &SharedQuestion, values: Vec<Value>, befores: &[&str]) -> Result<Vec<Value>, Unreadable> {
+    if values.is_empty() && shared.sql.contains("?1") {
+        return Ok(vec![between(shared, befores)?.into()]);
+    }
+    Ok(values)
+}
+
+/// What the databases' answers to what is asked first make of the question: its `?1`; `None`: null.
+///
+/// # Errors
+///
+/// As [`parameters`].
+pub fn between(shared: &SharedQuestion, befores: &[&str]) -> Result<Option<String>, Unreadable> {
     let Whole::Sums(between) = &shared.whole else { return Ok(None) };
     Ok(match between {
         Between::Nothing => None,
@@ -70,7 +83,7 @@ pub fn between(shared: &Shared, befores: &[&str]) -> Result<Option<String>, Unre
             let currency = currencies.map(|row| row.text(1)).max().unwrap_or(named);
             Between::cap_in(minor, currency).map(|cap| cap.to_string())
         }
-        Between::Quantile(share, _) => {
+        Between::Quantile(share) => {
             let values = Values::read(befores)?;
             let of = |(variant, all): (&String, &BTreeMap<i128, i128>)| {
                 Values::at(all, Values::rank(all, *share)).map(|value| format!("[{},{value}]", json!(variant)))
@@ -84,18 +97,18 @@ pub fn between(shared: &Shared, befores: &[&str]) -> Result<Option<String>, Unre
 ///
 /// # Errors
 ///
-/// As [`between`].
-pub fn whole(shared: &Shared, befores: &[&str], answers: &[&str]) -> Result<String, Unreadable> {
+/// As [`parameters`].
+pub fn whole(shared: &SharedQuestion, befores: &[&str], answers: &[&str]) -> Result<String, Unreadable> {
     match &shared.whole {
         Whole::First => Ok(answers.first().copied().unwrap_or_default().to_owned()),
         Whole::Delivery => delivery(answers),
         Whole::Courses => courses(answers),
         Whole::Sums(between) => {
-            let mut sums = Sums::default();
+            let mut sums = Totals::default();
             for answer in answers {
                 sums.add(answer)?;
             }
-            if let Between::Quantile(share, _) = between {
+            if let Between::Quantile(share) = between {
                 sums.rank(&Values::read(befores)?, *share);
             }
             Ok(sums.text())
@@ -108,12 +121,12 @@ type Key = [String; 5];
 
 /// The rows of an answer, by what they are about.
 #[derive(Default)]
-struct Sums {
+struct Totals {
     rows: BTreeMap<Key, [Option<i128>; NUMBERS]>,
     ranks: Vec<Value>,
 }
 
-impl Sums {
+impl Totals {
     fn add(&mut self, answer: &str) -> Result<(), Unreadable> {
         for row in rows(answer)? {
             let what = row.text(0);

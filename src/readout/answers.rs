@@ -5,7 +5,7 @@ use super::types::AuditEntry;
 use crate::document::{Document, Experiment, Id, Kind, Metric, MetricKind, Status, Timestamp};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
 use crate::ledger::answer::{Answer, Pair, Units, pairs};
-use crate::ledger::question::shared::{self, Shared, Whole};
+use crate::ledger::question::shared::{self, SharedQuestion, Whole};
 use crate::ledger::question::{self, Extent, Iteration, Place, Question};
 use crate::ledger::readout::{self as record, Row};
 use crate::metrics::Definition;
@@ -96,10 +96,10 @@ impl Known {
 
     /// What of several databases makes the answers, in the questions' order.
     #[must_use]
-    pub fn shared(document: &Document) -> Vec<Shared> {
+    pub fn shared(document: &Document) -> Vec<SharedQuestion> {
         // why: what isolates tell, what was ended and what the guard noted is in the first database
         let wholes = [Whole::First, Whole::Delivery, Whole::First, Whole::First];
-        let of = |(question, whole): (Question, Whole)| Shared { before: None, sql: question.sql, whole };
+        let of = |(question, whole): (Question, Whole)| SharedQuestion { before: None, sql: question.sql, whole };
         Self::questions(document).into_iter().zip(wholes).map(of).collect()
     }
 
@@ -201,12 +201,17 @@ pub fn questions(document: &Document, experiment: &Experiment, scope: Depth, now
 
 /// The same for several databases.
 #[must_use]
-pub fn shared_questions(document: &Document, experiment: &Experiment, scope: Depth, now: Timestamp) -> Vec<Shared> {
+pub fn shared_questions(
+    document: &Document,
+    experiment: &Experiment,
+    scope: Depth,
+    now: Timestamp,
+) -> Vec<SharedQuestion> {
     let ask = |asked: Asked<'_>| match asked {
         Asked::Units(of, extent) => shared::units(of, extent),
         Asked::Metric(of, definition, extent) => shared::metric(of, &definition, extent),
         Asked::Pairs(of, others, definition) => shared::interactions(of, others, &definition),
-        Asked::Refused => Shared { before: None, sql: refused().sql, whole: Whole::First },
+        Asked::Refused => SharedQuestion { before: None, sql: refused().sql, whole: Whole::First },
     };
     asked(document, experiment, scope, now, ask)
 }

@@ -3,15 +3,15 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sortition_engine::ledger::answer::{Answer, Units, pairs};
-use sortition_engine::ledger::question::shared::{Between, Shared, Whole};
+use sortition_engine::ledger::question::shared::{Between, SharedQuestion, Whole};
 use sortition_engine::ledger::union::{between, whole};
 use std::collections::BTreeMap;
 
-fn shared(whole: Whole) -> Shared {
-    Shared { before: None, sql: String::new(), whole }
+fn shared(whole: Whole) -> SharedQuestion {
+    SharedQuestion { before: None, sql: String::new(), whole }
 }
 
-fn sums() -> Shared {
+fn sums() -> SharedQuestion {
     shared(Whole::Sums(Between::Nothing))
 }
 
@@ -114,7 +114,7 @@ proptest! {
     ) {
         let befores: Vec<String> = values_of.iter().map(|some| values(some)).collect();
         let befores: Vec<&str> = befores.iter().map(String::as_str).collect();
-        let asked = shared(Whole::Sums(Between::Quantile(share, (share + 500) / 1000)));
+        let asked = shared(Whole::Sums(Between::Quantile(share)));
         let wanted: Vec<Value> = serde_json::from_str(&between(&asked, &befores).unwrap().unwrap()).unwrap();
         let spread_row = |variant: u8| json!(["spread", "", "", format!("v{variant}"), spread]);
         let told = Value::Array(vec![spread_row(0), spread_row(1), json!(["end"])]).to_string();
@@ -179,7 +179,7 @@ fn an_answer_that_was_cut_off_makes_no_whole() {
     for cut in ["", "[]", r#"[["sum","","","v0",1]]"#, r#"[["sum","","","v0","many"],["end"]]"#] {
         assert!(whole(&sums(), &[], &[&whole_one, cut]).is_err(), "{cut}");
     }
-    let quantile = shared(Whole::Sums(Between::Quantile(500_000, 500)));
+    let quantile = shared(Whole::Sums(Between::Quantile(500_000)));
     assert!(between(&quantile, &[r#"[["value","v0",[[1,1]]]]"#]).is_err());
     assert!(pairs(&unite(&[&whole_one])).unwrap().is_empty());
 }

@@ -5,7 +5,7 @@ use crate::cli::kv::KvArguments;
 use crate::cli::store::Store;
 use crate::document::{Document, Experiment, Timestamp};
 use crate::ledger::question::Question;
-use crate::ledger::question::shared::{Shared, Whole};
+use crate::ledger::question::shared::{SharedQuestion, Whole};
 use crate::ledger::union;
 use crate::plan::{Kill, KillGuard};
 use crate::readout::{self, Depth, Known, Published, Results};
@@ -52,7 +52,7 @@ fn said(failure: Failure) -> String {
 }
 
 /// The answer of several databases to a question.
-fn together(store: &mut Store, shared: &Shared, question: Question, databases: u8) -> Result<String, String> {
+fn together(store: &mut Store, shared: &SharedQuestion, question: Question, databases: u8) -> Result<String, String> {
     let asked = if shared.whole == Whole::First { 1 } else { databases };
     let mut every = |sql: &str, values: Vec<Value>| -> Result<Vec<String>, String> {
         let one = |number| Ok(answer(&store.rows_in(number, sql, values.clone().into()).map_err(said)?));
@@ -63,11 +63,7 @@ fn together(store: &mut Store, shared: &Shared, question: Question, databases: u
         None => Vec::new(),
     };
     let befores: Vec<&str> = befores.iter().map(String::as_str).collect();
-    let mut values = question.values;
-    // why: where the question itself has no parameter, what came of the first answers is its only one
-    if values.is_empty() && shared.sql.contains("?1") {
-        values.push(union::between(shared, &befores).map_err(|why| why.to_string())?.into());
-    }
+    let values = union::parameters(shared, question.values, &befores).map_err(|why| why.to_string())?;
     let answers = every(&shared.sql, values)?;
     let answers: Vec<&str> = answers.iter().map(String::as_str).collect();
     union::whole(shared, &befores, &answers).map_err(|why| why.to_string())
@@ -105,7 +101,7 @@ impl Asking<'_> {
 
     /// What several databases say together.
     fn records(&self, store: &mut Store, databases: u8) -> Result<Results, String> {
-        let mut ask = |shared: Vec<Shared>, questions: Vec<Question>| -> Result<Vec<Option<String>>, String> {
+        let mut ask = |shared: Vec<SharedQuestion>, questions: Vec<Question>| -> Result<Vec<Option<String>>, String> {
             let both = shared.iter().zip(questions);
             both.map(|(shared, question)| together(store, shared, question, databases).map(Some)).collect()
         };

@@ -286,8 +286,8 @@ const ORDER = { messages: "source, seq" };
 const IN_ORDER = "experiment_id, conversion_event, coalesce(exposed_at, converted_at, ended_at, seen_at), id";
 
 /**
- * Turns days of objects into Parquet, a file a type and day; one run of a folder at a time. The manifest is written last, and names what counts: what is
- * interrupted before leaves files that nobody reads, and is done again.
+ * Turns days of objects into Parquet, a file a type and day; one run of a folder at a time. The manifest is written last,
+ * and names what counts: what is interrupted before leaves files that nobody reads, and is done again.
  */
 async function compact(archive, { until, remove }) {
   const { folder, place, rows, run, incomplete } = archive;

@@ -5,19 +5,14 @@
 //! into the question as `?1`.
 
 use super::words::Words;
-use super::{
-    ANSWER, COLUMNS, CONTRIBUTIONS, END, Extent, HITS, Iteration, MATES, METRIC, PEOPLE, Place, Question, RECORD,
-    RECORD_HITS, RECORD_SLOW, RECORD_TALLY, TAILS,
-};
+use super::{Extent, Iteration, METRIC, PEOPLE, Place, Question, RECORD, RECORD_HITS, RECORD_SLOW};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
 use crate::metrics::{Cap, Definition, Kind};
 use serde::{Deserialize, Serialize};
 
-const QUANTILE: &str = include_str!("quantile_shared.sql");
-
 /// A question to all databases.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-pub struct Shared {
+pub struct SharedQuestion {
     /// What is asked first, where something is.
     pub before: Option<String>,
     /// What is asked then, with what came of the first as `?1`.
@@ -53,14 +48,14 @@ pub enum Between {
         /// The cap in minor units, by their number of digits, 0 to 4.
         minor: [i64; 5],
     },
-    /// The value of each variant at a share, in millionths, and the share in thousandths.
-    Quantile(u32, u32),
+    /// The value of each variant at a share, in millionths.
+    Quantile(u32),
 }
 
 impl Between {
     fn of(metric: &Definition) -> Self {
         if let Kind::Quantile(share) = metric.kind {
-            return Self::Quantile(share.0, (share.0 + 500) / 1000);
+            return Self::Quantile(share.0);
         }
         match metric.cap {
             Cap::None => Self::Nothing,
@@ -83,39 +78,28 @@ impl Between {
 
 /// The units; as [`super::units`].
 #[must_use]
-pub fn units(of: Iteration<'_>, extent: Extent) -> Shared {
-    Shared { before: None, sql: super::units(of, extent, Place::RECORD).sql, whole: Whole::Sums(Between::Nothing) }
+pub fn units(of: Iteration<'_>, extent: Extent) -> SharedQuestion {
+    SharedQuestion {
+        before: None,
+        sql: super::units(of, extent, Place::RECORD).sql,
+        whole: Whole::Sums(Between::Nothing),
+    }
 }
 
 /// A metric; as [`super::metric`].
 #[must_use]
-pub fn metric(of: Iteration<'_>, definition: &Definition, extent: Extent) -> Shared {
+pub fn metric(of: Iteration<'_>, definition: &Definition, extent: Extent) -> SharedQuestion {
     let words = Words::new(of, Some(definition), extent, Place::RECORD).shared();
-    let (contributions, spread) = match definition.kind {
-        Kind::Quantile(_) => (
-            QUANTILE,
-            "UNION ALL SELECT 'spread', '', '', variant, reach, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-NULL FROM spread",
-        ),
-        _ => (CONTRIBUTIONS, ""),
-    };
-    let rest = format!(
-        "{METRIC}{contributions}{ANSWER}{TAILS} SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
-UNION ALL SELECT what, dimension, part, variant, a, b, c, e, f, g, h, i, NULL, NULL, NULL, NULL FROM tails {spread} {END}) r"
-    );
-    let base = [RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY, RECORD_HITS].concat();
-    let Question { sql, .. } = words.question(&[&base, &rest]);
-    Shared { before: before(of, definition), sql, whole: Whole::Sums(Between::of(definition)) }
+    let Question { sql, .. } = super::of_metric(&words, definition, Place::RECORD);
+    SharedQuestion { before: before(of, definition), sql, whole: Whole::Sums(Between::of(definition)) }
 }
 
 /// A metric among the people of other experiments; as [`super::interactions`].
 #[must_use]
-pub fn interactions(of: Iteration<'_>, others: &[Iteration<'_>], definition: &Definition) -> Shared {
+pub fn interactions(of: Iteration<'_>, others: &[Iteration<'_>], definition: &Definition) -> SharedQuestion {
     let words = Words::new(of, Some(definition), Extent::Days, Place::RECORD).among(others).shared();
-    let contributions = if matches!(definition.kind, Kind::Quantile(_)) { QUANTILE } else { CONTRIBUTIONS };
-    let rest = format!("{METRIC}{contributions}{MATES} SELECT $row() FROM (SELECT {COLUMNS} FROM cells {END}) r");
-    let Question { sql, .. } = words.question(&[RECORD, PEOPLE, HITS, &rest]);
-    Shared { before: before(of, definition), sql, whole: Whole::Sums(Between::of(definition)) }
+    let Question { sql, .. } = super::of_interactions(&words, definition, Place::RECORD);
+    SharedQuestion { before: before(of, definition), sql, whole: Whole::Sums(Between::of(definition)) }
 }
 
 /// What is asked before a metric: rows `["value", variant, [[value, how many], …]]`, `["currency", the last by name]`,
@@ -135,7 +119,7 @@ fn before(of: Iteration<'_>, definition: &Definition) -> Option<String> {
             "{METRIC}, kept AS (SELECT '' AS variant, y0, count(*) AS n FROM (SELECT $y(number, worth) AS y0 FROM sums) s \
 WHERE y0 > 0 GROUP BY y0) {VALUES} {END}"
         ),
-        Between::Quantile(..) => format!(
+        Between::Quantile(_) => format!(
             "{METRIC}, kept AS (SELECT variant, net AS y0, count(*) AS n FROM priced WHERE mine = 1 AND other = 0 AND inside = 1 \
 AND waits = 0 AND value IS NOT NULL GROUP BY variant, net) {VALUES} {END}"
         ),

@@ -32,6 +32,27 @@ impl<'a> Words<'a> {
         Self { is_shared: true, ..self }
     }
 
+    /// Whether other databases are asked the same.
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// The rows of a quantile beside its sums: the values around it, or, where other databases have values too, how far
+    /// around it they are wanted.
+    pub(super) fn ranks(&self) -> &'static str {
+        match (self.definition.map(|metric| &metric.kind), self.is_shared) {
+            (Some(Kind::Quantile(_)), false) => {
+                "UNION ALL SELECT 'rank', '', '', variant, value, first_nth, last_nth, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+NULL, NULL FROM ranks"
+            }
+            (Some(Kind::Quantile(_)), true) => {
+                "UNION ALL SELECT 'spread', '', '', variant, reach, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+NULL FROM spread"
+            }
+            _ => "",
+        }
+    }
+
     /// Also about the people of other experiments.
     pub(super) fn among(self, others: &'a [Iteration<'a>]) -> Self {
         Self { others, ..self }
@@ -163,7 +184,7 @@ AND e.id = w.id"
     /// The part of the audience that a row is of, in the dimension at hand.
     fn part(&self) -> Option<String> {
         let day = self.place.dialect.call("text", &["day".to_owned()])?;
-        let texts = PARTS_AS_TEXT.map(|name| format!("WHEN '{name}' THEN coalesce({name}, '')"));
+        let texts = PARTS.map(|name| format!("WHEN '{name}' THEN coalesce({name}, '')"));
         Some(format!("CASE di.dimension WHEN 'day' THEN {day} {} ELSE '' END", texts.join(" ")))
     }
 
@@ -281,13 +302,9 @@ count(*) OVER () AS n FROM raw WHERE y0 > 0) o",
     }
 }
 
-/// The columns of the parts of the audience, all but the versions a dimension each.
-const PARTS_AS_TEXT: [&str; 8] =
-    ["device", "country", "region", "browser", "referrer_host", "visitor_type", "logged_in", "fallback"];
-
-/// The columns of the parts, each written so.
+/// The columns of the parts of the audience and of the versions, each written so.
 fn columns(written: impl Fn(&str) -> String) -> String {
-    PARTS_AS_TEXT.iter().chain(&["versions"]).map(|name| written(name)).collect::<Vec<_>>().join(", ")
+    PARTS.iter().chain(&["versions"]).map(|name| written(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// A cap in units of which so many digits make a major one.
