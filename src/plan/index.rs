@@ -3,7 +3,7 @@
 //! What makes ten thousand experiments cost as much as one: a rule is filed under the text that every URL fitting it
 //! must start with, and looking a URL up asks once per length of such texts.
 
-use super::{Experiment, ExperimentAt, Listed, PageRule, Pattern};
+use super::{ExperimentAt, Experiments, PageRule, Pattern};
 use crate::document::PageSubject;
 use crate::sort::sort;
 use crate::url::Url;
@@ -29,7 +29,7 @@ struct Paths {
 
 impl PageIndex {
     #[inline(never)]
-    pub(super) fn new(experiments: &Listed<ExperimentAt, Experiment>) -> Self {
+    pub(super) fn new(experiments: &Experiments) -> Self {
         let mut index = Self::default();
         for (at, experiment) in experiments.positioned() {
             let scope = &experiment.scope;
