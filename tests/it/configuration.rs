@@ -80,13 +80,13 @@ fn the_guard_holds_traffic_and_moves_weights() {
     let guard = json!({"hold": {"hero": 25}, "weights": {"price": {"control": 20, "bold": 80}, "hero": {"bold": -1}}});
     it.settle(values(text(&document("1")), Value::Absent, text(&guard)), 0.0, TTL);
     let plan = &it.loaded().unwrap().plan;
-    let (hero, price) = (nth(&plan, 0), nth(&plan, 1));
+    let (hero, price) = (nth(plan, 0), nth(plan, 1));
     assert_eq!((hero.traffic_at(now()), price.traffic_at(now())), (2500, 10_000));
     let bounds = |e: &sortition_engine::plan::Experiment| e.variants.iter().map(|it| it.below).collect::<Vec<_>>();
     assert_eq!((bounds(hero), bounds(price)), (vec![5000, 10_000], vec![2000, 10_000]));
     it.settle(values(text(&document("1")), Value::Absent, Value::Absent), 0.0, TTL);
     let plan = &it.loaded().unwrap().plan;
-    assert_eq!((nth(&plan, 0).traffic_at(now()), bounds(&nth(&plan, 1))), (10_000, vec![5000, 10_000]));
+    assert_eq!((nth(plan, 0).traffic_at(now()), bounds(nth(plan, 1))), (10_000, vec![5000, 10_000]));
 }
 
 #[test]

@@ -728,7 +728,7 @@ fn the_second_worker_acts_for_the_visitor_of_the_first() {
             let bearer = Bearer { visitor: id, id: IdProof::Signed, key: Some(&key) };
             let assignments = kept(&first, &finish.changes, bearer);
             for plan in [&first, &second] {
-                let key = nth(&plan, 0).assignment_key;
+                let key = nth(plan, 0).assignment_key;
                 assert!(assignments.entries().iter().any(|entry| entry.key == key && entry.exposed));
             }
             assert!(removes(&finish.changes, "Sortition-Assignments"));
