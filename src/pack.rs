@@ -262,6 +262,8 @@ impl<T: Pack> Pack for Vec<T> {
         pack_list(self, out);
     }
 
+    // why: V8 optimises what loops long together with all that it was inlined into, most of which runs once
+    #[inline(never)]
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
         from.nested(|from| {
             let count = from.count()?;
@@ -296,6 +298,7 @@ impl<K: Pack + Eq + Hash + Ord, V: Pack> Pack for HashMap<K, V> {
         }
     }
 
+    #[inline(never)]
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
         let count = from.count()?;
         let mut all = Self::with_capacity(count);

@@ -121,6 +121,7 @@ impl Pack for Experiments {
         out.bytes.extend(packed.into_iter().flatten());
     }
 
+    #[inline(never)]
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
         let lengths = Vec::<usize>::unpack(from)?;
         let mut starts = Vec::with_capacity(lengths.len() + 1);
