@@ -30,6 +30,7 @@ pub use secrets::MissingSecret;
 
 use crate::condition::SharedSets;
 use crate::document::{ApiSettings, Bridge, Consent, CrawlerPolicy, HeaderSettings, Preview, Status, VisitorSettings};
+use crate::pack::Words;
 use crate::url::Url;
 use index::PageIndex;
 use original::Original;
@@ -85,8 +86,8 @@ pub struct Plan {
     /// Whether some experiment is only compared with another tool.
     pub has_shadows: bool,
     index: PageIndex,
-    /// The experiments by [`Experiment::assignment_key`], in its order.
-    keyed: Vec<(u32, ExperimentAt)>,
+    /// Each [`Experiment::assignment_key`] and the number of its experiment, in the keys' order.
+    keyed: Words,
     /// From the path of a page that redirects lead to, to what it stands in for.
     originals: HashMap<Box<str>, Vec<Original>>,
     killed_by_document: bool,
@@ -202,8 +203,10 @@ impl Plan {
 
     /// The experiments that a key of the assignment cookie may stand for: nearly always one at most.
     pub fn with_key(&self, key: u32) -> impl Iterator<Item = ExperimentAt> {
-        let from = self.keyed.partition_point(|(other, _)| *other < key);
-        self.keyed.iter().skip(from).take_while(move |(other, _)| *other == key).map(|(_, index)| *index)
+        let (keyed, _) = self.keyed.0.as_chunks::<2>();
+        let from = keyed.partition_point(|[other, _]| *other < key);
+        let its = keyed.iter().skip(from).take_while(move |[other, _]| *other == key);
+        its.map(|[_, number]| ExperimentAt::from_number(*number as usize))
     }
 
     /// The position of the experiment with this id.

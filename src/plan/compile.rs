@@ -7,6 +7,7 @@ use super::{
 use crate::condition::{Condition, FactKey, Groups};
 use crate::document::{self, Audience, Compared, Document, Problem, Severity};
 use crate::hash::{self, BUCKETS, Salt};
+use crate::pack::Words;
 use std::collections::{HashMap, HashSet};
 
 impl Plan {
@@ -339,10 +340,11 @@ fn layers(document: &Document, experiments: &Experiments) -> Vec<Vec<ExperimentA
     layers
 }
 
-fn keyed(experiments: &Experiments) -> Vec<(u32, ExperimentAt)> {
-    let mut keyed: Vec<_> = experiments.positioned().map(|(at, e)| (e.assignment_key, at)).collect();
+fn keyed(experiments: &Experiments) -> Words {
+    let number = |at: ExperimentAt| u32::try_from(at.number()).unwrap_or(u32::MAX);
+    let mut keyed: Vec<_> = experiments.positioned().map(|(at, e)| [e.assignment_key, number(at)]).collect();
     keyed.sort_unstable();
-    keyed
+    Words(keyed.into_flattened())
 }
 
 /// The first bucket beyond a cumulative share: bucket b is within it where b / 10,000 < share. The tolerance keeps

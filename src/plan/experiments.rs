@@ -3,7 +3,7 @@
 
 use super::switches::Switches;
 use super::{Experiment, ExperimentAt, Position as _};
-use crate::pack::{Pack, Packer, SharedValues, Unpacker};
+use crate::pack::{Pack, Packer, SharedValues, Unpacker, Words};
 use std::sync::{Arc, OnceLock};
 
 /// The experiments of a plan, in the document's order.
@@ -18,16 +18,17 @@ pub struct Experiments {
 #[derive(Clone, Debug, Default)]
 struct Unread {
     bytes: Arc<[u8]>,
-    /// Where each begins; the next one's beginning is its end.
-    starts: Arc<[usize]>,
+    /// Where each ends; it begins where the one before it ends.
+    ends: Arc<Words>,
     /// What several of them share.
     shared: SharedValues,
 }
 
 impl Unread {
     fn bytes_of(&self, at: ExperimentAt) -> Option<&[u8]> {
-        let number = at.number();
-        self.bytes.get(*self.starts.get(number)?..*self.starts.get(number + 1)?)
+        let end = |number: usize| self.ends.0.get(number).map(|end| *end as usize);
+        let start = at.number().checked_sub(1).map_or(Some(0), end)?;
+        self.bytes.get(start..end(at.number())?)
     }
 }
 
@@ -116,23 +117,22 @@ impl From<Vec<Experiment>> for Experiments {
 
 impl Pack for Experiments {
     fn pack(&self, out: &mut Packer) {
-        let packed: Vec<Vec<u8>> = self.iter().map(|experiment| out.beside(experiment)).collect();
-        packed.iter().map(Vec::len).collect::<Vec<_>>().pack(out);
-        out.bytes.extend(packed.into_iter().flatten());
+        let (mut bytes, mut ends) = (Vec::new(), Words::default());
+        for experiment in self.iter() {
+            bytes.extend(out.beside(experiment));
+            // why: a plan has at most 25 MiB, which is what KV stores
+            ends.0.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        }
+        ends.pack(out);
+        out.bytes.extend(bytes);
     }
 
     #[inline(never)]
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
-        let lengths = Vec::<usize>::unpack(from)?;
-        let mut starts = Vec::with_capacity(lengths.len() + 1);
-        let mut end = 0_usize;
-        starts.push(end);
-        for length in lengths {
-            end = end.checked_add(length)?;
-            starts.push(end);
-        }
-        let read = (1..starts.len()).map(|_| OnceLock::new()).collect();
-        let unread = Unread { bytes: from.take(end)?.into(), starts: starts.into(), shared: from.shared.clone() };
+        let ends = Words::unpack(from)?;
+        let bytes = from.take(ends.0.last().map_or(0, |end| *end as usize))?.into();
+        let read = ends.0.iter().map(|_| OnceLock::new()).collect();
+        let unread = Unread { bytes, ends: Arc::new(ends), shared: from.shared.clone() };
         Some(Self { read, unread, switches: Switches::default() })
     }
 }

@@ -154,14 +154,13 @@ fn how_deep_a_plan_nests_is_bounded() {
     let (not, any) = (2_u8, 1_u8);
     let inside = [not, any, 2];
     let at = bytes.windows(3).position(|three| three == inside).expect("a negation of a list of two");
-    // the experiment's length stands before it, and it begins with its id
+    // where the experiment ends stands before it, and it begins with its id
     let begin = bytes.windows(5).position(|five| five == b"\x04hero").expect("the experiment");
-    let length = |count: usize| [count as u8 & 0x7f | 0x80, (count >> 7) as u8 & 0x7f | 0x80, (count >> 14) as u8];
-    let written = bytes[begin - 2..begin].iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f));
+    let end = u32::from_le_bytes(bytes[begin - 4..begin].try_into().unwrap());
     let deep = |levels: usize| {
         let inserted = [not, any, 1].repeat(levels);
-        let count = length(written + inserted.len());
-        let parts = [&bytes[..begin - 2], &count, &bytes[begin..at], &inserted, &bytes[at..]];
+        let end = (end + inserted.len() as u32).to_le_bytes();
+        let parts = [&bytes[..begin - 4], &end, &bytes[begin..at], &inserted, &bytes[at..]];
         let plan = Plan::from_bytes(&sealed(parts.concat()), "content").expect("the checksum is right");
         plan.experiments.get(ExperimentAt::from_number(0)).is_some()
     };

@@ -1,7 +1,7 @@
 //! A hash table that is packed as it is: a map made anew would cost a start two allocations an entry.
 
-use crate::pack::packed;
-use crate::plan::ExperimentAt;
+use crate::pack::{Words, packed};
+use crate::plan::{ExperimentAt, Position as _};
 use std::collections::BTreeMap;
 
 /// The experiments that are filed under texts.
@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 pub(super) struct Filed {
     /// The numbers of entries, counted from 1, each at the place of its text's hash or behind it, where the next place that
     /// is 0 ends a search. Their count is a power of two, at least double that of the entries.
-    places: Vec<u32>,
+    places: Words,
     /// Of each entry where its text and its experiments end; they begin where those of the one before it end.
-    ends: Vec<[u32; 2]>,
+    ends: Words,
     texts: Box<str>,
-    experiments: Vec<ExperimentAt>,
+    /// The numbers of experiments.
+    experiments: Words,
 }
 
 /// FNV-1a of 32 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>): what a text's hash is made of in the order of its bytes.
@@ -49,50 +50,48 @@ impl Filed {
             return filed;
         }
         let mut texts = String::new();
-        filed.places = vec![0; (2 * lists.len()).next_power_of_two()];
+        let mut places = vec![0; (2 * lists.len()).next_power_of_two()];
         // why: a plan has at most 25 MiB, which is what KV stores
         let short = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        for (text, list) in lists {
+        for (entry, (text, list)) in lists.iter().enumerate() {
             texts.push_str(text);
-            filed.experiments.extend_from_slice(list);
-            filed.ends.push([short(texts.len()), short(filed.experiments.len())]);
-            let count = filed.places.len();
-            for place in Hash::default().on(text.as_bytes()).places(count) {
-                if let Some(free @ 0) = filed.places.get_mut(place) {
-                    *free = short(filed.ends.len());
+            filed.experiments.0.extend(list.iter().map(|at| short(at.number())));
+            filed.ends.0.extend([short(texts.len()), short(filed.experiments.0.len())]);
+            for place in Hash::default().on(text.as_bytes()).places(places.len()) {
+                if let Some(free @ 0) = places.get_mut(place) {
+                    *free = short(entry + 1);
                     break;
                 }
             }
         }
-        filed.texts = texts.into();
-        filed
+        Self { places: Words(places), texts: texts.into(), ..filed }
     }
 
     /// Whether nothing is filed.
     pub(super) fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.ends.0.is_empty()
     }
 
     /// Appends what is filed under a text of this hash.
     #[inline(never)]
     pub(super) fn find(&self, hash: Hash, text: &[u8], found: &mut Vec<ExperimentAt>) {
-        for place in hash.places(self.places.len()) {
-            let Some(number) = self.places.get(place).and_then(|number| number.checked_sub(1)) else { return };
+        for place in hash.places(self.places.0.len()) {
+            let Some(number) = self.places.0.get(place).and_then(|number| number.checked_sub(1)) else { return };
             if let Some((its, list)) = self.entry(number as usize)
                 && its == text
             {
-                found.extend_from_slice(list);
+                found.extend(list.iter().map(|number| ExperimentAt::from_number(*number as usize)));
                 return;
             }
         }
     }
 
-    fn entry(&self, number: usize) -> Option<(&[u8], &[ExperimentAt])> {
-        let [text_end, list_end] = *self.ends.get(number)?;
-        let before = number.checked_sub(1).and_then(|before| self.ends.get(before));
-        let [text, list] = before.copied().unwrap_or_default();
+    fn entry(&self, number: usize) -> Option<(&[u8], &[u32])> {
+        let (ends, _) = self.ends.0.as_chunks();
+        let [text_end, list_end] = *ends.get(number)?;
+        let [text, list] = number.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or_default();
         let text = self.texts.as_bytes().get(text as usize..text_end as usize)?;
-        Some((text, self.experiments.get(list as usize..list_end as usize)?))
+        Some((text, self.experiments.0.get(list as usize..list_end as usize)?))
     }
 }
 
