@@ -8,13 +8,11 @@ use super::ofrep::Reading;
 use crate::decide::{Decision, Reason};
 use crate::document::{Kind, UnitKind};
 use crate::plan::Plan;
+use crate::visitor::MAX_ID;
 use serde_json::{Map, Value};
 
 /// The most units of a batch.
 pub const MAX_BATCH: usize = 1000;
-
-/// The longest id of a unit, in bytes.
-const LONGEST_ID: usize = 256;
 
 /// The most names and tags of one call.
 const MOST_NAMES: usize = 10_000;
@@ -98,7 +96,7 @@ fn choice(object: &Map<String, Value>, at: &str, reading: Reading) -> Result<Cho
     let units = body::members(object, at, "units")?;
     let inside = format!("{at}units.");
     body::known(&units, &inside, &["visitor", "user", "session"])?;
-    let id = |name: &str| body::text(&units, &inside, name, LONGEST_ID);
+    let id = |name: &str| body::text(&units, &inside, name, MAX_ID);
     if reading == Reading::Visitor {
         // why: cookies do not travel from another site, and who is logged in is nobody's there to say
         let missing = || Field::wrong(format!("{inside}visitor"), "it is missing: name the visitor that is asked for");
