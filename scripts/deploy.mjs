@@ -5,10 +5,7 @@ import { build } from "./build.mjs";
 import { at, installed, run } from "./setup.mjs";
 
 build();
-run(
-  installed("node"),
-  ["--input-type=module", "--eval", readFileSync(at("src", "cli", "scripts", "deploy.mjs"), "utf8")],
-  {
-    env: { ...process.env, SORTITION_SCRIPT: JSON.stringify({ args: process.argv.slice(2) }) },
-  },
-);
+const script = ["ledgers.mjs", "deploy.mjs"].map((name) => readFileSync(at("src", "cli", "scripts", name), "utf8"));
+run(installed("node"), ["--input-type=module", "--eval", script.join("")], {
+  env: { ...process.env, SORTITION_SCRIPT: JSON.stringify({ args: process.argv.slice(2) }) },
+});

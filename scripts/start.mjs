@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { SPREAD, sendCrowd, withCrowd } from "../demo/crowd.mjs";
 import { startShop } from "../demo/shop.mjs";
+import { ledgersOf } from "../src/cli/scripts/ledgers.mjs";
 import { build } from "./build.mjs";
 import { at, installed, run } from "./setup.mjs";
 
@@ -56,8 +57,11 @@ console.log(`Seeding the local KV with ${seed} and applying the ledger's migrati
 // why: what the guard stopped on another day is not stopped today
 if (withData) tool("kv", "key", "delete", "--local", "--binding", "CONFIG", "kill");
 tool("kv", "key", "put", "--local", "--binding", "CONFIG", "config", "--path", seed);
-const bound = readFileSync(at("wrangler.toml"), "utf8").matchAll(/^binding = "(LEDGER(?:_\d+)?)"/gm);
-for (const [, binding] of bound) tool("d1", "migrations", "apply", binding, "--local");
+// why: in a fresh clone it is there once the worker is built
+const { unstable_readConfig: readConfig } = await import("wrangler");
+const { d1_databases: databases } = readConfig({ config: at("wrangler.toml") }, { hideWarnings: true });
+const bound = ledgersOf(databases);
+for (const binding of bound) tool("d1", "migrations", "apply", binding, "--local");
 
 const shop = await startShop({ port: 0 });
 const worker = spawn(
@@ -136,6 +140,6 @@ async function fill() {
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
   if (stopping) return;
-  tool("d1", "execute", "LEDGER", "--local", "--command", SPREAD.join(";"));
+  for (const binding of bound) tool("d1", "execute", binding, "--local", "--command", SPREAD.join(";"));
   await fetch(`${url}/cdn-cgi/handler/scheduled`);
 }

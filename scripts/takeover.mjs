@@ -14,6 +14,7 @@ import { pathToFileURL } from "node:url";
 import { open, sdk } from "../clients/record/growthbook.js";
 import { record } from "../clients/record/record.js";
 import { startShop } from "../demo/shop.mjs";
+import { ledgersOf } from "../src/cli/scripts/ledgers.mjs";
 import { build } from "./build.mjs";
 import { at, installed, packages, run, target } from "./setup.mjs";
 
@@ -172,7 +173,9 @@ async function switchOver(document) {
   const tool = (...args) =>
     run(installed("node"), [wrangler, ...args, "--local", ...state], { env, stdio: ["ignore", "ignore", "inherit"] });
   tool("kv", "key", "put", "--binding", "CONFIG", "config", "--path", document);
-  tool("d1", "migrations", "apply", "LEDGER");
+  const { unstable_readConfig: readConfig } = await import("wrangler");
+  for (const binding of ledgersOf(readConfig({ config: at("wrangler.toml") }, { hideWarnings: true }).d1_databases))
+    tool("d1", "migrations", "apply", binding);
   const port = await freePort();
   const args = ["dev", "--port", String(port), "--ip", "127.0.0.1", "--var", `ORIGIN_URL:${shop.url}`, ...state];
   worker = spawn(installed("node"), [wrangler, ...args, "--show-interactive-dev-session=false"], {

@@ -104,11 +104,11 @@ pub struct Event {
     pub at: String,
     /// The visitor id.
     #[serde(default)]
-    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 128)))]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 256)))]
     pub anonymous_id: Option<String>,
     /// The shop's user id: an opaque key, never an e-mail address.
     #[serde(default)]
-    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 128)))]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 256)))]
     pub user_id: Option<String>,
     /// What happened.
     #[serde(flatten)]
@@ -151,7 +151,7 @@ pub struct Exposure {
     pub unit: String,
     /// The session's id, where that is the unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 128)))]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 256)))]
     pub session_id: Option<String>,
     /// How the unit came by it: `split`, `sticky`, or `reported` by somebody else.
     pub reason: String,
@@ -232,7 +232,7 @@ pub struct Conversion {
     pub refund_of: Option<String>,
     /// The session that it happened in, where the producer knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 128)))]
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 256)))]
     pub session_id: Option<String>,
     /// When it happened.
     #[cfg_attr(not(target_arch = "wasm32"), schemars(length(max = 24)))]

@@ -61,6 +61,12 @@ impl<'a, S: Source> Request<'a, S> {
         Self { method, url, source, cookie: OnceCell::new(), crawlers, reading: OnceCell::new() }
     }
 
+    /// Whether it only asks for a page, rather than sending something or asking what may be sent.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        matches!(self.method, "GET" | "HEAD")
+    }
+
     /// A header's value.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {

@@ -10,6 +10,7 @@ mod arrivals;
 pub mod carry;
 pub mod dialect;
 pub mod homes;
+pub mod placement;
 pub mod question;
 pub mod readout;
 mod retention;

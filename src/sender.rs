@@ -150,7 +150,8 @@ pub fn preview<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<
         return PreviewRequest::None;
     }
     let read = |token: &str| Token::read(token, plan.preview, secret, now);
-    match request.url.parameter(preview::NAME) {
+    // why: a link is followed by a GET; whatever else is sent to such a URL is not to be answered by us
+    match request.url.parameter(preview::NAME).filter(|_| request.only_reads()) {
         Some(token) if token.is_empty() => PreviewRequest::End { clean: request.url.without(preview::NAME) },
         Some(token) => match read(&token) {
             Ok(token) => PreviewRequest::Start { token, clean: request.url.without(preview::NAME) },

@@ -79,6 +79,8 @@ fn applicable<S: Source>(plan: &Plan, request: &Request<'_, S>, now: i64) -> Opt
     let applies = !on_page.is_empty()
         || plan.shares(request.method, &request.url)
         || (kind == RequestKind::Navigation
+            // why: a form or a preflight that is sent elsewhere, or answered by us, would be lost
+            && request.only_reads()
             && (plan.canonical_of(&request.url, now).is_some()
                 || (plan.preview != Preview::Off && asks_preview(request))));
     applies.then_some(on_page)

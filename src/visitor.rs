@@ -13,7 +13,7 @@ pub mod preview;
 pub mod client;
 pub mod token;
 
-pub use id::VisitorId;
+pub use id::{MAX_ID, VisitorId};
 pub use kept::{Kept, Marks};
 
 use crate::document::{CookieForm, VisitorSettings};

@@ -65,7 +65,7 @@ pub(super) fn dev(arguments: &DevArguments) -> Result<Report, Failure> {
         "config": config,
         "localize": include_str!("scripts/localize.mjs"),
     });
-    match script::become_one(include_str!("scripts/dev.mjs"), &settings)? {}
+    match script::become_one(script::with_ledgers!("scripts/dev.mjs"), &settings)? {}
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -95,7 +95,7 @@ pub(super) struct DeployArguments {
 
 pub(super) fn deploy(arguments: &DeployArguments) -> Result<Report, Failure> {
     let settings = json!({"args": arguments.arguments, "config": configuration()});
-    match script::become_one(include_str!("scripts/deploy.mjs"), &settings)? {}
+    match script::become_one(script::with_ledgers!("scripts/deploy.mjs"), &settings)? {}
 }
 
 /// Find what is not in order, and say what to do.
@@ -140,7 +140,7 @@ pub(super) fn doctor(arguments: &DoctorArguments) -> Result<Report, Failure> {
         "version": env!("CARGO_PKG_VERSION"),
         "tool": std::env::current_exe().map_err(|error| Failure::Outside(error.to_string()))?,
     });
-    let findings = script::answer(include_str!("scripts/doctor.mjs"), &settings, "look at everything")?;
+    let findings = script::answer(script::with_ledgers!("scripts/doctor.mjs"), &settings, "look at everything")?;
     Ok(told(&findings))
 }
 
@@ -194,6 +194,9 @@ pub(super) struct UpgradeArguments {
     /// Only say what is to be done.
     #[arg(long)]
     dry_run: bool,
+    /// The environment of wrangler's configuration.
+    #[arg(long, value_name = "NAME")]
+    wrangler_env: Option<String>,
 }
 
 pub(super) fn upgrade(arguments: &UpgradeArguments) -> Result<Report, Failure> {
@@ -212,8 +215,9 @@ pub(super) fn upgrade(arguments: &UpgradeArguments) -> Result<Report, Failure> {
         "local": arguments.local,
         "persistTo": arguments.persist_to,
         "apply": !arguments.dry_run,
+        "wranglerEnv": arguments.wrangler_env,
     });
-    let answered = script::answer(include_str!("scripts/upgrade.mjs"), &settings, "apply the migrations")?;
+    let answered = script::answer(script::with_ledgers!("scripts/upgrade.mjs"), &settings, "apply the migrations")?;
     for step in answered.as_array().into_iter().flatten() {
         let done = step.get("done").and_then(Value::as_bool).unwrap_or_default();
         steps.push((done, step.get("said").and_then(Value::as_str).unwrap_or("").to_owned()));

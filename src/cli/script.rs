@@ -8,6 +8,14 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// A script that asks for the databases of the record.
+macro_rules! with_ledgers {
+    ($script:literal) => {
+        concat!(include_str!("scripts/ledgers.mjs"), include_str!($script))
+    };
+}
+pub(super) use with_ledgers;
+
 /// A script with its settings. `--eval`, since it then finds the modules of the folder that this is run in.
 fn command(script: &str, settings: &Value) -> Command {
     let mut command = Command::new(node());

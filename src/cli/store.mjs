@@ -89,9 +89,12 @@ const operations = {
   },
   delete: ({ keys }) => bound("ARCHIVE").delete(keys),
   async run({ statements, number }) {
-    const database = bound(number ? `LEDGER_${number}` : "LEDGER");
+    const name = number ? `LEDGER_${number}` : "LEDGER";
+    const database = bound(name);
     const prepared = statements.map(({ sql, parameters }) => database.prepare(sql).bind(...parameters));
-    const results = await database.batch(prepared);
+    const results = await database.batch(prepared).catch((error) => {
+      throw new Error(`${name}: ${error?.message ?? error}`);
+    });
     return results.map(({ results, meta }) => ({ rows: results, changes: meta.changes ?? 0 }));
   },
 };

@@ -3,6 +3,7 @@
 
 use super::Failure;
 use super::kv::{KvArguments, node};
+use crate::ledger::placement::{self, PLACEMENT, Placement};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -19,6 +20,8 @@ pub(super) struct Store {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
+    /// How many databases the record lies in, once they were asked.
+    databases: Option<u8>,
 }
 
 /// What came of one statement.
@@ -58,12 +61,28 @@ impl Store {
             .map_err(|error| unable(format!("node cannot be run: {error}")))?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let output = output.ok_or_else(|| unable("it says nothing".to_owned()))?;
-        Ok(Self { child, input, output: BufReader::new(output) })
+        Ok(Self { child, input, output: BufReader::new(output), databases: None })
     }
 
-    /// How many databases the record lies in: a worker may do without one.
+    /// How many databases the record lies in: a worker may do without one. Fails where one of them is missing, or is another
+    /// than it was: what is asked of the others would be half of an answer.
     pub(super) fn databases(&mut self) -> Result<u8, Failure> {
-        self.ask(&json!({"op": "databases"}), "look for the record")
+        if let Some(databases) = self.databases {
+            return Ok(databases);
+        }
+        let databases = self.ask(&json!({"op": "databases"}), "look for the record")?;
+        let mut found = Vec::new();
+        for number in 0..databases {
+            let rows = self.rows_in(number, PLACEMENT, json!([]))?;
+            let row = rows.first().and_then(|row| row.get("r")?.as_str());
+            let placement = row.and_then(|row| serde_json::from_str::<Placement>(row).ok());
+            found.push((number, placement.ok_or_else(|| nameless(number))?));
+        }
+        if let Some(problem) = placement::problems(databases, &found).into_iter().next() {
+            return Err(Failure::refused("LEDGER", format!("{problem}: see docs/deploy.md, More databases")));
+        }
+        self.databases = Some(databases);
+        Ok(databases)
     }
 
     /// The keys of the bucket that begin with a text.
@@ -157,12 +176,18 @@ impl Store {
             let Some(text) = line.strip_prefix(MARK) else { continue };
             let answer: Answer = serde_json::from_str(text).map_err(|error| failed(error.to_string()))?;
             if let Some(why) = answer.error {
-                let hint = if why.contains("no such table") { "; apply the migrations first" } else { "" };
+                let is_old = ["no such table", "no such column", "has no column"].iter().any(|one| why.contains(one));
+                let hint = if is_old { "; apply the migrations first: sortition upgrade" } else { "" };
                 return Err(failed(format!("{why}{hint}")));
             }
             return serde_json::from_value(answer.value).map_err(|error| failed(error.to_string()));
         }
     }
+}
+
+fn nameless(number: u8) -> Failure {
+    let name = placement::binding(number);
+    Failure::Outside(format!("{name} does not say which database it is; apply the migrations first: sortition upgrade"))
 }
 
 impl Drop for Store {

@@ -41,7 +41,7 @@ const KNOWN: &[(&[&str], &str)] = &[
 
 /// What to do about it, and what wrangler said. `doing`: what was asked of it, such as ``write `config` ``.
 pub(super) fn failed(doing: &str, stderr: &str, stdout: &str) -> String {
-    let said = format!("{stderr}\n{stdout}");
+    let said = uncoloured(&format!("{stderr}\n{stdout}"));
     let words: Vec<&str> = said.lines().map(plain).filter(|line| !is_noise(line)).collect();
     let first = words.first().copied().unwrap_or("it said nothing");
     let known = KNOWN.iter().find(|(signs, _)| signs.iter().any(|sign| said.contains(sign)));
@@ -54,6 +54,17 @@ pub(super) fn failed(doing: &str, stderr: &str, stdout: &str) -> String {
         text.push_str(&format!("\n  wrangler: {line}"));
     }
     text
+}
+
+/// A text without the codes that colour it, which wrangler writes whoever reads them.
+fn uncoloured(text: &str) -> String {
+    let mut parts = text.split("\x1b[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|character: char| character.is_ascii_alphabetic());
+        plain.push_str(end.and_then(|end| part.get(end + 1..)).unwrap_or_default());
+    }
+    plain
 }
 
 fn plain(line: &str) -> &str {

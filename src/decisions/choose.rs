@@ -8,13 +8,11 @@ use super::ofrep::Reading;
 use crate::decide::{Decision, Reason};
 use crate::document::{Kind, UnitKind};
 use crate::plan::Plan;
+use crate::visitor::MAX_ID;
 use serde_json::{Map, Value};
 
 /// The most units of a batch.
 pub const MAX_BATCH: usize = 1000;
-
-/// The longest id of a unit, in bytes.
-const LONGEST_ID: usize = 256;
 
 /// The most names and tags of one call.
 const MOST_NAMES: usize = 10_000;
@@ -98,7 +96,7 @@ fn choice(object: &Map<String, Value>, at: &str, reading: Reading) -> Result<Cho
     let units = body::members(object, at, "units")?;
     let inside = format!("{at}units.");
     body::known(&units, &inside, &["visitor", "user", "session"])?;
-    let id = |name: &str| body::text(&units, &inside, name, LONGEST_ID);
+    let id = |name: &str| body::text(&units, &inside, name, MAX_ID);
     if reading == Reading::Visitor {
         // why: cookies do not travel from another site, and who is logged in is nobody's there to say
         let missing = || Field::wrong(format!("{inside}visitor"), "it is missing: name the visitor that is asked for");
@@ -116,7 +114,7 @@ fn choice(object: &Map<String, Value>, at: &str, reading: Reading) -> Result<Cho
 /// One unit's decisions as JSON: `{"decisions":[…]`, without the closing brace, so that the revision can follow.
 ///
 /// `variant` and `payload` are null where nothing was assigned. `exposure` is what to post to `events` or `conversions`
-/// once the unit has met the variant; null where there is nothing to record.
+/// once the unit has met the variant; null where there is nothing to record, or nothing may be recorded of anybody.
 fn write_decisions(plan: &Plan, decisions: &[Decision], units: &Units, out: &mut String) {
     out.push_str("{\"decisions\":[");
     for (place, decision) in decisions.iter().enumerate() {
@@ -134,7 +132,9 @@ fn write_decisions(plan: &Plan, decisions: &[Decision], units: &Units, out: &mut
         }
         answer::json("payload", variant.and_then(|variant| variant.payload.as_deref()).unwrap_or("null"), out);
         answer::text("reason", decision.reason.as_str(), out);
-        let exposes = e.kind == Kind::Experiment && matches!(decision.reason, Reason::Split | Reason::Sticky);
+        let exposes = e.kind == Kind::Experiment
+            && *units != Units::default()
+            && matches!(decision.reason, Reason::Split | Reason::Sticky);
         match variant.filter(|_| exposes) {
             Some(variant) => {
                 let mut exposure = String::from("{\"type\":\"experiment_exposed\"");

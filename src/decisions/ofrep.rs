@@ -5,10 +5,8 @@ use super::context::Units;
 use super::{answer, body};
 use crate::decide::{Decision, Reason};
 use crate::plan::{Experiment, Plan, Variant, VariantAt};
+use crate::visitor::MAX_ID;
 use serde_json::{Map, Value};
-
-/// The longest id that a context may give, in bytes.
-const LONGEST_ID: usize = 256;
 
 /// The longest key that an answer repeats, in characters.
 const LONGEST_KEY: usize = 200;
@@ -126,7 +124,7 @@ impl Ofrep {
         };
         let invalid =
             |field: body::Field| Failure::new(ErrorCode::InvalidContext, format!("{}: {}", field.path, field.message));
-        let id = |name: &str| body::text(context, "context.", name, LONGEST_ID).map_err(invalid);
+        let id = |name: &str| body::text(context, "context.", name, MAX_ID).map_err(invalid);
         let key = match reading {
             Reading::Cookies => None,
             _ => {

@@ -5,6 +5,7 @@ use crate::events::{Event, Message};
 use crate::hash::place_of;
 use crate::ledger::carry::{self, Carried};
 use crate::ledger::homes::{self, Directory, Entry, MOST, Name};
+use crate::ledger::placement::{self, PLACEMENT, Placement, binding};
 use crate::ledger::question::Question;
 use crate::ledger::{self, Statement};
 use js_sys::{Array, Promise, Reflect};
@@ -34,20 +35,10 @@ struct Row {
     r: String,
 }
 
-/// What a database says of itself: of how many it is which, how far it has been looked through, and whether rows of before
-/// wait there.
-#[derive(Deserialize)]
-struct Placement(u8, u8, Option<String>, u8);
-
 /// The databases that are bound, in the order of their numbers.
 pub(super) struct Databases {
     env: Env,
     count: u8,
-}
-
-/// The name of a database's binding.
-fn binding(number: u8) -> String {
-    if number == 0 { "LEDGER".to_owned() } else { format!("LEDGER_{number}") }
 }
 
 fn is_bound(env: &Env, number: u8) -> bool {
@@ -84,26 +75,33 @@ impl Databases {
 
     /// What is wrong with which.
     pub(super) async fn problems(&self) -> Vec<String> {
-        let mut wrong = Vec::new();
+        let (mut wrong, mut found) = (Vec::new(), Vec::new());
         for number in 0..self.count() {
-            let name = binding(number);
             match self.placement(number).await {
-                Err(reason) => wrong.push(format!("{name} does not answer: {}", cause(&reason))),
-                Ok(Placement(count, ..)) if count > self.count() => {
-                    wrong.push(format!("the record lies in {count} databases, and {} are bound", self.count()));
-                }
-                Ok(Placement(count, was, ..)) if count > 1 && was != number => {
-                    wrong.push(format!("{name} is bound to what was {}", binding(was)));
-                }
-                Ok(_) => {}
+                Ok(placement) => found.push((number, placement)),
+                Err(reason) => wrong.push(format!("{} does not answer: {}", binding(number), cause(&reason))),
             }
         }
+        wrong.extend(placement::problems(self.count(), &found));
         wrong
+    }
+
+    /// Fails where something is wrong with one.
+    async fn check(&self) -> Result<()> {
+        match self.problems().await.into_iter().next() {
+            Some(problem) => Err(wrong(problem)),
+            None => Ok(()),
+        }
+    }
+
+    /// Why the databases refuse what is written, where that is for good.
+    async fn explained(&self, reason: Error) -> Error {
+        if is_refusal(&reason) { self.check().await.err().unwrap_or(reason) } else { reason }
     }
 
     /// What a database says of itself.
     async fn placement(&self, number: u8) -> Result<Placement> {
-        let asked = Question { sql: carry::PLACEMENT.to_owned(), values: Vec::new() };
+        let asked = Question { sql: PLACEMENT.to_owned(), values: Vec::new() };
         let found = rows(self.run(number, vec![asked], Vec::new()).await?.first())?;
         found.into_iter().next().ok_or_else(|| wrong("it does not say which database it is: apply the migrations"))
     }
@@ -112,7 +110,10 @@ impl Databases {
     pub(super) async fn record(&self, messages: &[Message], now: Timestamp) -> Result<()> {
         if self.count() == 1 {
             let statements = ledger::statements(messages, &now.to_string());
-            return self.run(0, Vec::new(), statements).await.map(|_| ());
+            return match self.run(0, vec![carry::alone()], statements).await {
+                Ok(_) => Ok(()),
+                Err(reason) => Err(self.explained(reason).await),
+            };
         }
         let mut last = wrong("");
         for _ in 0..TRIES {
@@ -122,7 +123,7 @@ impl Databases {
                 Err(reason) => return Err(reason),
             }
         }
-        Err(last)
+        Err(self.explained(last).await)
     }
 
     /// Puts each event into its home, then what isolates told into the first database.
@@ -224,14 +225,13 @@ impl Databases {
 
     /// Tells every database which of how many it is.
     async fn place(&self) -> Result<()> {
+        // why: a new one in the place of one that held people must not pass for one that came to be there
+        self.check().await?;
         // why: the first one last, for where it knows, nobody looks at the others
         for number in (0..self.count()).rev() {
             self.run(number, vec![carry::placed(self.count(), number)], Vec::new()).await?;
         }
-        match self.problems().await.into_iter().next() {
-            Some(problem) => Err(wrong(problem)),
-            None => Ok(()),
-        }
+        self.check().await
     }
 
     /// Carries rows of names from where they may be to their homes, and strikes the moves off.
@@ -307,8 +307,7 @@ impl Databases {
     /// What the schedule does: carries what was left, and looks through databases that held rows before they were so many.
     pub(super) async fn tend(&self, now: Timestamp) -> Result<()> {
         if self.count() == 1 {
-            let again = Question { sql: carry::LOOK_AGAIN.to_owned(), values: vec![1.into()] };
-            return self.run(0, vec![again], Vec::new()).await.map(|_| ());
+            return Ok(());
         }
         self.place().await?;
         let left = Question { sql: carry::MOVES.to_owned(), values: Vec::new() };
@@ -324,7 +323,7 @@ impl Databases {
 
     /// Looks through a page of a database for rows that are not at home; whether there is more.
     async fn look_through(&self, number: u8, now: Timestamp) -> Result<bool> {
-        let Placement(_, _, Some(scan), 0) = self.placement(number).await? else { return Ok(false) };
+        let Placement { scan: Some(scan), is_moving: 0, .. } = self.placement(number).await? else { return Ok(false) };
         let page = rows::<Vec<Value>>(self.run(number, vec![carry::page(&scan)], Vec::new()).await?.first())?;
         let name = |value: &Value| serde_json::from_value::<Name>(value.clone()).ok();
         let sets: Vec<BTreeSet<Name>> = page.iter().map(|row| row.iter().skip(1).filter_map(name).collect()).collect();

@@ -18,6 +18,8 @@ const { Page: PAGE, Endpoint: ENDPOINT, Load: LOAD, Previewable: PREVIEWABLE } =
 const { Stale: STALE, Shadowed: SHADOWED } = core.Way;
 const WAY = STALE - 1;
 
+// The highest status that a response can be made with.
+const HIGHEST_STATUS = 599;
 // Methods that change nothing.
 const SAFE = new Set(["GET", "HEAD"]);
 const INSIDE = "asking whether a request is from a worker before this one";
@@ -180,6 +182,8 @@ async function page(request, env, ctx, method, url) {
  * keep, and without what is between the origin and us.
  */
 function unfinished(response) {
+  // why: no response can be made of an answer with such a status; nothing of ours is lost in one that says nothing to us
+  if (response.status > HIGHEST_STATUS && !INTERNAL.some((name) => response.headers.has(name))) return response;
   try {
     const answer = new Response(response.body, response);
     change(answer.headers, UNFINISHED);
@@ -295,7 +299,7 @@ function finish(visit, { response, how, finished, keep: kept }, env, ctx) {
   };
   // why: whoever changes nothing does not look whether an element is there that others wait for
   const keeps = kept && (rewriting || kept.watchable.length === 0) ? kept : undefined;
-  const transform = !finished && rewriting && rewriter(rewriting, visit, met, keeps?.record);
+  const transform = !finished && rewriting && !isEmpty(response) && rewriter(rewriting, visit, met, keeps?.record);
   tellUser(visit, env, ctx);
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later
   visit.free();
@@ -310,6 +314,9 @@ function finish(visit, { response, how, finished, keep: kept }, env, ctx) {
   if (visits) post(visits, env, ctx);
   return answer;
 }
+
+/** Whether a body in some coding has nothing in it, which is no such coding's beginning: reading it would end in an error. */
+const isEmpty = ({ headers }) => headers.has("content-encoding") && headers.get("content-length") === "0";
 
 /**
  * The response anew, so that its headers may be changed; its body through the rewriter if there is one. `type` is what

@@ -2,17 +2,19 @@
 
 import { shared_parameters, shared_whole } from "sortition-readout";
 
-const MOST = 16;
+const NAMES = Array.from({ length: 16 }, (_, number) => (number ? `LEDGER_${number}` : "LEDGER"));
 
-/** The databases that are bound, in the order of their numbers. */
+/** The databases that are bound, in the order of their numbers: those before a gap. */
 export function ledgers(env) {
-  const all = [];
-  for (let number = 0; number < MOST; number++) {
-    const database = env[number ? `LEDGER_${number}` : "LEDGER"];
-    if (!database) break;
-    all.push(database);
-  }
-  return all;
+  const missing = NAMES.findIndex((name) => !env[name]);
+  return NAMES.slice(0, missing < 0 ? NAMES.length : missing).map((name) => env[name]);
+}
+
+/** What is to be said of a database that is bound behind one that is not. */
+export function gap(env) {
+  const { length } = ledgers(env);
+  const behind = NAMES.slice(length + 1).find((name) => env[name]);
+  return behind && `${behind} is bound, and ${NAMES[length]} is not: until it is, nothing is recorded.`;
 }
 
 /** One database's answer. A row an answer's row, for D1 bounds the size of a value. */

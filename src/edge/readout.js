@@ -15,7 +15,7 @@ import {
   readout_route,
   take_along,
 } from "sortition-readout";
-import { answerTo, ledgers, pages } from "./ledgers.js";
+import { answerTo, gap, ledgers, pages } from "./ledgers.js";
 import { operate } from "./operate.js";
 import { problem as problemOf } from "./problem.js";
 import { hits } from "./rewrite.js";
@@ -39,9 +39,10 @@ const MOST_FROZEN = 200;
 const PUBLISHED = 1;
 // Where the guard keeps its notes without a record.
 const NOTES = "guard/";
-// The newest exposure of a project on record, and whether there is any of an iteration.
+// The newest exposure of a project on record, whether there is any of an iteration, and whether those were let go of.
 const HEARD = `SELECT (SELECT max((SELECT max(at) FROM exposed WHERE iteration_no = number)) FROM iterations WHERE project = ?1) AS heard,
-EXISTS (SELECT 1 FROM exposed WHERE iteration_no = (SELECT number FROM iterations WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3 AND expired = 0)) AS here`;
+EXISTS (SELECT 1 FROM exposed WHERE iteration_no = (SELECT number FROM iterations WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3)) AS here,
+(SELECT expired FROM iterations WHERE project = ?1 AND experiment_id = ?2 AND iteration = ?3) AS expired`;
 // How many steps a run takes along of the record of before, and how many it takes to let go of what has outlived its time:
 // D1 answers 1,000 statements a run.
 const STEPS = 60;
@@ -266,7 +267,7 @@ export async function freeze(env) {
 async function learn(one, env, asked, trail) {
   const keys = ["kill", "kill-guard"].map((key) => env.CONFIG.get(key));
   const elsewhere = await published(one, env);
-  one.divided(ledgers(env).length);
+  one.divided(ledgers(env).length, gap(env));
   const shared = together(env, () => one.first_shared());
   const first = env.LEDGER ? ask(env, JSON.parse(one.first()), asked, shared) : withoutRecord(one, env, elsewhere);
   const [kill, guarded] = await Promise.all(keys);
@@ -314,6 +315,8 @@ async function isNewer({ computed_at }, iteration, env) {
       .bind(...iteration)
       .first();
   const all = await Promise.all(ledgers(env).map(one));
+  // why: what comes late may come to a database that has never heard of the iteration
+  if (all.some(({ expired }) => expired)) return true;
   return !all.some(({ here }) => here) || all.every(({ heard }) => heard < Date.parse(computed_at));
 }
 
@@ -535,10 +538,10 @@ async function takeAlong(env) {
  */
 export async function tend(env) {
   if (!env.LEDGER) return;
-  await takeAlong(env);
-  await letGo(env);
-  const services = await wakeServices();
-  await services.tend_databases(env);
+  const divide = async () => (await wakeServices()).tend_databases(env);
+  // why: one that cannot be done, without an archive for instance, must not keep the others from being done
+  for (const one of [() => takeAlong(env), () => letGo(env), divide])
+    await one().catch((error) => console.error(`sortition: failed in keeping the record: ${error}`));
 }
 
 const statement = (database, [sql, ...values]) => database.prepare(sql).bind(...values);
@@ -558,7 +561,7 @@ async function letGoOf(one, env) {
  */
 async function letGo(env) {
   const config = await env.CONFIG.get("config");
-  if (!env.ARCHIVE || config === null) return;
+  if (!env.ARCHIVE || config === null || gap(env)) return;
   await wake();
   const now = Date.now();
   let left = LETTING_GO;
@@ -582,6 +585,7 @@ async function letGo(env) {
 /** Puts the record's answers about an experiment into the archive; whether all of them were there. */
 async function putAnswers(env, config, id, now) {
   const one = Readout.open(config, id, false, now);
+  one.divided(ledgers(env).length, gap(env));
   const [shared, all] = [together(env, () => one.first_shared()), together(env, () => one.lasting_shared())];
   const first = JSON.stringify(await ask(env, JSON.parse(one.first()), undefined, shared));
   one.learn(first, "[]", undefined, undefined);

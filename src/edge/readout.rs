@@ -43,6 +43,8 @@ pub struct Readout {
     reader: Reader,
     /// How many databases the record lies in.
     databases: usize,
+    /// Which of them is missing, in a sentence.
+    gap: Option<String>,
 }
 
 /// What another engine computed.
@@ -156,12 +158,13 @@ impl Readout {
         #[allow(clippy::cast_possible_truncation)]
         let now = Timestamp::from_millis(now as i64);
         let (known, links, by, reader) = (Known::default(), Links::default(), Vec::new(), Reader::default());
-        Self { document, known, now, scope, guard, chosen, links, by, reader, databases: 1 }
+        Self { document, known, now, scope, guard, chosen, links, by, reader, databases: 1, gap: None }
     }
 
-    /// The record lies in so many databases.
-    pub fn divided(&mut self, databases: usize) {
+    /// The record lies in so many databases; `gap` says which is missing.
+    pub fn divided(&mut self, databases: usize, gap: Option<String>) {
         self.databases = databases.max(1);
+        self.gap = gap;
     }
 
     /// What several databases are asked first, one for each of [`Readout::first`].
@@ -242,6 +245,7 @@ impl Readout {
     /// Takes the answers, the audit trail (a list of texts, the newest first) and the keys `kill` and `kill-guard`.
     pub fn learn(&mut self, first: &str, audit: &str, kill: Option<String>, guard: Option<String>) {
         self.known = Known::read(&answers(first));
+        self.known.incomplete.extend(self.gap.clone());
         let entries = answers(audit).into_iter().flatten();
         self.known.audit = entries.filter_map(|entry| serde_json::from_str::<AuditEntry>(&entry).ok()).collect();
         self.known.kill =

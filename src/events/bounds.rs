@@ -1,6 +1,7 @@
 //! The bounds of an event's texts, in bytes. What no bound holds makes messages that the queue refuses.
 
 use super::{Event, PageView, What};
+use crate::visitor::MAX_ID as MAX_UNIT;
 
 /// A host: what DNS allows.
 pub(super) const MAX_HOST: usize = 253;
@@ -12,7 +13,7 @@ pub(super) const MAX_METHOD: usize = 32;
 pub(super) const MAX_WORD: usize = 64;
 /// A project, a revision: what a document may say.
 const MAX_NAME: usize = 200;
-/// An id of a visitor, a user, a session, a transaction.
+/// An id of a transaction.
 pub(super) const MAX_KEY: usize = 128;
 /// An id of an experiment, a variant, an event's name.
 const MAX_ID: usize = 64;
@@ -58,14 +59,14 @@ pub(super) fn too_long(event: &Event) -> Option<(&'static str, usize)> {
     let own = [
         ("project", Some(&event.project), MAX_NAME),
         ("config_revision", Some(&event.config_revision), MAX_NAME),
-        ("anonymous_id", event.anonymous_id.as_ref(), MAX_KEY),
-        ("user_id", event.user_id.as_ref(), MAX_KEY),
+        ("anonymous_id", event.anonymous_id.as_ref(), MAX_UNIT),
+        ("user_id", event.user_id.as_ref(), MAX_UNIT),
     ];
     let rest = match &event.what {
         What::Exposed(it) => [
             ("experiment_id", Some(&it.experiment_id), MAX_ID),
             ("variant", Some(&it.variant), MAX_ID),
-            ("session_id", it.session_id.as_ref(), MAX_KEY),
+            ("session_id", it.session_id.as_ref(), MAX_UNIT),
             ("reason", Some(&it.reason), MAX_ID),
             ("unit", Some(&it.unit), MAX_ID),
         ],

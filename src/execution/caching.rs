@@ -51,7 +51,7 @@ pub(super) fn unscope_request<S: Source>(
     is_whole: bool,
     changes: &mut Vec<HeaderChange>,
 ) {
-    if !matches!(request.method, "GET" | "HEAD") {
+    if !request.only_reads() {
         for (name, header) in [("if-match", "If-Match"), ("if-none-match", "If-None-Match")] {
             if let Some(own) = request.header(name).and_then(|tags| original_tags(&tags, None)) {
                 changes.push(HeaderChange::Set(header, own));

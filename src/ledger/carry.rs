@@ -46,6 +46,16 @@ AND h.name = m.name WHERE h.root IN (SELECT value FROM json_each(?1)) LIMIT 500"
 const IS_PLACED: &str = "SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM placement WHERE databases = ?1 AND number = ?2) \
 THEN json('it is another database') END";
 
+/// Ends a transaction on a database that is one of several, for whoever knows of it alone.
+const IS_ALONE: &str =
+    "SELECT CASE WHEN EXISTS (SELECT 1 FROM placement WHERE databases > 1) THEN json('it is one of several') END";
+
+/// What a transaction begins with where there is one database.
+#[must_use]
+pub fn alone() -> Question {
+    question(IS_ALONE, Vec::new())
+}
+
 /// Ends a transaction where this database knows more of a name than the writer does.
 const IS_CURRENT: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM json_each(?1) k CROSS JOIN homes h \
 ON h.project = k.value ->> 0 AND h.name = k.value ->> 1 WHERE h.version > (k.value ->> 2)) THEN json('it moved') END";
@@ -55,7 +65,7 @@ const TELL: &str = "INSERT INTO homes (project, name, home, version) SELECT valu
 FROM json_each(?1) WHERE value ->> 2 > 0 ON CONFLICT DO UPDATE SET home = excluded.home, version = excluded.version \
 WHERE excluded.version > homes.version";
 
-/// What every transaction on a database begins with.
+/// What every transaction on one of several databases begins with.
 #[must_use]
 pub fn fence(told: &str, databases: u8, number: u8) -> Vec<Question> {
     let mut fence =
@@ -232,13 +242,6 @@ WHERE databases < ?1",
         vec![json!(databases), json!(number)],
     )
 }
-
-/// What a database says of itself: `[databases, number, scan or null, whether rows of before wait there]`.
-pub const PLACEMENT: &str =
-    "SELECT json_array(databases, number, scan, EXISTS (SELECT 1 FROM exposures_before)) AS r FROM placement";
-
-/// Notes that a database has to be looked through again.
-pub const LOOK_AGAIN: &str = "UPDATE placement SET scan = '' WHERE databases > ?1 AND scan IS NULL";
 
 /// How many rows are looked through at once.
 const PAGE: u32 = 1_000;

@@ -197,18 +197,24 @@ fn row(what: &str, at: [&str; 3], numbers: &[String]) -> Value {
 /// What arrived: sums; whether rows of before are still waiting anywhere; over how many databases the record is spread, how
 /// many of them hold rows that are not at home, which are bound in another's place, and how many were asked.
 fn delivery(answers: &[&str]) -> Result<String, Unreadable> {
-    let (mut sums, mut databases, mut unsettled, mut wrong) = ([0_i128; 5], 1, 0_i128, 0_i128);
+    let (mut sums, mut counts, mut unsettled, mut wrong) = ([0_i128; 5], Vec::new(), 0_i128, 0_i128);
     for (number, answer) in (0_i128..).zip(answers) {
         let rows = Row::all(answer)?;
         let row = rows.first().ok_or_else(|| Unreadable::new("it has no row"))?;
         for (field, sum) in sums.iter_mut().enumerate() {
             *sum = sum.saturating_add(row.number(field)?);
         }
-        databases = databases.max(row.number(5)?);
+        let count = row.number(5)?;
         unsettled += row.number(6)?;
         // why: one that was never written to does not know its number yet
-        wrong += i128::from(row.number(5)? > 1 && row.number(7)? != number);
+        wrong += i128::from(count > 1 && row.number(7)? != number);
+        counts.push(count);
     }
+    let databases = counts.iter().copied().max().unwrap_or(1).max(1);
+    // why: the first is told last of how many there are, so whoever knows less than it, or knows what it does not, is new
+    let first = counts.first().copied().unwrap_or(1);
+    wrong += i128::from(first < databases);
+    wrong += (0..first).zip(&counts).filter(|(_, count)| **count < first).count() as i128;
     let asked = i128::try_from(answers.len()).unwrap_or(1);
     let rest = [databases, unsettled, wrong, asked];
     let told: Vec<String> = sums.iter().chain(&rest).map(ToString::to_string).collect();

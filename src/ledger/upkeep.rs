@@ -187,6 +187,11 @@ macro_rules! number {
 pub const IS_MOVING: &str = "SELECT count(*) AS n FROM (SELECT 1 FROM exposures_before WHERE project = ?1 \
 AND experiment_id = ?2 AND iteration = ?3 LIMIT 1)";
 
+/// Whether rows of a database are still being carried to another: those that wait for longer than a minute, or have not been
+/// looked through. Column `n`.
+pub const IS_DIVIDING: &str = "SELECT (SELECT count(*) FROM moves WHERE since < unixepoch() * 1000 - 60000) \
++ (SELECT count(*) FROM placement WHERE scan IS NOT NULL) AS n";
+
 /// The rows of an iteration, a few thousand at a time: the table and its statement, with `?1` project, `?2` experiment, `?3`
 /// iteration and `?4` the `place` of the last row so far, or nothing. The place is where an index goes on, so that the
 /// last page takes as long as the first.

@@ -72,7 +72,9 @@ fn incomplete(delivered: impl Fn(usize) -> i64) -> Vec<String> {
         said.push(format!("The record lies in {databases} databases, and the worker has {bound} of them: {rest}"));
     }
     if misplaced > 0 {
-        said.push("A database of the record is bound in the place of another: see LEDGER_1 and so on.".to_owned());
+        said.push(
+            "A database of the record is bound in the place of another: /_sortition/health says which.".to_owned(),
+        );
     }
     if delivered(6) > 0 {
         said.push(UNSETTLED.to_owned());

@@ -4,6 +4,16 @@ use super::assignments::IdProof;
 use crate::hash::signature;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::fmt;
+use std::net::IpAddr;
+
+/// The longest id of a visitor, a user or a session that anybody made, in bytes.
+pub const MAX_ID: usize = 256;
+
+/// Whether a text is an e-mail address, as it is or in the escapes of a cookie, or an IP address: no opaque key, and it must
+/// not reach an event.
+pub(super) fn is_address(text: &str) -> bool {
+    text.contains('@') || text.contains("%40") || text.parse::<IpAddr>().is_ok()
+}
 
 /// The id of a visitor or a session: 8 to 128 characters of `A-Za-z0-9._~-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,12 +35,13 @@ impl VisitorId {
         fits.then(|| Self(text.into()))
     }
 
-    /// An id that another tool made, kept as it is: 1 to 256 visible ASCII characters that can stand in a header. An
-    /// e-mail address is no id, for it would reach events.
+    /// An id that another tool made, kept as it is: 1 to 256 visible ASCII characters that can stand in a header, and
+    /// no address of a person.
     #[must_use]
     pub fn accept_foreign(text: &str) -> Option<Self> {
-        let fits = (1..=256).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'@' | b'"' | b',' | b';' | b'\\'));
+        let fits = (1..=MAX_ID).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\'))
+            && !is_address(text);
         fits.then(|| Self(text.into()))
     }
 

@@ -12,7 +12,7 @@ import { at } from "../../scripts/setup.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "sortition-deploy-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const script = readFileSync(at("src/cli/scripts/deploy.mjs"), "utf8");
+const script = ["ledgers.mjs", "deploy.mjs"].map((name) => readFileSync(at("src/cli/scripts", name), "utf8")).join("");
 const toml = readFileSync(at("wrangler.toml"), "utf8");
 
 // A wrangler whose configuration is read by the real one, and whose command notes its arguments.
@@ -100,6 +100,35 @@ for (const [name, tables, expected] of [
     assert.deepEqual(calls, expected);
   });
 }
+
+/** The configuration with a database more for each number. */
+const more = (...numbers) =>
+  [
+    toml,
+    ...numbers.map((number) => `[[d1_databases]]\nbinding = "LEDGER_${number}"\ndatabase_name = "l${number}"`),
+  ].join("\n");
+
+test("several databases are migrated in their order, those that are yet to be made after the deployment", () => {
+  const known = more(2, 1).replace('database_name = "l1"', '$&\ndatabase_id = "8f1b"');
+  const { status, calls, said } = deploy(known);
+  assert.equal(status, 0, said);
+  const migrate = (name) => `d1 migrations apply ${name} --remote`;
+  assert.deepEqual(calls, [...QUEUES, migrate("LEDGER_1"), "deploy", migrate("LEDGER"), migrate("LEDGER_2")]);
+  const failed = deploy(known, { env: { STUB_FAIL: migrate("LEDGER_2") } });
+  assert.equal(failed.status, 1);
+  assert.match(failed.said, /^error: the migrations of LEDGER_2 could not be applied/m);
+});
+
+test("a database behind a gap, or one too many, is refused before anything is done", () => {
+  for (const [numbers, said] of [
+    [[2], /^error: LEDGER_2 is bound, and LEDGER_1 is not: nothing is recorded with a gap/m],
+    [[1, 16], /^error: LEDGER_16 is none of the record's databases/m],
+  ]) {
+    const refused = deploy(more(...numbers));
+    assert.deepEqual([refused.status, refused.calls], [1, []]);
+    assert.match(refused.said, said);
+  }
+});
 
 test("what cannot go well says what to do, and deploys nothing", () => {
   const zeros = deploy(toml.replace('binding = "CONFIG"', '$&\nid = "00000000000000000000000000000000"'));

@@ -18,11 +18,15 @@ export const freePort = () =>
     });
   });
 
-/** Starts the worker on the local KV in `folder`, with an origin behind it, and further variables and secrets. */
-export async function startDev({ folder, origin, ttlSeconds, more = {} }) {
+/**
+ * Starts the worker on the local KV in `folder`, with an origin behind it, and further variables and secrets; of another
+ * configuration than wrangler.toml where `config` names one.
+ */
+export async function startDev({ folder, origin, ttlSeconds, more = {}, config }) {
   const port = await freePort();
   const vars = { ORIGIN_URL: origin, CONFIG_TTL_SECONDS: ttlSeconds, ...more };
   const flags = ["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--persist-to", folder];
+  if (config) flags.push("--config", config);
   for (const [name, value] of Object.entries(vars)) flags.push("--var", `${name}:${value}`);
   const env = { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "1", CLOUDFLARE_CF_FETCH_ENABLED: "false" };
   const child = spawn(process.execPath, [wranglerScript, "dev", ...flags, "--show-interactive-dev-session=false"], {
@@ -48,6 +52,7 @@ export async function startDev({ folder, origin, ttlSeconds, more = {} }) {
   return {
     url,
     health,
+    log: () => log,
     async close() {
       child.kill("SIGTERM");
       await ended;

@@ -316,6 +316,40 @@ describe("consent", () => {
   });
 });
 
+describe("what another tool or the shop calls an id", () => {
+  let world;
+  before(async () => {
+    const visitor = { cookie: "tool_id", read: "plain", user_cookie: "uid" };
+    world = await startWorld({ document: documentOf([HALVES], { visitor }), probed: true });
+    await world.settled((health) => health.config_revision === "r1");
+  });
+  after(() => world.close());
+
+  const exposed = async (cookie) => {
+    await world.forget();
+    await world.ask("/", { cookie });
+    return (await world.sent()).flatMap(({ events }) => events);
+  };
+
+  // One such id made a message that the consumer refuses, and all visits beside it were lost with it.
+  test("is taken into the record at its full length", async () => {
+    const id = "x".repeat(256);
+    const [event] = await exposed(`tool_id=${id}`);
+    assert.equal(event.anonymous_id, id);
+    assert.deepEqual(await world.deliver(world.platform.bodies), ["ack"]);
+  });
+
+  test("is none where it is an address, also in the escapes of a cookie", async () => {
+    for (const address of ["somebody@shop.example", "somebody%40shop.example", "192.0.2.7", "2001:db8::7"]) {
+      for (const cookie of [`tool_id=${address}`, `tool_id=visitor-1; uid=${address}`]) {
+        const text = JSON.stringify(await exposed(cookie));
+        assert.match(text, /experiment_exposed/);
+        assert.doesNotMatch(text, /somebody|192\.0\.2|2001:db8/);
+      }
+    }
+  });
+});
+
 /** Printable noise of as many bytes, the same in every run. */
 function noise(length) {
   let state = 12345;

@@ -145,3 +145,26 @@ test(`${COUNT} odd answers`, async () => {
     health.not_rewritten.charset > 0 && health.not_rewritten.forbidden > 0 && health.not_rewritten.encoding > 0,
   );
 });
+
+test("a page in a coding with nothing in it is an empty page", async () => {
+  for (const coding of ["gzip", "br"]) {
+    world.origin.serve("/empty", {
+      headers: ["Content-Type", "text/html; charset=utf-8", "Content-Encoding", coding, "Content-Length", "0"],
+      body: "",
+    });
+    const answer = await world.ask("/empty", { headers: { "Accept-Encoding": "gzip, br" } });
+    assert.deepEqual([answer.status, answer.bytes.length], [200, 0]);
+    assert.match(answer.headers["cache-control"], /^private/);
+  }
+});
+
+// `Response` takes no such status, though servers send them.
+test("an answer with a status that there is not leaves as it came", async () => {
+  world.origin.serve("/odd", { status: 999, headers: ["Content-Type", "text/html", "X-Own", "1"], body: PAGE });
+  const answer = await world.ask("/odd");
+  assert.deepEqual([answer.status, answer.text, answer.headers["x-own"]], [999, PAGE, "1"]);
+  const headers = ["Content-Type", "text/html", "Sortition-User", "user-1"];
+  world.origin.serve("/odd", { status: 999, headers, body: PAGE });
+  const inside = await world.ask("/odd");
+  assert.equal(inside.headers["sortition-user"], undefined);
+});

@@ -118,7 +118,47 @@ describe("where the document names the page", () => {
     const answer = await world.ask("/api/data", { method: "POST", body: "x=1", headers });
     assert.equal(answer.headers["sortition-variants"], "wide=bold");
     assert.equal(world.origin.of("/api/data")[0].headers["sortition-variants"], "wide=bold");
+    // a HEAD is answered as the GET would be
+    const head = await world.ask("/api/data", { method: "HEAD", headers });
+    assert.equal(head.headers["sortition-variants"], "wide=bold");
     await world.forget();
     assertUntouched(await world.ask("/api/data", { method: "PUT", headers }), "/api/data");
   });
+});
+
+describe("a request that is no page view", () => {
+  const redirected = experiment({
+    id: "moved",
+    pages: ["/old"],
+    variants: [
+      { id: "control", weight: 0 },
+      { id: "new", weight: 1, redirect: { to: "/new" } },
+    ],
+  });
+  before(() => world.publish(documentOf([everywhere({ methods: ["GET", "POST"] }), redirected], { preview: "open" })));
+
+  for (const method of ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"]) {
+    test(`${method} to a preview's link reaches the origin, and its answer comes back`, async () => {
+      for (const [path, link] of [
+        ["/elsewhere", "/elsewhere?sortition_preview=wide:bold"],
+        ["/elsewhere", "/elsewhere?sortition_preview="],
+      ]) {
+        await world.forget();
+        const body = ["POST", "PUT", "PATCH"].includes(method) ? "order=1" : undefined;
+        const answer = await world.ask(link, { method, body, headers: { "Sec-Fetch-Dest": "document" } });
+        assert.equal(answer.status, 200);
+        assert.equal(answer.setCookies.filter((cookie) => cookie.startsWith("sortition_preview=")).length, 0);
+        const [seen] = world.origin.of(path);
+        assert.deepEqual([seen.method, seen.url, seen.body.toString()], [method, link, body ?? ""]);
+      }
+    });
+  }
+
+  for (const method of ["PUT", "OPTIONS"]) {
+    test(`${method} to the page that a redirect leads to is the origin's, byte for byte`, async () => {
+      const answer = await world.ask("/new", { method, headers: { "Sec-Fetch-Dest": "document" } });
+      assert.equal(answer.headers.link, undefined);
+      assertUntouched(answer, "/new");
+    });
+  }
 });

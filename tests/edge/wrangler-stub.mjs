@@ -59,9 +59,10 @@ const fails = Number(fail) === state.calls.length;
 if (!fails) act?.();
 writeFileSync(file, JSON.stringify(state));
 if (fails) {
-  console.error(
-    "npm warn something\n✘ [ERROR] A request to the Cloudflare API failed: Authentication error [code: 10000]",
-  );
+  // as the real one, which colours its words even where nobody sees colours
+  const mark = "\u001b[31m✘ \u001b[41;31m[\u001b[41;97mERROR\u001b[41;31m]\u001b[0m";
+  const words = "A request to the Cloudflare API failed: Authentication error [code: 10000]";
+  console.error(`npm warn something\n${mark} \u001b[1m${words}\u001b[0m`);
   process.exit(1);
 }
 if (out !== undefined) console.log(out);

@@ -28,6 +28,7 @@ mod laws;
 mod ledger;
 mod ledger_answer;
 mod ledger_homes;
+mod ledger_placement;
 mod ledger_question;
 mod ledger_union;
 mod suggestion;

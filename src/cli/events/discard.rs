@@ -31,9 +31,14 @@ pub(super) fn run(arguments: &DropArguments) -> Result<Report, Failure> {
     };
     let of = json!([project, experiment, iteration]);
     // why: what is moved afterwards would be back
-    if store.rows(upkeep::IS_MOVING, &of)?.iter().any(|row| row.get("n").and_then(Value::as_i64) != Some(0)) {
-        let why = "its exposures are still being moved into the small record: try again when the readout says Record complete";
-        return Err(Failure::refused("iteration", why.to_owned()));
+    let until = "try again when the readout says Record complete";
+    if some(&store.rows(upkeep::IS_MOVING, &of)?) {
+        let why = format!("its exposures are still being moved into the small record: {until}");
+        return Err(Failure::refused("iteration", why));
+    }
+    if some(&store.rows(upkeep::IS_DIVIDING, &json!([]))?) {
+        let why = format!("rows are still being carried from one database to another: {until}");
+        return Err(Failure::refused("iteration", why));
     }
     let rows = export(&mut store, arguments, &of)?;
     for number in 0..store.databases()? {
@@ -51,6 +56,11 @@ pub(super) fn run(arguments: &DropArguments) -> Result<Report, Failure> {
         json: json!({"ok": true, "project": project, "experiment": experiment, "iteration": iteration, "rows": rows, "file": file}),
         problems: Vec::new(),
     })
+}
+
+/// Whether a database counts any.
+fn some(rows: &[Value]) -> bool {
+    rows.iter().any(|row| row.get("n").and_then(Value::as_i64) != Some(0))
 }
 
 /// An iteration that still collects must not lose what it has.

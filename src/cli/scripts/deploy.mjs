@@ -36,7 +36,12 @@ const kv = config.kv_namespaces.find(({ binding }) => binding === "CONFIG");
 if (!kv) fail("the configuration binds no KV namespace CONFIG: add it, without an id, and the deployment makes it");
 if (placeholder(kv.id))
   fail("the id of CONFIG is all zeros: leave `id` out, and the deployment makes the namespace, or write the real one");
-const ledgers = config.d1_databases.filter(({ binding }) => /^LEDGER(_\d+)?$/.test(binding));
+let ledgers = [];
+try {
+  ledgers = ledgersOf(config.d1_databases).map((name) => config.d1_databases.find(({ binding }) => binding === name));
+} catch (error) {
+  fail(error.message);
+}
 for (const { binding, database_id } of ledgers)
   if (placeholder(database_id))
     fail(`the id of ${binding} is all zeros: leave \`database_id\` out, and the deployment makes the database`);
@@ -58,7 +63,7 @@ const migrate = (isDue) => {
   for (const { binding } of dry ? [] : ledgers.filter(isDue)) {
     const { status } = wrangler(["d1", "migrations", "apply", binding, "--remote", ...shared]);
     if (status !== 0)
-      fail("the ledger's migrations could not be applied: see above; run this again, it is safe to repeat");
+      fail(`the migrations of ${binding} could not be applied: see above; run this again, it is safe to repeat`);
   }
 };
 // why: tables come before the code that needs them; a database that is yet to be made can only follow

@@ -51,6 +51,15 @@ function secrets() {
   return Object.fromEntries(pairs.map(([, name, value]) => [name, value.replace(/^(["'])(.*)\1$/, "$2")]));
 }
 
+/** The record's databases of the configuration. */
+function bound(databases) {
+  try {
+    return ledgersOf(databases);
+  } catch (error) {
+    return fail(error.message);
+  }
+}
+
 /** The worker as it runs here: the project's bindings where it has a configuration, else all of them. */
 function configure() {
   const own = settings.config ? readConfig({ config: settings.config }, { hideWarnings: true }) : {};
@@ -65,8 +74,9 @@ function configure() {
     ],
     consumers: [{ queue: "sortition-events", dead_letter_queue: "sortition-events-dlq", max_batch_size: 100 }],
   };
-  const databases = named(own.d1_databases, "LEDGER", { binding: "LEDGER", database_name: "sortition-ledger" });
-  databases.push(...(own.d1_databases ?? []).filter(({ binding }) => /^LEDGER_\d+$/.test(binding)));
+  const databases = settings.config
+    ? (own.d1_databases ?? []).filter(({ binding }) => bound(own.d1_databases).includes(binding))
+    : [{ binding: "LEDGER", database_name: "sortition-ledger" }];
   const given = secrets();
   const vars = {
     ...own.vars,

@@ -155,25 +155,10 @@ function bindings({
       warning("EVENTS", "what cannot be recorded is dropped after its retries", "name a dead_letter_queue");
     else ok("EVENTS", `${events.queue}, dead letters to ${consumer.dead_letter_queue}`);
   }
-  const ledger = named(d1, "LEDGER");
-  if (!ledger) warning("LEDGER", "no D1 database is bound, so there are no results", "add a database LEDGER");
-  else if (placeholder(ledger.database_id))
-    failure("LEDGER", "its id is all zeros", "leave `database_id` out, or write the real one");
-  else if (!existsSync(resolve(dirname(configPath), ledger.migrations_dir ?? "migrations"))) {
-    failure(
-      "LEDGER",
-      `there are no migrations in ${ledger.migrations_dir ?? "migrations"}`,
-      'write "migrations_dir": "node_modules/sortition/migrations"',
-    );
-  } else ok("LEDGER", ledger.database_name ?? "bound");
-  const more = (d1 ?? []).map(({ binding }) => Number(/^LEDGER_(\d+)$/.exec(binding)?.[1])).filter((n) => n > 0);
-  for (const number of more.sort((a, b) => a - b)) {
-    const missing = ledger ? Array.from({ length: number - 1 }, (_, at) => at + 1).find((n) => !more.includes(n)) : 0;
-    const before = missing === 0 ? "LEDGER" : `LEDGER_${missing}`;
-    if (number > 15) failure(`LEDGER_${number}`, "there are at most 16 databases", "take it out");
-    else if (missing === undefined) ok(`LEDGER_${number}`, named(d1, `LEDGER_${number}`).database_name ?? "bound");
-    else failure(`LEDGER_${number}`, `${before} is not bound`, `bind ${before}: nothing is recorded with a gap`);
-  }
+  const ledgers = (d1 ?? []).filter(({ binding }) => /^LEDGER(_\d+)?$/.test(binding));
+  if (ledgers.length === 0)
+    warning("LEDGER", "no D1 database is bound, so there are no results", "add a database LEDGER");
+  else databases(ledgers, dirname(configPath));
   if (named(r2, "ARCHIVE")) ok("ARCHIVE", "bound");
   else
     warning(
@@ -191,6 +176,22 @@ function bindings({
   if (day(date) > 730)
     warning("compatibility date", `${date} is ${day(date)} days old`, "take the one of docs/deploy.md");
   else ok("compatibility date", date);
+}
+
+/** What is bound as the record's databases, one by one and together. */
+function databases(ledgers, folder) {
+  for (const { binding, database_id: id, migrations_dir: migrations = "migrations", database_name: name } of ledgers) {
+    if (placeholder(id)) failure(binding, "its id is all zeros", "leave `database_id` out, or write the real one");
+    else if (!existsSync(resolve(folder, migrations))) {
+      const advice = 'write "migrations_dir": "node_modules/sortition/migrations"';
+      failure(binding, `there are no migrations in ${migrations}`, advice);
+    } else ok(binding, name ?? "bound");
+  }
+  try {
+    ledgersOf(ledgers);
+  } catch (error) {
+    failure("LEDGER", error.message, "bind LEDGER, LEDGER_1 and so on, each where it was");
+  }
 }
 
 /** Whether a route takes a host and path: `*` is any run of characters, at the start of the host and the end of the path. */
@@ -313,7 +314,9 @@ async function live(url, document) {
       `the worker is ${health.version}, this tool ${settings.version}`,
       "deploy: the tool says what its own version does",
     );
-  if (health.status === "ok")
+  const wrong = health.record?.problems ?? [];
+  const isOfRecord = health.status === "degraded" && !health.config_error && wrong.length > 0;
+  if (health.status === "ok" || isOfRecord)
     ok("document live", `${health.config_revision}, read ${Math.round(health.config_age_seconds ?? 0)} s ago`);
   else if (health.status === "unconfigured")
     failure("document live", "there is none", "sortition push experiments.json");
@@ -323,6 +326,15 @@ async function live(url, document) {
       health.config_error ?? `the worker says ${health.status}`,
       "sortition push a document that passes `sortition check`",
     );
+  for (const problem of wrong)
+    failure(
+      "record",
+      problem,
+      /no such (?:table|column)|apply the migrations/.test(problem)
+        ? "sortition upgrade applies the migrations to every database"
+        : "bind each database under the name that it had: docs/deploy.md says more",
+    );
+  if (health.record && wrong.length === 0) ok("record", `in ${health.record.databases} databases`);
   if ((health.config_age_seconds ?? 0) > 600)
     warning(
       "document age",

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-const OF_VISITORS: &str = "SELECT anonymous_id AS visitor, conversion_event AS name FROM conversions \
+const OF_VISITORS: &str = "SELECT id, anonymous_id AS visitor, conversion_event AS name FROM conversions \
 WHERE project = ?1 AND anonymous_id IN (SELECT value FROM json_each(?2))";
 
 const OF_THE_DAY: &str = "SELECT conversion_event AS name, count(*) AS n FROM conversions \
@@ -43,7 +43,12 @@ pub(super) fn ask(
     let (mut exposures, mut outcomes);
     loop {
         exposures = store.rows(&exposures_of, &of_experiment)?;
+        // why: rows that are carried to another database are in both for a moment
+        exposures.sort_by_key(ToString::to_string);
+        exposures.dedup();
         outcomes = store.rows(OF_VISITORS, &of_visitors)?;
+        outcomes.sort_by_key(ToString::to_string);
+        outcomes.dedup();
         let is_exposed = e.kind != Kind::Experiment || exposures.len() >= people.of.len();
         let seen: BTreeSet<&str> = outcomes.iter().map(|row| text(row, "name")).collect();
         let has_events = !has_steps || events.iter().all(|event| seen.contains(event.as_str()));

@@ -7,13 +7,11 @@ use crate::events::money::{Currency, DEFAULT_EXPONENT, Decimal, MoneyError};
 use crate::events::properties::{properties, versions};
 use crate::events::reader::{Clock, MAX_BEHIND, MAX_BEHIND_OF_PAGE, Reader};
 use crate::events::{Channel, Conversion, EndedEarly, Problem};
-use crate::visitor::VisitorId;
+use crate::visitor::{MAX_ID, VisitorId};
 use serde_json::Value;
 
-/// The longest user id and transaction id, in bytes.
+/// The longest id of a session and a transaction, in bytes.
 const MAX_KEY: usize = 128;
-/// The longest visitor id that another tool may have made.
-const MAX_FOREIGN_ID: usize = 256;
 
 /// The longest name of an experiment or a variant elsewhere, in bytes.
 const MAX_NAME: usize = 256;
@@ -84,14 +82,14 @@ pub(super) fn draft(
             None
         }
     };
-    let user_id = reader.opaque("user_id", MAX_KEY);
+    let user_id = reader.opaque("user_id", MAX_ID);
     let proof = reader.text("proof", 64);
     let (id, anonymous_id) = match channel {
         // why: who a page speaks for is in its cookie, whatever its body says
         Channel::Page => (reader.hex_id("id"), None),
         _ => {
             // why: what is an id is the document's to say, so `from_server` looks at it
-            let text = reader.text("anonymous_id", MAX_FOREIGN_ID);
+            let text = reader.text("anonymous_id", MAX_ID);
             (reader.hex_id("id"), text)
         }
     };
