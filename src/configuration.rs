@@ -18,6 +18,8 @@ const PATIENCE_MS: f64 = 10_000.0;
 
 /// A copy of what KV said is made anew after so long, so that it does not grow old while nothing changes.
 const COPIED_EVERY_MS: f64 = 3_600_000.0;
+/// Of how many places it is remembered what is kept there: a shop has a few hosts.
+const MOST_PLACES: usize = 16;
 
 /// The oldest copy that an isolate starts by.
 pub const OLDEST_COPY_MS: f64 = 7.0 * 86_400_000.0;
@@ -86,6 +88,18 @@ pub struct Loaded {
     pub generation: u32,
 }
 
+/// How much of what KV said is to be kept for isolates that start while it fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CopyDue {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The switches beside the document that is kept already: the newest is refused, or cannot be read.
+    Switches,
+    /// All of it.
+    Everything,
+}
+
 /// What an isolate knows of the three keys.
 #[derive(Debug, Default)]
 pub struct Configuration {
@@ -108,9 +122,10 @@ pub struct Configuration {
     error: Option<String>,
     /// When the copy was made that the plan came from; none: it came from KV.
     copy_of: Option<f64>,
-    /// What the newest reading said, as a text that differs where it differs; none: not all of it is known.
-    signature: Option<String>,
-    kept: Option<(String, f64)>,
+    /// How much of the newest reading is worth keeping, and a text that differs where that differs.
+    worth: (CopyDue, String),
+    /// What was kept last, when, and where: each host has a copy of its own.
+    kept: Vec<(Box<str>, (CopyDue, String), f64)>,
 }
 
 impl Configuration {
@@ -209,7 +224,7 @@ impl Configuration {
             return false;
         }
         self.take(values);
-        self.signature = None;
+        self.worth = Default::default();
         if self.loaded.is_some() {
             self.is_settled = true;
             self.confirmed_at = Some(made_at);
@@ -218,23 +233,30 @@ impl Configuration {
         self.loaded.is_some()
     }
 
-    /// Whether what KV said should be kept for isolates that start while it fails; it is taken for kept then.
-    pub fn copy_is_due(&mut self, now: f64) -> bool {
-        let Some(signature) = &self.signature else { return false };
-        let is_kept = |(kept, at): &(String, f64)| kept == signature && now - at < COPIED_EVERY_MS;
-        let due = !self.kept.as_ref().is_some_and(is_kept);
-        if due {
-            self.kept = Some((signature.clone(), now));
+    /// How much of what KV said should be kept at a place, for isolates that start there while KV fails; it is taken for
+    /// kept then.
+    pub fn copy_due(&mut self, place: &str, now: f64) -> CopyDue {
+        let is_kept = |(at_place, kept, at): &(Box<str>, _, f64)| {
+            &**at_place == place && *kept == self.worth && now - at < COPIED_EVERY_MS
+        };
+        if self.worth.0 == CopyDue::Nothing || self.kept.iter().any(is_kept) {
+            return CopyDue::Nothing;
         }
-        due
+        self.kept.retain(|(at_place, ..)| &**at_place != place);
+        if self.kept.len() >= MOST_PLACES {
+            self.kept.remove(0);
+        }
+        self.kept.push((place.into(), self.worth.clone(), now));
+        self.worth.0
     }
 
     /// Takes over what is known, and says what is wrong.
     fn take(&mut self, values: Values) -> Vec<String> {
         let mut problems = Vec::new();
         let Values { config, kill, guard } = values;
-        let is_complete = [&kill, &guard].iter().all(|value| !matches!(value, Value::Unknown(_)))
-            && !matches!(config, DocumentValue::Unknown(_));
+        let are_read = [&kill, &guard].iter().all(|value| !matches!(value, Value::Unknown(_)));
+        let is_complete = are_read && !matches!(config, DocumentValue::Unknown(_));
+        let mut is_guard_sound = true;
         let text = |value: &Value| match value {
             Value::Text(text) => text.clone(),
             _ => String::new(),
@@ -263,13 +285,21 @@ impl Configuration {
             Value::Absent => self.guard = Some(KillGuard::default()),
             Value::Text(text) => match KillGuard::parse(&text) {
                 Ok(guard) => self.guard = Some(guard),
-                Err(problem) => problems.push(problem.to_string()),
+                Err(problem) => {
+                    is_guard_sound = false;
+                    problems.push(problem.to_string());
+                }
             },
         }
         self.put_in_force();
-        // why: what is refused is not worth keeping
-        let is_good = is_complete && problems.is_empty();
-        self.signature = is_good.then(|| [self.content.as_deref().unwrap_or(""), &switches].join("\n"));
+        // why: what is refused is not worth keeping, but a kill is, whatever becomes of the document
+        self.worth = if is_complete && problems.is_empty() {
+            (CopyDue::Everything, [self.content.as_deref().unwrap_or(""), &switches].join("\n"))
+        } else if are_read && is_guard_sound {
+            (CopyDue::Switches, switches)
+        } else {
+            Default::default()
+        };
         problems
     }
 

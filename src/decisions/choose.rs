@@ -114,7 +114,7 @@ fn choice(object: &Map<String, Value>, at: &str, reading: Reading) -> Result<Cho
 /// One unit's decisions as JSON: `{"decisions":[…]`, without the closing brace, so that the revision can follow.
 ///
 /// `variant` and `payload` are null where nothing was assigned. `exposure` is what to post to `events` or `conversions`
-/// once the unit has met the variant; null where there is nothing to record.
+/// once the unit has met the variant; null where there is nothing to record, or nothing may be recorded of anybody.
 fn write_decisions(plan: &Plan, decisions: &[Decision], units: &Units, out: &mut String) {
     out.push_str("{\"decisions\":[");
     for (place, decision) in decisions.iter().enumerate() {
@@ -132,7 +132,9 @@ fn write_decisions(plan: &Plan, decisions: &[Decision], units: &Units, out: &mut
         }
         answer::json("payload", variant.and_then(|variant| variant.payload.as_deref()).unwrap_or("null"), out);
         answer::text("reason", decision.reason.as_str(), out);
-        let exposes = e.kind == Kind::Experiment && matches!(decision.reason, Reason::Split | Reason::Sticky);
+        let exposes = e.kind == Kind::Experiment
+            && *units != Units::default()
+            && matches!(decision.reason, Reason::Split | Reason::Sticky);
         match variant.filter(|_| exposes) {
             Some(variant) => {
                 let mut exposure = String::from("{\"type\":\"experiment_exposed\"");

@@ -104,7 +104,7 @@ pub struct Experiment {
     /// The hosts it is on, `*` for any run of characters; none: every host.
     #[serde(default)]
     pub hosts: Vec<String>,
-    /// The methods it is on; none: every method.
+    /// The methods it is on, HEAD with GET; none: GET and HEAD.
     #[serde(default)]
     pub methods: Vec<String>,
     /// Who is eligible: the name of an audience, or a condition.

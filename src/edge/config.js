@@ -131,7 +131,7 @@ async function taken(env, url, usable) {
   const missing = core.note_secrets(set.reduce((bits, name, bit) => (env[name] ? bits | (1 << bit) : bits), 0));
   if (missing) console.error(`sortition: ${missing}`);
   usable();
-  if (url && core.copy_is_due(Date.now())) await keepCopy(env, url, keys);
+  if (url) await keepCopy(env, url, keys);
 }
 
 /** Each key's text, null where there is none, or what the problem is. One call where the runtime takes several keys. */
@@ -180,14 +180,25 @@ async function startByCopy(env, url) {
   }
 }
 
+/**
+ * Keeps what KV said where that is news; of a document that is refused, or could not be read, only the switches beside the
+ * one before.
+ */
 async function keepCopy(env, url, keys) {
   if (typeof caches === "undefined") return;
   try {
-    const copy = new Response(JSON.stringify({ at: Date.now(), texts: keys.map(({ text }) => text) }), {
-      headers: { "content-type": "application/json", ...LONG },
-    });
+    const due = core.copy_due(placeOf(env, url), Date.now());
+    if (due === core.CopyDue.Nothing) return;
+    const isAll = due === core.CopyDue.Everything;
+    const texts = keys.map(({ text }) => text);
+    const before = isAll ? undefined : await caches.default.match(placeOf(env, url));
+    if (!isAll && !before) return;
+    // why: the document is as old as it was
+    const kept = before ? await before.json() : { at: Date.now(), texts };
+    const content = JSON.stringify({ at: kept.at, texts: [kept.texts[0], ...texts.slice(1)] });
+    const copy = new Response(content, { headers: { "content-type": "application/json", ...LONG } });
     await caches.default.put(placeOf(env, url), copy);
-    if (known) await caches.default.put(placeOfPlan(env, url), new Response(known.bytes, { headers: LONG }));
+    if (isAll && known) await caches.default.put(placeOfPlan(env, url), new Response(known.bytes, { headers: LONG }));
   } catch (error) {
     console.error(`sortition: failed in keeping a copy of the document: ${error}`);
   }

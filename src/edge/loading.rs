@@ -1,7 +1,7 @@
 //! How the configuration is loaded: what `config.js` asks beside handing over what KV said.
 
 use super::isolate;
-use crate::configuration::BUDGET_MS;
+use crate::configuration::{self, BUDGET_MS};
 use wasm_bindgen::prelude::*;
 
 /// The secrets that a document may need.
@@ -36,10 +36,23 @@ pub fn give_up(now: f64) {
     isolate::with(|isolate| isolate.config.give_up(now));
 }
 
-/// Whether what KV said should be kept as the data centre's copy.
+/// How much of what KV said should be kept as the data centre's copy, see [`configuration::CopyDue`].
 #[wasm_bindgen]
-pub fn copy_is_due(now: f64) -> bool {
-    isolate::with(|isolate| isolate.config.copy_is_due(now)).unwrap_or(false)
+#[derive(Clone, Copy)]
+pub enum CopyDue {
+    Nothing,
+    Switches,
+    Everything,
+}
+
+/// How much of what KV said should be kept as the data centre's copy at a place; it is taken for kept then.
+#[wasm_bindgen]
+pub fn copy_due(place: &str, now: f64) -> CopyDue {
+    match isolate::with(|isolate| isolate.config.copy_due(place, now)).unwrap_or_default() {
+        configuration::CopyDue::Nothing => CopyDue::Nothing,
+        configuration::CopyDue::Switches => CopyDue::Switches,
+        configuration::CopyDue::Everything => CopyDue::Everything,
+    }
 }
 
 /// Whether there is a plan in force.

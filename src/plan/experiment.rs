@@ -147,14 +147,16 @@ impl Scope {
             && !self.except.iter().any(|rule| rule.matches(url))
     }
 
-    /// Whether requests of a method may be in the experiment: those that its `methods` list, else GET and HEAD. What only
-    /// asks about a resource or for an echo never is.
+    /// Whether requests of a method may be in the experiment: those that its `methods` list, else GET and HEAD. A HEAD is
+    /// answered as the GET would be. What only asks about a resource or for an echo never is.
     #[must_use]
     pub fn takes(&self, method: &str) -> bool {
+        let lists = |wanted: &str| self.methods.iter().any(|listed| &**listed == wanted);
         match method {
             "OPTIONS" | "TRACE" => false,
             "GET" | "HEAD" if self.methods.is_empty() => true,
-            _ => self.methods.iter().any(|listed| &**listed == method),
+            "HEAD" => lists("HEAD") || lists("GET"),
+            _ => lists(method),
         }
     }
 

@@ -391,6 +391,28 @@ describe("the data centre's copy", () => {
     };
     await until(killed, "the copy to have it");
   });
+
+  // A bad push, then the kill that is to stop the harm, then an outage of KV: it was the kill that an isolate missed.
+  for (const [what, spoil] of [
+    ["is refused", (world) => world.setKey("config", "{")],
+    ["cannot be read", (world) => world.platform.unreadable.add("config")],
+  ]) {
+    test(`so does one that comes while the document ${what}, which stays the last good one there`, async (t) => {
+      const { world, cache, vars } = await before(t);
+      spoil(world);
+      await world.settled((health) => health.config_error);
+      world.setKey("kill", { experiments: ["hero"] });
+      const text = () => [...cache.values()].map((copy) => copy.body.toString()).join();
+      const killed = async () => {
+        await visit(world);
+        return text().includes('{\\"experiments\\":[\\"hero\\"]}');
+      };
+      await until(killed, "the copy to have it");
+      const cold = await startWorld({ cache, vars, kvBehaviour: "fail" });
+      t.after(() => cold.close());
+      assert.equal((await visit(cold)).headers["sortition-variants"], "price=bold");
+    });
+  }
 });
 
 describe("endpoints", () => {

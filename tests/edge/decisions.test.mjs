@@ -268,6 +268,35 @@ describe("a browser", () => {
     await world.publish(DOCUMENT);
   });
 
+  for (const [what, mode, essential] of [
+    ["is told to wait", "hold", false],
+    ["asks for what is essential", "strict", true],
+  ]) {
+    test(`without consent that ${what} gets its variant, and nothing is recorded`, async () => {
+      const experiments = DOCUMENT.experiments.map((it) => ({ ...it, essential }));
+      const consent = { cookie: "consent", granted: ["yes"], mode };
+      await world.publish({ ...DOCUMENT, experiments, consent });
+      const cookie = "sortition_id=visitor-without";
+      const { json } = await post(`${FLAGS}/hero`, { context: { expose: true } }, { ...browser(), cookie });
+      assert.equal(json.metadata.reason, "split");
+      const chosen = await post("/_sortition/choose", { names: ["hero"], expose: true }, { ...browser(), cookie });
+      const [{ reason, exposure }] = chosen.json.decisions;
+      assert.deepEqual([reason, exposure], ["split", null]);
+      assert.deepEqual(await exposures(), []);
+      const consents = { ...browser(), cookie: `${cookie}; consent=yes` };
+      await post(`${FLAGS}/hero`, { context: { expose: true } }, consents);
+      assert.equal((await exposures()).length, 1);
+      await world.publish(DOCUMENT);
+    });
+  }
+
+  test("that only prepares a page exposes nothing", async () => {
+    const headers = { ...browser(), cookie: "sortition_id=visitor-ahead", "sec-purpose": "prefetch;prerender" };
+    const { json } = await post(`${FLAGS}/hero`, { context: { expose: true } }, headers);
+    assert.equal(json.metadata.reason, "split");
+    assert.deepEqual(await exposures(), []);
+  });
+
   test("of a listed origin names its visitor, never a user, and gets CORS answers", async () => {
     const headers = { ...json, origin: "https://app.example", "sec-fetch-site": "cross-site" };
     const context = { targetingKey: "visitor-in-app", user_id: "user-9" };

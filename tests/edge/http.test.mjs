@@ -269,6 +269,26 @@ describe("two workers in a chain", () => {
   }
 });
 
+test("what a worker asks for as nobody, for a copy that visitors share, is no visitor of the worker behind it", async (t) => {
+  const vars = { SORTITION_SECRET: "shared" };
+  const second = await startWorld({ document: documentOf([experiment({ id: "second", pages: ["/*"] })]), vars });
+  t.after(() => second.close());
+  const first = await startWorld({
+    document: documentOf([experiment({ id: "first" })], { cache: { pages: ["/"] } }),
+    vars: { ...vars, ORIGIN_URL: String(second.url).replace(/\/$/, "") },
+    cache: new Map(),
+  });
+  t.after(() => first.close());
+  for (const world of [first, second]) await world.settled((health) => health.config_revision === "r1");
+  const jar = new Jar();
+  for (let view = 0; view < 2; view++) jar.take(await first.ask("/", { cookie: jar.header }));
+  const events = (await second.sent()).flatMap(({ events }) => events);
+  assert.deepEqual(
+    events.map((event) => [event.anonymous_id, event.variant]),
+    [[jar.get("sortition_id"), "bold"]],
+  );
+});
+
 describe("secrets", () => {
   for (const vars of [{}, { SORTITION_SECRET: "" }]) {
     test(`signed cookies with ${vars.SORTITION_SECRET === "" ? "an empty secret" : "no secret"}: an error in /health and in the log`, async (t) => {

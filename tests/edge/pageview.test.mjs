@@ -118,6 +118,9 @@ describe("where the document names the page", () => {
     const answer = await world.ask("/api/data", { method: "POST", body: "x=1", headers });
     assert.equal(answer.headers["sortition-variants"], "wide=bold");
     assert.equal(world.origin.of("/api/data")[0].headers["sortition-variants"], "wide=bold");
+    // a HEAD is answered as the GET would be
+    const head = await world.ask("/api/data", { method: "HEAD", headers });
+    assert.equal(head.headers["sortition-variants"], "wide=bold");
     await world.forget();
     assertUntouched(await world.ask("/api/data", { method: "PUT", headers }), "/api/data");
   });

@@ -2,13 +2,14 @@
 
 use crate::support::{CHROME, Sent, compile, now, running, shop, with};
 use serde_json::{Value as Json, json};
-use sortition_engine::configuration::{Configuration, DocumentValue, OLDEST_COPY_MS, Value, Values};
+use sortition_engine::configuration::{Configuration, CopyDue, DocumentValue, OLDEST_COPY_MS, Value, Values};
 use sortition_engine::facts::Request;
 use sortition_engine::url::Url;
 use sortition_engine::visit::{self, RequestKind, World};
 use sortition_engine::visitor::crawler::Crawlers;
 
 const TTL: f64 = 30_000.0;
+const HERE: &str = "https://shop.example";
 
 /// What is read of the key `config`.
 fn of(config: Value) -> DocumentValue {
@@ -97,7 +98,7 @@ fn a_copy_starts_an_isolate_only_where_nothing_better_is_known_and_for_a_week() 
         let mut it = Configuration::default();
         assert_eq!(it.settle_by_copy(copy(), now - age, now), serves, "{age}");
         assert_eq!((it.is_of_copy(), it.is_awaited()), (serves, !serves));
-        assert!(!it.copy_is_due(now), "a copy of a copy would never grow old");
+        assert!(it.copy_due(HERE, now) == CopyDue::Nothing, "a copy of a copy would never grow old");
     }
     let mut it = Configuration::default();
     it.settle(values(text(&document("1")), Value::Absent, Value::Absent), now, TTL);
@@ -122,17 +123,29 @@ fn a_copy_is_kept_when_something_changed_and_once_an_hour() {
     let settle = |it: &mut Configuration, revision: &str, kill: Value| {
         it.settle(values(text(&document(revision)), kill, Value::Absent), 0.0, TTL);
     };
-    assert!(!it.copy_is_due(0.0));
+    assert!(it.copy_due(HERE, 0.0) == CopyDue::Nothing);
     settle(&mut it, "1", Value::Absent);
-    assert!(it.copy_is_due(0.0) && !it.copy_is_due(0.0));
+    assert!(it.copy_due(HERE, 0.0) == CopyDue::Everything && it.copy_due(HERE, 0.0) == CopyDue::Nothing);
     settle(&mut it, "1", Value::Absent);
-    assert!(!it.copy_is_due(1.0));
+    assert!(it.copy_due(HERE, 1.0) == CopyDue::Nothing);
     settle(&mut it, "1", text(&json!({"all": true})));
-    assert!(it.copy_is_due(2.0));
+    assert!(it.copy_due(HERE, 2.0) == CopyDue::Everything);
+    assert!(it.copy_due("https://other.example", 2.0) == CopyDue::Everything, "another host has a copy of its own");
     settle(&mut it, "2", text(&json!({"all": true})));
-    assert!(it.copy_is_due(3.0) && !it.copy_is_due(4.0) && it.copy_is_due(3_700_000.0));
-    it.settle(values(text(&json!({"version": 1})), Value::Absent, Value::Absent), 0.0, TTL);
-    assert!(!it.copy_is_due(9e9), "what is refused is not kept");
+    assert!(
+        it.copy_due(HERE, 3.0) == CopyDue::Everything
+            && it.copy_due(HERE, 4.0) == CopyDue::Nothing
+            && it.copy_due(HERE, 3_700_000.0) == CopyDue::Everything
+    );
+    let refused = || text(&json!({"version": 1}));
+    it.settle(values(refused(), Value::Absent, Value::Absent), 0.0, TTL);
+    assert!(it.copy_due(HERE, 9e9) == CopyDue::Switches, "what is refused is not kept, and that a kill was lifted is");
+    it.settle(values(refused(), text(&json!({"experiments": ["hero"]})), Value::Absent), 0.0, TTL);
+    assert!(it.copy_due(HERE, 9e9) == CopyDue::Switches && it.copy_due(HERE, 9e9) == CopyDue::Nothing, "so is a kill");
+    it.settle(values(unknown("config"), text(&json!({"all": true})), Value::Absent), 0.0, TTL);
+    assert!(it.copy_due(HERE, 9e9) == CopyDue::Switches, "also while the document cannot be read");
+    it.settle(values(unknown("config"), unknown("kill"), Value::Absent), 0.0, TTL);
+    assert!(it.copy_due(HERE, 9e9) == CopyDue::Nothing, "what is not known of a switch is not kept");
 }
 
 #[test]

@@ -134,7 +134,7 @@ proptest! {
                     };
                     let on = |rules: &Value| rules.as_array().unwrap().iter().any(|rule| is_on(rule, &url));
                     (hosts.is_empty() || hosts.iter().any(named))
-                        && if methods.is_empty() { method != "POST" } else { methods.iter().any(|name| name.eq_ignore_ascii_case(method)) }
+                        && if methods.is_empty() { method != "POST" } else { methods.iter().any(|name| name.eq_ignore_ascii_case(method) || (method == "HEAD" && name.eq_ignore_ascii_case("GET"))) }
                         && (scopes[n]["pages"].as_array().unwrap().is_empty() || on(&scopes[n]["pages"]))
                         && !on(&scopes[n]["except_pages"])
                 })

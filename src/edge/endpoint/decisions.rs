@@ -211,7 +211,8 @@ async fn answered(
             let is_fleeting = isolate::with(|it| it.has_people).unwrap_or(false)
                 && units.user.is_some()
                 && decisions::depends_on_people(plan, call.asked());
-            decided.push(Decided { units: units.clone(), decisions, news, is_fleeting, ..Decided::default() });
+            let units = units.clone();
+            decided.push(Decided { units, may_be_met: true, decisions, news, is_fleeting, ..Decided::default() });
         }
     } else {
         for (units, attributes) in call.units() {
@@ -221,7 +222,7 @@ async fn answered(
     let mut exposures: Vec<Event> = Vec::new();
     if call.may_expose() {
         let view = view_of(&call);
-        for Decided { units, decisions, .. } in &decided {
+        for Decided { units, decisions, .. } in decided.iter().filter(|one| one.may_be_met) {
             let (visitor, user) = (units.visitor.as_deref(), units.user.as_deref());
             let who = CalledBy { visitor, user, session: units.session.as_deref() };
             let exposed = decisions.iter().filter(|decision| call.exposes(plan, decision));

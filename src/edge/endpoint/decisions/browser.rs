@@ -20,7 +20,10 @@ use worker::{Env, web_sys};
 /// What was decided for who is asked about, and what follows of it.
 #[derive(Default)]
 pub(super) struct Decided {
+    /// Whose exposures may be recorded; nobody's without consent.
     pub(super) units: Units,
+    /// Whether what is returned counts as met, where the call asks for that.
+    pub(super) may_be_met: bool,
     pub(super) decisions: Vec<Decision>,
     pub(super) cookies: Vec<String>,
     pub(super) news: Option<News>,
@@ -73,18 +76,21 @@ pub(super) async fn decide_for_browser(
     };
     let decisions = decide_call(plan, call.asked(), meant, &facts, asker, now);
     let consents = visitor.consent == Consented::All;
-    let exposes = |decision: &Decision| consents && call.exposes(plan, decision);
+    // why: a page that is only prepared for may never be seen
+    let may_be_met = consents && !sender::is_prefetch(&facted);
+    let exposes = |decision: &Decision| may_be_met && call.exposes(plan, decision);
     let followed =
         called(plan, visitor, (&decisions, exposes), &Url::split(&own), Secrets::known().own.as_deref(), now);
     let object = visitor.user.as_deref().map(|user| crate::person::object_name(&plan.project, user));
     let news = object.map(|object| (object, followed.shown_to_user)).filter(|(_, shown)| !shown.is_empty());
-    let units = Units {
+    let known = || Units {
         visitor: Some(visitor.id.as_str().to_owned()),
         user: visitor.user.clone(),
         session: visitor.session.as_ref().map(|(id, _)| id.as_str().to_owned()),
     };
+    let units = if consents { known() } else { Units::default() };
     let cookies = if caller == Caller::Browser { followed.cookies } else { Vec::new() };
-    Decided { units, decisions, cookies, news, is_fleeting }
+    Decided { units, may_be_met, decisions, cookies, news, is_fleeting }
 }
 
 /// Who sent the call, once the runtime was asked what only it can tell: whether a user's token is signed, and what the
