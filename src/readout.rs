@@ -41,7 +41,7 @@ mod watch;
 
 pub use act::{confirm_page, done_page, forms, refused_page};
 pub use answers::{
-    Depth, Known, iteration, metrics, question_names, questions, shared_questions, unreadable, variants,
+    Depth, Known, iteration, metrics, others, question_names, questions, shared_questions, unreadable, variants,
 };
 pub use board::{View, list_page};
 pub use breach::{Breach, Cause, breaches, causes};

@@ -262,8 +262,10 @@ pub fn question_names(document: &Document, experiment: &Experiment, scope: Depth
     let asked = metrics(document, experiment, scope);
     let mut names = vec!["units".to_owned()];
     names.extend(asked.iter().map(|(id, _)| format!("metric {id}")));
-    let primary = experiment.metrics.as_ref().and_then(|metrics| metrics.primary.as_ref());
-    names.extend(primary.filter(|_| scope != Depth::List).map(|id| format!("interactions {id}")));
+    if scope != Depth::List && !others(document, experiment).is_empty() {
+        let primary = experiment.metrics.as_ref().and_then(|metrics| metrics.primary.as_ref());
+        names.extend(primary.map(|id| format!("interactions {id}")));
+    }
     names
 }
 
@@ -278,6 +280,24 @@ pub fn unreadable(name: &str, answer: &str) -> Option<String> {
     why.map(|why| why.to_string())
 }
 
+/// The experiments among whose people an experiment's primary metric is asked: the newest others of the same unit that anybody
+/// may have met. None where that cannot be asked.
+#[must_use]
+pub fn others<'d>(document: &'d Document, experiment: &Experiment) -> Vec<&'d Experiment> {
+    let primary = experiment.metrics.as_ref().and_then(|metrics| metrics.primary.as_ref());
+    let metric = primary.and_then(|id| document.metrics.get(id));
+    if metric.is_none_or(|metric| metric.kind == MetricKind::Quantile) {
+        return Vec::new();
+    }
+    let is_other = |other: &&Experiment| {
+        other.id != experiment.id
+            && other.kind == Kind::Experiment
+            && other.status != Status::Draft
+            && other.unit == experiment.unit
+    };
+    document.experiments.iter().rev().filter(is_other).take(MOST_OTHERS).collect()
+}
+
 /// What to ask about other experiments on the same people.
 fn interactions<T>(
     document: &Document,
@@ -286,22 +306,9 @@ fn interactions<T>(
     now: Timestamp,
     ask: impl Fn(Asked<'_>) -> T,
 ) -> Option<T> {
-    let id = experiment.metrics.as_ref()?.primary.as_ref()?;
-    let metric = document.metrics.get(id).filter(|metric| metric.kind != MetricKind::Quantile)?;
-    let is_other = |other: &&Experiment| {
-        other.id != experiment.id
-            && other.kind == Kind::Experiment
-            && other.status != Status::Draft
-            && other.unit == experiment.unit
-    };
-    let others: Vec<(&Experiment, Vec<&str>)> = document
-        .experiments
-        .iter()
-        .rev()
-        .filter(is_other)
-        .take(MOST_OTHERS)
-        .map(|other| (other, variants(other)))
-        .collect();
+    let metric = document.metrics.get(experiment.metrics.as_ref()?.primary.as_ref()?)?;
+    let others: Vec<(&Experiment, Vec<&str>)> =
+        others(document, experiment).into_iter().map(|other| (other, variants(other))).collect();
     if others.is_empty() {
         return None;
     }

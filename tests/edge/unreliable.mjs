@@ -12,7 +12,21 @@ const stream = [];
 
 let paused = false;
 
-const ROUTES = { deliver, migrate, record, archive, objects, put, letters, streamed, schedule, stands, resume };
+const ROUTES = {
+  deliver,
+  migrate,
+  fill,
+  results,
+  record,
+  archive,
+  objects,
+  put,
+  letters,
+  streamed,
+  schedule,
+  stands,
+  resume,
+};
 
 export default {
   async fetch(request, env, ctx) {
@@ -160,6 +174,31 @@ async function migrate({ place, statements }, env) {
   const database = env[`LEDGER_${place}`];
   await database.batch(statements.map((sql) => database.prepare(sql)));
   return true;
+}
+
+/** Runs a statement on lists of rows, each as its one parameter. */
+async function fill({ place, sql, rows }, env) {
+  const database = env[`LEDGER_${place}`];
+  await database.batch(rows.map((some) => database.prepare(sql).bind(JSON.stringify(some))));
+  return true;
+}
+
+/** The results of experiments of a document, as the worker computes them from the record. */
+async function results({ place, document, ids }, env, ctx) {
+  const config = JSON.stringify(document);
+  const CONFIG = {
+    get: async (key) => (key === "config" ? config : null),
+    list: async () => ({ keys: [], list_complete: true }),
+  };
+  const world = { ...ledgers(env, place, 1, (database) => database), CONFIG, ADMIN_TOKEN: "secret", ORIGIN_URL: "" };
+  const headers = { authorization: "Bearer secret" };
+  const one = async (id) => {
+    const request = new Request(`https://shop.example/_sortition/experiments/${id}.json`, { headers });
+    return (await worker.fetch(request, world, ctx)).json();
+  };
+  const all = {};
+  for (const id of ids) all[id] = await one(id);
+  return all;
 }
 
 async function record({ place, sql }, env) {

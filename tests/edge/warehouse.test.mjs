@@ -363,7 +363,7 @@ describe("what an engine printed", () => {
     const spoilt = structuredClone(all);
     spoilt[0].find(({ what }) => what === "sum").a = "six hundred";
     red(JSON.stringify(spoilt), /`hero units` cannot be read: "six hundred" in field 4 is no whole number/);
-    red(JSON.stringify(all.filter((_, n) => n !== 2)), /`hero interactions buyers` was not answered/);
+    red(JSON.stringify(all.filter((_, n) => n !== 2)), /`hero metric revenue` was not answered/);
     assert.equal(take("nothing").status, 1);
     assert.equal(take("[]").status, 1);
   });

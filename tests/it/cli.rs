@@ -1,5 +1,6 @@
 //! The operator's tool, as people and scripts meet it: the built binary, its exit codes, its lines and its JSON.
 
+mod asked;
 mod crowd;
 mod edits;
 mod import;

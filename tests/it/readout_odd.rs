@@ -194,8 +194,7 @@ fn around(page: &str, text: &str) -> String {
 }
 
 fn read(document: &Document, e: &Experiment, known: &Known, random: &mut Random, depth: Depth) -> Results {
-    // why: the question about others is named, and not asked where there are none, or the metric has no sums
-    assert!(question_names(document, e, depth).len() - questions(document, e, depth, now()).len() <= 1);
+    assert_eq!(question_names(document, e, depth).len(), questions(document, e, depth, now()).len());
     let names = question_names(document, e, depth);
     let answers: Vec<Option<String>> = names.iter().map(|name| told(random, name)).collect();
     results(document, e, known, &answers, depth, now())

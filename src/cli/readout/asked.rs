@@ -1,7 +1,7 @@
 //! What is asked about experiments, each question with its name.
 
 use crate::cli::Failure;
-use crate::document::{Document, Timestamp};
+use crate::document::{Document, Experiment, Timestamp};
 use crate::ledger::question::{self, Extent, Iteration, Place, Table};
 use crate::metrics::Definition;
 use crate::readout::{self, Depth};
@@ -41,11 +41,18 @@ pub(super) fn asked(
     now: Timestamp,
 ) -> Result<(Vec<Table>, Vec<Asked>), Failure> {
     let variants: Vec<Vec<&str>> = document.experiments.iter().map(readout::variants).collect();
+    let known: Vec<(&Experiment, Iteration<'_>)> = document
+        .experiments
+        .iter()
+        .zip(&variants)
+        .map(|(experiment, variants)| (experiment, readout::iteration(document, experiment, variants, now)))
+        .collect();
     let mut all = Vec::new();
-    for (experiment, variants) in document.experiments.iter().zip(&variants) {
-        let primary = experiment.metrics.as_ref().and_then(|metrics| metrics.primary.as_ref());
-        let asked_for = readout::metrics(document, experiment, Depth::Detail);
-        all.push((readout::iteration(document, experiment, variants, now), asked_for, primary));
+    for (experiment, of) in &known {
+        let others = readout::others(document, experiment);
+        let others = others.into_iter().filter_map(|other| known.iter().find(|(one, _)| one.id == other.id));
+        let others: Vec<Iteration<'_>> = others.map(|(_, of)| *of).collect();
+        all.push((*of, readout::metrics(document, experiment, Depth::Detail), others));
     }
     // why: of the holdout an engine is asked every metric, and the readout shows those that it has
     let holdout = Iteration {
@@ -55,35 +62,32 @@ pub(super) fn asked(
         variants: &["held_out", "not_held_out"],
         now: now.millis(),
     };
-    all.push((holdout, document.metrics.iter().collect(), None));
-    let others: Vec<Iteration<'_>> = all.iter().map(|(of, ..)| *of).collect();
+    all.push((holdout, document.metrics.iter().collect(), Vec::new()));
     let is_chosen = |of: &Iteration<'_>| chosen.map_or(of.experiment != HOLDOUT, |id| id == of.experiment);
     let mut asked = Vec::new();
     let mut met: Vec<Iteration<'_>> = Vec::new();
-    for (of, metrics, primary) in all.into_iter().filter(|(of, ..)| is_chosen(of)) {
+    for (of, metrics, others) in all.into_iter().filter(|(of, ..)| is_chosen(of)) {
         let mut questions = vec![("units".to_owned(), question::units(of, Extent::Parts, place).sql)];
-        let mut definitions = Vec::new();
+        let (mut definitions, mut among) = (Vec::new(), None);
         for (id, metric) in metrics {
             let definition =
                 Definition::of(metric).map_err(|message| Failure::refused(format!("metrics.{id}"), message))?;
             questions.push((format!("metric {id}"), question::metric(of, &definition, Extent::Parts, place).sql));
-            if Some(id) == primary {
-                let others: Vec<Iteration<'_>> =
-                    others.iter().copied().filter(|other| other.experiment != of.experiment).collect();
-                questions
-                    .push((format!("interactions {id}"), question::interactions(of, &others, &definition, place).sql));
+            // why: the primary metric is the first
+            if definitions.is_empty() && !others.is_empty() {
+                let sql = question::interactions(of, &others, &definition, place).sql;
+                among = Some((format!("interactions {id}"), sql));
             }
             definitions.push(definition);
         }
+        questions.extend(among);
         for (name, sql) in &mut questions {
             // why: an answer that says what it answers can be handed on with others, in any order
             *sql = sql.replace("SELECT 'end', ''", &format!("SELECT 'end', '{} {name}'", of.experiment));
         }
         let table = place.tables.then(|| question::hits(of, &definitions, place));
         met.push(of);
-        if primary.is_some() {
-            met.extend(&others);
-        }
+        met.extend(&others);
         asked.push(Asked { id: of.experiment.to_owned(), questions, table });
     }
     if let (Some(id), true) = (chosen, asked.is_empty()) {
