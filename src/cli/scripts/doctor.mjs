@@ -12,6 +12,8 @@ const findings = [];
 const found = (state) => (name, said, advice) => findings.push({ name, state, said, ...(advice && { advice }) });
 const [ok, warning, failure, skipped] = ["ok", "warning", "failure", "skipped"].map(found);
 const placeholder = (id) => /^[0-9]*$/.test(id ?? "x") && /^[0-]+$/.test(id ?? "");
+// From this compatibility date on the runtime compiles a module when it is imported first.
+const LAZY_MODULES = "2026-11-17";
 const day = (date) => Math.round((Date.now() - Date.parse(date)) / 86_400_000);
 
 const BROWSER = {
@@ -173,8 +175,14 @@ function bindings({
       "nothing runs on a schedule: no guard, and nothing brings lost messages back",
       'add "triggers": { "crons": ["*/5 * * * *"] }',
     );
-  if (day(date) > 730)
-    warning("compatibility date", `${date} is ${day(date)} days old`, "take the one of docs/deploy.md");
+  if (date < LAZY_MODULES)
+    warning(
+      "compatibility date",
+      `with ${date} each start compiles what pages never ask for, endpoints and readout`,
+      `write "compatibility_date": "${LAZY_MODULES}"`,
+    );
+  else if (day(date) > 730)
+    warning("compatibility date", `${date} is ${day(date)} days old`, `take a newer one, and try it with dev`);
   else ok("compatibility date", date);
 }
 
