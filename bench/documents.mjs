@@ -95,7 +95,7 @@ export const documents = {
   ...stores,
 };
 
-/** A worker of ours that was built before, of however many files. */
+/** A worker of ours, all that is deployed of it: what a start does not need as well, which the runtime has to carry. */
 function modulesOf(folder) {
   const files = readdirSync(folder).filter((name) => /\.(?:js|wasm)$/.test(name) && name !== "index.js");
   return Object.fromEntries(["index.js", ...files].map((name) => [name, readFileSync(join(folder, name))]));
@@ -109,11 +109,7 @@ export const workers = ({ built, before }) => {
     modules: { ...alone(`handwritten-${feature}.js`), "parts.js": read("parts.js") },
     store: "handwritten",
   });
-  const ours = {
-    "index.js": readFileSync(`${built}/index.js`),
-    "index_bg.wasm": readFileSync(`${built}/index_bg.wasm`),
-    "services_bg.wasm": readFileSync(`${built}/services_bg.wasm`),
-  };
+  const ours = modulesOf(built);
   return {
     floor: { modules: alone("floor.js"), store: "none" },
     handwritten: { modules: alone("handwritten.js"), store: "handwritten" },

@@ -24,10 +24,10 @@ export async function surround(bindings, built) {
 }
 
 /** A server per worker, as `configs` by name. */
-export function configureAll({ built, before, folder, ports, compatibilityDate, v8Flags }) {
+export function configureAll({ built, before, folder, ports, compatibility, v8Flags }) {
   const configs = {};
   for (const [name, worker] of Object.entries(workers({ built, before }))) {
-    configs[name] = configure(join(folder, name), { ...worker, ports, compatibilityDate, v8Flags });
+    configs[name] = configure(join(folder, name), { ...worker, ports, compatibility, v8Flags });
   }
   return configs;
 }

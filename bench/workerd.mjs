@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { unstable_readConfig as readConfig } from "wrangler";
 
 const require = createRequire(import.meta.url);
 
@@ -19,7 +20,7 @@ function program() {
 export const workerd = program();
 
 /** Writes a configuration into `folder`; `modules` maps file names to contents, the first is the entry. */
-export function configure(folder, { modules, store, ports, compatibilityDate, vars = {}, v8Flags = [] }) {
+export function configure(folder, { modules, store, ports, compatibility, vars = {}, v8Flags = [] }) {
   mkdirSync(folder, { recursive: true });
   const embed = Object.entries(modules).map(([name, content]) => {
     writeFileSync(join(folder, name), content);
@@ -39,7 +40,8 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = (
       modules = [${embed.join(", ")}],
-      compatibilityDate = "${compatibilityDate}",
+      compatibilityDate = "${compatibility.date}",
+      compatibilityFlags = [${compatibility.flags.map((flag) => `"${flag}"`).join(", ")}],
       bindings = [${bindings.join(", ")}],
       cacheApiOutbound = "cache",
       globalOutbound = "origin")),
@@ -93,9 +95,14 @@ export function start(config) {
   }));
 }
 
-/** The compatibility date that is deployed with. */
-export const deployedDate = (wranglerToml) =>
-  /^compatibility_date\s*=\s*"([^"]+)"/m.exec(readFileSync(wranglerToml, "utf8"))[1];
+/** The compatibility date and flags that are deployed with. */
+export function deployed(wranglerToml) {
+  const { compatibility_date: date, compatibility_flags: flags } = readConfig(
+    { config: wranglerToml },
+    { hideWarnings: true },
+  );
+  return { date, flags };
+}
 
 /**
  * CPU seconds that a process has used, in user and kernel mode, all threads: to the nanosecond where the kernel keeps

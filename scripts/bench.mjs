@@ -60,7 +60,7 @@ if (Number(process.versions.node.split(".")[0]) < 22) {
 }
 const { build } = await import("./build.mjs");
 const { configureAll, load, starts, surround } = await import("../bench/run.mjs");
-const { deployedDate } = await import("../bench/workerd.mjs");
+const { deployed } = await import("../bench/workerd.mjs");
 const { latencies, latencyText } = await import("../bench/latency.mjs");
 const { loadTable, startTable } = await import("../bench/table.mjs");
 const { throughput } = await import("../bench/consumer.mjs");
@@ -78,10 +78,10 @@ const seconds = Math.min(4, Number(options.seconds));
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 const surroundings = await surround(join(target, "bindings"), built);
 try {
-  const compatibilityDate = deployedDate(join(root, "wrangler.toml"));
+  const compatibility = deployed(join(root, "wrangler.toml"));
   const { before } = options;
   const folder = join(target, "bench");
-  const configs = configureAll({ built, before, folder, ports: surroundings.ports, compatibilityDate });
+  const configs = configureAll({ built, before, folder, ports: surroundings.ports, compatibility });
   const only = (name) => name.includes(options.rows);
   const [rounds, processes] = [Number(options.rounds), Number(options.processes)];
   const measured = await load({ configs, surroundings, program, rounds, processes, seconds, only });

@@ -1,5 +1,5 @@
-// Rust → wasm → bindings → one module: build/index.js and build/index_bg.wasm, and what an isolate only loads when it is
-// asked for: build/services_bg.wasm and build/readout_bg.wasm.
+// Rust → wasm → bindings → modules: build/index.js with what it shares and build/index_bg.wasm, and what an isolate only
+// loads when it is asked for: services, readout and bridges, of the first two the wasm as well.
 //
 // These are the steps of worker-build, done directly: it would be another tool to compile, it drops LTO for a crate that
 // is also a library (the wasm is 14 % larger), and it wraps the handlers in a class that is instantiated per request,
@@ -24,6 +24,16 @@ const WASM_FEATURES = [
 
 /** The page's wasm, and those that come up when they are asked for. */
 export const WASMS = ["index_bg.wasm", "services_bg.wasm", "readout_bg.wasm"];
+
+/** What `index.js` and with it every isolate starts with, of a built worker's folder: files by name. */
+export function loadedAtStart(folder) {
+  const files = new Set(["index.js"]);
+  for (const file of files) {
+    const named = readFileSync(join(folder, file), "utf8").matchAll(/(?:from|import)"\.\/([^"]+)"/g);
+    if (file.endsWith(".js")) for (const [, name] of named) files.add(name);
+  }
+  return [...files];
+}
 
 const QUICK = process.env.SORTITION_QUICK === "1";
 
@@ -186,8 +196,14 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   run(installed("esbuild"), [
-    at("src/edge/entry.js"),
+    `index=${at("src/edge/entry.js")}`,
+    // why: named, each is a file of its own; what several of them use becomes another
+    `services=${resolve(lazyGlue)}`,
+    `readout=${at("src/edge/readout.js")}`,
+    `bridges=${resolve(bridgesText)}`,
     "--bundle",
+    "--splitting",
+    "--chunk-names=shared-[hash]",
     "--minify",
     "--format=esm",
     "--target=es2022",
@@ -203,7 +219,7 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
     `--alias:sortition-readout=${resolve(join(work, "readout.js"))}`,
     `--alias:sortition-client=${resolve(clientText)}`,
     `--alias:sortition-bridges=${resolve(bridgesText)}`,
-    `--outfile=${join(out, "index.js")}`,
+    `--outdir=${out}`,
     "--log-level=warning",
   ]);
   for (const name of WASMS) cpSync(join(work, name), join(out, name));
@@ -212,10 +228,12 @@ export function build({ out = at("build"), features = [], profile = QUICK ? "qui
     Math.round(
       names.reduce((sum, name) => sum + gzipSync(readFileSync(join(out, name)), { level: 9 }).length, 0) / 1024,
     );
-  const [page, others, results] = [kib("index.js", "index_bg.wasm"), kib("services_bg.wasm"), kib("readout_bg.wasm")];
-  console.log(
-    `${out}: ${page} KiB compressed, JavaScript and the page's wasm; services ${others}, readout ${results} KiB`,
-  );
+  const [page, others, results] = [
+    kib(...loadedAtStart(out)),
+    kib("services.js", "services_bg.wasm"),
+    kib("readout.js", "readout_bg.wasm"),
+  ];
+  console.log(`${out}: ${page} KiB compressed, what a page needs; services ${others}, readout ${results} KiB`);
   return out;
 }
 

@@ -34,7 +34,7 @@ mod version;
 pub use decimal::read as read_decimal;
 pub use fact::{Attributes, Fact};
 pub use fact_key::{FactError, FactKey};
-pub use groups::Groups;
+pub use groups::{Groups, SharedSets};
 pub use parse::Problem;
 pub(crate) use parse::called;
 pub use plain::{Matter, Plain};

@@ -4,6 +4,7 @@
 //! [`crate::plan::FORMAT`] makes sure of; damaged bytes give `None`, never a panic and never more memory than they are long
 //! times a constant.
 
+use core::any::Any;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -22,15 +23,26 @@ pub(crate) trait Pack: Sized {
 pub(crate) struct Packer {
     /// What was packed so far.
     pub(crate) bytes: Vec<u8>,
-    /// The addresses of shared values, in the order in which they came.
+    /// The addresses of shared values, in their order.
     shared: Vec<usize>,
 }
 
 /// Bytes that are read from the front.
 pub(crate) struct Unpacker<'a> {
     left: &'a [u8],
-    shared: Vec<Box<dyn core::any::Any>>,
+    /// What was read of what many share, before all that names it.
+    pub(crate) shared: SharedValues,
     depth: usize,
+}
+
+/// Values that many share, which name them by their number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedValues(Arc<[Arc<dyn Any + Send + Sync>]>);
+
+impl<T: Any + Send + Sync> FromIterator<Arc<T>> for SharedValues {
+    fn from_iter<I: IntoIterator<Item = Arc<T>>>(values: I) -> Self {
+        Self(values.into_iter().map(|value| -> Arc<dyn Any + Send + Sync> { value }).collect())
+    }
 }
 
 /// How deep boxes and lists may stand in each other. The deepest of what is sound are conditions: 32 levels, each of a few.
@@ -39,12 +51,29 @@ const MOST_DEPTH: usize = 256;
 impl<'a> Unpacker<'a> {
     /// Reads these bytes.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { left: bytes, shared: Vec::new(), depth: 0 }
+        Self::sharing(bytes, SharedValues::default())
+    }
+
+    /// Reads these bytes, which name shared values.
+    pub(crate) fn sharing(bytes: &'a [u8], shared: SharedValues) -> Self {
+        Self { left: bytes, shared, depth: 0 }
+    }
+
+    /// A text.
+    #[inline(never)]
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
+        let count = usize::unpack(self)?;
+        core::str::from_utf8(self.take(count)?).ok()
     }
 
     /// Whether nothing is left.
     pub(crate) fn is_done(&self) -> bool {
         self.left.is_empty()
+    }
+
+    /// What is left.
+    pub(crate) fn left(&self) -> &'a [u8] {
+        self.left
     }
 
     /// So many bytes.
@@ -75,6 +104,18 @@ impl<'a> Unpacker<'a> {
 }
 
 impl Packer {
+    /// Takes note that many share a value: from here on they name it by its number.
+    pub(crate) fn share<T>(&mut self, value: &Arc<T>) {
+        self.shared.push(Arc::as_ptr(value).addr());
+    }
+
+    /// A value's bytes, which are not appended.
+    pub(crate) fn beside(&mut self, value: &impl Pack) -> Vec<u8> {
+        let before = core::mem::take(&mut self.bytes);
+        value.pack(self);
+        core::mem::replace(&mut self.bytes, before)
+    }
+
     /// A number of seven bits a byte, the lowest first.
     fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
@@ -168,19 +209,13 @@ fn pack_text(text: &str, out: &mut Packer) {
     out.bytes.extend_from_slice(text.as_bytes());
 }
 
-#[inline(never)]
-fn unpack_text<'a>(from: &mut Unpacker<'a>) -> Option<&'a str> {
-    let count = usize::unpack(from)?;
-    core::str::from_utf8(from.take(count)?).ok()
-}
-
 impl Pack for Box<str> {
     fn pack(&self, out: &mut Packer) {
         pack_text(self, out);
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
-        unpack_text(from).map(Into::into)
+        from.text().map(Into::into)
     }
 }
 
@@ -190,7 +225,7 @@ impl Pack for String {
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
-        unpack_text(from).map(ToOwned::to_owned)
+        from.text().map(ToOwned::to_owned)
     }
 }
 
@@ -227,6 +262,8 @@ impl<T: Pack> Pack for Vec<T> {
         pack_list(self, out);
     }
 
+    // why: V8 optimises what loops long together with all that it was inlined into, most of which runs once
+    #[inline(never)]
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
         from.nested(|from| {
             let count = from.count()?;
@@ -261,6 +298,7 @@ impl<K: Pack + Eq + Hash + Ord, V: Pack> Pack for HashMap<K, V> {
         }
     }
 
+    #[inline(never)]
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
         let count = from.count()?;
         let mut all = Self::with_capacity(count);
@@ -314,14 +352,31 @@ impl<A: Pack, B: Pack, C: Pack> Pack for (A, B, C) {
     }
 }
 
-/// Written where it comes first, and from then on named by its number: what many share stays shared.
-impl<T: Pack + 'static> Pack for Arc<T> {
+/// Numbers of four bytes each, little end first: thousands of them are read much faster so than one by one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Words(pub(crate) Vec<u32>);
+
+impl Pack for Words {
+    fn pack(&self, out: &mut Packer) {
+        self.0.len().pack(out);
+        out.bytes.extend(self.0.iter().flat_map(|word| word.to_le_bytes()));
+    }
+
+    #[inline(never)]
+    fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
+        let count = from.count()?.checked_mul(size_of::<u32>())?;
+        let (words, _) = from.take(count)?.as_chunks();
+        Some(Self(words.iter().map(|word| u32::from_le_bytes(*word)).collect()))
+    }
+}
+
+/// Named by its number where it was said to be shared, else written.
+impl<T: Pack + Any + Send + Sync> Pack for Arc<T> {
     fn pack(&self, out: &mut Packer) {
         let address = Arc::as_ptr(self).addr();
         match out.shared.iter().position(|shared| *shared == address) {
             Some(at) => (at + 1).pack(out),
             None => {
-                out.shared.push(address);
                 0_usize.pack(out);
                 (**self).pack(out);
             }
@@ -330,15 +385,8 @@ impl<T: Pack + 'static> Pack for Arc<T> {
 
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
         match usize::unpack(from)?.checked_sub(1) {
-            Some(at) => from.shared.get(at)?.downcast_ref::<Self>().cloned(),
-            None => {
-                // why: its place is taken before what is inside it, as when it was packed
-                let at = from.shared.len();
-                from.shared.push(Box::new(()));
-                let shared = Self::new(T::unpack(from)?);
-                *from.shared.get_mut(at)? = Box::new(Self::clone(&shared));
-                Some(shared)
-            }
+            Some(at) => Arc::clone(from.shared.0.get(at)?).downcast().ok(),
+            None => T::unpack(from).map(Self::new),
         }
     }
 }
@@ -350,7 +398,7 @@ impl Pack for Value {
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
-        serde_json::from_str(unpack_text(from)?).ok()
+        serde_json::from_str(from.text()?).ok()
     }
 }
 

@@ -5,6 +5,7 @@
 mod compile;
 mod cookie;
 mod experiment;
+mod experiments;
 mod guard;
 mod index;
 mod kill;
@@ -13,11 +14,13 @@ mod packed;
 mod page;
 mod position;
 mod secrets;
+mod switches;
 mod takeover;
 
 pub use compile::{assignment_code, assignment_key, held_out_code};
 pub use cookie::CookieAttributes;
 pub use experiment::{Experiment, Gate, LayerPart, Scope, Variant};
+pub use experiments::Experiments;
 pub use guard::Guard as KillGuard;
 pub use kill::{Kill, KillError};
 pub use packed::FORMAT;
@@ -25,7 +28,9 @@ pub use page::{PageRule, Pattern};
 pub use position::{ExperimentAt, Listed, Position, VariantAt};
 pub use secrets::MissingSecret;
 
+use crate::condition::SharedSets;
 use crate::document::{ApiSettings, Bridge, Consent, CrawlerPolicy, HeaderSettings, Preview, Status, VisitorSettings};
+use crate::pack::Words;
 use crate::url::Url;
 use index::PageIndex;
 use original::Original;
@@ -39,7 +44,7 @@ pub struct Plan {
     /// The revision, as events and `/health` carry it; where the document has none, a fingerprint of its content.
     pub revision: Box<str>,
     /// The experiments, in the document's order.
-    pub experiments: Listed<ExperimentAt, Experiment>,
+    pub experiments: Experiments,
     /// How visitors are recognised.
     pub visitor: VisitorSettings,
     /// The attributes of our cookies, on pages of https.
@@ -74,16 +79,20 @@ pub struct Plan {
     pub measured_holdout: Option<MeasuredHoldout>,
     /// The experiments of each layer.
     pub layers: Vec<Vec<ExperimentAt>>,
+    /// Whether some experiment assigns by session, so that outcomes have to say in which session they happened.
+    pub assigns_sessions: bool,
     /// Whether some experiment assigns users.
     pub has_users: bool,
     /// Whether some experiment is only compared with another tool.
     pub has_shadows: bool,
     index: PageIndex,
-    /// The experiments by [`Experiment::assignment_key`], in its order.
-    keyed: Vec<(u32, ExperimentAt)>,
+    /// Each [`Experiment::assignment_key`] and the number of its experiment, in the keys' order.
+    keyed: Words,
     /// From the path of a page that redirects lead to, to what it stands in for.
     originals: HashMap<Box<str>, Vec<Original>>,
     killed_by_document: bool,
+    /// The groups that conditions name.
+    groups: SharedSets,
 }
 
 /// What is on a page.
@@ -184,12 +193,6 @@ impl Plan {
         all
     }
 
-    /// Whether some experiment assigns by session, so that outcomes have to say in which session they happened.
-    #[must_use]
-    pub fn assigns_sessions(&self) -> bool {
-        self.has_sessions && self.experiments.iter().any(Experiment::assigns_sessions)
-    }
-
     /// Whether a layer of one of these experiments has one of sessions: whoever is in that enters no other of the layer.
     #[must_use]
     pub fn layer_has_sessions(&self, on_page: &[ExperimentAt]) -> bool {
@@ -200,13 +203,15 @@ impl Plan {
 
     /// The experiments that a key of the assignment cookie may stand for: nearly always one at most.
     pub fn with_key(&self, key: u32) -> impl Iterator<Item = ExperimentAt> {
-        let from = self.keyed.partition_point(|(other, _)| *other < key);
-        self.keyed.iter().skip(from).take_while(move |(other, _)| *other == key).map(|(_, index)| *index)
+        let (keyed, _) = self.keyed.0.as_chunks::<2>();
+        let from = keyed.partition_point(|[other, _]| *other < key);
+        let its = keyed.iter().skip(from).take_while(move |[other, _]| *other == key);
+        its.map(|[_, number]| ExperimentAt::from_number(*number as usize))
     }
 
     /// The position of the experiment with this id.
     #[must_use]
     pub fn experiment(&self, id: &str) -> Option<ExperimentAt> {
-        self.experiments.find(|experiment| &*experiment.id == id)
+        self.experiments.positions().find(|&at| self.experiments.id(at) == Some(id))
     }
 }

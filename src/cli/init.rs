@@ -157,7 +157,7 @@ fn filled(template: &str, values: &Values) -> String {
 }
 
 /// The date that this version is tested with, as in the project's own wrangler.toml.
-const COMPATIBILITY_DATE: &str = "2026-11-01";
+const COMPATIBILITY_DATE: &str = "2026-11-17";
 
 fn write(folder: &Path, values: &Values, force: bool) -> Result<Report, Failure> {
     let (mut written, mut kept) = (Vec::new(), Vec::new());

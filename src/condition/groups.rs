@@ -1,5 +1,6 @@
 //! Sets of values: lists of `$in`, and the named ones that conditions share.
 
+use crate::pack::{Pack, Packer, Unpacker};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,8 +27,35 @@ impl Groups {
         self.named.get(name).cloned()
     }
 
+    /// The sets that conditions share.
+    #[must_use]
+    pub fn shared(self) -> SharedSets {
+        // why: one that no condition names has no other owner
+        SharedSets(self.named.into_values().filter(|set| Arc::strong_count(set) > 1).collect())
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.named.keys().map(Box::as_ref)
+    }
+}
+
+/// The sets that conditions share. Packed before conditions, which name them by their number.
+#[derive(Clone, Debug, Default)]
+pub struct SharedSets(Vec<Arc<ValueSet>>);
+
+impl Pack for SharedSets {
+    fn pack(&self, out: &mut Packer) {
+        self.0.len().pack(out);
+        for set in &self.0 {
+            set.as_ref().pack(out);
+            out.share(set);
+        }
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
+        let sets = Self(Vec::unpack(from)?.into_iter().map(Arc::new).collect());
+        from.shared = sets.0.iter().cloned().collect();
+        Some(sets)
     }
 }
 

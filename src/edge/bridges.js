@@ -1,7 +1,6 @@
 // `GET bridge/VENDOR.js`: modules that hand another tool's assignments and goals to the page's script. Texts, made when
 // the worker is built.
 
-import bridges from "sortition-bridges";
 import * as core from "sortition-core";
 import { problem } from "./problem.js";
 
@@ -10,7 +9,8 @@ const PATH = "/_sortition/bridge/";
 /** Whether a path is that of a bridge. */
 export const isBridge = (path) => path.startsWith(PATH);
 
-export function bridge(request, path) {
+export async function bridge(request, path) {
+  const { default: bridges } = await import("sortition-bridges");
   const name = path.slice(PATH.length).replace(/\.js$/, "");
   const found = path.endsWith(".js") && Object.hasOwn(bridges, name) ? bridges[name] : undefined;
   if (!found) return problem(404, "Not found", `there are bridges ${Object.keys(bridges).join(", ")}, each with .js`);

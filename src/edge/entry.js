@@ -10,7 +10,6 @@ import { change, decode } from "./decode.js";
 import { answerOf, foundCopy, headOf, keep, remembered } from "./finished.js";
 import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
-import { freeze, guard, isReadout, readout, tend } from "./readout.js";
 import { rewriter } from "./rewrite.js";
 import { serving, wake } from "./services.js";
 import { keepLast, pause, recover } from "./ship.js";
@@ -44,6 +43,9 @@ const UNFINISHED = attempt("asking what is not to be kept", () => decode(core.un
   "private, no-store",
 ]);
 
+// What no page needs: a module of its own, which is compiled when something asks for it first.
+const results = () => import("./readout.js");
+
 export { Person } from "./person.js";
 
 export default {
@@ -64,7 +66,10 @@ export default {
   async scheduled({ scheduledTime }, env, ctx) {
     ctx.waitUntil(recover(env));
     // why: behind the guard, whose questions must not find the database's limit of a run used up
-    const upkeep = () => tend(env).catch((error) => report("keeping the record", error));
+    const upkeep = () =>
+      results()
+        .then(({ tend }) => tend(env))
+        .catch((error) => report("keeping the record", error));
     ctx.waitUntil(guarded(env, scheduledTime).then(upkeep));
     ctx.waitUntil(forget(env).catch((error) => report("forgetting users", error)));
   },
@@ -456,9 +461,9 @@ async function endpoint(request, env, ctx) {
   try {
     const { pathname } = new URL(request.url);
     if (isCall(pathname, request.method)) return await call(request, pathname, env, ctx, inTime);
-    if (isBridge(pathname)) return bridge(request, pathname);
+    if (isBridge(pathname)) return await bridge(request, pathname);
     const answer = isReadout(pathname, env)
-      ? readout(request, env)
+      ? results().then(({ readout }) => readout(request, env))
       : serving().then((it) => it.fetch(request, env, ctx));
     return await inTime(answer);
   } catch (error) {
@@ -470,6 +475,10 @@ async function endpoint(request, env, ctx) {
     });
   }
 }
+
+/** Whether a path belongs to the readout, and the readout exists. */
+const isReadout = (path, env) =>
+  Boolean(env.ADMIN_TOKEN || env.OPERATOR_TOKEN) && /^\/_sortition\/experiments(?:$|[./])/.test(path);
 
 /** What a promise of the wasm settles to, in the time that an endpoint has. */
 function inTime(promise) {
@@ -484,6 +493,7 @@ function inTime(promise) {
 async function guarded(env, at) {
   await load(env).done;
   try {
+    const { guard, freeze } = await results();
     revive();
     await guard(env, at);
     await freeze(env);

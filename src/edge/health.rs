@@ -67,7 +67,7 @@ pub fn health(
     let count = |number: f64| u64::try_from(millis(number)).unwrap_or(0);
     let health = isolate::with(|isolate| {
         let plan = isolate.config.loaded().map(|loaded| &loaded.plan);
-        let killed = || plan.iter().flat_map(|plan| &plan.experiments).filter(|e| e.killed);
+        let killed = plan.map(|plan| plan.killed()).unwrap_or_default();
         let missing = isolate.pages.missing_secrets.iter().map(ToString::to_string);
         let errors: Vec<String> = isolate.config.error().map(str::to_owned).into_iter().chain(missing).collect();
         Health {
@@ -82,7 +82,7 @@ pub fn health(
             config_error: (!errors.is_empty())
                 .then(|| if is_told { errors.join("; ") } else { SOMETHING_IS_WRONG.to_owned() }),
             experiments: plan.map_or(0, |plan| plan.experiments.len()),
-            killed_count: killed().count(),
+            killed_count: killed.len(),
             config_from: if isolate.config.is_of_copy() { "copy" } else { "kv" },
             crawlers_served: isolate.pages.counts.crawlers,
             visits: isolate.pages.counts.visits,
@@ -95,7 +95,7 @@ pub fn health(
             cache: Some(isolate.pages.copies.counts).filter(CopyCounts::is_some),
             shadow: isolate.pages.shadows.total(),
             details: is_told.then(|| Details {
-                killed: killed().map(|e| e.id.to_string()).collect(),
+                killed: killed.into_iter().map(str::to_owned).collect(),
                 killed_by_guard: isolate
                     .config
                     .guard()

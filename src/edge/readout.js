@@ -50,10 +50,6 @@ const LETTING_GO = 100;
 
 let door;
 
-/** Whether a path belongs to the readout, and the readout exists. */
-export const isReadout = (path, env) =>
-  Boolean(env.ADMIN_TOKEN || env.OPERATOR_TOKEN) && /^\/_sortition\/experiments(?:$|[./])/.test(path);
-
 // Where it leads.
 const GUESTS = /^\/_sortition\/experiments\/([a-z0-9][a-z0-9_-]*)$/;
 // What a shared link says: its end in seconds, and a tag.

@@ -1,17 +1,23 @@
-// The services' wasm: brought up by the first request for something that is no page, and then told what the page's was told.
+// The services' wasm and its bindings: brought up by the first request for something that is no page, and then told what
+// the page's was told.
 
-import * as services from "sortition-services";
 import { told } from "./told.js";
 
 let known = 0;
 
-let module;
+let services;
 
 /** The services, without a document: for what needs none. */
 export async function wake() {
   // why: an import that is already there costs a turn of the loop each time
-  module ??= (await import("./services_bg.wasm")).default;
-  services.bringUp(module);
+  if (!services) {
+    const [bindings, { default: module }] = await Promise.all([
+      import("sortition-services"),
+      import("./services_bg.wasm"),
+    ]);
+    bindings.bringUp(module);
+    services = bindings;
+  }
   // why: a fresh instance in the place of one that a trap ended; see `revive` in entry.js
   services.generation();
   return services;
@@ -19,7 +25,7 @@ export async function wake() {
 
 /** The services with the document, the kill keys and the secrets as the page's wasm has them. */
 export async function serving() {
-  await wake();
+  const services = await wake();
   const { bindings, readings, number } = told;
   // why: a fresh instance, in the place of one that a trap ended, knows nothing
   if (bindings && (known !== number || !services.is_configured())) {

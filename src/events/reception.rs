@@ -7,6 +7,7 @@
 
 mod claim;
 mod draft;
+mod halves;
 mod page;
 mod proof;
 mod server;
@@ -77,7 +78,10 @@ pub fn read(body: &[u8], channel: Channel, now: i64) -> Result<Vec<Draft>, Vec<P
     if body.len() > MAX_BODY {
         return Err(whole("it is larger than 64 KiB: send fewer events at a time"));
     }
-    let value: Value = serde_json::from_slice(body).map_err(|error| whole(&format!("it is not JSON: {error}")))?;
+    // why: an outcome is worth more than a text that was cut
+    let mended = |error| halves::without_halves(body).map_or(Err(error), |mended| serde_json::from_slice(&mended));
+    let value: Value =
+        serde_json::from_slice(body).or_else(mended).map_err(|error| whole(&format!("it is not JSON: {error}")))?;
     let Value::Object(fields) = &value else {
         return Err(whole(&format!("it is {}: send {{\"events\": [ … ]}}", called(&value))));
     };

@@ -120,7 +120,7 @@ pub fn events(topic: &str, body: &[u8], plan: &Plan, secret: Option<&[u8]>, now:
         let mut event = event(plan, now, Some(visitor), "purchase", order, None, sale, payload.at(now))?;
         if let What::Converted(conversion) = &mut event.what {
             let session = payload.attribute(SESSION_ATTRIBUTE).find_map(|text| VisitorId::accept(&text));
-            conversion.session_id = session.filter(|_| plan.assigns_sessions()).map(|id| id.to_string());
+            conversion.session_id = session.filter(|_| plan.assigns_sessions).map(|id| id.to_string());
         }
         return Ok(vec![event]);
     }

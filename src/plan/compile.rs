@@ -1,12 +1,13 @@
 //! Document → plan.
 
 use super::{
-    CookieAttributes, Experiment, ExperimentAt, Gate, Kill, LayerPart, Listed, MeasuredHoldout, PageIndex, PageRule,
-    Pattern, Plan, Position, Scope, Variant, VariantAt,
+    CookieAttributes, Experiment, ExperimentAt, Experiments, Gate, Kill, LayerPart, MeasuredHoldout, PageIndex,
+    PageRule, Pattern, Plan, Position, Scope, Variant, VariantAt,
 };
 use crate::condition::{Condition, FactKey, Groups};
 use crate::document::{self, Audience, Compared, Document, Problem, Severity};
 use crate::hash::{self, BUCKETS, Salt};
+use crate::pack::Words;
 use std::collections::{HashMap, HashSet};
 
 impl Plan {
@@ -33,8 +34,13 @@ impl Plan {
             .enumerate()
             .map(|(number, experiment)| (experiment.id.as_str(), ExperimentAt::from_number(number)))
             .collect();
-        let compiler = Compiler { document, salt, groups, at, conflicts: HashMap::new() };
+        let compiler = Compiler { document, salt, groups: &groups, at, conflicts: HashMap::new() };
         let experiments = compiler.experiments()?;
+        let is_some = |holds: fn(&Experiment) -> bool| experiments.iter().any(holds);
+        let (has_sessions, assigns_sessions) =
+            (is_some(Experiment::needs_session), is_some(Experiment::assigns_sessions));
+        let (has_users, has_shadows) =
+            (is_some(|e| e.unit == document::UnitKind::User), is_some(|e| e.shadow.is_some()));
         let mut plan = Self {
             project: document.project.as_str().into(),
             revision: document.revision.as_deref().map_or_else(|| content_revision(document), Into::into),
@@ -42,13 +48,15 @@ impl Plan {
             originals: super::original::of_targets(&experiments),
             cached: document.cache.iter().flat_map(|cache| &cache.pages).map(PageRule::compile).collect(),
             redirect_hosts: document.redirect_hosts.iter().map(|host| host.to_ascii_lowercase().into()).collect(),
-            has_sessions: experiments.iter().any(Experiment::needs_session),
-            has_users: experiments.iter().any(|e| e.unit == document::UnitKind::User),
-            has_shadows: experiments.iter().any(|e| e.shadow.is_some()),
+            has_sessions,
+            assigns_sessions,
+            has_users,
+            has_shadows,
             measured_holdout: measured_holdout(document),
             layers: layers(document, &experiments),
             keyed: keyed(&experiments),
             experiments,
+            groups: groups.shared(),
             cookies: CookieAttributes::new(&document.visitor, true),
             loopback_cookies: CookieAttributes::new(&document.visitor, false),
             visitor: document.visitor.clone(),
@@ -78,14 +86,14 @@ fn content_revision(document: &Document) -> Box<str> {
 struct Compiler<'a> {
     document: &'a Document,
     salt: &'a str,
-    groups: Groups,
+    groups: &'a Groups,
     at: HashMap<&'a str, ExperimentAt>,
     conflicts: HashMap<&'a str, u32>,
 }
 
 impl<'a> Compiler<'a> {
     #[inline(never)]
-    fn experiments(mut self) -> Result<Listed<ExperimentAt, Experiment>, Vec<Problem>> {
+    fn experiments(mut self) -> Result<Experiments, Vec<Problem>> {
         let mut problems = Vec::new();
         let document = self.document;
         let mut experiments = Vec::with_capacity(document.experiments.len());
@@ -207,7 +215,7 @@ impl<'a> Compiler<'a> {
                 &owned
             }
         };
-        Condition::parse(condition, &self.groups, FactKey::parse).map_err(|problems| {
+        Condition::parse(condition, self.groups, FactKey::parse).map_err(|problems| {
             problems.first().map_or_else(String::new, |problem| format!("{}: {}", problem.path, problem.message))
         })
     }
@@ -322,7 +330,7 @@ fn measured_holdout(document: &Document) -> Option<MeasuredHoldout> {
     })
 }
 
-fn layers(document: &Document, experiments: &Listed<ExperimentAt, Experiment>) -> Vec<Vec<ExperimentAt>> {
+fn layers(document: &Document, experiments: &Experiments) -> Vec<Vec<ExperimentAt>> {
     let mut layers = vec![Vec::new(); document.layers.len()];
     for (at, e) in experiments.positioned() {
         if let Some(layer) = e.layer.and_then(|part| layers.get_mut(part.layer)) {
@@ -332,10 +340,11 @@ fn layers(document: &Document, experiments: &Listed<ExperimentAt, Experiment>) -
     layers
 }
 
-fn keyed(experiments: &Listed<ExperimentAt, Experiment>) -> Vec<(u32, ExperimentAt)> {
-    let mut keyed: Vec<_> = experiments.positioned().map(|(at, e)| (e.assignment_key, at)).collect();
+fn keyed(experiments: &Experiments) -> Words {
+    let number = |at: ExperimentAt| u32::try_from(at.number()).unwrap_or(u32::MAX);
+    let mut keyed: Vec<_> = experiments.positioned().map(|(at, e)| [e.assignment_key, number(at)]).collect();
     keyed.sort_unstable();
-    keyed
+    Words(keyed.into_flattened())
 }
 
 /// The first bucket beyond a cumulative share: bucket b is within it where b / 10,000 < share. The tolerance keeps

@@ -1,7 +1,7 @@
 //! What the worker's own guard ended, held or moved: the KV key `kill-guard`, beside what people wrote.
 
-use super::kill::{Kill, KillError};
-use super::{Experiment, Plan};
+use super::Experiment;
+use super::kill::KillError;
 use crate::document::Id;
 use crate::hash::BUCKETS;
 use serde::{Deserialize, Serialize};
@@ -41,13 +41,13 @@ impl Guard {
         *self == Self::default()
     }
 
-    fn ends(&self, experiment: &Experiment) -> bool {
-        self.experiments.iter().any(|id| id.as_str() == &*experiment.id)
+    pub(super) fn ends(&self, experiment: &str) -> bool {
+        self.experiments.iter().any(|id| id.as_str() == experiment)
     }
 
     /// The most buckets of traffic of an experiment.
-    fn cap(&self, experiment: &Experiment) -> u16 {
-        let percent = self.hold.iter().find(|(id, _)| id.as_str() == &*experiment.id).map(|(_, percent)| *percent);
+    pub(super) fn cap(&self, experiment: &str) -> u16 {
+        let percent = self.hold.iter().find(|(id, _)| id.as_str() == experiment).map(|(_, percent)| *percent);
         percent.filter(|percent| percent.is_finite()).map_or(BUCKETS, |percent| {
             // why: clamped, so the cast keeps the value
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -58,7 +58,7 @@ impl Guard {
 
     /// The bounds of an experiment's variants: as written, or by the weights that were moved. Weights that do not name
     /// every variant, or that sum to nothing, are not used.
-    fn bounds(&self, experiment: &Experiment) -> Vec<u16> {
+    pub(super) fn bounds(&self, experiment: &Experiment) -> Vec<u16> {
         let written = || experiment.variants.iter().map(|variant| variant.written_below).collect();
         let Some((_, weights)) = self.weights.iter().find(|(id, _)| id.as_str() == &*experiment.id) else {
             return written();
@@ -71,35 +71,5 @@ impl Guard {
             return written();
         };
         super::compile::bounds(&weights).unwrap_or_else(written)
-    }
-}
-
-impl Plan {
-    /// Puts in force what the guard says, after [`Plan::apply`]: kills add up, traffic is capped, weights are moved.
-    pub fn apply_guard(&mut self, guard: &Guard) {
-        for experiment in &mut self.experiments {
-            experiment.killed |= guard.ends(experiment);
-            experiment.hold = guard.cap(experiment);
-            let bounds = guard.bounds(experiment);
-            for (variant, below) in experiment.variants.iter_mut().zip(bounds) {
-                variant.below = below;
-            }
-        }
-    }
-
-    /// Whether the kill switch and the guard would change anything. Asked at every refresh, so it copies nothing.
-    #[must_use]
-    pub fn differs_from(&self, kill: &Kill, guard: &Guard) -> bool {
-        let all = kill.all || self.killed_by_document;
-        self.experiments.iter().any(|experiment| {
-            let killed = all || kill.names(&experiment.id) || guard.ends(experiment);
-            let weighted = || guard.weights.keys().any(|id| id.as_str() == &*experiment.id);
-            let moved = if weighted() {
-                !experiment.variants.iter().map(|variant| variant.below).eq(guard.bounds(experiment))
-            } else {
-                experiment.variants.iter().any(|variant| variant.below != variant.written_below)
-            };
-            experiment.killed != killed || experiment.hold != guard.cap(experiment) || moved
-        })
     }
 }

@@ -1,6 +1,5 @@
 //! The kill switch: a small KV value that gives the control to everybody without touching the document.
 
-use super::Plan;
 use crate::document::Id;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -86,22 +85,5 @@ impl Kill {
 impl Kill {
     pub(super) fn names(&self, experiment: &str) -> bool {
         self.experiments.iter().any(|id| id.as_str() == experiment)
-    }
-}
-
-impl Plan {
-    /// Turns the kill switch of each experiment as the key says.
-    pub fn apply(&mut self, kill: &Kill) {
-        let all = kill.all || self.killed_by_document;
-        for experiment in &mut self.experiments {
-            experiment.killed = all || kill.names(&experiment.id);
-        }
-    }
-
-    /// Whether applying the key would change anything.
-    #[must_use]
-    pub fn differs(&self, kill: &Kill) -> bool {
-        let all = kill.all || self.killed_by_document;
-        self.experiments.iter().any(|experiment| experiment.killed != (all || kill.names(&experiment.id)))
     }
 }

@@ -1,7 +1,7 @@
 //! Which page the target of a redirect experiment stands in for: what it names as `rel="canonical"`, so that search engines
 //! index one of the two.
 
-use super::{Experiment, ExperimentAt, Listed, PageRule, Pattern};
+use super::{Experiment, ExperimentAt, Experiments, PageRule, Pattern};
 use crate::document::PageSubject;
 use crate::url::Url;
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ impl Original {
 
 /// By the path of each page that redirects lead to, what it stands in for.
 #[inline(never)]
-pub(super) fn of_targets(experiments: &Listed<ExperimentAt, Experiment>) -> HashMap<Box<str>, Vec<Original>> {
+pub(super) fn of_targets(experiments: &Experiments) -> HashMap<Box<str>, Vec<Original>> {
     let mut pages: HashMap<Box<str>, Vec<Original>> = HashMap::new();
     for (at, e) in experiments.positioned().filter(|(_, e)| e.redirects) {
         let Some((named_host, original)) = original(e) else { continue };

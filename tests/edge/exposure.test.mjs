@@ -320,3 +320,23 @@ test("a prefetched page has no validator, so that the navigation after it is ans
   await world.ask("/p/1", { cookie: jar.header });
   assert.deepEqual(await afterwards(), ["price=bold"], "once");
 });
+
+test("of an exposure that is reported without a referrer nobody knows the page; it is not the endpoint", async (t) => {
+  const world = await startWorld({ document: documentOf([experiment()]) });
+  t.after(() => world.close());
+  await world.settled((health) => health.config_revision === "r1");
+  const event = { type: "experiment_exposed", experiment_id: "hero", variant: "bold" };
+  const report = async (headers) => {
+    await world.forget();
+    const answer = await world.ask("/_sortition/events", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "Sec-Fetch-Site": "same-origin", ...headers },
+      cookie: "sortition_id=visitor-1",
+      body: JSON.stringify({ events: [event] }),
+    });
+    assert.equal(answer.status, 202);
+    return (await world.sent()).flatMap(({ events }) => events).map(({ request }) => request.path);
+  };
+  assert.deepEqual(await report({}), [""]);
+  assert.deepEqual(await report({ Referer: new URL("/p/1?q=2", world.url).href }), ["/p/1"]);
+});

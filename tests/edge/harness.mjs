@@ -19,13 +19,14 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
  */
 export async function startHarness({ origin, document, workers = [], change } = {}) {
   const read = structuredClone(readConfig({ config: `${root}/wrangler.toml` }, { hideWarnings: true }));
-  const { name, main, compatibility_date, kv_namespaces, queues, d1_databases, r2_buckets, triggers } = read;
-  const { durable_objects, migrations } = read;
+  const { name, main, no_bundle, rules, compatibility_date, compatibility_flags } = read;
+  const { kv_namespaces, queues, d1_databases, r2_buckets, triggers, durable_objects, migrations } = read;
   const vars = { ...read.vars, ADMIN_TOKEN: "test-admin-token", ORIGIN_URL: origin, CONFIG_TTL_SECONDS: "0" };
   // why: batches of one second, so that tests need not wait for them
   for (const consumer of queues.consumers) consumer.max_batch_timeout = 1;
   const platform = { kv_namespaces, queues, d1_databases, r2_buckets, durable_objects, migrations, triggers };
-  const config = { name, main, compatibility_date, ...platform, vars };
+  const built = { main, no_bundle, rules, compatibility_date, compatibility_flags };
+  const config = { name, ...built, ...platform, vars };
   change?.(config);
   const server = createTestHarness({ root, workers: [config, ...workers].map((config) => ({ config })) });
   const { url } = await server.listen();

@@ -131,6 +131,7 @@ describe("POST events", () => {
     refused(await page("refused-1", [purchase], { Origin: "https://evil.example" }), 403);
     refused(await page("refused-1", [purchase], { Origin: "null" }), 403);
     refused(await page("refused-1", [purchase], { "Content-Type": "application/x-www-form-urlencoded" }), 415);
+    refused(await page("refused-1", [purchase], { "Content-Encoding": "gzip" }), 415, "Content-Encoding");
     const got = await platform.ask(at("events"));
     refused(got, 405);
     assert.equal(got.headers.allow, "POST");

@@ -3,7 +3,7 @@
 // decodes bodies, changes headers and knows no upgrade, so bytes can only be looked at here.
 
 import { spawn } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,7 +17,7 @@ export * from "./client.mjs";
 export * from "./documents.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const { compatibility_date: compatibilityDate } = readConfig(
+const { compatibility_date: compatibilityDate, compatibility_flags: compatibilityFlags } = readConfig(
   { config: join(root, "wrangler.toml") },
   { hideWarnings: true },
 );
@@ -69,14 +69,14 @@ export async function startWorld({
   for (const key of unreadable) platform.unreadable.add(key);
 
   const folder = mkdtempSync(join(tmpdir(), "sortition-"));
-  for (const file of ["index.js", "index_bg.wasm", "services_bg.wasm"])
-    copyFileSync(join(build, file), join(folder, file));
+  const built = readdirSync(build).filter((file) => /\.(?:js|wasm)$/.test(file) && !/^readout/.test(file));
+  for (const file of built) copyFileSync(join(build, file), join(folder, file));
   const around = probed ? "probe.js" : people ? "people.js" : undefined;
   if (around) copyFileSync(join(root, "tests", "edge", around), join(folder, around));
   const texts = { ADMIN_TOKEN: "test-admin-token", ORIGIN_URL: origin.url, CONFIG_TTL_SECONDS: "0", ...vars };
   writeFileSync(
     join(folder, "config.capnp"),
-    configuration(platform.address, texts, { without, around, cache, folder }),
+    configuration(platform.address, texts, { without, around, cache, folder, built }),
   );
   const child = spawn(workerd.default, ["serve", "--experimental", "--control-fd=3", join(folder, "config.capnp")], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
@@ -155,7 +155,7 @@ export async function startWorld({
   return world;
 }
 
-function configuration(platform, texts, { without, around, cache, folder }) {
+function configuration(platform, texts, { without, around, cache, folder, built }) {
   const text = (value) => JSON.stringify(value);
   const services = { CONFIG: ["kvNamespace", "kv"], EVENTS: ["queue", "queue"], ARCHIVE: ["r2Bucket", "r2"] };
   const bindings = [
@@ -170,6 +170,10 @@ function configuration(platform, texts, { without, around, cache, folder }) {
       `(name = "LEDGER", wrapped = (moduleName = "cloudflare-internal:d1-api", innerBindings = [(name = "fetcher", service = "d1")]))`,
     );
   }
+  const isThere = (file) => file !== "index.js" && !(without.includes("services") && file.startsWith("services"));
+  const modules = ["index.js", ...built.filter(isThere)].map(
+    (file) => `(name = ${text(file)}, ${file.endsWith(".wasm") ? "wasm" : "esModule"} = embed ${text(file)})`,
+  );
   const standIns = [...Object.values(services).map(([, name]) => name), "d1", "cache"].map(
     (name) =>
       `(name = ${text(name)}, external = (address = ${text(platform)}, http = (injectRequestHeaders = [(name = "test-service", value = ${text(name)})])))`,
@@ -190,11 +194,10 @@ const config :Workerd.Config = (
 const worker :Workerd.Worker = (
   modules = [
     ${around ? `(name = "${around}", esModule = embed "${around}"),` : ""}
-    (name = "index.js", esModule = embed "index.js"),
-    (name = "./index_bg.wasm", wasm = embed "index_bg.wasm"),
-    ${without.includes("services") ? "" : '(name = "./services_bg.wasm", wasm = embed "services_bg.wasm"),'}
+    ${modules.join(",\n    ")}
   ],
   compatibilityDate = ${text(compatibilityDate)},
+  compatibilityFlags = [${compatibilityFlags.map(text).join(", ")}],
   globalOutbound = "internet",
   ${cache ? 'cacheApiOutbound = "cache",' : ""}
   durableObjectNamespaces = [${around === "people.js" ? '(className = "Person", uniqueKey = "person", enableSql = true)' : ""}],

@@ -1,6 +1,6 @@
 //! The codec of `sortition_as`.
 
-use crate::support::{Browser, HOME, Page, Sent, compile, now, outcome, running, shop, variants, with};
+use crate::support::{Browser, HOME, Page, Sent, compile, now, nth, outcome, running, shop, variants, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sortition_engine::decide::Reason;
@@ -359,7 +359,7 @@ fn variants_have_codes_of_their_own() {
     let codes = |variants: &[Value]| {
         let plan = compile(&shop(&[running("hero", json!({"variants": variants}))]));
         let of = |variant: &sortition_engine::plan::Variant| (variant.id.to_string(), variant.code);
-        plan.experiments[0].variants.iter().map(of).collect::<std::collections::BTreeMap<String, u32>>()
+        nth(&plan, 0).variants.iter().map(of).collect::<std::collections::BTreeMap<String, u32>>()
     };
     let first = codes(&many);
     assert_eq!(first.values().collect::<std::collections::BTreeSet<_>>().len(), 10_000);

@@ -178,7 +178,11 @@ fn what_a_visitor_or_an_origin_sends_forges_no_header() {
 /// The names of ours that a script says in quotes, but for those of modules.
 fn names_of_ours(script: &str) -> BTreeSet<String> {
     let lines = script.lines().map(str::trim_start).filter(|line| {
-        !line.starts_with("//") && !line.starts_with('*') && !line.starts_with("import ") && !line.contains(" from \"")
+        !line.starts_with("//")
+            && !line.starts_with('*')
+            && !line.starts_with("import ")
+            && !line.contains(" from \"")
+            && !line.contains("import(\"")
     });
     let quoted = lines.flat_map(|line| line.split(['"', '`', '\'']).skip(1).step_by(2));
     let is_ours = |name: &&str| {

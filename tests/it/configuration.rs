@@ -1,6 +1,6 @@
 //! What KV said → the plan in force, and what a request is for.
 
-use crate::support::{CHROME, Sent, compile, now, running, shop, with};
+use crate::support::{CHROME, Sent, compile, now, nth, running, shop, with};
 use serde_json::{Value as Json, json};
 use sortition_engine::configuration::{Configuration, CopyDue, DocumentValue, OLDEST_COPY_MS, Value, Values};
 use sortition_engine::facts::Request;
@@ -81,13 +81,13 @@ fn the_guard_holds_traffic_and_moves_weights() {
     let guard = json!({"hold": {"hero": 25}, "weights": {"price": {"control": 20, "bold": 80}, "hero": {"bold": -1}}});
     it.settle(values(text(&document("1")), Value::Absent, text(&guard)), 0.0, TTL);
     let plan = &it.loaded().unwrap().plan;
-    let [hero, price] = &plan.experiments[..] else { panic!() };
+    let (hero, price) = (nth(plan, 0), nth(plan, 1));
     assert_eq!((hero.traffic_at(now()), price.traffic_at(now())), (2500, 10_000));
     let bounds = |e: &sortition_engine::plan::Experiment| e.variants.iter().map(|it| it.below).collect::<Vec<_>>();
     assert_eq!((bounds(hero), bounds(price)), (vec![5000, 10_000], vec![2000, 10_000]));
     it.settle(values(text(&document("1")), Value::Absent, Value::Absent), 0.0, TTL);
     let plan = &it.loaded().unwrap().plan;
-    assert_eq!((plan.experiments[0].traffic_at(now()), bounds(&plan.experiments[1])), (10_000, vec![5000, 10_000]));
+    assert_eq!((nth(plan, 0).traffic_at(now()), bounds(nth(plan, 1))), (10_000, vec![5000, 10_000]));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Which rule decides: every reason, and of every two rules that apply the earlier one.
 
 use crate::support::{
-    Browser, CHROME, GOOGLEBOT, HOME, Page, Sent, at, compile, decide_one, experiment_at, outcome, running, shop,
+    Browser, CHROME, GOOGLEBOT, HOME, Page, Sent, at, compile, decide_one, experiment_at, nth, outcome, running, shop,
     variants, visitor, with,
 };
 use serde_json::{Value, json};
@@ -246,7 +246,7 @@ fn a_ramp_is_the_traffic_of_its_last_step() {
         ("2026-11-24T00:00:00Z", 0),
         ("2099-01-01T00:00:00Z", 0),
     ] {
-        assert_eq!(plan.experiments[0].traffic_at(at(time)), buckets, "{time}");
+        assert_eq!(nth(&plan, 0).traffic_at(at(time)), buckets, "{time}");
     }
 }
 
@@ -263,7 +263,7 @@ fn a_schedule_includes_its_start_and_not_its_end() {
         let asker = Asker::Person(visitor(&UNIT));
         let decisions = decide(&plan, &[experiment_at(0)], &crate::support::NoFacts, asker, at(time));
         assert_eq!(decisions[0].reason, expected, "{time}");
-        assert_eq!(plan.experiments[0].is_live(at(time)), expected == Reason::Split, "{time}");
+        assert_eq!(nth(&plan, 0).is_live(at(time)), expected == Reason::Split, "{time}");
     }
 }
 

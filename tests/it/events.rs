@@ -254,6 +254,31 @@ fn bodies_that_are_none() {
     assert!(reception::read(&large, Channel::Page, NOW).is_err());
 }
 
+/// A script that cuts a text in the middle of an emoji lost its outcome, and all beside it.
+#[test]
+fn halves_of_characters_lose_no_outcome() {
+    let cases = [
+        (r"tent \ud83d", "tent \u{fffd}"),
+        (r"\ude00 tent", "\u{fffd} tent"),
+        (r"\ud83d\ud83d\ude00", "\u{fffd}\u{1f600}"),
+        (r"\\ud83d \ud83d\n", "\\ud83d \u{fffd}\n"),
+        (r"\uD83Dx\u00e9", "\u{fffd}x\u{e9}"),
+    ];
+    for (written, read) in cases {
+        let body = format!(
+            r#"{{"events":[{{"type":"experiment_converted","conversion_event":"purchase","anonymous_id":"visitor-1","properties":{{"name":"{written}"}}}}]}}"#
+        );
+        let drafts = reception::read(body.as_bytes(), Channel::Server, NOW).unwrap();
+        let plan = Plan::compile(&Document::parse(&document().to_string()).unwrap()).unwrap();
+        let events = reception::from_server(&drafts, &plan, &[7; 32], NOW).unwrap();
+        let What::Converted(converted) = &events[0].what else { panic!("{events:?}") };
+        assert_eq!(converted.properties["name"], read, "{written}");
+    }
+    for broken in [r#"{"events": ["\ud83"]}"#, r#"{"events": ["\ud83d"#, r#"{"events": \ud83d}"#, "\\"] {
+        assert!(reception::read(broken.as_bytes(), Channel::Server, NOW).is_err());
+    }
+}
+
 #[test]
 fn a_page_may_not_take_money_back_or_end_experiments() {
     let refund = converted(&json!({"value": -1, "currency": "EUR"})).to_string();

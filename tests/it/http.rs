@@ -2,7 +2,8 @@
 //! and shared copies.
 
 use crate::support::{
-    CHROME, GOOGLEBOT, HOME, Page, Sent, at, compile, html, removes, running, shop, values, variant_at, with,
+    CHROME, GOOGLEBOT, HOME, Page, Sent, at, compile, html, nth, nth_mut, removes, running, shop, values, variant_at,
+    with,
 };
 use serde_json::{Value, json};
 use sortition_engine::document::Preview;
@@ -260,9 +261,9 @@ fn the_last_word_on_caching_is_one() {
     let mut plan = compile(&with(shop(&[running("hero", json!({}))]), json!({"preview": "open"})));
     for name in ["Cache-Control", "CDN-Cache-Control", "cloudflare-cdn-cache-control", "EXPIRES", "Age", "Vary", "etag"]
     {
-        plan.experiments[0].variants[1].response_headers.push((name.into(), "public, s-maxage=600".into()));
+        nth_mut(&mut plan, 0).variants[1].response_headers.push((name.into(), "public, s-maxage=600".into()));
     }
-    plan.experiments[0].variants[1].response_headers.push(("X-Shop".into(), "1".into()));
+    nth_mut(&mut plan, 0).variants[1].response_headers.push(("X-Shop".into(), "1".into()));
     let bold = person(&plan, 1);
     let named = |changes: &[HeaderChange]| -> Vec<String> {
         let name = |change: &HeaderChange| match change {
@@ -727,7 +728,7 @@ fn the_second_worker_acts_for_the_visitor_of_the_first() {
             let bearer = Bearer { visitor: id, id: IdProof::Signed, key: Some(&key) };
             let assignments = kept(&first, &finish.changes, bearer);
             for plan in [&first, &second] {
-                let key = plan.experiments[0].assignment_key;
+                let key = nth(plan, 0).assignment_key;
                 assert!(assignments.entries().iter().any(|entry| entry.key == key && entry.exposed));
             }
             assert!(removes(&finish.changes, "Sortition-Assignments"));

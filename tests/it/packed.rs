@@ -4,7 +4,7 @@ use crate::support::{running, shop, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sortition_engine::document::Document;
-use sortition_engine::plan::Plan;
+use sortition_engine::plan::{Experiment, ExperimentAt, Kill, KillGuard, Plan, Position as _};
 
 /// A document that uses everything that a plan keeps.
 fn everything() -> Value {
@@ -73,6 +73,56 @@ fn a_plan_survives_its_bytes_and_has_no_others() {
 }
 
 #[test]
+fn an_experiment_is_read_when_it_is_asked_for_and_is_as_it_was_compiled() {
+    let compiled = Plan::compile(&Document::parse(&everything().to_string()).unwrap()).unwrap();
+    let plan = Plan::from_bytes(&packed(), "content").unwrap();
+    let ids: Vec<&str> = plan.experiments.positions().map(|at| plan.experiments.id(at).unwrap()).collect();
+    assert_eq!(ids, ["hero", "move", "api", "taken"], "nothing was read for it");
+    let as_text = |plan: &Plan, at| format!("{:?}", plan.experiments.get(at).unwrap());
+    for at in plan.experiments.positions().rev() {
+        assert_eq!(as_text(&plan, at), as_text(&compiled, at));
+        assert_eq!(plan.experiments.id(at), compiled.experiments.id(at), "and the same once it was");
+        assert_eq!(as_text(&plan.clone(), at), as_text(&compiled, at), "of a copy, too");
+    }
+    assert!(plan.experiments.get(ExperimentAt::from_number(4)).is_none());
+}
+
+#[test]
+fn what_kv_says_beside_the_document_holds_for_what_is_read_later_too() {
+    let kill = Kill::parse(r#"{"experiments": ["move"]}"#).unwrap();
+    let guard = r#"{"experiments": ["api"], "hold": {"hero": 25}, "weights": {"hero": {"control": 10, "bold": 90}}}"#;
+    let guard = KillGuard::parse(guard).unwrap();
+    let state = |e: &Experiment| (e.killed, e.hold, e.variants.iter().map(|variant| variant.below).collect::<Vec<_>>());
+    let mut all = Vec::new();
+    for read_first in [0, 2, 4] {
+        let mut plan = Plan::from_bytes(&packed(), "content").unwrap();
+        assert!(plan.experiments.iter().take(read_first).all(|e| !e.killed));
+        assert!(plan.differs_from(&kill, &guard));
+        plan.apply(&kill);
+        plan.apply_guard(&guard);
+        assert!(!plan.differs_from(&kill, &guard));
+        assert_eq!(plan.killed(), ["move", "api"]);
+        all.push(plan.experiments.iter().map(state).collect::<Vec<_>>());
+        let written = |e: &Experiment| (false, 10_000, e.variants.iter().map(|it| it.written_below).collect());
+        plan.apply(&Kill::default());
+        plan.apply_guard(&KillGuard::default());
+        for e in plan.experiments.iter() {
+            assert_eq!(state(e), written(e), "{} as the document has it", e.id);
+        }
+        plan.apply(&Kill::everything());
+        assert_eq!(plan.killed().len(), 4);
+    }
+    assert_eq!(all[0], all[1]);
+    assert_eq!(all[0], all[2]);
+    assert_eq!(all[0][0], (false, 2500, vec![1000, 10_000]));
+    let document = with(everything(), json!({"kill": true}));
+    let killed = Plan::compile(&Document::parse(&document.to_string()).unwrap()).unwrap().to_bytes("content");
+    let killed = Plan::from_bytes(&killed, "content").unwrap();
+    assert_eq!(killed.killed().len(), 4, "the document's own switch");
+    assert!(killed.experiments.iter().all(|e| e.killed));
+}
+
+#[test]
 fn a_plan_of_another_build_is_not_read() {
     let mut bytes = packed();
     bytes[3] ^= 1;
@@ -104,17 +154,57 @@ fn how_deep_a_plan_nests_is_bounded() {
     let (not, any) = (2_u8, 1_u8);
     let inside = [not, any, 2];
     let at = bytes.windows(3).position(|three| three == inside).expect("a negation of a list of two");
-    let deeper = [&bytes[..at], &[not, any, 1].repeat(200_000), &bytes[at..]].concat();
-    assert!(Plan::from_bytes(&deeper, "content").is_none());
+    // where the experiment ends stands before it, and it begins with its id
+    let begin = bytes.windows(5).position(|five| five == b"\x04hero").expect("the experiment");
+    let end = u32::from_le_bytes(bytes[begin - 4..begin].try_into().unwrap());
+    let deep = |levels: usize| {
+        let inserted = [not, any, 1].repeat(levels);
+        let end = (end + inserted.len() as u32).to_le_bytes();
+        let parts = [&bytes[..begin - 4], &end, &bytes[begin..at], &inserted, &bytes[at..]];
+        let plan = Plan::from_bytes(&sealed(parts.concat()), "content").expect("the checksum is right");
+        plan.experiments.get(ExperimentAt::from_number(0)).is_some()
+    };
+    assert!(deep(1), "a level more is read");
+    assert!(!deep(500_000), "and without end is not");
+}
+
+/// Bytes with the checksum that they have to have: 16 bytes of the format and 8 of the document's hash stand before it.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let (head, plan) = bytes.split_at_mut(32);
+    let mut sum = plan.len() as u64;
+    let words = plan.len() / 8 + 1;
+    for word in 0..words {
+        let mut eight = [0; 8];
+        for (to, byte) in eight.iter_mut().zip(&plan[word * 8..]) {
+            *to = *byte;
+        }
+        sum = (sum.rotate_left(5) ^ u64::from_le_bytes(eight)).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+    head[24..].copy_from_slice(&sum.to_le_bytes());
+    bytes
 }
 
 proptest! {
-    /// Whatever comes of damaged bytes, it is no panic and no endless memory.
+    /// Damaged bytes are no plan.
     #[test]
-    fn damaged_bytes_harm_nobody(at in 24..4000_usize, with in any::<[u8; 3]>()) {
+    fn damaged_bytes_are_not_read(at in 24..4000_usize, with in any::<[u8; 3]>()) {
+        let mut bytes = packed();
+        let at = at.min(bytes.len() - 3);
+        let is_damaged = bytes[at..at + 3] != with;
+        bytes[at..at + 3].copy_from_slice(&with);
+        prop_assert_eq!(Plan::from_bytes(&bytes, "content").is_none(), is_damaged);
+    }
+
+    /// Whatever comes of wrong bytes under the right checksum, it is no panic and no endless memory.
+    #[test]
+    fn wrong_bytes_harm_nobody(at in 32..4000_usize, with in any::<[u8; 3]>()) {
         let mut bytes = packed();
         let at = at.min(bytes.len() - 3);
         bytes[at..at + 3].copy_from_slice(&with);
-        let _ = Plan::from_bytes(&bytes, "content");
+        if let Some(plan) = Plan::from_bytes(&sealed(bytes), "content") {
+            let read = plan.experiments.iter().count();
+            prop_assert!(read <= plan.experiments.len());
+            prop_assert!(plan.killed().len() <= plan.experiments.len());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The steps of a variant on `lol_html`, the engine that Cloudflare's HTMLRewriter is made of: however a page is cut into
 //! chunks, the same bytes come out, and what no step touches comes out as it went in.
 
-use crate::support::{compile, running, shop};
+use crate::support::{compile, nth, running, shop};
 use lol_html::html_content::{ContentType, Element};
 use lol_html::{AsciiCompatibleEncoding, ElementContentHandlers, HtmlRewriter, Selector, Settings};
 use proptest::prelude::*;
@@ -51,7 +51,7 @@ fn prepared(steps: &Value) -> Vec<RewriteStep> {
         "hero",
         json!({"variants": [{"id": "control", "weight": 0}, {"id": "bold", "weight": 1, "rewrite": steps}]}),
     );
-    compile(&shop(&[experiment])).experiments[0].variants[1].rewrite.to_vec()
+    nth(&compile(&shop(&[experiment])), 0).variants[1].rewrite.to_vec()
 }
 
 /// A call on one element: the methods of HTMLRewriter on the engine that it is made of. What an action does is in

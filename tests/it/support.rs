@@ -9,7 +9,7 @@ use sortition_engine::execution::{Answer, HeaderChange, Intent};
 use sortition_engine::facts::Person;
 use sortition_engine::facts::{Request, Source};
 use sortition_engine::hash::push_digits;
-use sortition_engine::plan::{ExperimentAt, Plan, Position, VariantAt, assignment_code, assignment_key};
+use sortition_engine::plan::{Experiment, ExperimentAt, Plan, Position, VariantAt, assignment_code, assignment_key};
 use sortition_engine::url::Url;
 use sortition_engine::visit::{Finish, Joined, Visit, World};
 use sortition_engine::visitor::assignments::Assignments;
@@ -82,6 +82,18 @@ pub(crate) fn compile_text(text: &str) -> Plan {
     // why: the worker decides by plans that were packed, so every test here does; `tests/edge/parity.test.mjs` compares
     // them with plans that were not
     Plan::from_bytes(&plan.to_bytes("content"), "content").expect("a plan is read as it was packed")
+}
+
+/// The experiment of a number, counted from 0.
+#[track_caller]
+pub(crate) fn nth(plan: &Plan, number: usize) -> &Experiment {
+    plan.experiments.get(ExperimentAt::from_number(number)).unwrap()
+}
+
+/// The same, to be changed.
+#[track_caller]
+pub(crate) fn nth_mut(plan: &mut Plan, number: usize) -> &mut Experiment {
+    plan.experiments.get_mut(ExperimentAt::from_number(number)).unwrap()
 }
 
 /// Facts that nobody knows.
@@ -185,7 +197,7 @@ impl<'a> Page<'a> {
         }
         let id = |text: &str| Id::new(text).unwrap();
         let choice = |&(experiment, variant): &(usize, usize)| {
-            let e = &self.plan.experiments[experiment];
+            let e = nth(self.plan, experiment);
             (id(&e.id), id(&e.variants[variant].id))
         };
         let token =

@@ -212,7 +212,7 @@ fn an_experiment_with_another_tools_hash_assigns_as_that_tool_does() {
             _ => None,
         };
         seen.insert(expected);
-        let takeover = plan.experiments[0].takeover.as_ref().unwrap();
+        let takeover = crate::support::nth(&plan, 0).takeover.as_ref().unwrap();
         assert_eq!(takeover.assign(&id), expected, "{id}");
         let steps = takeover.steps(&id);
         assert_eq!(steps[0].text, format!("{id}__ns"));

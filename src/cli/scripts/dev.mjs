@@ -89,7 +89,7 @@ function configure() {
   const config = {
     name: own.name ?? "sortition-dev",
     main: join(folder, "entry.mjs"),
-    compatibility_date: own.compatibility_date ?? "2026-11-01",
+    compatibility_date: own.compatibility_date ?? "2026-11-17",
     compatibility_flags: own.compatibility_flags ?? [],
     vars,
     kv_namespaces: named(own.kv_namespaces, "CONFIG", { binding: "CONFIG" }),

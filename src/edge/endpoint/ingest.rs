@@ -67,6 +67,9 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     {
         return problem(415, "Unsupported media type", "send the events as application/json or text/plain");
     }
+    if is_coded(request)? {
+        return problem(415, "Unsupported media type", UNCODED);
+    }
     let now = now();
     if let Some(seconds) = too_often(request, env, now).await? {
         let answer = problem(429, "Too many requests", "this visitor or network sent too many: send them later")?;
@@ -86,6 +89,7 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     let referrer = request.headers().get("referer")?;
     // why: what is decided, and what is kept of the view, is about the page that sent this
     let page_url = referrer.as_deref().map(Url::split).filter(|page| page.host == Url::split(&url).host);
+    let is_page_told = page_url.is_some();
     let facts = Facts::new("GET", page_url.unwrap_or_else(|| Url::split(&url)), &source, &loaded.crawlers);
     let claimed = reception::claimed(&drafts, plan);
     let live: Vec<ExperimentAt> =
@@ -111,6 +115,10 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
     let mut view = PageView::from(page_view(plan, &intent, &facts));
     // why: the referrer of this request is the page itself
     view.referrer_host = None;
+    if !is_page_told {
+        // why: where browsers are told not to say which page it is, nobody knows; it was not this endpoint
+        view.path.clear();
+    }
     let key = env.secret("INGEST_SECRET").ok().map(|secret| secret.to_string());
     let session = session_of(&facts, Secrets::known().own.as_deref());
     let page = Page {
@@ -137,6 +145,9 @@ pub(super) async fn from_page(request: &Request, env: &Env, context: &Context) -
 
 /// What a server reports, with its signature.
 pub(super) async fn from_server(request: &Request, env: &Env, context: &Context) -> Result<Response> {
+    if is_coded(request)? {
+        return problem(415, "Unsupported media type", UNCODED);
+    }
     let Some(body) = read(request, MAX_BODY).await? else { return too_large(MAX_BODY) };
     let now = now();
     let seconds = now.div_euclid(1000);
@@ -228,6 +239,14 @@ fn is_same_site(request: &Request) -> Result<bool> {
     let url = request.inner().url();
     let host = Url::split(&url).host.to_owned();
     Ok(Url::split(&origin).host == host && origin.contains("://"))
+}
+
+const UNCODED: &str = "send the events without a Content-Encoding";
+
+/// Whether the body is compressed, which nobody here unpacks. What is no coding is a client's slip, and means nothing.
+fn is_coded(request: &Request) -> Result<bool> {
+    let coding = request.headers().get("content-encoding")?.unwrap_or_default().to_ascii_lowercase();
+    Ok(coding.split(',').any(|one| matches!(one.trim(), "gzip" | "x-gzip" | "deflate" | "br" | "zstd" | "compress")))
 }
 
 fn is_json_or_text(media: &str) -> bool {

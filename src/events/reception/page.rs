@@ -45,7 +45,7 @@ pub fn from_page(
         draft.anonymous_id = Some(visitor.id.to_string());
         if let Claim::Converted(conversion) = &mut draft.claim {
             // why: like the visitor it is the cookie's, whatever the body says; and where no unit is a session nobody asks
-            conversion.session_id = page.session.filter(|_| plan.assigns_sessions()).map(str::to_owned);
+            conversion.session_id = page.session.filter(|_| plan.assigns_sessions).map(str::to_owned);
         }
         let event = user(&draft, visitor, page).and_then(|user| {
             draft.user_id = user;

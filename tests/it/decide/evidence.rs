@@ -1,6 +1,6 @@
 //! Each decision can explain itself: which bucket, which range, which experiment turned it away.
 
-use crate::support::{Random, compile, decide_for, running, shop, variant_at, visitor, with};
+use crate::support::{Random, compile, decide_for, nth, running, shop, variant_at, visitor, with};
 use serde_json::json;
 use sortition_engine::decide::Reason;
 use sortition_engine::hash::Salt;
@@ -67,7 +67,7 @@ fn ranges_follow_the_weights() {
         let variants: Vec<_> =
             weights.iter().enumerate().map(|(n, weight)| json!({"id": format!("v{n}"), "weight": weight})).collect();
         let plan = compile(&shop(&[running("hero", json!({"variants": variants}))]));
-        let bounds: Vec<u16> = plan.experiments[0].variants.iter().map(|variant| variant.below).collect();
+        let bounds: Vec<u16> = nth(&plan, 0).variants.iter().map(|variant| variant.below).collect();
         assert_eq!(bounds, below, "{weights:?}");
     }
 }
@@ -80,6 +80,6 @@ fn the_header_is_a_dictionary_whatever_the_ids() {
     {
         let variants = json!([{"id": variant, "weight": 1}]);
         let plan = compile(&shop(&[running(experiment, json!({"variants": variants}))]));
-        assert_eq!(&*plan.experiments[0].variants[0].header_member, member);
+        assert_eq!(&*nth(&plan, 0).variants[0].header_member, member);
     }
 }
