@@ -290,6 +290,15 @@ describe("a browser", () => {
     });
   }
 
+  test("that asks again is exposed once, as on pages", async () => {
+    const first = await post(`${FLAGS}/hero`, { context: { expose: true } }, browser());
+    const cookie = first.setCookies.map((line) => line.split(";")[0]).join("; ");
+    for (let call = 0; call < 2; call++) {
+      await post(`${FLAGS}/hero`, { context: { expose: true } }, { ...browser(), cookie });
+    }
+    assert.equal((await exposures()).length, 1);
+  });
+
   test("that only prepares a page exposes nothing", async () => {
     const headers = { ...browser(), cookie: "sortition_id=visitor-ahead", "sec-purpose": "prefetch;prerender" };
     const { json } = await post(`${FLAGS}/hero`, { context: { expose: true } }, headers);

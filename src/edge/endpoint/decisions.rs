@@ -203,16 +203,19 @@ async fn answered(
         let known = people::known_of(plan, &call, env, now).await;
         for ((units, attributes), known) in call.units().zip(&known) {
             let decisions = decide_for_server(plan, call.asked(), (units, attributes), call.url(), known, now);
-            let met = decisions.iter().filter(|decision| call.exposes(plan, decision));
+            let met: Vec<usize> = (0..decisions.len())
+                .filter(|&position| decisions.get(position).is_some_and(|decision| call.exposes(plan, decision)))
+                .collect();
+            let shown = met.iter().filter_map(|&position| decisions.get(position));
             let news = units.user.as_deref().and_then(|user| {
-                let shown = decisions::shown(plan, user, known, met, now);
+                let shown = decisions::shown(plan, user, known, shown, now);
                 (!shown.is_empty()).then(|| (object_name(&plan.project, user), shown))
             });
             let is_fleeting = isolate::with(|it| it.has_people).unwrap_or(false)
                 && units.user.is_some()
                 && decisions::depends_on_people(plan, call.asked());
             let units = units.clone();
-            decided.push(Decided { units, may_be_met: true, decisions, news, is_fleeting, ..Decided::default() });
+            decided.push(Decided { units, met, decisions, news, is_fleeting, ..Decided::default() });
         }
     } else {
         for (units, attributes) in call.units() {
@@ -222,10 +225,10 @@ async fn answered(
     let mut exposures: Vec<Event> = Vec::new();
     if call.may_expose() {
         let view = view_of(&call);
-        for Decided { units, decisions, .. } in decided.iter().filter(|one| one.may_be_met) {
+        for Decided { units, met, decisions, .. } in &decided {
             let (visitor, user) = (units.visitor.as_deref(), units.user.as_deref());
             let who = CalledBy { visitor, user, session: units.session.as_deref() };
-            let exposed = decisions.iter().filter(|decision| call.exposes(plan, decision));
+            let exposed = met.iter().filter_map(|&position| decisions.get(position));
             exposures.extend(exposed.filter_map(|decision| called_exposure(plan, decision, who, now, &view)));
         }
     }

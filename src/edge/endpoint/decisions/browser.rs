@@ -22,8 +22,8 @@ use worker::{Env, web_sys};
 pub(super) struct Decided {
     /// Whose exposures may be recorded; nobody's without consent.
     pub(super) units: Units,
-    /// Whether what is returned counts as met, where the call asks for that.
-    pub(super) may_be_met: bool,
+    /// The decisions that count as met, by position.
+    pub(super) met: Vec<usize>,
     pub(super) decisions: Vec<Decision>,
     pub(super) cookies: Vec<String>,
     pub(super) news: Option<News>,
@@ -90,7 +90,7 @@ pub(super) async fn decide_for_browser(
     };
     let units = if consents { known() } else { Units::default() };
     let cookies = if caller == Caller::Browser { followed.cookies } else { Vec::new() };
-    Decided { units, may_be_met, decisions, cookies, news, is_fleeting }
+    Decided { units, met: followed.first, decisions, cookies, news, is_fleeting }
 }
 
 /// Who sent the call, once the runtime was asked what only it can tell: whether a user's token is signed, and what the
