@@ -5,9 +5,11 @@
 //! bits), or as a list of limbs of 17 bits, the highest first (SQLite, whose sums may not). Read here, all are the same.
 
 mod row;
+mod whole;
 
 pub use row::Unreadable;
 pub(super) use row::{Row, rows};
+pub use whole::{missing_of_metric, missing_of_units};
 
 use std::ops::AddAssign;
 

@@ -4,7 +4,7 @@ use super::holdout::name_in_record;
 use super::types::AuditEntry;
 use crate::document::{Document, Experiment, Id, Kind, Metric, MetricKind, Status, Timestamp};
 use crate::events::money::{Currency, DEFAULT_EXPONENT};
-use crate::ledger::answer::{Answer, Pair, Units, pairs};
+use crate::ledger::answer::{Answer, Pair, Units, missing_of_metric, missing_of_units, pairs};
 use crate::ledger::question::shared::{self, SharedQuestion, Whole};
 use crate::ledger::question::{self, Extent, Iteration, Place, Question};
 use crate::ledger::readout::{self as record, Row};
@@ -272,12 +272,12 @@ pub fn question_names(document: &Document, experiment: &Experiment, scope: Depth
 /// Why an answer to the question of this name cannot be read; `None` where it can.
 #[must_use]
 pub fn unreadable(name: &str, answer: &str) -> Option<String> {
-    let why = match name.split_once(' ').map_or(name, |(kind, _)| kind) {
-        "units" => Units::read(answer).err(),
-        "metric" => Answer::read(answer).err(),
-        _ => pairs(answer).err(),
+    let read = match name.split_once(' ').map_or(name, |(kind, _)| kind) {
+        "units" => missing_of_units(answer),
+        "metric" => missing_of_metric(answer),
+        _ => pairs(answer).map(|_| None),
     };
-    why.map(|why| why.to_string())
+    read.unwrap_or_else(|why| Some(why.to_string()))
 }
 
 /// The experiments among whose people an experiment's primary metric is asked: the newest others of the same unit that anybody

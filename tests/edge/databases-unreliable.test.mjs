@@ -31,8 +31,8 @@ const names = (place, count) => Array.from({ length: count }, (_, number) => (nu
 let consumer;
 before(async () => {
   buildTool();
-  const wild = ["WILD", "CRASH", "RACE", "GROWN", "TOOL"].flatMap((place) => names(place, DATABASES));
-  consumer = await startConsumer(["CLEAN", "ONCE", "CALM", ...wild]);
+  const wild = ["WILD", "CRASH", "RACE", "GROWN", "TOOL", "LAME"].flatMap((place) => names(place, DATABASES));
+  consumer = await startConsumer(["CLEAN", "HALF", "ONCE", "CALM", ...wild]);
 });
 after(() => consumer?.close());
 
@@ -117,6 +117,48 @@ test("a wild day in four databases is a clean one in one", { timeout: 300_000 },
   assert.ok(happened.retried > 50, JSON.stringify(happened));
   happened.runs = await settle("WILD");
   await same("WILD", DATABASES, "CLEAN");
+  t.diagnostic(JSON.stringify(happened));
+});
+
+test("while one database takes nothing, two consumers go on with small batches that come twice and in no order", {
+  timeout: 300_000,
+}, async (t) => {
+  const next = random(8);
+  const some = MESSAGES / 5;
+  const pending = Array.from({ length: 2 * some }, (_, at) => ({ id: `m${at}`, number: at >> 1, attempts: 1 }));
+  const happened = { acked: 0, retried: 0, rounds: 0 };
+  let refuses = 2;
+  for (; pending.length > 0; happened.rounds++) {
+    assert.ok(happened.rounds < 400, JSON.stringify(happened));
+    // the directory's turn comes, too, and then all of them work
+    if (happened.rounds === 6) refuses = 0;
+    if (happened.rounds === 12) refuses = undefined;
+    const batches = Array.from({ length: 2 }, () =>
+      Array.from(
+        { length: Math.min(1 + Math.floor(next() * 8), pending.length) },
+        () => pending.splice(next() * pending.length, 1)[0],
+      ),
+    );
+    const lost = refuses === undefined ? 0.02 : 0;
+    await Promise.all(
+      batches.map(async (deliveries, at) => {
+        const asked = { size: MESSAGES, place: "LAME", databases: DATABASES, deliveries, refuses };
+        const seed = 2 * happened.rounds + at;
+        const { acked, retried } = await consumer.ask("deliver", { ...asked, failures: lost, seed });
+        assert.equal(acked.length + retried.length, deliveries.length);
+        if (refuses === 0) assert.deepEqual(acked, [], "without the directory nobody knows where anything belongs");
+        happened.acked += acked.length;
+        happened.retried += retried.length;
+        pending.push(...deliveries.filter(({ id }) => retried.includes(id)));
+      }),
+    );
+  }
+  assert.ok(happened.retried > 50, JSON.stringify(happened));
+  await settle("LAME");
+  const first = (number) => ({ id: `m${number}`, number, attempts: 1 });
+  const clean = Array.from({ length: some }, (_, number) => first(number));
+  await consumer.ask("deliver", { size: MESSAGES, place: "HALF", deliveries: clean });
+  await same("LAME", DATABASES, "HALF");
   t.diagnostic(JSON.stringify(happened));
 });
 

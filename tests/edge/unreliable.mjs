@@ -38,11 +38,11 @@ export default {
 /**
  * Delivers messages of the day of `size` messages, by number; a negative one is garbage. Resolves to the ids that were
  * acknowledged and those that are to be delivered again, and to what it took. `bodies` are messages of another day.
- * `databases`: how many the record lies in. `crash`: from the so manieth moment on nothing works, where a call has one
+ * `databases`: how many the record lies in; `refuses`: the number of one that takes nothing. `crash`: from the so manieth moment on nothing works, where a call has one
  * before and one after it. `pause`: it stands still at such a moment until `resume` is asked.
  */
 async function deliver(
-  { size = 1, place, deliveries, bodies, failures = 0, seed = 1, databases = 1, crash, pause },
+  { size = 1, place, deliveries, bodies, failures = 0, seed = 1, databases = 1, refuses, crash, pause },
   env,
   ctx,
 ) {
@@ -80,7 +80,9 @@ async function deliver(
   };
   const world = {
     ARCHIVE: unreliable(env[`ARCHIVE_${place}`], { put: () => count("puts") }, fails),
-    ...ledgers(env, place, databases, (database) => unreliable(database, { batch: hear }, fails)),
+    ...ledgers(env, place, databases, (database, number) =>
+      unreliable(database, { batch: hear }, number === refuses ? async () => true : fails),
+    ),
     // why: Pipelines do not run here; this stands in for the stream
     PIPELINE: unreliable({ send: async (rows) => stream.push(...rows) }, { send: () => count("streams") }, fails),
     DEAD_LETTERS: unreliable(env.DEAD_LETTERS, { send: (letter) => keep(letter, env) }, fails),
@@ -109,7 +111,9 @@ async function resume() {
 /** The databases of a place under the names of the worker's bindings. */
 function ledgers(env, place, databases, wrap) {
   const names = Array.from({ length: databases }, (_, number) => (number ? `_${number}` : ""));
-  return Object.fromEntries(names.map((name) => [`LEDGER${name}`, wrap(env[`LEDGER_${place}${name}`])]));
+  return Object.fromEntries(
+    names.map((name, number) => [`LEDGER${name}`, wrap(env[`LEDGER_${place}${name}`], number)]),
+  );
 }
 
 /** A binding whose named methods tell what they were called with, and fail now and then. */

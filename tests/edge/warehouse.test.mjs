@@ -364,6 +364,28 @@ describe("what an engine printed", () => {
     spoilt[0].find(({ what }) => what === "sum").a = "six hundred";
     red(JSON.stringify(spoilt), /`hero units` cannot be read: "six hundred" in field 4 is no whole number/);
     red(JSON.stringify(all.filter((_, n) => n !== 2)), /`hero metric revenue` was not answered/);
+    // a tool that prints so many rows and no more, or that loses any one of those that everything depends on
+    const without = (n, lost) =>
+      JSON.stringify(all.map((rows, at) => (at === n ? rows.filter((row) => !lost(row)) : rows)));
+    const sum = (dimension, part) => (row) => row.what === "sum" && row.dimension === dimension && (!part || part(row));
+    const of = /`hero (?:units|metric buyers)` cannot be read: rows are missing: those of `\w+` by \w+ do not add up/;
+    for (const n of [0, 1]) {
+      red(without(n, sum("")), of);
+      red(without(n, sum("day")), of);
+      const bold = sum("", ({ variant }) => variant === "bold");
+      red(without(n, bold), of);
+      const day = all[n].findLast(sum("day"));
+      const last = (row) => row === day;
+      red(without(n, last), of);
+    }
+    red(
+      without(0, ({ what }) => what === "contaminated"),
+      /rows are missing: there is no `contaminated`/,
+    );
+    red(
+      without(1, ({ what }) => what === "contradicts"),
+      /rows are missing: there is no `contradicts`/,
+    );
     assert.equal(take("nothing").status, 1);
     assert.equal(take("[]").status, 1);
   });
