@@ -181,7 +181,7 @@ fn needed(all: &BTreeSet<Literal>) -> Result<Vec<Literal>, String> {
 }
 
 /// What makes a packed plan: a plan of other sources is not read.
-const PACKED: [&str; 5] = ["src/pack.rs", "src/hash", "src/condition", "src/document", "src/plan"];
+const PACKED: [&str; 5] = ["src/pack", "src/hash", "src/condition", "src/document", "src/plan"];
 
 /// A fingerprint of sources (FNV-1a of 64 bits, from two starts), for `plan::packed`.
 fn fingerprint() -> Result<[u8; 16], Box<dyn Error>> {

@@ -4,6 +4,10 @@
 //! [`crate::plan::FORMAT`] makes sure of; damaged bytes give `None`, never a panic and never more memory than they are long
 //! times a constant.
 
+mod words;
+
+pub(crate) use words::Words;
+
 use core::any::Any;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -349,24 +353,6 @@ impl<A: Pack, B: Pack, C: Pack> Pack for (A, B, C) {
 
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
         Some((A::unpack(from)?, B::unpack(from)?, C::unpack(from)?))
-    }
-}
-
-/// Numbers of four bytes each, little end first: thousands of them are read much faster so than one by one.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Words(pub(crate) Vec<u32>);
-
-impl Pack for Words {
-    fn pack(&self, out: &mut Packer) {
-        self.0.len().pack(out);
-        out.bytes.extend(self.0.iter().flat_map(|word| word.to_le_bytes()));
-    }
-
-    #[inline(never)]
-    fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
-        let count = from.count()?.checked_mul(size_of::<u32>())?;
-        let (words, _) = from.take(count)?.as_chunks();
-        Some(Self(words.iter().map(|word| u32::from_le_bytes(*word)).collect()))
     }
 }
 

@@ -187,17 +187,18 @@ async function startByCopy(env, url) {
 async function keepCopy(env, url, keys) {
   if (typeof caches === "undefined") return;
   try {
-    const due = core.copy_due(placeOf(env, url), Date.now());
+    const place = placeOf(env, url);
+    const due = core.copy_due(place, Date.now());
     if (due === core.CopyDue.Nothing) return;
     const isAll = due === core.CopyDue.Everything;
     const texts = keys.map(({ text }) => text);
-    const before = isAll ? undefined : await caches.default.match(placeOf(env, url));
+    const before = isAll ? undefined : await caches.default.match(place);
     if (!isAll && !before) return;
     // why: the document is as old as it was
     const kept = before ? await before.json() : { at: Date.now(), texts };
     const content = JSON.stringify({ at: kept.at, texts: [kept.texts[0], ...texts.slice(1)] });
     const copy = new Response(content, { headers: { "content-type": "application/json", ...LONG } });
-    await caches.default.put(placeOf(env, url), copy);
+    await caches.default.put(place, copy);
     if (isAll && known) await caches.default.put(placeOfPlan(env, url), new Response(known.bytes, { headers: LONG }));
   } catch (error) {
     console.error(`sortition: failed in keeping a copy of the document: ${error}`);

@@ -299,7 +299,8 @@ function finish(visit, { response, how, finished, keep: kept }, env, ctx) {
   };
   // why: whoever changes nothing does not look whether an element is there that others wait for
   const keeps = kept && (rewriting || kept.watchable.length === 0) ? kept : undefined;
-  const transform = !finished && rewriting && !isEmpty(response) && rewriter(rewriting, visit, met, keeps?.record);
+  const transform =
+    !finished && rewriting && !isEmpty(head, response) && rewriter(rewriting, visit, met, keeps?.record);
   tellUser(visit, env, ctx);
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later
   visit.free();
@@ -316,7 +317,7 @@ function finish(visit, { response, how, finished, keep: kept }, env, ctx) {
 }
 
 /** Whether a body in some coding has nothing in it, which is no such coding's beginning: reading it would end in an error. */
-const isEmpty = ({ headers }) => headers.has("content-encoding") && headers.get("content-length") === "0";
+const isEmpty = ({ coding }, { headers }) => coding && headers.get("content-length") === "0";
 
 /**
  * The response anew, so that its headers may be changed; its body through the rewriter if there is one. `type` is what

@@ -36,11 +36,9 @@ impl Plan {
             .collect();
         let compiler = Compiler { document, salt, groups: &groups, at, conflicts: HashMap::new() };
         let experiments = compiler.experiments()?;
-        let is_some = |holds: fn(&Experiment) -> bool| experiments.iter().any(holds);
-        let (has_sessions, assigns_sessions) =
-            (is_some(Experiment::needs_session), is_some(Experiment::assigns_sessions));
-        let (has_users, has_shadows) =
-            (is_some(|e| e.unit == document::UnitKind::User), is_some(|e| e.shadow.is_some()));
+        let any = |holds: fn(&Experiment) -> bool| experiments.iter().any(holds);
+        let (has_sessions, assigns_sessions) = (any(Experiment::needs_session), any(Experiment::assigns_sessions));
+        let (has_users, has_shadows) = (any(|e| e.unit == document::UnitKind::User), any(|e| e.shadow.is_some()));
         let mut plan = Self {
             project: document.project.as_str().into(),
             revision: document.revision.as_deref().map_or_else(|| content_revision(document), Into::into),

@@ -80,11 +80,6 @@ impl<P: Position, T> Listed<P, T> {
     pub fn find(&self, holds: impl FnMut(&T) -> bool) -> Option<P> {
         self.items.iter().position(holds).map(P::from_number)
     }
-
-    /// Adds an item.
-    pub fn push(&mut self, item: T) {
-        self.items.push(item);
-    }
 }
 
 impl<P, T> From<Vec<T>> for Listed<P, T> {
@@ -113,15 +108,6 @@ impl<'a, P, T> IntoIterator for &'a Listed<P, T> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.items.iter()
-    }
-}
-
-impl<'a, P, T> IntoIterator for &'a mut Listed<P, T> {
-    type Item = &'a mut T;
-    type IntoIter = std::slice::IterMut<'a, T>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.items.iter_mut()
     }
 }
 

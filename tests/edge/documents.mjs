@@ -28,3 +28,26 @@ export const treatment = (rewrite, rest = {}) =>
     ],
     ...rest,
   });
+
+/**
+ * Two experiments on `purchase`, `hero` decided long ago and `live` running, whose exposures are kept for `keep_days`;
+ * `metrics` by id, of which `revenue` is the primary one.
+ */
+export function decided(keep_days, metrics) {
+  const measured = (rest) =>
+    experiment({
+      metrics: { primary: "revenue", secondary: Object.keys(metrics).filter((id) => id !== "revenue") },
+      analysis: { mde: 0.1 },
+      variants: [
+        { id: "control", weight: 50 },
+        { id: "bold", weight: 50 },
+      ],
+      ...rest,
+    });
+  const decision = { what: "ship", variant: "bold", by: "ada", at: "2026-03-01T00:00:00Z", why: "It sells more." };
+  const of = (metric) => ({ event: "purchase", ...metric });
+  return documentOf([measured({ decision, winner: "bold" }), measured({ id: "live", pages: ["/live"] })], {
+    metrics: Object.fromEntries(Object.entries(metrics).map(([id, metric]) => [id, of(metric)])),
+    record: { keep_days },
+  });
+}

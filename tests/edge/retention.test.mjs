@@ -4,27 +4,12 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 import { until } from "./client.mjs";
-import { documentOf, experiment } from "./documents.mjs";
+import { decided, documentOf } from "./documents.mjs";
 import { startHarness } from "./harness.mjs";
 import { startOrigin } from "./origin.mjs";
 
 const HEADERS = { Authorization: "Bearer test-admin-token" };
-const decision = { what: "ship", variant: "bold", by: "ada", at: "2026-03-01T00:00:00Z", why: "It sells more." };
-const measured = (rest) =>
-  experiment({
-    metrics: { primary: "revenue", secondary: ["buyers"] },
-    analysis: { mde: 0.1 },
-    variants: [
-      { id: "control", weight: 50 },
-      { id: "bold", weight: 50 },
-    ],
-    ...rest,
-  });
-const document = (keep_days) =>
-  documentOf([measured({ decision, winner: "bold" }), measured({ id: "live", pages: ["/live"] })], {
-    metrics: { buyers: { event: "purchase", kind: "proportion" }, revenue: { event: "purchase", kind: "mean" } },
-    record: { keep_days },
-  });
+const document = (keep_days) => decided(keep_days, { buyers: { kind: "proportion" }, revenue: { kind: "mean" } });
 
 let origin;
 let platform;
