@@ -126,8 +126,7 @@ fn contributions(words: &Words<'_>, definition: &Definition) -> &'static str {
 #[must_use]
 pub fn units(of: Iteration<'_>, extent: Extent, place: Place<'_>) -> Question {
     let words = Words::new(of, None, extent, place);
-    let mut steps =
-        steps(place, &[RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY], &[TOLD, OWNERS, EXPOSED, PEOPLE, TALLY]);
+    let mut steps = steps(place, &[RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY], &[TOLD, OWNERS, EXPOSED, PEOPLE, TALLY]);
     let rest = format!(
         " SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
 UNION ALL SELECT 'contaminated', '', '', '', $sum(crossed), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM people \

@@ -28,7 +28,8 @@ struct Written<'a> {
 impl Written<'_> {
     fn units(&self) -> String {
         let Self { of, place, .. } = *self;
-        if place.tables { tables::units(of, Extent::Parts, place) } else { question::units(of, Extent::Parts, place) }.sql
+        if place.tables { tables::units(of, Extent::Parts, place) } else { question::units(of, Extent::Parts, place) }
+            .sql
     }
 
     fn metric(&self, nth: usize) -> String {

@@ -21,7 +21,7 @@
 mod measures;
 
 use super::words::Words;
-use super::{AGED, CONTRIBUTIONS, EXPOSED, METRIC, OWNERS, PEOPLE, QUANTILE, SETTLED, SPANS, TAILS, TOLD};
+use super::{AGED, CONTRIBUTIONS, EXPOSED, METRIC, OWNERS, PEOPLE, QUANTILE, SETTLED, SPANS, TAILS};
 use super::{COLUMNS, END, Extent, Iteration, Place, Question};
 use crate::metrics::{Definition, Kind};
 use measures::measures;
@@ -45,6 +45,9 @@ fn view(name: &'static str, sql: String) -> Table {
     Table { name, sql, is_kept: false }
 }
 
+const EXPOSURES: &str = include_str!("tables/exposures.sql");
+const REPORTED: &str = include_str!("tables/reported.sql");
+const NAMED: &str = include_str!("tables/named.sql");
 const COMBOS: &str = include_str!("tables/combos.sql");
 const SEEN: &str = include_str!("tables/seen.sql");
 const MET: &str = include_str!("tables/met.sql");
@@ -68,14 +71,14 @@ pub fn tables(iterations: &[Iteration<'_>], place: Place<'_>) -> Vec<Table> {
     let people = |sql: &str| text(&of_units(sql, false));
     let sessions = |sql: &str| text(&of_units(sql, true));
     vec![
-        view("named", query(&[TOLD, NAMED])),
+        view("exposures", text(EXPOSURES)),
+        view("reported", text(REPORTED)),
+        view("named", text(NAMED)),
         kept("named_once", NAMED_ONCE.to_owned()),
         kept("owners", query(&[NAMED_ODD, OWNERS, OWNERS_ALL])),
-        view("reported", query(&[TOLD, REPORTED])),
         kept("reported_twice", "SELECT id_hash FROM reported GROUP BY id_hash HAVING count(*) > 1".to_owned()),
         view("settled", query(&[REPORTED_ODD, SETTLED, SETTLED_ALL])),
         kept("refunds", text(REFUNDS)),
-        view("exposures", query(&[TOLD, EXPOSURES])),
         kept("spans", query(&[IN_SESSIONS, EXPOSED, SPANS, " SELECT * FROM spans"])),
         kept("combos", text(COMBOS)),
         view("seen", text(SEEN)),
@@ -216,43 +219,33 @@ fn of_units(sql: &str, by_session: bool) -> String {
 const NOTHING: &str =
     ", contributions AS (SELECT cell, 0 AS converted, 0 AS y, 0 AS d, 0 AS x FROM cells_met WHERE 1 = 0)";
 
-const NAMED: &str =
-    " SELECT visitor, user_id, ms FROM told WHERE visitor IS NOT NULL AND user_id IS NOT NULL AND ms <= $now()";
-
 const NAMED_ONCE: &str = "SELECT visitor, min(user_id) AS owner, max(user_id) AS other FROM named GROUP BY visitor";
 
-const NAMED_ODD: &str =
-    ", told AS NOT MATERIALIZED (SELECT * FROM named WHERE visitor IN (SELECT visitor FROM named_once WHERE owner <> other))";
+const NAMED_ODD: &str = ", told AS NOT MATERIALIZED (SELECT * FROM named WHERE visitor IN (SELECT visitor FROM named_once WHERE owner <> other))";
 
-const OWNERS_ALL: &str = " SELECT visitor, owner FROM owners UNION ALL SELECT visitor, owner FROM named_once WHERE owner = other";
-
-const REPORTED: &str =
-    " SELECT id, name, ms, value, currency, transaction_id, refund_of, properties, visitor, user_id, session_id,
-experiment_id, variant, from_page, hash(id) AS id_hash FROM told WHERE type = 'experiment_converted'";
+const OWNERS_ALL: &str =
+    " SELECT visitor, owner FROM owners UNION ALL SELECT visitor, owner FROM named_once WHERE owner = other";
 
 const REPORTED_ODD: &str = ", told AS (
-SELECT 'experiment_converted' AS type, * FROM reported WHERE id_hash IN (SELECT id_hash FROM reported_twice))";
+SELECT * FROM reported WHERE id_hash IN (SELECT id_hash FROM reported_twice))";
 
 const SETTLED_ALL: &str = " SELECT name, ms, value, currency, transaction_id, refund_of, properties, visitor, user_id, session_id,
 experiment_id, variant FROM settled
 UNION ALL SELECT name, ms, value, currency, transaction_id, refund_of, properties, visitor, user_id, session_id, experiment_id, variant
 FROM reported WHERE id_hash NOT IN (SELECT id_hash FROM reported_twice) AND ms <= $now()";
 
-const EXPOSURES: &str = " SELECT *, hash(experiment_id, iteration, kind, variant, device, country, region, browser, referrer_host, visitor_type,
-logged_in, fallback, versions) AS combo_hash FROM told WHERE type = 'experiment_exposed'";
-
 // why: only ids that some session tells of can make one longer
 const IN_SESSIONS: &str =
     ", told AS (SELECT * FROM exposures WHERE id IN (SELECT id FROM exposures WHERE session_id IS NOT NULL))";
 
-const MET_ALL: &str =
-    "SELECT iteration_no, unit, id_hash, odd FROM people_met UNION ALL SELECT iteration_no, unit, id_hash, odd FROM sessions_met";
+const MET_ALL: &str = "SELECT iteration_no, unit, id_hash, odd FROM people_met UNION ALL SELECT iteration_no, unit, id_hash, odd FROM sessions_met";
 
 const IDS_SHARED: &str = "SELECT id_hash FROM met WHERE NOT odd GROUP BY id_hash HAVING count(*) > 1";
 
 const ODD_FIRST: &str = "SELECT iteration_no, unit FROM met WHERE odd OR id_hash IN (SELECT id_hash FROM ids_shared)";
 
-const ODD_IDS: &str = "SELECT DISTINCT id_hash FROM seen s SEMI JOIN odd_first o ON o.iteration_no = s.iteration_no AND o.unit = s.unit";
+const ODD_IDS: &str =
+    "SELECT DISTINCT id_hash FROM seen s SEMI JOIN odd_first o ON o.iteration_no = s.iteration_no AND o.unit = s.unit";
 
 const ODD: &str = "SELECT iteration_no, unit FROM odd_first UNION ALL SELECT iteration_no, unit FROM met WHERE NOT odd AND id_hash IN (SELECT id_hash FROM odd_ids)";
 
@@ -263,4 +256,5 @@ const CELLS_MET: &str =
     "SELECT cell, sum(CASE WHEN crossed THEN 0 ELSE 1 END) AS n, sum(CASE WHEN crossed THEN 1 ELSE 0 END) AS crossed
 FROM everyone GROUP BY cell";
 
-const SEEN_ODD: &str = ", told AS (SELECT s.* FROM seen s SEMI JOIN odd o ON o.iteration_no = s.iteration_no AND o.unit = s.unit)";
+const SEEN_ODD: &str =
+    ", told AS (SELECT s.* FROM seen s SEMI JOIN odd o ON o.iteration_no = s.iteration_no AND o.unit = s.unit)";
