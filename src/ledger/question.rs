@@ -19,6 +19,8 @@
 
 mod condition;
 #[cfg(not(target_arch = "wasm32"))]
+mod keys;
+#[cfg(not(target_arch = "wasm32"))]
 mod project;
 pub mod shared;
 #[cfg(not(target_arch = "wasm32"))]

@@ -13,7 +13,7 @@
 //! and however they are ordered the first one is of the same parts. (Most are so.) What is `odd` goes through the very steps,
 //! with all units that share an `id` with it: so neither an `id` nor a unit stands on both sides.
 //!
-//! A unit's first exposure is the least of its times, each put before the number of its parts ([`LAST_COMBO`]), which makes one
+//! A unit's first exposure is the least of its times, each put before the number of its parts (`place` in keys.rs), which makes one
 //! whole number of both; where the greatest number that has the time is another than the least, the unit is odd. Afterwards
 //! `cell` stands for day and parts. Hashes stand for texts only where two texts with one hash do nothing but send a unit
 //! through the steps, or are looked for; units are joined by their names.
@@ -160,34 +160,6 @@ pub fn interactions(
     words.question(&match definition.kind {
         Kind::Quantile(_) => [QUANTILE_HITS, METRIC, QUANTILE, MATES, &rest],
         _ => ["", &measured, CONTRIBUTIONS, MATES, &rest],
-    })
-}
-
-/// The number of the last combo that is put behind a time: 41 bits hold the times until 2039, and 22 remain.
-const LAST_COMBO: i64 = (1 << 22) - 1;
-const LAST_MS: i64 = (1 << 41) - 1;
-/// Of a cell, whose days are before the number of its combo.
-const CELL: i64 = 1 << 40;
-
-/// A call that only the tables know.
-pub(super) fn word(name: &str, arguments: &[String]) -> Option<String> {
-    let argument = arguments.first().map_or("", String::as_str);
-    Some(match name {
-        "last_combo" => LAST_COMBO.to_string(),
-        "place" => format!(
-            "CASE WHEN ms BETWEEN 0 AND {LAST_MS} AND combo <= {LAST_COMBO} THEN ms * {} + {argument} END",
-            LAST_COMBO + 1
-        ),
-        "cell" => format!("(({argument}) // 86400000) * {CELL} + ({})", arguments.get(1)?),
-        "combo" => format!("({argument} & {})", CELL - 1),
-        "day" => format!("(({argument} - ({argument} & {})) // {CELL})", CELL - 1),
-        // why: most are visitors of whom nothing else is known, and a text that is not made costs nothing
-        "person" => format!(
-            "CASE WHEN {argument}.user_id IS NOT NULL THEN 'u ' || {argument}.user_id WHEN {owner}.owner IS NOT NULL THEN 'u ' || {owner}.owner \
-ELSE 'v ' || {argument}.visitor END",
-            owner = arguments.get(1)?
-        ),
-        _ => return None,
     })
 }
 

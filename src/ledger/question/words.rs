@@ -145,7 +145,7 @@ AND e.id = w.id"
             "held" if self.place.tables => "NOT MATERIALIZED".to_owned(),
             "held" => return self.place.dialect.call("materialized", arguments),
             #[cfg(not(target_arch = "wasm32"))]
-            _ if self.place.tables => return super::tables::word(name, arguments).or_else(|| self.measured(name, arguments)),
+            _ if self.place.tables => return super::keys::call(name, arguments).or_else(|| self.measured(name, arguments)),
             _ => return self.measured(name, arguments),
         })
     }
