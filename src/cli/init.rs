@@ -154,10 +154,14 @@ fn filled(template: &str, values: &Values) -> String {
         .replace("@ENDS@", &ends)
         .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
         .replace("@DATE@", COMPATIBILITY_DATE)
+        .replace("@FLAGS@", &COMPATIBILITY_FLAGS.map(|flag| format!("\"{flag}\"")).join(", "))
 }
 
 /// The date that this version is tested with, as in the project's own wrangler.toml.
-const COMPATIBILITY_DATE: &str = "2026-11-17";
+pub(super) const COMPATIBILITY_DATE: &str = "2026-11-17";
+
+/// The flags that this version is tested with, likewise.
+pub(super) const COMPATIBILITY_FLAGS: [&str; 2] = ["no_nodejs_compat", "no_nodejs_compat_v2"];
 
 fn write(folder: &Path, values: &Values, force: bool) -> Result<Report, Failure> {
     let (mut written, mut kept) = (Vec::new(), Vec::new());

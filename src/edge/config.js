@@ -88,7 +88,8 @@ export function load(env, url) {
   const usable = new Promise((resolved) => {
     resolve = resolved;
   });
-  const done = taken(env, url, resolve)
+  // why: the copy is kept under the host, and what somebody wrote as the host may be none
+  const done = taken(env, url && URL.canParse(url) ? url : undefined, resolve)
     .catch((error) =>
       console.error(`sortition: failed in loading the document, the shop goes on: ${error?.stack ?? error}`),
     )

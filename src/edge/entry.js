@@ -10,6 +10,7 @@ import { change, decode } from "./decode.js";
 import { answerOf, foundCopy, headOf, keep, remembered } from "./finished.js";
 import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
+import { problem } from "./problem.js";
 import { rewriter } from "./rewrite.js";
 import { serving, wake } from "./services.js";
 import { keepLast, pause, recover } from "./ship.js";
@@ -459,6 +460,8 @@ function unreachable(error) {
 }
 
 async function endpoint(request, env, ctx) {
+  // why: the runtime hands on what somebody wrote as the host
+  if (!URL.canParse(request.url)) return problem(400, "Bad request", "the Host header is no host");
   try {
     const { pathname } = new URL(request.url);
     if (isCall(pathname, request.method)) return await call(request, pathname, env, ctx, inTime);
