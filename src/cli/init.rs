@@ -112,10 +112,8 @@ fn routes(route: &str) -> Result<String, Failure> {
     let Some((host, path)) = pattern.split_once('/').filter(|(host, _)| host.contains('.')) else {
         return Err(Failure::Usage(format!("--route `{route}`: write it as shop.example/*")));
     };
-    let pattern = format!("{host}/{path}");
-    let zone: Vec<&str> = host.trim_start_matches("*.").rsplit('.').take(2).collect();
-    let zone: Vec<&str> = zone.into_iter().rev().collect();
-    Ok(format!("  \"routes\": [{}],", json!({"pattern": pattern, "zone_name": zone.join(".")})))
+    // why: without a zone, which wrangler finds by the host; of `shop.co.uk` nobody here knows where it begins
+    Ok(format!("  \"routes\": [{}],", json!(format!("{host}/{path}"))))
 }
 
 fn consent_block(consent: &str) -> Result<String, Failure> {

@@ -93,6 +93,15 @@ async function complete(units) {
   );
 }
 
+test("a route needs no zone, which nobody could tell of `www.shop.co.uk`", () => {
+  const elsewhere = join(folder, "elsewhere");
+  const args = ["init", elsewhere, "--origin", "https://www.shop.co.uk", "--route", "www.shop.co.uk/*"];
+  const made = spawnSync(tool, args, { cwd: folder, env, encoding: "utf8", input: "" });
+  assert.equal(made.status, 0, made.stderr);
+  const { routes } = readConfig({ config: join(elsewhere, "wrangler.jsonc") }, { hideWarnings: true });
+  assert.deepEqual(routes, ["www.shop.co.uk/*"]);
+});
+
 test("the date and the flags are those of the project", async () => {
   const text = readFileSync(configuration, "utf8");
   writeFileSync(
