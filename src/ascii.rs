@@ -9,14 +9,23 @@ const fn eight(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
+/// The highest bit of every byte that is zero. A borrow reaches only bytes above one that is found anyway.
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(eight(1)) & !word
+}
+
+/// The highest bit of every byte that is a control character, below 0x20 or 0x7f; as [`zeros`].
+const fn controls(word: u64) -> u64 {
+    word.wrapping_sub(eight(b' ')) & !word | zeros(word ^ eight(0x7f))
+}
+
 /// Where the byte first stands.
 #[must_use]
 pub fn position(text: &str, byte: u8) -> Option<usize> {
     let (words, rest) = text.as_bytes().as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         // why: eight at a time; the lowest byte that is zero has its highest bit set, and none below it has
-        let differs = u64::from_le_bytes(*word) ^ eight(byte);
-        let zero = differs.wrapping_sub(eight(1)) & !differs & eight(0x80);
+        let zero = zeros(u64::from_le_bytes(*word) ^ eight(byte)) & eight(0x80);
         if zero != 0 {
             return Some(index * 8 + zero.trailing_zeros() as usize / 8);
         }
@@ -36,14 +45,27 @@ pub fn has_control(text: &str) -> bool {
     let (words, rest) = text.as_bytes().as_chunks::<8>();
     let mut found = 0;
     for word in words {
-        let word = u64::from_le_bytes(*word);
-        // why: the highest bit of a byte below 0x20, and of one that is 0x7f; a borrow reaches only bytes above one that
-        // is found anyway
-        let below = word.wrapping_sub(eight(b' ')) & !word;
-        let differs = word ^ eight(0x7f);
-        found |= (below | differs.wrapping_sub(eight(1)) & !differs) & eight(0x80);
+        found |= controls(u64::from_le_bytes(*word));
     }
-    found != 0 || rest.iter().any(u8::is_ascii_control)
+    found & eight(0x80) != 0 || rest.iter().any(u8::is_ascii_control)
+}
+
+/// Whether a text stands between quotes of JSON as it is: it has no control character, quote or backslash. DEL, which JSON
+/// would take, counts as one.
+///
+/// ```
+/// use sortition_engine::ascii;
+/// assert!(ascii::is_json_as_it_is("größe, and all else") && !ascii::is_json_as_it_is("a text of \"nine\"") && !ascii::is_json_as_it_is("C:\\"));
+/// ```
+#[must_use]
+pub fn is_json_as_it_is(text: &str) -> bool {
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let mut found = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        found |= controls(word) | zeros(word ^ eight(b'"')) | zeros(word ^ eight(b'\\'));
+    }
+    found & eight(0x80) == 0 && !rest.iter().any(|byte| byte.is_ascii_control() || matches!(byte, b'"' | b'\\'))
 }
 
 /// What stands before the first such byte, and what behind it; `None` where there is none.

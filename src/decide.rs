@@ -200,11 +200,11 @@ pub fn decide_compared(
 fn decided<F: Attributes<FactKey>>(engine: Engine<'_, F>, on_page: &[ExperimentAt]) -> Vec<Decision> {
     let plan = engine.plan;
     let mut decisions: Vec<Decision> = on_page.iter().map(|&at| engine.assign(at, 0)).collect();
-    settle::layers(plan, &mut decisions);
-    settle::conflicts(plan, &mut decisions);
-    let mut elsewhere = engine.required.into_inner();
-    elsewhere.retain(|required| !on_page.contains(&required.experiment));
-    settle::dependents(plan, &mut decisions, &mut elsewhere);
+    let required = engine.required.into_inner();
+    // why: one alone has nobody to give way to
+    if decisions.len() + required.len() > 1 {
+        settle::all(plan, &mut decisions, required);
+    }
     decisions
 }
 
@@ -341,6 +341,7 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
     }
 
     /// Whether the unit has this variant of another experiment, which need not be on this page.
+    #[inline(never)]
     fn has(&self, (parent, variant): (ExperimentAt, VariantAt), depth: usize) -> bool {
         if depth >= MAX_REQUIRES {
             return false;
@@ -354,6 +355,7 @@ impl<F: Attributes<FactKey>> Engine<'_, F> {
         decision.reason.acts() && decision.variant == Some(variant)
     }
 
+    #[inline(never)]
     fn crawler_variant(&self, e: &Experiment, page: &str) -> VariantAt {
         match self.plan.crawler_policy {
             CrawlerPolicy::Control => VariantAt::CONTROL,

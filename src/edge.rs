@@ -21,6 +21,10 @@
 // why: wasm_bindgen exports what is `pub`, and nothing here is reachable from Rust
 #![allow(unreachable_pub)]
 
+/// What gives memory out: of the allocators it is the smallest and fastest here (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
 #[cfg(not(feature = "readout"))]
 mod sender;
 #[cfg(not(feature = "readout"))]

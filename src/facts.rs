@@ -94,13 +94,14 @@ impl<'a, S: Source> Request<'a, S> {
     /// What the user agent says: crawler or not, device, system and browser.
     #[must_use]
     pub fn agent(&self) -> Client {
-        *self.reading.get_or_init(|| {
-            self.source.recall().unwrap_or_else(|| {
-                let reading = Client::new(&self.user_agent(), self.crawlers);
-                self.source.remember(reading);
-                reading
-            })
-        })
+        *self.reading.get_or_init(|| self.source.recall().unwrap_or_else(|| self.read_agent()))
+    }
+
+    #[inline(never)]
+    fn read_agent(&self) -> Client {
+        let reading = Client::new(&self.user_agent(), self.crawlers);
+        self.source.remember(reading);
+        reading
     }
 
     /// The browser's version, digits and dots only; empty where the user agent says none.

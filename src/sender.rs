@@ -111,13 +111,17 @@ fn brought_session<S: Source>(handover: Option<&Handover>, request: &Request<'_,
 }
 
 /// What another Sortition worker before this one says of the visitor. Whoever has not its secret says nothing.
-#[inline(never)]
 pub fn handed_over<S: Source>(request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<Handover> {
     let secret = secret?;
     let sealed = request.header("sortition-handover")?;
+    opened(request, &sealed, secret)
+}
+
+#[inline(never)]
+fn opened<S: Source>(request: &Request<'_, S>, sealed: &str, secret: &[u8]) -> Option<Handover> {
     let visitor = request.header("sortition-visitor")?;
     let variants = request.header("sortition-variants").unwrap_or_default();
-    Handover::open(&sealed, &visitor, &variants, secret)
+    Handover::open(sealed, &visitor, &variants, secret)
 }
 
 /// What a request says about previews.
@@ -202,10 +206,20 @@ fn brought_id<S: Source>(plan: &Plan, request: &Request<'_, S>, secret: Option<&
 /// The shop's user id of a person who is logged in, by the token, header or cookie that the document names for it.
 pub fn user_of<S: Source>(plan: &Plan, request: &Request<'_, S>, proof: Proof<'_>) -> UserProof {
     let settings = &plan.visitor;
-    let header = |name: &str| request.header(&name.to_ascii_lowercase());
     if let Some(token) = &settings.user_jwt {
         return user_of_token(token, request, proof);
     }
+    if settings.user_header.is_none() && settings.user_cookie.is_none() {
+        return UserProof::Nobody;
+    }
+    user_of_text(plan, request, proof)
+}
+
+/// The same by a header or a cookie.
+#[inline(never)]
+fn user_of_text<S: Source>(plan: &Plan, request: &Request<'_, S>, proof: Proof<'_>) -> UserProof {
+    let settings = &plan.visitor;
+    let header = |name: &str| request.header(&name.to_ascii_lowercase());
     let of_header = settings.user_header.as_deref().and_then(header);
     let of_cookie = || settings.user_cookie.as_deref().and_then(|name| request.cookie(name)).map(str::to_owned);
     let Some(text) = of_header.or_else(of_cookie) else { return UserProof::Nobody };

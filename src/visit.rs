@@ -328,9 +328,14 @@ impl<P: Deref<Target = Plan>> Visit<P> {
 
     fn push_besides(&self, written: &mut Batch, besides: &[Besides], told: Option<&str>) {
         if !besides.is_empty() {
-            let shared = Shared { view: &self.page_view, versions: &versions::to_json(told) };
-            written.push_besides(&self.intent, &self.plan, besides, shared);
+            self.push_some_besides(written, besides, told);
         }
+    }
+
+    #[inline(never)]
+    fn push_some_besides(&self, written: &mut Batch, besides: &[Besides], told: Option<&str>) {
+        let shared = Shared { view: &self.page_view, versions: &versions::to_json(told) };
+        written.push_besides(&self.intent, &self.plan, besides, shared);
     }
 
     /// What to ask where the origin says which user the visitor is, and this browser was not answered yet; the answer, or
@@ -362,9 +367,11 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     fn additions(&self, charset: Charset) -> String {
         let bridge = self.intent.bridge(&self.plan);
         let bar = self.intent.preview_bar(&self.plan, self.secret.as_deref());
-        if bridge.is_none() && bar.is_none() {
-            return String::new();
-        }
+        if bridge.is_none() && bar.is_none() { String::new() } else { self.added(bridge, bar, charset) }
+    }
+
+    #[inline(never)]
+    fn added(&self, bridge: Option<String>, bar: Option<String>, charset: Charset) -> String {
         let is_script = self.plan.bridge == Bridge::Script;
         let calls = rewriting::additions(bridge.as_deref().map(|json| (json, is_script)), bar.as_deref(), charset);
         serde_json::to_string(&calls).unwrap_or_default()

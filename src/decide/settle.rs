@@ -4,9 +4,18 @@ use super::{Decision, Reason};
 use crate::plan::{ExperimentAt, Plan};
 use crate::sort::sort_by_key;
 
+/// Settles between the decisions of a page, and those of experiments that they require.
+#[inline(never)]
+pub(super) fn all(plan: &Plan, decisions: &mut [Decision], mut required: Vec<Decision>) {
+    layers(plan, decisions);
+    conflicts(plan, decisions);
+    required.retain(|required| decisions.iter().all(|decision| decision.experiment != required.experiment));
+    dependents(plan, decisions, &mut required);
+}
+
 /// Of experiments of one layer that are new to a person at once, which their different units can bring about, only the
 /// one of highest priority has them; of equals the first.
-pub(super) fn layers(plan: &Plan, decisions: &mut [Decision]) {
+fn layers(plan: &Plan, decisions: &mut [Decision]) {
     let layer = |decision: &Decision| match decision.reason {
         Reason::Split => plan.experiments.get(decision.experiment).and_then(|e| Some((e.layer?.layer, e.priority))),
         _ => None,
@@ -34,7 +43,7 @@ pub(super) fn layers(plan: &Plan, decisions: &mut [Decision]) {
 /// Of experiments that share a conflict key only one acts: what is forced before all others, because somebody wants to see
 /// it; then what the person keeps before what they do not have yet; then the one of highest priority, and of equals the
 /// first.
-pub(super) fn conflicts(plan: &Plan, decisions: &mut [Decision]) {
+fn conflicts(plan: &Plan, decisions: &mut [Decision]) {
     let keys = |decision: &Decision| plan.experiments.get(decision.experiment).map_or(&[][..], |e| &e.conflicts);
     if !decisions.iter().any(|decision| !keys(decision).is_empty()) {
         return;
@@ -69,7 +78,7 @@ pub(super) fn conflicts(plan: &Plan, decisions: &mut [Decision]) {
 /// An experiment that lost its surface or its layer acts for nobody, so those that require it do not either, also where the chain of
 /// requirements leads through experiments that are not on this page. What had already lost to one of those stays out: the
 /// outcome must not depend on who is asked first.
-pub(super) fn dependents(plan: &Plan, decisions: &mut [Decision], elsewhere: &mut [Decision]) {
+fn dependents(plan: &Plan, decisions: &mut [Decision], elsewhere: &mut [Decision]) {
     loop {
         let lost: Vec<ExperimentAt> = decisions
             .iter()

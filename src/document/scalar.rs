@@ -220,15 +220,14 @@ impl Timestamp {
     pub fn millis(self) -> i64 {
         self.0
     }
-}
 
-impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds, as events carry it: `2026-11-21T11:42:09.250Z`.
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    #[must_use]
+    pub fn text(self) -> String {
         let time = OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000)).ok();
         // why: RFC 3339 has four digits for the year
         let Some((time, year)) = time.and_then(|time| Some((time, u16::try_from(time.year()).ok()?))) else {
-            return out.write_str("1970-01-01T00:00:00.000Z");
+            return "1970-01-01T00:00:00.000Z".to_owned();
         };
         let milliseconds = u16::try_from(self.0.rem_euclid(1000)).unwrap_or(0);
         // why: every exposure says a time, and seven formatted numbers would cost more than deciding does
@@ -242,7 +241,14 @@ impl fmt::Display for Timestamp {
             y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', f1, f2, f3,
             b'Z',
         ];
-        out.write_str(str::from_utf8(&text).unwrap_or_default())
+        str::from_utf8(&text).unwrap_or_default().to_owned()
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// As [`Timestamp::text`].
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text())
     }
 }
 

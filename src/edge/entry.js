@@ -162,7 +162,10 @@ async function page(request, env, ctx, method, url) {
   // why: one that is no page view is forwarded without a copy of it, as on the way that most requests take
   if (!outcome) return untouched(incoming, env, ctx);
   if (outcome.kind === "answer") return ownAnswer(visit, outcome, env, ctx);
-  const got = await carriedOut(outcome, visit, incoming, env, ctx);
+  const got =
+    outcome.kind === "forward"
+      ? { response: await toOrigin(changed(incoming, outcome.changes), env) }
+      : await carriedOut(outcome, visit, incoming, env, ctx);
   const { response } = got;
   // why: a WebSocket's answer cannot be made anew
   if (response?.webSocket || response?.status === 101) return response;
@@ -236,18 +239,12 @@ function tellUser(visit, env, ctx) {
 }
 
 /**
- * The `response` that an outcome asks for; where it is from a shared copy, `how` that was come by, and the `finished` body
- * in place of the response, or what is to `keep` of it.
+ * The `response` that an outcome asks for beside forwarding; where it is from a shared copy, `how` that was come by, and the
+ * `finished` body in place of the response, or what is to `keep` of it.
  */
-async function carriedOut(outcome, visit, request, env, ctx) {
-  switch (outcome.kind) {
-    case "variant_origin":
-      return fromVariantOrigin(outcome, visit, request, env);
-    case "shared_copy":
-      return fromSharedCopy(outcome, request, env, ctx);
-    default:
-      return { response: await toOrigin(changed(request, outcome.changes), env) };
-  }
+function carriedOut(outcome, visit, request, env, ctx) {
+  if (outcome.kind === "variant_origin") return fromVariantOrigin(outcome, visit, request, env);
+  return fromSharedCopy(outcome, request, env, ctx);
 }
 
 /** The copy of the page that visitors share; without one what the origin answers to this visitor. */

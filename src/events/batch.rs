@@ -2,7 +2,7 @@
 
 use super::exposure::{Met, Shared};
 use super::health::OriginHealth;
-use super::json::Object;
+use super::json::{Object, member};
 use super::{Event, MAX_EVENTS, Served, What};
 use crate::execution::{Besides, Intent};
 use crate::plan::Plan;
@@ -95,15 +95,15 @@ impl Batch {
             }
             let mut object = Object::begin(&mut text);
             if let Some(served) = served.filter(|_| first).and_then(|served| serde_json::to_string(&served).ok()) {
-                object.json("served", &served);
+                object.json(member!("served"), &served);
             }
             if first
                 && !health.is_empty()
                 && let Ok(health) = serde_json::to_string(health)
             {
-                object.json("health", &health);
+                object.json(member!("health"), &health);
             }
-            object.list("events", events);
+            object.list(member!("events"), events);
             object.end();
         }
         text

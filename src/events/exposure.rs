@@ -1,7 +1,7 @@
 //! Decisions → exposures.
 
 use super::bounds::{MAX_HOST, MAX_METHOD, MAX_PATH, MAX_WORD, beginning, cut};
-use super::json::Object;
+use super::json::{Object, member};
 use super::{Event, Exposure, PageView, What, personal};
 use crate::decide::{Decision, Reason};
 use crate::document::{Timestamp, UnitKind};
@@ -67,16 +67,16 @@ impl PageViewRef<'_> {
     pub fn to_json(&self) -> String {
         let mut text = String::with_capacity(256);
         let mut object = Object::begin(&mut text);
-        object.text("host", self.host);
-        object.text("path", &self.path);
-        object.text("method", self.method);
-        object.maybe("country", self.country.as_deref());
-        object.maybe("region", self.region.as_deref());
-        object.text("device", self.device);
-        object.text("browser", self.browser);
-        object.maybe("referrer_host", self.referrer_host.as_deref());
-        object.maybe("visitor_type", self.visitor_type);
-        object.json("logged_in", self.logged_in.map_or("null", |it| if it { "true" } else { "false" }));
+        object.text(member!("host"), self.host);
+        object.text(member!("path"), &self.path);
+        object.text(member!("method"), self.method);
+        object.maybe(member!("country"), self.country.as_deref());
+        object.maybe(member!("region"), self.region.as_deref());
+        object.text(member!("device"), self.device);
+        object.text(member!("browser"), self.browser);
+        object.maybe(member!("referrer_host"), self.referrer_host.as_deref());
+        object.maybe(member!("visitor_type"), self.visitor_type);
+        object.json(member!("logged_in"), self.logged_in.map_or("null", |it| if it { "true" } else { "false" }));
         object.end();
         text
     }
@@ -198,7 +198,7 @@ impl<'a> Met<'a> {
             id: self.id(plan),
             project: (*plan.project).to_owned(),
             config_revision: (*plan.revision).to_owned(),
-            at: Timestamp::from_millis(self.at).to_string(),
+            at: Timestamp::from_millis(self.at).text(),
             anonymous_id: self.anonymous_id.map(str::to_owned),
             user_id: self.user_id.map(str::to_owned),
             what: What::Exposed(Exposure {
@@ -208,7 +208,7 @@ impl<'a> Met<'a> {
                 unit: self.unit.as_str().to_owned(),
                 session_id: self.session_id().map(str::to_owned),
                 reason: self.reason.to_owned(),
-                exposed_at: Timestamp::from_millis(self.exposed_at).to_string(),
+                exposed_at: Timestamp::from_millis(self.exposed_at).text(),
                 request: view,
                 versions,
                 fallback: self.fallback,
@@ -220,32 +220,32 @@ impl<'a> Met<'a> {
     // why: every first visit sends one. As an event it is twenty-five small texts that are made, copied and thrown away,
     // which took longer than deciding
     pub(super) fn write(&self, plan: &Plan, shared: Shared<'_>, out: &mut String) {
-        let at = Timestamp::from_millis(self.at).to_string();
+        let at = Timestamp::from_millis(self.at).text();
         let mut object = Object::begin(out);
-        object.text("id", &self.id(plan));
-        object.text("project", &plan.project);
-        object.text("config_revision", &plan.revision);
-        object.text("at", &at);
-        object.maybe("anonymous_id", self.anonymous_id);
-        object.maybe("user_id", self.user_id);
-        object.text("type", "experiment_exposed");
-        object.text("experiment_id", self.experiment);
-        object.json("iteration", &self.iteration.to_string());
-        object.text("variant", self.variant);
-        object.text("unit", self.unit.as_str());
+        object.text(member!("id"), &self.id(plan));
+        object.text(member!("project"), &plan.project);
+        object.text(member!("config_revision"), &plan.revision);
+        object.text(member!("at"), &at);
+        object.maybe(member!("anonymous_id"), self.anonymous_id);
+        object.maybe(member!("user_id"), self.user_id);
+        object.text(member!("type"), "experiment_exposed");
+        object.text(member!("experiment_id"), self.experiment);
+        object.json(member!("iteration"), &self.iteration.to_string());
+        object.text(member!("variant"), self.variant);
+        object.text(member!("unit"), self.unit.as_str());
         if let Some(session) = self.session_id() {
-            object.text("session_id", session);
+            object.text(member!("session_id"), session);
         }
-        object.text("reason", self.reason);
+        object.text(member!("reason"), self.reason);
         if self.exposed_at == self.at {
-            object.text("exposed_at", &at);
+            object.text(member!("exposed_at"), &at);
         } else {
-            object.text("exposed_at", &Timestamp::from_millis(self.exposed_at).to_string());
+            object.text(member!("exposed_at"), &Timestamp::from_millis(self.exposed_at).text());
         }
-        object.json("request", shared.view);
-        object.json("versions", shared.versions);
+        object.json(member!("request"), shared.view);
+        object.json(member!("versions"), shared.versions);
         if self.fallback {
-            object.json("fallback", "true");
+            object.json(member!("fallback"), "true");
         }
         object.end();
     }

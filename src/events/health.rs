@@ -125,24 +125,32 @@ impl Tally {
     fn count_one(&mut self, plan: &Plan, generation: u32, place: (ExperimentAt, VariantAt), answered: Answered) {
         let hour = answered.at.div_euclid(HOUR_MS);
         if (generation, hour) != (self.generation, self.hour) {
-            (self.generation, self.hour) = (generation, hour);
-            self.index.clear();
-            self.forget_told();
+            self.begin_anew(generation, hour);
         }
         let row = match self.index.binary_search_by_key(&place, |&(experiment, variant, _)| (experiment, variant)) {
             Ok(found) => self.index.get(found).map(|&(_, _, row)| row),
-            Err(gap) => {
-                let row = self.row_of(plan, place);
-                if let Some(row) = row {
-                    self.index.insert(gap, (place.0, place.1, row));
-                }
-                row
-            }
+            Err(gap) => self.add_row(plan, place, gap),
         };
         if let Some(row) = row.and_then(|row| self.rows.get_mut(row)) {
             row.counts.add(answered);
             self.untold_since.get_or_insert(answered.at);
         }
+    }
+
+    /// Begins another hour, or counts for another plan.
+    #[inline(never)]
+    fn begin_anew(&mut self, generation: u32, hour: i64) {
+        (self.generation, self.hour) = (generation, hour);
+        self.index.clear();
+        self.forget_told();
+    }
+
+    /// The row of a group that the index does not have yet, with which it is put there.
+    #[inline(never)]
+    fn add_row(&mut self, plan: &Plan, place: (ExperimentAt, VariantAt), gap: usize) -> Option<usize> {
+        let row = self.row_of(plan, place)?;
+        self.index.insert(gap, (place.0, place.1, row));
+        Some(row)
     }
 
     /// Rows of hours that are over and told of.
@@ -216,7 +224,7 @@ impl Tally {
 
 impl Row {
     fn shown(&self) -> OriginHealth {
-        let mut hour = Timestamp::from_millis(self.hour.saturating_mul(HOUR_MS)).to_string();
+        let mut hour = Timestamp::from_millis(self.hour.saturating_mul(HOUR_MS)).text();
         hour.truncate("2026-11-21T14".len());
         OriginHealth {
             project: self.project.to_string(),

@@ -1,32 +1,47 @@
 //! JSON text written straight from what is there, where a value of serde's would have to be made first.
 
+use crate::ascii;
+
+/// What stands before a member's text, of its name.
+// why: every piece that is written costs two calls where nothing is optimised, so whatever is known beforehand is one
+macro_rules! member {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":\"")
+    };
+}
+pub(super) use member;
+
 /// An object in the making, behind what a text holds already. It must be ended.
 pub(super) struct Object<'a> {
     out: &'a mut String,
-    /// What stands before the next member.
-    before: &'static str,
+    is_first: bool,
 }
 
 impl<'a> Object<'a> {
     pub(super) fn begin(out: &'a mut String) -> Self {
-        Self { out, before: "{\"" }
+        Self { out, is_first: true }
     }
 
-    /// A member that is a text. Names are written as they are: they are ours, and need no escape.
-    pub(super) fn text(&mut self, name: &str, value: &str) {
+    /// A member that is a text; `name` is a [`member!`].
+    pub(super) fn text(&mut self, name: &'static str, value: &str) {
         self.name(name);
-        // why: most texts need no escape either
-        if value.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
-            *self.out += &serde_json::Value::from(value).to_string();
-        } else {
-            *self.out += "\"";
+        // why: most texts need no escape
+        if ascii::is_json_as_it_is(value) {
             *self.out += value;
-            *self.out += "\"";
+        } else {
+            self.escaped(value);
         }
+        *self.out += "\"";
+    }
+
+    #[inline(never)]
+    fn escaped(&mut self, value: &str) {
+        let quoted = serde_json::Value::from(value).to_string();
+        *self.out += quoted.get(1..quoted.len() - 1).unwrap_or_default();
     }
 
     /// A member that is a text or `null`.
-    pub(super) fn maybe(&mut self, name: &str, value: Option<&str>) {
+    pub(super) fn maybe(&mut self, name: &'static str, value: Option<&str>) {
         match value {
             Some(value) => self.text(name, value),
             None => self.json(name, "null"),
@@ -34,15 +49,14 @@ impl<'a> Object<'a> {
     }
 
     /// A member whose value is JSON already.
-    pub(super) fn json(&mut self, name: &str, value: &str) {
-        self.name(name);
+    pub(super) fn json(&mut self, name: &'static str, value: &str) {
+        self.name(name.strip_suffix('"').unwrap_or(name));
         *self.out += value;
     }
 
     /// A member that is a list, of which the items are given as JSON with commas between them.
-    pub(super) fn list(&mut self, name: &str, items: &str) {
-        self.name(name);
-        *self.out += "[";
+    pub(super) fn list(&mut self, name: &'static str, items: &str) {
+        self.json(name, "[");
         *self.out += items;
         *self.out += "]";
     }
@@ -52,9 +66,11 @@ impl<'a> Object<'a> {
     }
 
     fn name(&mut self, name: &str) {
-        *self.out += self.before;
-        *self.out += name;
-        *self.out += "\":";
-        self.before = ",\"";
+        if core::mem::take(&mut self.is_first) {
+            *self.out += "{";
+            *self.out += name.strip_prefix(',').unwrap_or(name);
+        } else {
+            *self.out += name;
+        }
     }
 }

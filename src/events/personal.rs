@@ -28,9 +28,11 @@ pub fn holds_email(text: &str) -> bool {
 pub fn is_personal(text: &str) -> bool {
     // why: nothing personal does without one of these: an address has digits or colons
     let may_be = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'@' | b'%' | b':' | b'?' | b'/');
-    if !text.bytes().any(may_be) {
-        return false;
-    }
+    text.bytes().any(may_be) && holds_personal(text)
+}
+
+#[inline(never)]
+fn holds_personal(text: &str) -> bool {
     holds_email(text) || holds_address(text) || text.contains("Mozilla/") || holds_query(text)
 }
 

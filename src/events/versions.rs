@@ -48,8 +48,12 @@ pub fn parse(header: &str) -> BTreeMap<String, String> {
 /// The versions as JSON, as serde writes them.
 #[must_use]
 pub fn to_json(header: Option<&str>) -> String {
-    let versions = header.and_then(|header| serde_json::to_string(&parse(header)).ok());
-    versions.unwrap_or_else(|| "{}".to_owned())
+    header.and_then(written).unwrap_or_else(|| "{}".to_owned())
+}
+
+#[inline(never)]
+fn written(header: &str) -> Option<String> {
+    serde_json::to_string(&parse(header)).ok()
 }
 
 /// What is left of a header.

@@ -60,13 +60,7 @@ pub(super) fn unscope_request<S: Source>(
         return;
     }
     if let Some(tags) = request.header("if-none-match") {
-        let own: Vec<String> =
-            EntityTag::list(&tags).filter_map(|tag| tag.original(Some(validator))).map(|tag| tag.to_string()).collect();
-        changes.push(if own.is_empty() {
-            HeaderChange::Remove("If-None-Match")
-        } else {
-            HeaderChange::Set("If-None-Match", own.join(", "))
-        });
+        changes.push(unscoped_condition(&tags, validator));
     }
     // why: dates cannot tell variants apart
     if request.header("if-modified-since").is_some() {
@@ -85,6 +79,18 @@ pub(super) fn unscope_request<S: Source>(
             // why: a part of one variant's page must not be put to what is left of another's
             None => changes.extend(["Range", "If-Range"].map(HeaderChange::Remove)),
         }
+    }
+}
+
+/// The condition on the tags of these variants, as the origin knows them.
+#[inline(never)]
+fn unscoped_condition(tags: &str, validator: &str) -> HeaderChange {
+    let own: Vec<String> =
+        EntityTag::list(tags).filter_map(|tag| tag.original(Some(validator))).map(|tag| tag.to_string()).collect();
+    if own.is_empty() {
+        HeaderChange::Remove("If-None-Match")
+    } else {
+        HeaderChange::Set("If-None-Match", own.join(", "))
     }
 }
 

@@ -18,17 +18,19 @@ impl Intent {
     #[must_use]
     pub fn told_in_chain(&self, plan: &Plan) -> String {
         let own = if plan.headers.to_origin { &*self.told_origin } else { "" };
-        joined(self.handed_variants(), own)
+        match self.handed_variants() {
+            "" => own.to_owned(),
+            handed => joined(handed, own),
+        }
     }
 
     /// Adds to a request what lets another Sortition worker take the visitor over. Only where there is a secret to prove
     /// it with.
     #[inline(never)]
     pub fn hand_over(&self, plan: &Plan, secret: Option<&[u8]>, changes: &mut Vec<HeaderChange>) {
+        let Some(secret) = secret else { return };
         changes.retain(|change| !matches!(change, HeaderChange::Set(name, _) if *name == handover::HEADER));
-        let (Some(secret), Some(visitor)) = (secret, self.visitor().filter(|_| self.depends_on_visitor)) else {
-            return;
-        };
+        let Some(visitor) = self.visitor().filter(|_| self.depends_on_visitor) else { return };
         if !plan.headers.to_origin {
             return;
         }

@@ -28,6 +28,16 @@ impl Intent {
     #[must_use]
     #[inline(never)]
     pub fn early(&self, plan: &Plan, secret: Option<&[u8]>) -> Option<Early> {
+        if matches!(self.preview, PreviewRequest::Start { .. } | PreviewRequest::End { .. }) {
+            return self.preview_answer(plan, secret);
+        }
+        let (status, location) = self.redirect(plan)?;
+        Some(self.redirect_answer(plan, secret, status, location))
+    }
+
+    /// The answer to the link that starts or ends a preview.
+    #[inline(never)]
+    fn preview_answer(&self, plan: &Plan, secret: Option<&[u8]>) -> Option<Early> {
         let jar = || Jar::new(plan, &Url::split(&self.url));
         let cookie = match &self.preview {
             PreviewRequest::Start { token, .. } => {
@@ -37,24 +47,29 @@ impl Intent {
             PreviewRequest::End { .. } => Some(jar().delete(preview::NAME)),
             _ => None,
         };
-        if let (PreviewRequest::Start { clean, .. } | PreviewRequest::End { clean }, Some(cookie)) =
+        let (PreviewRequest::Start { clean, .. } | PreviewRequest::End { clean }, Some(cookie)) =
             (&self.preview, cookie)
-        {
-            let mut changes = vec![
-                HeaderChange::Set("Location", clean.clone()),
-                HeaderChange::Set("X-Robots-Tag", "noindex".to_owned()),
-                HeaderChange::Append("Set-Cookie", cookie),
-            ];
-            caching::last_word(&mut changes, Storage::Never);
-            return Some(Early { status: 302, changes: of_nothing(changes), ..Early::default() });
-        }
-        let (status, location) = self.redirect(plan)?;
+        else {
+            return None;
+        };
+        let mut changes = vec![
+            HeaderChange::Set("Location", clean.clone()),
+            HeaderChange::Set("X-Robots-Tag", "noindex".to_owned()),
+            HeaderChange::Append("Set-Cookie", cookie),
+        ];
+        caching::last_word(&mut changes, Storage::Never);
+        Some(Early { status: 302, changes: of_nothing(changes), ..Early::default() })
+    }
+
+    /// The answer that leads to a variant's page.
+    #[inline(never)]
+    fn redirect_answer(&self, plan: &Plan, secret: Option<&[u8]>, status: u16, location: String) -> Early {
         let answer = Answer { status, ..Answer::default() };
         let reply = self.reply_stored(plan, &answer, secret, Storage::Never);
         let mut changes = reply.changes;
         changes.push(HeaderChange::Set("Location", location));
         let (besides, shown_to_user) = (reply.besides, reply.shown_to_user);
-        Some(Early { status, changes: of_nothing(changes), exposed: reply.exposed, besides, shown_to_user })
+        Early { status, changes: of_nothing(changes), exposed: reply.exposed, besides, shown_to_user }
     }
 }
 

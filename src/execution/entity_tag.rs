@@ -46,7 +46,7 @@ impl<'a> EntityTag<'a> {
     pub(super) fn scoped(self, validator: &str, is_weak: bool) -> String {
         let mark = if self.is_weak { WEAK } else { STRONG };
         let prefix = if is_weak || self.is_weak { "W/" } else { "" };
-        format!("{prefix}\"{}{mark}{validator}\"", self.opaque)
+        [prefix, "\"", self.opaque, mark, validator, "\""].concat()
     }
 
     /// The origin's own tag, where this is one of ours: of these variants, or of any.

@@ -194,7 +194,7 @@ impl Intent {
     /// Whether the page that a GET is answered by is changed, if it can be rewritten.
     pub(super) fn changes_page(&self, plan: &Plan) -> bool {
         self.treatments(plan).any(|treatment| !treatment.variant.rewrite.is_empty())
-            || self.bridge(plan).is_some()
+            || self.has_bridge(plan)
             || self.is_preview()
     }
 
@@ -220,11 +220,16 @@ impl Intent {
 
     /// The decision as the page's scripts are told it, as JSON text: `{"variants":{…},"payload":{…}}`.
     #[must_use]
-    #[inline(never)]
     pub fn bridge(&self, plan: &Plan) -> Option<String> {
-        if plan.bridge == Bridge::None || self.told_client.is_empty() || self.visitor().is_none() {
-            return None;
-        }
+        self.has_bridge(plan).then(|| self.bridged(plan))
+    }
+
+    fn has_bridge(&self, plan: &Plan) -> bool {
+        plan.bridge != Bridge::None && !self.told_client.is_empty() && self.visitor().is_some()
+    }
+
+    #[inline(never)]
+    fn bridged(&self, plan: &Plan) -> String {
         let (mut variants, mut payloads) = (String::new(), String::new());
         let served = |decision: &&Decision| decision.reason.acts() && !self.fell_back(decision.experiment);
         for decision in self.decisions.iter().filter(served) {
@@ -238,7 +243,7 @@ impl Intent {
                 payloads.push_str(&format!("{comma}\"{}\":{payload}", e.id));
             }
         }
-        Some(format!("{{\"variants\":{{{variants}}},\"payload\":{{{payloads}}}}}"))
+        format!("{{\"variants\":{{{variants}}},\"payload\":{{{payloads}}}}}")
     }
 
     /// How the request to the origin differs from the one that came.

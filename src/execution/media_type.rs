@@ -47,6 +47,11 @@ pub(super) fn page_charset(content_type: Option<&str>) -> Option<Charset> {
     if is_plain_utf_8(content_type) {
         return Some(Charset::Utf8);
     }
+    page_charset_of_another(content_type)
+}
+
+#[inline(never)]
+fn page_charset_of_another(content_type: &str) -> Option<Charset> {
     MediaType::read(content_type).filter(MediaType::is_html).map(|page| page.charset())
 }
 

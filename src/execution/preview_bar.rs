@@ -5,7 +5,7 @@ use crate::document::Id;
 use crate::plan::Plan;
 use crate::sender::PreviewRequest;
 use crate::url::Url;
-use crate::visitor::preview;
+use crate::visitor::preview::{self, Token};
 use std::fmt::Write;
 
 impl Intent {
@@ -13,6 +13,11 @@ impl Intent {
     #[must_use]
     pub fn preview_bar(&self, plan: &Plan, secret: Option<&[u8]>) -> Option<String> {
         let PreviewRequest::Active(token) = &self.preview else { return None };
+        Some(self.preview_bar_of(token, plan, secret))
+    }
+
+    #[inline(never)]
+    fn preview_bar_of(&self, token: &Token, plan: &Plan, secret: Option<&[u8]>) -> String {
         let here = Url::split(&self.url);
         let mut bar = String::from(
             "<aside id=\"sortition-preview\" aria-label=\"Preview\" style=\"position:fixed;z-index:2147483647;left:0;\
@@ -35,7 +40,7 @@ impl Intent {
             }
         }
         let _ = write!(bar, " · <a style=\"color:#9cf\" href=\"{}\">end</a></aside>", link(&here, ""));
-        Some(bar)
+        bar
     }
 }
 

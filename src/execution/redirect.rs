@@ -16,13 +16,16 @@ impl Intent {
         if !matches!(&*self.method, "GET" | "HEAD") || self.visitor().is_none() {
             return None;
         }
+        let redirects = self.treatments(plan).filter_map(|treatment| treatment.variant.redirect.as_ref());
+        redirects.filter_map(|redirect| Some((redirect.status, self.target(plan, &redirect.to)?))).next()
+    }
+
+    /// Where a redirect leads, if the visitor may be sent there.
+    #[inline(never)]
+    fn target(&self, plan: &Plan, to: &str) -> Option<String> {
         let here = Url::split(&self.url);
-        self.treatments(plan).find_map(|treatment| {
-            let redirect = treatment.variant.redirect.as_ref()?;
-            let target = merged(&redirect.to, here.query);
-            let allowed = is_allowed(&target, &here, plan);
-            (allowed && !leads_back(plan, &target, &here)).then_some((redirect.status, target))
-        })
+        let target = merged(to, here.query);
+        (is_allowed(&target, &here, plan) && !leads_back(plan, &target, &here)).then_some(target)
     }
 }
 

@@ -8,7 +8,7 @@
 //! values of headers come from outside. So one that holds a control character is refused here: what was to be set is
 //! removed, what was to be added is not.
 
-use super::{Finish, Outcome, Question};
+use super::{Finish, Outcome, OwnAnswer, Question, SharedCopy, VariantOriginRequest, Watched};
 use crate::ascii;
 use crate::document::TokenAlgorithm;
 use crate::execution::{Charset, HeaderChange};
@@ -16,9 +16,14 @@ use crate::plan::Position;
 use crate::plan::{ExperimentAt, VariantAt};
 
 /// Between fields: ASCII "unit separator".
-const FIELD: char = '\u{1f}';
+const FIELD: &str = "\u{1f}";
 /// Between the items of a field that is a list: ASCII "record separator".
-const ITEM: char = '\u{1e}';
+const ITEM: &str = "\u{1e}";
+
+/// What stands before the name of a header in a change, with the separator before it.
+const SET: &str = "\u{1f}=";
+const APPEND: &str = "\u{1f}+";
+const REMOVE: &str = "\u{1f}-";
 
 /// The longest request body that is kept so that it can be sent twice: to a variant origin, then to the control origin.
 const KEPT_BODY_BYTES: u32 = 1 << 20;
@@ -44,44 +49,51 @@ pub fn is_header_value(text: &str) -> bool {
 #[must_use]
 pub fn encode_outcome(outcome: &Outcome<'_>, generation: u32, told: &str) -> String {
     match outcome {
-        Outcome::Answer(answer) => {
-            let mut text = Text::new("answer", 1024);
-            text.field(&answer.status.to_string());
-            text.field(told);
-            text.changes(answer.changes)
-        }
         Outcome::Forward(forward) => Text::new("forward", 512).changes(forward.changes),
-        Outcome::VariantOrigin(variant) => {
-            let origin = &variant.origin;
-            let mut text = Text::new("variant_origin", 512);
-            text.field(origin.base.as_deref().unwrap_or_default());
-            text.field(&origin.path_prefix);
-            text.field(&origin.timeout_ms.to_string());
-            text.field(&KEPT_BODY_BYTES.to_string());
-            text.field(if origin.trusted { "trusted" } else { "foreign" });
-            text.changes(&variant.changes)
-        }
-        Outcome::SharedCopy(copy) => {
-            let mut text = Text::new("shared_copy", 512);
-            text.field(copy.variants);
-            match &copy.body {
-                Some(body) => {
-                    let watchable: Vec<String> = body.watchable.iter().map(|it| it.number().to_string()).collect();
-                    let watchable = watchable.join(",");
-                    let steps = positions(&body.steps);
-                    text.field(
-                        &[&generation.to_string(), &steps, &watchable, &body.told].map(String::as_str).join(" "),
-                    );
-                    text.field(&watchable);
-                    text.field(if body.gzip { "gzip" } else { "" });
-                    text.field(if copy.is_conditional() { "conditional" } else { "" });
-                }
-                None => (0..4).for_each(|_| text.field("")),
-            }
-            text.changes(copy.otherwise.changes)
-        }
+        Outcome::Answer(answer) => encode_answer(answer, told),
+        Outcome::VariantOrigin(variant) => encode_variant_origin(variant),
+        Outcome::SharedCopy(copy) => encode_shared_copy(copy, generation),
         Outcome::Ask(question) => encode_question(question),
     }
+}
+
+#[inline(never)]
+fn encode_answer(answer: &OwnAnswer<'_>, told: &str) -> String {
+    let mut text = Text::new("answer", 1024);
+    text.field(&answer.status.to_string());
+    text.field(told);
+    text.changes(answer.changes)
+}
+
+#[inline(never)]
+fn encode_variant_origin(variant: &VariantOriginRequest) -> String {
+    let origin = &variant.origin;
+    let mut text = Text::new("variant_origin", 512);
+    text.field(origin.base.as_deref().unwrap_or_default());
+    text.field(&origin.path_prefix);
+    text.field(&origin.timeout_ms.to_string());
+    text.field(&KEPT_BODY_BYTES.to_string());
+    text.field(if origin.trusted { "trusted" } else { "foreign" });
+    text.changes(&variant.changes)
+}
+
+#[inline(never)]
+fn encode_shared_copy(copy: &SharedCopy<'_>, generation: u32) -> String {
+    let mut text = Text::new("shared_copy", 512);
+    text.field(copy.variants);
+    match &copy.body {
+        Some(body) => {
+            let watchable: Vec<String> = body.watchable.iter().map(|it| it.number().to_string()).collect();
+            let watchable = watchable.join(",");
+            let steps = positions(&body.steps);
+            text.field(&[&generation.to_string(), &steps, &watchable, &body.told].map(String::as_str).join(" "));
+            text.field(&watchable);
+            text.field(if body.gzip { "gzip" } else { "" });
+            text.field(if copy.is_conditional() { "conditional" } else { "" });
+        }
+        None => (0..4).for_each(|_| text.field("")),
+    }
+    text.changes(copy.otherwise.changes)
 }
 
 /// A question as text: `ask`, then `verify`, the algorithm, the key or nothing, what is signed, and the signature; or
@@ -118,18 +130,10 @@ pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
             text.field(if rewriting.charset == Charset::Utf8 { "utf-8" } else { "ascii" });
             text.field(rewriting.relabelled.unwrap_or_default());
             text.field(&rewriting.additions);
-            let watched: Vec<String> = rewriting
-                .watched
-                .iter()
-                .flat_map(|watched| {
-                    [
-                        watched.experiment.number().to_string(),
-                        format!("{:016x}", watched.key),
-                        watched.exposure.text().to_owned(),
-                    ]
-                })
-                .collect();
-            text.list(&watched);
+            match &rewriting.watched[..] {
+                [] => text.field(""),
+                watched => text.watched(watched),
+            }
         }
         None => (0..6).for_each(|_| text.field("")),
     }
@@ -143,15 +147,23 @@ pub fn encode_reply(status: u16, body: &str, headers: &[(&str, String)]) -> Stri
     text.field(&status.to_string());
     text.field(body);
     for (name, value) in headers.iter().filter(|(_, value)| is_header_value(value)) {
-        text.change("", name, value);
+        text.change(FIELD, name, value);
     }
     text.0
 }
 
 /// Treatments by their positions: `3.1,5.0`.
 fn positions(steps: &[(ExperimentAt, VariantAt)]) -> String {
-    let steps = steps.iter().map(|(experiment, variant)| format!("{}.{}", experiment.number(), variant.number()));
-    steps.collect::<Vec<_>>().join(",")
+    let mut text = String::new();
+    for (experiment, variant) in steps {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(&experiment.number().to_string());
+        text.push('.');
+        text.push_str(&variant.number().to_string());
+    }
+    text
 }
 
 /// A text in the making.
@@ -165,24 +177,27 @@ impl Text {
     }
 
     fn field(&mut self, text: &str) {
-        self.0.push(FIELD);
+        self.0.push_str(FIELD);
         self.piece(text);
     }
 
-    fn list(&mut self, items: &[String]) {
-        self.0.push(FIELD);
-        for (position, item) in items.iter().enumerate() {
-            if position > 0 {
-                self.0.push(ITEM);
-            }
-            self.piece(item);
+    /// What is watched, as a list: experiment, key and exposure, experiment, and so on.
+    #[inline(never)]
+    fn watched(&mut self, watched: &[Watched]) {
+        for (position, one) in watched.iter().enumerate() {
+            self.0.push_str(if position == 0 { FIELD } else { ITEM });
+            self.piece(&one.experiment.number().to_string());
+            self.0.push_str(ITEM);
+            self.piece(&format!("{:016x}", one.key));
+            self.0.push_str(ITEM);
+            self.piece(one.exposure.text());
         }
     }
 
     /// A text of ours, which has no separator; if one ever had, it would lose it.
     fn piece(&mut self, text: &str) {
         if ascii::has_control(text) {
-            self.0.extend(text.chars().filter(|character| ![FIELD, ITEM].contains(character)));
+            self.0.extend(text.chars().filter(|character| !matches!(character, '\u{1e}' | '\u{1f}')));
         } else {
             self.0.push_str(text);
         }
@@ -194,9 +209,9 @@ impl Text {
             match change {
                 HeaderChange::Set(name, value) => self.set(name, value),
                 HeaderChange::SetNamed(name, value) => self.set(name, value),
-                HeaderChange::Append(name, value) if is_header_value(value) => self.change("+", name, value),
+                HeaderChange::Append(name, value) if is_header_value(value) => self.change(APPEND, name, value),
                 HeaderChange::Append(..) => {}
-                HeaderChange::Remove(name) => self.change("-", name, ""),
+                HeaderChange::Remove(name) => self.change(REMOVE, name, ""),
             }
         }
         self.0
@@ -204,17 +219,16 @@ impl Text {
 
     fn set(&mut self, name: &str, value: &str) {
         if is_header_value(value) {
-            self.change("=", name, value);
+            self.change(SET, name, value);
         } else {
-            self.change("-", name, "");
+            self.change(REMOVE, name, "");
         }
     }
 
     fn change(&mut self, sign: &str, name: &str, value: &str) {
-        self.0.push(FIELD);
         self.0.push_str(sign);
         self.0.push_str(name);
-        self.0.push(FIELD);
+        self.0.push_str(FIELD);
         self.0.push_str(value);
     }
 }

@@ -13,6 +13,8 @@ const examples = JSON.parse(readFileSync(at("fixtures/boundary/outcomes.json"), 
 function made(changes) {
   const list = [];
   const headers = {
+    // why: what is not there need not be deleted, and here everything is
+    has: () => true,
     set: (name, value) => list.push({ operation: "set", name, value }),
     append: (name, value) => list.push({ operation: "append", name, value }),
     delete: (name) => list.push({ operation: "remove", name, value: "" }),
