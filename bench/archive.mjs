@@ -154,21 +154,22 @@ async function byHand(folder) {
 /** What DuckDB may have: most of a machine with 8 GB. */
 const MEMORY = { SORTITION_DUCKDB_MEMORY: "6GB" };
 
-/** Runs a command; its seconds, and the most memory that one of its processes had. */
+/** Runs a command; its seconds, those of its processors, and the most memory that one of its processes had. */
 function timed(command, args) {
   const script = `import resource, subprocess, sys, time
 began = time.time()
 done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE)
 sys.stdout.buffer.write(done.stdout)
-print(f"\\n{time.time() - began:.1f} {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20:.2f} {done.returncode}")`;
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(f"\\n{time.time() - began:.1f} {used.ru_utime + used.ru_stime:.1f} {used.ru_maxrss / 2**20:.2f} {done.returncode}")`;
   const { stdout, stderr } = spawnSync("python3", ["-c", script, command, ...args], {
     encoding: "utf8",
     maxBuffer: 2 ** 28,
     env: { ...process.env, ...MEMORY },
   });
-  const [seconds, gigabytes, status] = stdout.trimEnd().split("\n").at(-1).split(" ").map(Number);
+  const [seconds, cpu, gigabytes, status] = stdout.trimEnd().split("\n").at(-1).split(" ").map(Number);
   if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr}`);
-  return { seconds, gigabytes, text: stdout.slice(0, stdout.trimEnd().lastIndexOf("\n")) };
+  return { seconds, cpu, gigabytes, text: stdout.slice(0, stdout.trimEnd().lastIndexOf("\n")) };
 }
 
 /** Measures one archive of so many exposures; a line for people, and the same as data. */
@@ -181,14 +182,14 @@ export async function archive({ exposed, raw, all, binary }) {
     const document = join(folder, "experiments.json");
     writeFileSync(document, JSON.stringify(documentWith(all ? EXPERIMENTS : 1)));
     const asked = ["readout", document, "test-0", "--from", `duckdb:${folder}`, "--at", NOW, "--json"];
-    const { seconds, gigabytes, text } = timed(binary ?? at("target/release/sortition"), asked);
+    const { seconds, cpu, gigabytes, text } = timed(binary ?? at("target/release/sortition"), asked);
     const { units, contaminated, gates } = JSON.parse(text);
     const hand = raw ? undefined : await byHand(folder);
     const beside = hand === undefined ? "" : `; by hand, without our rules, ${hand.toFixed(1)} s`;
     const record = gates.find(({ name }) => name === "record");
     return {
-      data: { exposed, raw, made, seconds, gigabytes, hand, units, contaminated, record },
-      text: `${exposed.toLocaleString("en-US")} exposures and ${Math.ceil(exposed / 5).toLocaleString("en-US")} outcomes ${raw ? "as objects of lines" : "compacted"} (made in ${made.toFixed(0)} s): a readout with 5 metrics in ${seconds.toFixed(1)} s and ${gigabytes.toFixed(1)} GB${beside}. ${units} units, ${contaminated} contaminated; ${record?.level}`,
+      data: { exposed, raw, made, seconds, cpu, gigabytes, hand, units, contaminated, record },
+      text: `${exposed.toLocaleString("en-US")} exposures and ${Math.ceil(exposed / 5).toLocaleString("en-US")} outcomes ${raw ? "as objects of lines" : "compacted"} (made in ${made.toFixed(0)} s): a readout with 5 metrics in ${seconds.toFixed(1)} s (${cpu.toFixed(1)} s of its processors) and ${gigabytes.toFixed(1)} GB${beside}. ${units} units, ${contaminated} contaminated; ${record?.level}`,
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });

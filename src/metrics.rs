@@ -163,6 +163,13 @@ impl Definition {
         matches!(self.kind, Kind::Mean | Kind::Quantile(_) | Kind::Ratio { counts: false, .. })
     }
 
+    /// Whether the properties of outcomes matter.
+    #[must_use]
+    pub fn reads_properties(&self) -> bool {
+        let any = |filter: &Plain| *filter != Plain::All(Vec::new());
+        any(&self.filter) || matches!(&self.kind, Kind::Ratio { filter, .. } if any(filter))
+    }
+
     /// The event that the denominator counts.
     #[must_use]
     pub fn per(&self) -> Option<&str> {

@@ -197,7 +197,7 @@ fn collected(
     let mut statements: Vec<Statement<'_>> = whole.iter().map(|(_, sql)| Statement::Question { sql }).collect();
     statements.extend(tables.iter().map(Statement::table));
     for one in asked {
-        statements.extend(one.table.iter().map(Statement::table));
+        statements.extend(one.tables.iter().map(Statement::table));
         for (name, sql) in &one.questions {
             names.push(format!("{} {name}", one.id));
             statements.push(Statement::Question { sql });

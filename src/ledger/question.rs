@@ -19,10 +19,12 @@
 
 mod condition;
 #[cfg(not(target_arch = "wasm32"))]
+mod keys;
+#[cfg(not(target_arch = "wasm32"))]
 mod project;
 pub mod shared;
 #[cfg(not(target_arch = "wasm32"))]
-mod tables;
+pub mod tables;
 mod words;
 
 use super::dialect::Dialect;
@@ -34,7 +36,7 @@ pub use super::readout::Question;
 #[cfg(not(target_arch = "wasm32"))]
 pub use project::{delivery, endings, health};
 #[cfg(not(target_arch = "wasm32"))]
-pub use tables::{Table, hits, tables};
+pub use tables::Table;
 
 /// One iteration of an experiment, at a time.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +98,7 @@ const CONTRIBUTIONS: &str = include_str!("question/contributions.sql");
 const QUANTILE: &str = include_str!("question/quantile.sql");
 const QUANTILE_SHARED: &str = include_str!("question/quantile_shared.sql");
 const ANSWER: &str = include_str!("question/answer.sql");
-const ANSWER_TABLES: &str = include_str!("question/answer_tables.sql");
+const AGED: &str = include_str!("question/aged.sql");
 const TAILS: &str = include_str!("question/tails.sql");
 const MATES: &str = include_str!("question/mates.sql");
 
@@ -104,24 +106,13 @@ const MATES: &str = include_str!("question/mates.sql");
 const NOTHING: &str =
     ", contributions AS (SELECT t.*, 0 AS converted, 0 AS y, 0 AS d, 0 AS x FROM tally t WHERE 1 = 0)";
 
-const NOTHING_TABLES: &str =
-    ", contributions AS (SELECT combo, 0 AS converted, 0 AS y, 0 AS d, 0 AS x FROM people WHERE 1 = 0)";
-
-/// The outcomes of the table that a metric is about.
-const HITS_TABLES: &str = ", hits AS (SELECT * FROM all_hits WHERE name IN ($names()) AND ms >= met - $lookback())";
-
 const COLUMNS: &str = "what, dimension, part, variant, a, b, c, e, f, g, h, i, j, k, l, m";
 const END: &str =
     "UNION ALL SELECT 'end', '', '', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
 
-/// Of the steps those that an engine has to be told, or finds in its tables.
-fn steps<'s>(place: Place<'_>, record: &[&'s str], archive: &[&'s str], tables: &[&'s str]) -> Vec<&'s str> {
-    match (place.dialect.is_record(), place.tables) {
-        (true, _) => record,
-        (false, false) => archive,
-        (false, true) => tables,
-    }
-    .to_vec()
+/// Of the steps those that an engine has to be told.
+fn steps<'s>(place: Place<'_>, record: &[&'s str], archive: &[&'s str]) -> Vec<&'s str> {
+    if place.dialect.is_record() { record } else { archive }.to_vec()
 }
 
 /// The step that says what each unit contributes.
@@ -133,16 +124,11 @@ fn contributions(words: &Words<'_>, definition: &Definition) -> &'static str {
     }
 }
 
-fn answer(place: Place<'_>) -> &'static str {
-    if place.tables { ANSWER_TABLES } else { ANSWER }
-}
-
 /// The units of an iteration. Read by [`super::answer::Units::read`].
 #[must_use]
 pub fn units(of: Iteration<'_>, extent: Extent, place: Place<'_>) -> Question {
     let words = Words::new(of, None, extent, place);
-    let mut steps =
-        steps(place, &[RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY], &[TOLD, OWNERS, EXPOSED, PEOPLE, TALLY], &[TALLY]);
+    let mut steps = steps(place, &[RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY], &[TOLD, OWNERS, EXPOSED, PEOPLE, TALLY]);
     let rest = format!(
         " SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
 UNION ALL SELECT 'contaminated', '', '', '', $sum(crossed), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM people \
@@ -150,7 +136,7 @@ WHERE experiment_id = $experiment() AND iteration = $iteration() \
 UNION ALL SELECT 'unknown', '', '', variant, $sum(n), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM tally \
 WHERE variant NOT IN ($variants()) GROUP BY variant {END}) r$settings()"
     );
-    steps.extend([if place.tables { NOTHING_TABLES } else { NOTHING }, answer(place), rest.as_str()]);
+    steps.extend([NOTHING, ANSWER, rest.as_str()]);
     words.question(&steps)
 }
 
@@ -165,14 +151,13 @@ fn of_metric(words: &Words<'_>, definition: &Definition, place: Place<'_>) -> Qu
         place,
         &[RECORD_SLOW, RECORD, PEOPLE, RECORD_TALLY, RECORD_HITS],
         &[TOLD, OWNERS, EXPOSED, SETTLED, OUTCOMES, REFUNDS, SPANS, PEOPLE, TALLY, HITS],
-        &[HITS_TABLES],
     );
     let (contributions, ranks) = (contributions(words, definition), words.ranks());
     let rest = format!(
         " SELECT $row() FROM (SELECT {COLUMNS} FROM cells \
 UNION ALL SELECT what, dimension, part, variant, a, b, c, e, f, g, h, i, NULL, NULL, NULL, NULL FROM tails {ranks} {END}) r$settings()"
     );
-    steps.extend([METRIC, contributions, answer(place), TAILS, rest.as_str()]);
+    steps.extend([METRIC, contributions, ANSWER, AGED, TAILS, rest.as_str()]);
     words.question(&steps)
 }
 
@@ -192,7 +177,6 @@ fn of_interactions(words: &Words<'_>, definition: &Definition, place: Place<'_>)
         place,
         &[RECORD, PEOPLE, HITS],
         &[TOLD, OWNERS, EXPOSED, SETTLED, OUTCOMES, REFUNDS, SPANS, PEOPLE, HITS],
-        &[HITS_TABLES],
     );
     let rest = format!(" SELECT $row() FROM (SELECT {COLUMNS} FROM cells {END}) r$settings()");
     steps.extend([METRIC, contributions(words, definition), MATES, rest.as_str()]);

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 use sortition_engine::condition::{Condition, Groups, Matter, Plain};
 use sortition_engine::document::Metric;
-use sortition_engine::ledger::dialect::DIALECTS;
-use sortition_engine::ledger::question::{self, Extent, Iteration, Place};
+use sortition_engine::ledger::dialect::{DIALECTS, Dialect};
+use sortition_engine::ledger::question::{self, Extent, Iteration, Place, Table, tables};
 use sortition_engine::metrics::{Definition, Window};
 
 fn metric(value: Value) -> Definition {
@@ -55,6 +55,52 @@ fn every_dialect_knows_every_call() {
             assert!(question.sql.len() < 100_000, "{name}: D1 takes statements of 100 KB");
         }
     }
+}
+
+#[test]
+fn tables_know_every_call() {
+    let place = Place { dialect: Dialect::DuckDb, events: "events", tables: true };
+    let (of, others) = (iteration("hero", &["control", "bold"]), [iteration("nav", &["old"])]);
+    let metrics = metrics();
+    let made = tables::tables(&[of, iteration("nav", &["old"])], place).into_iter();
+    let mut texts: Vec<String> =
+        made.chain(tables::measured(of, &metrics, place)).map(|Table { sql, .. }| sql).collect();
+    texts.push(tables::units(of, Extent::Parts, place).sql);
+    for (nth, metric) in metrics.iter().enumerate() {
+        texts.push(tables::metric(of, &metrics, nth, Extent::Parts, place).sql);
+        texts.push(tables::interactions(of, &others, std::slice::from_ref(metric), place).sql);
+    }
+    for sql in texts {
+        let code = unquoted(&sql);
+        assert!(
+            !code.contains('$') && !code.contains("{0}") && !code.contains("{1}"),
+            "a call that is not known: {sql}"
+        );
+        let depth = code.chars().fold(0_i32, |depth, c| depth + i32::from(c == '(') - i32::from(c == ')'));
+        assert_eq!(depth, 0, "brackets: {sql}");
+    }
+}
+
+#[test]
+fn metrics_of_the_same_outcomes_share_their_columns() {
+    let place = Place { dialect: Dialect::DuckDb, events: "events", tables: true };
+    let of = iteration("hero", &["control", "bold"]);
+    let columns = |metrics: &[Definition]| {
+        let tables = tables::measured(of, metrics, place);
+        tables.iter().find(|table| table.name == "by_age").map(|table| table.sql.matches(" AS m").count())
+    };
+    let buyers = || metric(json!({"event": "purchase", "kind": "proportion"}));
+    assert_eq!(columns(&[buyers()]), Some(1), "how many");
+    let revenue = || metric(json!({"event": "purchase", "kind": "mean"}));
+    assert_eq!(
+        columns(&[buyers(), revenue(), metric(json!({"event": "purchase", "kind": "count"}))]),
+        Some(2),
+        "and of what worth"
+    );
+    let windowed = metric(json!({"event": "purchase", "kind": "proportion", "window_hours": 24}));
+    assert_eq!(columns(&[buyers(), revenue(), windowed]), Some(3), "and how many within a day");
+    let quantile = metric(json!({"event": "purchase", "kind": "quantile", "q": 0.5}));
+    assert_eq!(columns(&[quantile]), None, "it needs every single value");
 }
 
 #[test]

@@ -72,6 +72,8 @@ async function openArchive(named) {
   const { SORTITION_DUCKDB_MEMORY: memory } = process.env;
   if (memory) await run(`SET memory_limit = ${quoted(memory)}`);
   await run(`SET preserve_insertion_order = false; SET temp_directory = ${quoted(scratch)}; SET TimeZone = 'UTC'`);
+  // why: what several branches of a statement read alike it would keep whole first, though the tables decide that most read nothing
+  await run("SET disabled_optimizers = 'common_subplan'");
   if (remote) await reach(run);
   else await run(`SET file_search_path = ${quoted(folder)}`);
   const place = (path) => (remote ? `${folder.replace(/\/$/, "")}/${path}` : join(folder, path));

@@ -1,8 +1,8 @@
 //! What is asked about experiments, each question with its name.
 
 use crate::cli::Failure;
-use crate::document::{Document, Experiment, Timestamp};
-use crate::ledger::question::{self, Extent, Iteration, Place, Table};
+use crate::document::{Document, Experiment, Id, Metric, Timestamp};
+use crate::ledger::question::{self, Extent, Iteration, Place, Table, tables};
 use crate::metrics::Definition;
 use crate::readout::{self, Depth};
 
@@ -14,8 +14,39 @@ pub(super) struct Asked {
     pub(super) id: String,
     /// Name and SQL.
     pub(super) questions: Vec<(String, String)>,
-    /// A table that they are asked of, where there are tables.
-    pub(super) table: Option<Table>,
+    /// The tables that only they are asked of, where there are tables.
+    pub(super) tables: Vec<Table>,
+}
+
+/// The questions about one experiment, as they are asked of tables or of events.
+struct Written<'a> {
+    of: Iteration<'a>,
+    definitions: &'a [Definition],
+    place: Place<'a>,
+}
+
+impl Written<'_> {
+    fn units(&self) -> String {
+        let Self { of, place, .. } = *self;
+        if place.tables { tables::units(of, Extent::Parts, place) } else { question::units(of, Extent::Parts, place) }
+            .sql
+    }
+
+    fn metric(&self, nth: usize) -> String {
+        let Self { of, definitions, place } = *self;
+        match definitions.get(nth) {
+            Some(definition) if !place.tables => question::metric(of, definition, Extent::Parts, place).sql,
+            _ => tables::metric(of, definitions, nth, Extent::Parts, place).sql,
+        }
+    }
+
+    fn interactions(&self, others: &[Iteration<'_>]) -> String {
+        let Self { of, definitions, place } = *self;
+        match definitions.first() {
+            Some(definition) if !place.tables => question::interactions(of, others, definition, place).sql,
+            _ => tables::interactions(of, others, definitions, place).sql,
+        }
+    }
 }
 
 /// The questions about the project as a whole, in the order in which a readout's `Known` reads them. Each row begins with the
@@ -67,34 +98,32 @@ pub(super) fn asked(
     let mut asked = Vec::new();
     let mut met: Vec<Iteration<'_>> = Vec::new();
     for (of, metrics, others) in all.into_iter().filter(|(of, ..)| is_chosen(of)) {
-        let mut questions = vec![("units".to_owned(), question::units(of, Extent::Parts, place).sql)];
-        let (mut definitions, mut among) = (Vec::new(), None);
-        for (id, metric) in metrics {
-            let definition =
-                Definition::of(metric).map_err(|message| Failure::refused(format!("metrics.{id}"), message))?;
-            questions.push((format!("metric {id}"), question::metric(of, &definition, Extent::Parts, place).sql));
-            // why: the primary metric is the first
-            if definitions.is_empty() && !others.is_empty() {
-                let sql = question::interactions(of, &others, &definition, place).sql;
-                among = Some((format!("interactions {id}"), sql));
-            }
-            definitions.push(definition);
+        let define = |(id, metric): &(&Id, &Metric)| {
+            Definition::of(metric).map_err(|message| Failure::refused(format!("metrics.{id}"), message))
+        };
+        let definitions = metrics.iter().map(define).collect::<Result<Vec<_>, _>>()?;
+        let written = Written { of, definitions: &definitions, place };
+        let mut questions = vec![("units".to_owned(), written.units())];
+        let metric = |(nth, (id, _)): (usize, &(&Id, &Metric))| (format!("metric {id}"), written.metric(nth));
+        questions.extend(metrics.iter().enumerate().map(metric));
+        // why: the primary metric is the first
+        if let (Some((id, _)), false) = (metrics.first(), others.is_empty()) {
+            questions.push((format!("interactions {id}"), written.interactions(&others)));
         }
-        questions.extend(among);
         for (name, sql) in &mut questions {
             // why: an answer that says what it answers can be handed on with others, in any order
             *sql = sql.replace("SELECT 'end', ''", &format!("SELECT 'end', '{} {name}'", of.experiment));
         }
-        let table = place.tables.then(|| question::hits(of, &definitions, place));
+        let own = if place.tables { tables::measured(of, &definitions, place) } else { Vec::new() };
         met.push(of);
         met.extend(&others);
-        asked.push(Asked { id: of.experiment.to_owned(), questions, table });
+        asked.push(Asked { id: of.experiment.to_owned(), questions, tables: own });
     }
     if let (Some(id), true) = (chosen, asked.is_empty()) {
         return Err(Failure::Usage(format!("the document has no experiment {id}")));
     }
     met.sort_by_key(|of| (of.experiment, of.iteration));
     met.dedup_by_key(|of| (of.experiment, of.iteration));
-    let tables = if place.tables { question::tables(&met, place) } else { Vec::new() };
+    let tables = if place.tables { tables::tables(&met, place) } else { Vec::new() };
     Ok((tables, asked))
 }

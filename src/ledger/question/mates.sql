@@ -1,5 +1,5 @@
 , mates AS (
-SELECT $unit(pa) AS unit, pa.variant AS variant, pb.experiment_id || '/' || $text(pb.iteration) AS experiment, pb.variant AS other,
+SELECT pa.unit AS unit, pa.variant AS variant, pb.experiment_id || '/' || $text(pb.iteration) AS experiment, pb.variant AS other,
 CASE WHEN pa.ms + $window() > $now() THEN 1 ELSE 0 END AS waiting
 FROM people pa $many() JOIN people pb ON pb.unit = pa.unit
 WHERE pa.experiment_id = $experiment() AND pa.iteration = $iteration() AND pa.variant IN ($variants()) AND pa.crossed = 0 AND pb.crossed = 0 AND $others(pb)),

@@ -12,6 +12,6 @@ ranks AS (
 SELECT o.variant AS variant, o.net AS value, min(o.nth) AS first_nth, max(o.nth) AS last_nth FROM ordered o JOIN wanted w ON w.variant = o.variant
 JOIN spread s ON s.variant = o.variant WHERE o.nth BETWEEN w.place - s.reach AND w.place + s.reach GROUP BY o.variant, o.net),
 bound AS (SELECT CAST(NULL AS $integer()) AS cap),
-contributions AS $materialized() (
+contributions AS $held() (
 SELECT s.unit AS unit, s.variant AS variant, s.day AS day, $parts_as(s),
 1 AS converted, sh.y AS y, sh.d AS d, 0 AS x FROM shares sh JOIN sums s ON s.unit = sh.unit)

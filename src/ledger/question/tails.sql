@@ -1,9 +1,4 @@
-, aged AS (
-SELECT variant, unit, $idiv(ms, 86400000) - day AS age, $count_if(mine = 1) AS number,
-sum(CASE WHEN mine = 1 THEN net ELSE 0 END) AS worth, $count_if(theirs = 1) AS d
-FROM priced WHERE (mine = 1 OR theirs = 1) AND other = 0 AND inside = 1 AND waits = 0 AND $idiv(ms, 86400000) < $idiv($now(), 86400000)
-GROUP BY variant, unit, $idiv(ms, 86400000) - day),
-aging AS (
+, aging AS (
 SELECT variant, age, CASE WHEN number > 0 THEN 1 ELSE 0 END AS converted, CASE WHEN $y(number, worth) > bound.cap THEN bound.cap ELSE $y(number, worth) END AS y, d
 FROM aged CROSS JOIN bound WHERE age < 28),
 late AS (

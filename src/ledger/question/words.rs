@@ -128,18 +128,24 @@ AND e.id = w.id"
                 return self.place.dialect.call(name, &arguments.iter().cloned().chain(all).collect::<Vec<_>>());
             }
             "product" => return self.product(arguments),
-            "unit" => format!("{argument}.{}", if self.place.tables { "unit_no" } else { "unit" }),
             // why: where there are tables, parts are looked up at the end
-            "parts" | "parts_as" | "least_parts" if self.place.tables => match (name, argument) {
-                ("least_parts", _) => "min(combo) AS combo".to_owned(),
-                (_, "") => "combo".to_owned(),
-                _ => format!("{argument}.combo AS combo"),
-            },
+            "parts" if self.place.tables && argument.is_empty() => "combo".to_owned(),
+            "parts" if self.place.tables => format!("{argument}.combo AS combo"),
+            "parts_as" if self.place.tables => format!("{argument}.cell AS cell"),
+            "least_parts" if self.place.tables => "min(cell) AS cell".to_owned(),
             "parts" => columns(|name| if argument.is_empty() { name.to_owned() } else { format!("{argument}.{name}") }),
             "parts_as" => columns(|name| format!("{argument}.{name} AS {name}")),
             "least_parts" => columns(|name| format!("min({name}) AS {name}")),
             "part" => self.part()?,
+            "asked" => self.known(argument, &self.of),
             "names" => self.names(),
+            "properties" if self.measured_by.iter().any(Definition::reads_properties) => format!("{argument}.properties"),
+            "properties" => "CAST(NULL AS VARCHAR)".to_owned(),
+            // why: what is read once is held nowhere, where there are as many as units
+            "held" if self.place.tables => "NOT MATERIALIZED".to_owned(),
+            "held" => return self.place.dialect.call("materialized", arguments),
+            #[cfg(not(target_arch = "wasm32"))]
+            _ if self.place.tables => return super::keys::call(name, arguments).or_else(|| self.measured(name, arguments)),
             _ => return self.measured(name, arguments),
         })
     }
@@ -165,6 +171,9 @@ AND e.id = w.id"
             ("inside", Some(metric)) => inside(metric.window, argument),
             ("other", Some(metric)) => self.other_currency(metric, argument),
             ("money", Some(metric)) => if metric.has_values() { "1 = 1" } else { "1 = 0" }.to_owned(),
+            // why: the table of outcomes has taken off what went back
+            ("net", Some(metric)) if self.place.tables && metric.subtracts_refunds => format!("{argument}.remains"),
+            ("back", Some(_)) if self.place.tables => String::new(),
             ("net", Some(metric)) => net(
                 metric,
                 argument,
@@ -237,16 +246,18 @@ AND e.id = w.id"
         format!("({})", all.join(" OR "))
     }
 
+    /// An experiment, and its variants that the document has.
+    fn known(&self, of: &str, it: &Iteration<'_>) -> String {
+        let (experiment, variants) = (self.quoted(it.experiment), self.list(it.variants));
+        format!(
+            "({of}.experiment_id = {experiment} AND {of}.iteration = {} AND {of}.variant IN ({variants}))",
+            it.iteration
+        )
+    }
+
     /// The other experiments, and their variants that the document has.
     fn known_others(&self, of: &str) -> String {
-        let one = |it: &Iteration<'_>| {
-            let (experiment, variants) = (self.quoted(it.experiment), self.list(it.variants));
-            format!(
-                "({of}.experiment_id = {experiment} AND {of}.iteration = {} AND {of}.variant IN ({variants}))",
-                it.iteration
-            )
-        };
-        let all: Vec<String> = self.others.iter().map(one).collect();
+        let all: Vec<String> = self.others.iter().map(|it| self.known(of, it)).collect();
         if all.is_empty() { "1 = 0".to_owned() } else { format!("({})", all.join(" OR ")) }
     }
 
@@ -288,6 +299,15 @@ WHEN {without} THEN 1 ELSE 0 END"
                     "SELECT CAST(CASE{cases} ELSE {} END AS {integer}) AS cap FROM (SELECT coalesce(max(currency), {named}) AS code \
 FROM values_found WHERE other = 0) v",
                     minor(DEFAULT_EXPONENT)
+                )
+            }
+            Cap::Percentile(share) if self.place.tables => {
+                let idiv = self.place.dialect.call("idiv", &["#".to_owned(), "1000000".to_owned()])?;
+                // why: there are fewer values than units; the same value as by the rank of every single one
+                format!(
+                    "SELECT min(y0) AS cap FROM (SELECT y0, sum(n) OVER (ORDER BY y0) AS nth, sum(n) OVER () AS n FROM (SELECT y0, count(*) AS n \
+FROM raw WHERE y0 > 0 GROUP BY y0) g) o WHERE nth >= {}",
+                    rank(share.0, "n", idiv)
                 )
             }
             Cap::Percentile(share) => {
