@@ -5,7 +5,9 @@ import { build } from "./build.mjs";
 import { at, installed, run } from "./setup.mjs";
 
 build();
-const script = ["ledgers.mjs", "deploy.mjs"].map((name) => readFileSync(at("src", "cli", "scripts", name), "utf8"));
+const script = ["configuration.mjs", "ledgers.mjs", "deploy.mjs"].map((name) =>
+  readFileSync(at("src", "cli", "scripts", name), "utf8"),
+);
 run(installed("node"), ["--input-type=module", "--eval", script.join("")], {
   env: { ...process.env, SORTITION_SCRIPT: JSON.stringify({ args: process.argv.slice(2) }) },
 });

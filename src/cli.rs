@@ -22,6 +22,7 @@ mod registry;
 pub mod import;
 mod compare;
 mod wrangler;
+mod installed;
 mod kv;
 mod store;
 mod events;

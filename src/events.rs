@@ -23,7 +23,9 @@ mod batch;
 
 pub use batch::Batch;
 pub(crate) use check::minor_value;
-pub use exposure::{CalledBy, HOLDOUT, PageViewRef, Shared, called_exposure, exposure, exposure_id, page_view};
+pub use exposure::{
+    CalledBy, HOLDOUT, PageViewRef, Shared, called_exposure, exposure, exposure_id, page_view, waited_exposure,
+};
 pub use problem::Problem;
 
 use health::OriginHealth;

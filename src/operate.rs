@@ -34,6 +34,15 @@ pub enum Action {
     Draft,
 }
 
+/// The word of the action that changes nothing: it makes a link to the results.
+const SHARE: &str = "share";
+
+/// Whether a word in the path is an action's.
+#[must_use]
+pub fn is_action(word: &str) -> bool {
+    word == SHARE || Action::of(word).is_some()
+}
+
 impl Action {
     /// Every action, by its word in the path.
     pub const ALL: [(&str, Self); 8] = [

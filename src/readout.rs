@@ -54,7 +54,7 @@ pub use matrix::interactions_page;
 pub use page::{STYLE, absent_page};
 pub use programme::{Decided, Sources, courses, programme_page};
 pub use published::{Published, Source, has_outlived, published_key, published_place};
-pub use route::{Form, ROOT, Route, Subject};
+pub use route::{Form, ROOT, Route, Subject, Tokens};
 pub use summary::summary;
 pub use types::{
     Arm, AuditEntry, Bandit, Change, ComparisonResult, Day, Delay, Ending, Health, Held, MetricResult, MetricRole,

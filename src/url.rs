@@ -59,6 +59,13 @@ impl<'a> Url<'a> {
 }
 
 impl Url<'_> {
+    /// The path as a reference to a page of the same host. One that starts with two slashes, or with what browsers take for
+    /// such, would lead to another.
+    #[must_use]
+    pub fn own_path(&self) -> String {
+        format!("/{}", self.path.trim_start_matches(['/', '\\']))
+    }
+
     /// Path and query without a parameter.
     #[must_use]
     pub fn without(&self, name: &str) -> String {
@@ -67,8 +74,7 @@ impl Url<'_> {
             .split('&')
             .filter(|pair| !pair.is_empty() && decode(pair.split('=').next().unwrap_or("")) != name);
         let kept: Vec<&str> = kept.collect();
-        // why: a path that starts with two slashes would lead to another host
-        let path = format!("/{}", self.path.trim_start_matches('/'));
+        let path = self.own_path();
         if kept.is_empty() { path } else { format!("{path}?{}", kept.join("&")) }
     }
 }
@@ -103,6 +109,26 @@ fn decode(text: &str) -> String {
         });
     }
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Whether a text can be the host of a URL, with or without its port: nothing of it means anything elsewhere.
+pub(crate) fn is_plain_host(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    !text.is_empty() && text.bytes().all(is_plain)
+}
+
+/// A path as RFC 3986 writes it: what cannot stand in one is escaped, and escapes stay as they are.
+pub(crate) fn encode_path(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~%/:@!$&'()*+,;=".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push_str(&crate::hash::hex(&[byte]).to_ascii_uppercase());
+        }
+    }
+    out
 }
 
 fn digit(byte: u8) -> Option<u8> {

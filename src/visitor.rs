@@ -88,6 +88,12 @@ pub fn no_visitor_id(settings: &VisitorSettings) -> &'static str {
     }
 }
 
+/// What a session id is made of, for whoever named another text.
+#[must_use]
+pub fn no_session_id() -> &'static str {
+    "it is no session id: 8 to 128 characters of A-Za-z0-9._~-"
+}
+
 /// The cookie in which the worker keeps an id that it made: the document's, or its own beside another tool's.
 #[must_use]
 pub fn own_cookie(settings: &VisitorSettings) -> &str {

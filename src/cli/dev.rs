@@ -1,6 +1,8 @@
 //! `sortition dev`, `deploy`, `doctor` and `upgrade`: a shop's own repository, from its first page to its deployment.
 
 use super::address::normal_url;
+use super::init::{COMPATIBILITY_DATE, COMPATIBILITY_FLAGS};
+use super::installed::Package;
 use super::script::{self, Home};
 use super::terminal::{bad, faint, good, strong};
 use super::{Failure, Report, input};
@@ -25,7 +27,7 @@ pub(super) struct DevArguments {
     #[arg(long, value_name = "FILE", default_value = "experiments.json")]
     document: PathBuf,
     /// Where to look at it.
-    #[arg(long, default_value_t = 8787)]
+    #[arg(long, default_value_t = 8787, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
     /// Keep the data there, rather than in .wrangler/state.
     #[arg(long, value_name = "DIRECTORY")]
@@ -63,9 +65,11 @@ pub(super) fn dev(arguments: &DevArguments) -> Result<Report, Failure> {
         "worker": absolute(&home.worker),
         "migrations": absolute(&home.migrations),
         "config": config,
+        // why: only where there is no configuration, of which it would be another worker's
+        "compatibility": { "date": COMPATIBILITY_DATE, "flags": COMPATIBILITY_FLAGS },
         "localize": include_str!("scripts/localize.mjs"),
     });
-    match script::become_one(script::with_ledgers!("scripts/dev.mjs"), &settings)? {}
+    match script::become_one(script::with_configuration!("scripts/dev.mjs"), &settings)? {}
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -95,7 +99,7 @@ pub(super) struct DeployArguments {
 
 pub(super) fn deploy(arguments: &DeployArguments) -> Result<Report, Failure> {
     let settings = json!({"args": arguments.arguments, "config": configuration()});
-    match script::become_one(script::with_ledgers!("scripts/deploy.mjs"), &settings)? {}
+    match script::become_one(script::with_configuration!("scripts/deploy.mjs"), &settings)? {}
 }
 
 /// Find what is not in order, and say what to do.
@@ -140,7 +144,7 @@ pub(super) fn doctor(arguments: &DoctorArguments) -> Result<Report, Failure> {
         "version": env!("CARGO_PKG_VERSION"),
         "tool": std::env::current_exe().map_err(|error| Failure::Outside(error.to_string()))?,
     });
-    let findings = script::answer(script::with_ledgers!("scripts/doctor.mjs"), &settings, "look at everything")?;
+    let findings = script::answer(script::with_configuration!("scripts/doctor.mjs"), &settings, "look at everything")?;
     Ok(told(&findings))
 }
 
@@ -204,6 +208,7 @@ pub(super) fn upgrade(arguments: &UpgradeArguments) -> Result<Report, Failure> {
     let mut steps: Vec<(bool, String)> = Vec::new();
     let text = input::read(&arguments.document)?;
     let (document, warnings) = input::sound(&text)?;
+    Package::Wrangler.required()?;
     super::complain_in(&text, &warnings);
     let documents = super::count(document.experiments.len(), "experiment");
     steps.push((true, format!("{}: version {version} reads it, {documents}", arguments.document)));
@@ -217,7 +222,8 @@ pub(super) fn upgrade(arguments: &UpgradeArguments) -> Result<Report, Failure> {
         "apply": !arguments.dry_run,
         "wranglerEnv": arguments.wrangler_env,
     });
-    let answered = script::answer(script::with_ledgers!("scripts/upgrade.mjs"), &settings, "apply the migrations")?;
+    let answered =
+        script::answer(script::with_configuration!("scripts/upgrade.mjs"), &settings, "apply the migrations")?;
     for step in answered.as_array().into_iter().flatten() {
         let done = step.get("done").and_then(Value::as_bool).unwrap_or_default();
         steps.push((done, step.get("said").and_then(Value::as_str).unwrap_or("").to_owned()));

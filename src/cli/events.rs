@@ -114,6 +114,7 @@ struct DropArguments {
     /// The experiment's id.
     experiment: String,
     /// Its iteration.
+    #[arg(value_parser = crate::cli::quantity::iteration)]
     iteration: u32,
     /// Where the rows go, as JSON lines that name their table; a new file.
     #[arg(long, value_name = "FILE")]

@@ -112,10 +112,8 @@ fn routes(route: &str) -> Result<String, Failure> {
     let Some((host, path)) = pattern.split_once('/').filter(|(host, _)| host.contains('.')) else {
         return Err(Failure::Usage(format!("--route `{route}`: write it as shop.example/*")));
     };
-    let pattern = format!("{host}/{path}");
-    let zone: Vec<&str> = host.trim_start_matches("*.").rsplit('.').take(2).collect();
-    let zone: Vec<&str> = zone.into_iter().rev().collect();
-    Ok(format!("  \"routes\": [{}],", json!({"pattern": pattern, "zone_name": zone.join(".")})))
+    // why: without a zone, which wrangler finds by the host; of `shop.co.uk` nobody here knows where it begins
+    Ok(format!("  \"routes\": [{}],", json!(format!("{host}/{path}"))))
 }
 
 fn consent_block(consent: &str) -> Result<String, Failure> {
@@ -154,10 +152,14 @@ fn filled(template: &str, values: &Values) -> String {
         .replace("@ENDS@", &ends)
         .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
         .replace("@DATE@", COMPATIBILITY_DATE)
+        .replace("@FLAGS@", &COMPATIBILITY_FLAGS.map(|flag| format!("\"{flag}\"")).join(", "))
 }
 
 /// The date that this version is tested with, as in the project's own wrangler.toml.
-const COMPATIBILITY_DATE: &str = "2026-11-17";
+pub(super) const COMPATIBILITY_DATE: &str = "2026-11-17";
+
+/// The flags that this version is tested with, likewise.
+pub(super) const COMPATIBILITY_FLAGS: [&str; 2] = ["no_nodejs_compat", "no_nodejs_compat_v2"];
 
 fn write(folder: &Path, values: &Values, force: bool) -> Result<Report, Failure> {
     let (mut written, mut kept) = (Vec::new(), Vec::new());

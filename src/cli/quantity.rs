@@ -17,6 +17,12 @@ pub(super) fn count(text: &str) -> Result<u64, String> {
     Ok(number as u64)
 }
 
+/// An iteration.
+pub(super) fn iteration(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("`{text}` is no iteration: write a whole number from 1 on"))
+}
+
 /// Any number that is finite.
 pub(super) fn number(text: &str) -> Result<f64, String> {
     let number = joined(text).and_then(|digits| digits.parse::<f64>().ok()).filter(|number| number.is_finite());

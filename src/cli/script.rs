@@ -2,19 +2,20 @@
 //! `scripts/`, and gets what it is to do as JSON in `SORTITION_SCRIPT`.
 
 use super::Failure;
+use super::installed::Package;
 use super::kv::node;
 use super::terminal::Status;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A script that asks for the databases of the record.
-macro_rules! with_ledgers {
+/// A script that asks for wrangler's configuration, and the databases of the record in it.
+macro_rules! with_configuration {
     ($script:literal) => {
-        concat!(include_str!("scripts/ledgers.mjs"), include_str!($script))
+        concat!(include_str!("scripts/configuration.mjs"), include_str!("scripts/ledgers.mjs"), include_str!($script))
     };
 }
-pub(super) use with_ledgers;
+pub(super) use with_configuration;
 
 /// A script with its settings. `--eval`, since it then finds the modules of the folder that this is run in.
 fn command(script: &str, settings: &Value) -> Command {
@@ -27,9 +28,10 @@ fn unable(error: &std::io::Error) -> Failure {
     Failure::Outside(format!("node cannot be run: {error}; install Node 22 or newer from https://nodejs.org"))
 }
 
-/// Runs a script to its end, its output shown, and fails where it does. On Unix it takes this process's place, so that
-/// every signal reaches it.
+/// Runs a script that asks wrangler to its end, its output shown, and fails where it does. On Unix it takes this process's
+/// place, so that every signal reaches it.
 pub(super) fn become_one(script: &str, settings: &Value) -> Result<std::convert::Infallible, Failure> {
+    Package::Wrangler.required()?;
     let mut command = command(script, settings);
     #[cfg(unix)]
     {

@@ -13,8 +13,8 @@ const folder = mkdtempSync(join(tmpdir(), "sortition-store-"));
 
 /** wrangler's bindings of database and bucket alone. */
 async function open() {
-  const { getPlatformProxy, unstable_readConfig: readConfig } = await import("wrangler");
-  const read = readConfig({ env: environment }, { hideWarnings: true });
+  const { getPlatformProxy } = await import("wrangler");
+  const read = await configurationOf({ env: environment });
   const only = (bindings, name) =>
     bindings.filter(({ binding }) => name.test(binding)).map((binding) => ({ ...binding, remote: !local }));
   const configPath = join(folder, "wrangler.json");
@@ -41,7 +41,10 @@ try {
   closed = error;
 }
 const bound = (binding) => {
-  if (!platform.env[binding]) throw new Error(`wrangler.toml binds no ${binding}`);
+  if (!platform.env[binding])
+    throw new Error(
+      `the configuration binds no ${binding}: add it (docs/deploy.md), or name the environment that has it`,
+    );
   return platform.env[binding];
 };
 
@@ -51,7 +54,7 @@ const operations = {
     const names = Array.from({ length: 16 }, (_, number) => (number ? `LEDGER_${number}` : "LEDGER"));
     const there = names.filter((name) => platform.env[name]);
     const missing = names.slice(0, there.length).find((name) => !platform.env[name]);
-    if (missing) throw new Error(`wrangler.toml binds ${there.at(-1)}, and no ${missing}`);
+    if (missing) throw new Error(`the configuration binds ${there.at(-1)}, and no ${missing}`);
     return there.length;
   },
   async list({ prefix }) {

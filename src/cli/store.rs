@@ -2,6 +2,7 @@
 //! since its commands list no objects.
 
 use super::Failure;
+use super::installed::Package;
 use super::kv::{KvArguments, node};
 use crate::ledger::placement::{self, PLACEMENT, Placement};
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// The other side: asks wrangler's bindings, line by line.
-const SCRIPT: &str = include_str!("store.mjs");
+const SCRIPT: &str = concat!(include_str!("scripts/configuration.mjs"), include_str!("store.mjs"));
 
 /// What stands before a line of the script's, among what wrangler prints.
 const MARK: &str = "@sortition ";
@@ -43,6 +44,7 @@ struct Answer {
 impl Store {
     /// Opens them where the arguments say.
     pub(super) fn open(arguments: &KvArguments) -> Result<Self, Failure> {
+        Package::Wrangler.required()?;
         let place = json!({
             "local": arguments.local,
             "persistTo": arguments.persist_to,

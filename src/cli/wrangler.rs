@@ -23,12 +23,12 @@ const KNOWN: &[(&[&str], &str)] = &[
         "the id of CONFIG in wrangler's configuration is of no namespace: `npx wrangler kv namespace create CONFIG`, or deploy first",
     ),
     (
-        &["No KV Namespaces configured", "A namespace with binding name", "No KV namespaces", "no KV namespace"],
-        "wrangler's configuration binds no CONFIG here: run this in the project's folder, or name --wrangler-env",
-    ),
-    (
         &["No environment found", "No such environment"],
         "wrangler's configuration has no such environment: check --wrangler-env",
+    ),
+    (
+        &["No KV Namespaces configured", "A namespace with binding name", "No KV namespaces", "no KV namespace"],
+        "wrangler's configuration binds no CONFIG here: run this in the project's folder, or name --wrangler-env",
     ),
     (&["requires at least Node.js", "Unsupported engine"], "wrangler needs Node 22 or newer: https://nodejs.org"),
     (
@@ -74,15 +74,23 @@ fn plain(line: &str) -> &str {
 fn is_noise(line: &str) -> bool {
     let starts = [
         "npm warn",
+        "npm error",
         "Logs were written",
         "🪵",
         "Resource location",
         "Use --remote",
         "wrangler ",
         "If you think this is a bug",
+        // why: what wrangler advises on an environment that is none
+        "Before using `--env",
+        "Consider adding an environment",
+        "```",
+        "[env.",
     ];
     line.is_empty()
         || starts.iter().any(|start| line.starts_with(start))
         || line.contains("would you like to report")
+        // why: an option of wrangler's own, which this tool does not have
+        || line.contains("--namespace-id")
         || line.chars().all(|character| "─-=".contains(character))
 }

@@ -8,10 +8,11 @@ use super::context::Units;
 use super::ofrep::{self, Failure, Flag, Ofrep, Reading};
 use super::{ErrorCode, answer};
 use crate::decide::{Decision, Reason};
-use crate::document::Kind;
+use crate::document::{Kind, UnitKind};
+use crate::events::personal::{NOT_OPAQUE, is_personal};
 use crate::execution::shared::is_known;
 use crate::hash;
-use crate::plan::Plan;
+use crate::plan::{Experiment, Plan};
 use crate::visit::encode_reply;
 use crate::visitor;
 use serde_json::{Map, Value};
@@ -235,8 +236,11 @@ impl Call {
         if route == Route::Choose {
             let bad = |path: &str, detail: &str| CallAnswer::problem(400, "Bad request", path, detail);
             let choose = Choose::parse(text, reading).map_err(|field| bad(&field.path, &field.message))?;
-            if choose.choices.iter().any(|one| is_nobody(&one.units)) {
-                return Err(bad("units.visitor", visitor::no_visitor_id(&plan.visitor)));
+            for (place, one) in choose.choices.iter().enumerate() {
+                if let Some((id, message)) = one.units.wrong(&plan.visitor).next() {
+                    let at = if choose.is_batch { format!("batch[{place}].") } else { String::new() };
+                    return Err(bad(&format!("{at}units.{id}"), message));
+                }
             }
             let asked = choose.ask.find(plan).map_err(|unknown| bad(&unknown.path, &unknown.message))?;
             let (url, expose) = (choose.url.clone(), choose.expose);
@@ -290,26 +294,51 @@ impl Call {
         self.expose && is_experiment && matches!(decision.reason, Reason::Split | Reason::Sticky)
     }
 
-    /// Why the call cannot be recorded, where it asks for that: an id that must not reach the record.
+    /// Why the call cannot be recorded, where it asks for that: an id that must not reach the record, or that nobody could
+    /// report an outcome of.
     ///
     /// # Errors
     ///
-    /// The answer that says so.
-    pub fn check_recordable(&self) -> Result<(), CallAnswer> {
+    /// The answer that says so, with the field.
+    pub fn check_recordable(&self, plan: &Plan) -> Result<(), CallAnswer> {
         if !self.expose {
             return Ok(());
         }
-        let personal = self.units().flat_map(|(units, _)| [&units.visitor, &units.user, &units.session]).flatten();
-        for id in personal {
-            if crate::events::personal::is_personal(id) {
-                let detail = "an id looks like an e-mail address: the record takes opaque keys only";
-                return Err(match &self.route {
-                    Route::Choose => CallAnswer::problem(400, "Bad request", "units", detail),
-                    route => failure(route, &Failure::new(ErrorCode::InvalidContext, detail)),
-                });
-            }
+        for (place, (units, context)) in self.units().enumerate() {
+            let Some((id, message)) = self.unrecordable(plan, units) else { continue };
+            return Err(match &self.route {
+                Route::Choose => {
+                    let is_batch = self.choose.as_ref().is_some_and(|choose| choose.is_batch);
+                    let at = if is_batch { format!("batch[{place}].") } else { String::new() };
+                    CallAnswer::problem(400, "Bad request", &format!("{at}units.{id}"), message)
+                }
+                route => {
+                    let own = format!("{id}_id");
+                    let field = if context.contains_key(&own) { own } else { "targetingKey".to_owned() };
+                    failure(route, &Failure::new(ErrorCode::InvalidContext, format!("context.{field}: {message}")))
+                }
+            });
         }
         Ok(())
+    }
+
+    /// The id that stands in the way, and why.
+    fn unrecordable(&self, plan: &Plan, units: &Units) -> Option<(&'static str, &'static str)> {
+        let ids = [("visitor", &units.visitor), ("user", &units.user), ("session", &units.session)];
+        let is_private = |(_, id): &(&str, &Option<String>)| id.as_deref().is_some_and(is_personal);
+        if let Some((id, _)) = ids.into_iter().find(is_private) {
+            return Some((id, NOT_OPAQUE));
+        }
+        // why: OFREP's key is the id of whichever unit an experiment has, so it need not be all of them
+        let assigns = |kind: UnitKind| {
+            let is_of = |e: &Experiment| e.unit == kind || (e.else_unit == Some(kind) && units.user.is_none());
+            self.asked.0.iter().filter_map(|&at| plan.experiments.get(at)).any(is_of)
+        };
+        units.wrong(&plan.visitor).find(|(id, _)| match *id {
+            "visitor" => assigns(UnitKind::Visitor),
+            "session" => assigns(UnitKind::Session),
+            _ => true,
+        })
     }
 
     /// The answer, by the decisions for each of [`Call::units`]; an empty one where the caller has the same already.

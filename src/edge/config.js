@@ -3,6 +3,7 @@
 // beside them, else what the services make of the text.
 
 import * as core from "sortition-core";
+import { isUrl } from "./address.js";
 import { wake } from "./services.js";
 import { hasQueue, pause } from "./ship.js";
 import { tell, told } from "./told.js";
@@ -88,7 +89,8 @@ export function load(env, url) {
   const usable = new Promise((resolved) => {
     resolve = resolved;
   });
-  const done = taken(env, url, resolve)
+  // why: the copy is kept under the host
+  const done = taken(env, url && isUrl(url) ? url : undefined, resolve)
     .catch((error) =>
       console.error(`sortition: failed in loading the document, the shop goes on: ${error?.stack ?? error}`),
     )

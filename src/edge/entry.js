@@ -2,6 +2,7 @@
 // wasm says, and answers with the origin's response whenever anything of ours fails.
 
 import * as core from "sortition-core";
+import { isUrl } from "./address.js";
 import { bridge, isBridge } from "./bridges.js";
 import { keyOf, sharedCopy } from "./cache.js";
 import { call, isCall } from "./calls.js";
@@ -10,6 +11,7 @@ import { change, decode } from "./decode.js";
 import { answerOf, foundCopy, headOf, keep, remembered } from "./finished.js";
 import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
+import { problem } from "./problem.js";
 import { rewriter } from "./rewrite.js";
 import { serving, wake } from "./services.js";
 import { keepLast, pause, recover } from "./ship.js";
@@ -457,6 +459,7 @@ function unreachable(error) {
 
 async function endpoint(request, env, ctx) {
   try {
+    if (!isUrl(request.url)) return problem(400, "Bad request", "the Host header is no host");
     const { pathname } = new URL(request.url);
     if (isCall(pathname, request.method)) return await call(request, pathname, env, ctx, inTime);
     if (isBridge(pathname)) return await bridge(request, pathname);

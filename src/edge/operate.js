@@ -15,11 +15,12 @@ import {
 import { body } from "./bounded.js";
 import { signer } from "./signer.js";
 
-const PLACE = /^\/_sortition\/experiments\/([a-z0-9][a-z0-9_-]{0,63})\/([a-z]+)$/;
-const ACTIONS = new Set(["kill", "lift", "pause", "resume", "ramp", "decide", "comment", "draft", "share"]);
 // Whatever happens to the document in git, harm is stopped at once.
 const AT_ONCE = new Set(["kill", "lift", "comment"]);
 const LONGEST_BODY = 256 * 1024;
+// As deep as the wasm reads, with what is put around it.
+const DEEPEST = 100;
+const LONGEST_NAME = 64;
 // A confirmation is good for five minutes; its use is remembered for longer.
 const USED_SECONDS = 600;
 const MOST_USED = 1000;
@@ -37,11 +38,8 @@ class Refused extends Error {
   }
 }
 
-/** Answers a POST below the pages of results. */
-export async function operate(request, env, { answer, problem, isAdmin, wrong, summarise }) {
-  const { pathname } = new URL(request.url);
-  const [, id, action] = PLACE.exec(pathname) ?? [];
-  if (!ACTIONS.has(action)) return problem(404, "Not found", "there is no such action; see docs/readout.md");
+/** Answers an action on an experiment. */
+export async function operate(request, env, { id, action }, { answer, problem, isAdmin, wrong, summarise }) {
   const [, bearer] = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
   const asked = { request, env, id, action, summarise };
   const html = (text, status) => {
@@ -86,7 +84,30 @@ function isOwnPage(request) {
 async function bodyOf(request) {
   const bytes = await body(request, LONGEST_BODY);
   if (!bytes) throw new Refused(413, "Content too large", `at most ${LONGEST_BODY / 1024} KiB`);
-  return new TextDecoder().decode(bytes);
+  try {
+    // why: what is no UTF-8 would be changed silently, and stand so in the audit trail
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Refused(400, "Bad request", "the body is no UTF-8");
+  }
+}
+
+/** Refuses what no document and no note can hold: texts that end in the middle of a character, and what nests without end. */
+function check(value, place = "", depth = 0) {
+  if (depth > DEEPEST) throw new Refused(400, "Bad request", `the body nests deeper than ${DEEPEST} levels`);
+  if (typeof value === "string" && !value.isWellFormed()) throw half(place);
+  if (value === null || typeof value !== "object") return;
+  for (const [name, inside] of Object.entries(value)) {
+    const shown = name.toWellFormed().slice(0, LONGEST_NAME);
+    const below = Array.isArray(value) ? `${place}[${name}]` : `${place && `${place}.`}${shown}`;
+    if (!name.isWellFormed()) throw half(below);
+    check(inside, below, depth + 1);
+  }
+}
+
+function half(path) {
+  const message = "it has half of a character, such as \\ud800 alone: send whole ones";
+  return new Refused(400, "Bad request", `${path}: ${message}`, [{ path, message }]);
 }
 
 /** A tool's call: JSON in, JSON out. */
@@ -101,6 +122,7 @@ async function byTool({ request, env, id, action, summarise }) {
   if (given === null || typeof given !== "object" || Array.isArray(given)) {
     throw new Refused(400, "Bad request", "send a JSON object");
   }
+  check(given);
   const { who = "api", dry_run = false, ...said } = given;
   if (typeof who !== "string") throw new Refused(400, "Bad request", "who: write a name");
   if (typeof dry_run !== "boolean") throw new Refused(400, "Bad request", "dry_run: write true or false");

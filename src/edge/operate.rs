@@ -10,12 +10,18 @@ use wasm_bindgen::prelude::*;
 /// `{acted, config?, kill?, guard?, audit}`, or `{problems}`.
 #[wasm_bindgen]
 pub fn operate(asked: &str, now: f64) -> String {
-    let asked: Value = serde_json::from_str(asked).unwrap_or_default();
+    let refused = |path: &str, message: &str| json!({"problems": [{"path": path, "message": message}]}).to_string();
+    let asked: Value = match serde_json::from_str(asked) {
+        Ok(asked) => asked,
+        Err(error) => return refused("", &format!("what is asked cannot be read: {error}")),
+    };
     let text = |field: &str| asked.get(field).and_then(Value::as_str);
     let nothing = Map::new();
-    let action = text("action").and_then(Action::of);
-    let (Some(action), Some(config)) = (action, text("config")) else {
-        return json!({"problems": [{"path": "action", "message": "there is no such action"}]}).to_string();
+    let Some(action) = text("action").and_then(Action::of) else {
+        return refused("action", "there is no such action");
+    };
+    let Some(config) = text("config") else {
+        return refused("config", "there is no experiment document yet: push one");
     };
     let live = Live { config, kill: text("kill"), guard: text("guard") };
     #[allow(clippy::cast_possible_truncation)]

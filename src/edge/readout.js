@@ -63,26 +63,26 @@ async function wake() {
 
 export async function readout(request, env) {
   await wake();
-  if (request.method === "POST" && env.OPERATOR_TOKEN) {
+  const { pathname, origin, search } = new URL(request.url);
+  const [isForPeople, isForTools] = [Boolean(env.ADMIN_TOKEN), Boolean(env.OPERATOR_TOKEN)];
+  const route = JSON.parse(readout_route(request.method, pathname, isForPeople, isForTools));
+  if (route.page === "action") {
     const isAdmin = () => isAllowed(request, env);
-    return operate(request, env, { answer, problem, isAdmin, wrong, summarise });
+    return operate(request, env, route, { answer, problem, isAdmin, wrong, summarise });
   }
-  // why: tools that act may list what there is; pages are for people, who have the other token
-  if (!env.ADMIN_TOKEN && !new URL(request.url).pathname.endsWith(".json")) {
-    return problem(404, "Not found", "there is no such endpoint; see the README for the list");
-  }
+  const { status, title, detail, allow } = route;
+  if (allow) return problem(status, title, detail, { allow });
+  // why: where there are no pages for people, there is nothing that a token could open
+  if (route.page === "problem" && !isForPeople) return problem(status, title, detail);
   const guest = guestOf(request, env);
   if (!guest && !isOperator(request, env) && !(await isAllowed(request, env))) {
-    return problem(401, "Unauthorized", "send ADMIN_TOKEN as Basic password or as Bearer token", {
-      "www-authenticate": 'Basic realm="Sortition", charset="UTF-8"',
-    });
+    const [token, scheme] = isForPeople
+      ? ["send ADMIN_TOKEN as Basic password or as Bearer token", 'Basic realm="Sortition", charset="UTF-8"']
+      : ["send OPERATOR_TOKEN as Bearer token", "Bearer"];
+    return problem(401, "Unauthorized", token, { "www-authenticate": scheme });
   }
-  const { pathname, origin, search } = new URL(request.url);
   if (guest) return shown(guest, env);
-  const route = JSON.parse(readout_route(request.method, pathname));
-  if (route.page === "problem") {
-    return problem(route.status, route.title, route.detail, route.status === 405 ? { allow: "GET, HEAD" } : undefined);
-  }
+  if (route.page === "problem") return problem(status, title, detail);
   const { id, form } = route;
   if (route.page === "picture") return picture(env, id, route.variant);
   if (!env.LEDGER && (!env.ARCHIVE || form === "csv"))

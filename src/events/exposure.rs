@@ -9,6 +9,7 @@ use crate::execution::{Besides, ExposedTo, Intent};
 use crate::facts::{Request, Source};
 use crate::hash;
 use crate::plan::{MeasuredHoldout, Plan};
+use crate::visitor::named;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -155,6 +156,12 @@ impl<'a> Met<'a> {
     /// that of the page on which it was met was kept nowhere.
     pub(super) fn besides(intent: &'a Intent, plan: &'a Plan, besides: &Besides) -> Option<Self> {
         let visitor = intent.visitor()?;
+        let session = visitor.session.as_ref().map(|(id, _)| id.as_str());
+        let who = CalledBy { visitor: Some(visitor.id.as_str()), user: visitor.user.as_deref(), session };
+        Self::of_person(who, plan, besides, intent.now)
+    }
+
+    fn of_person(who: CalledBy<'a>, plan: &'a Plan, besides: &Besides, now: i64) -> Option<Self> {
         let (experiment, iteration, variant) = match besides.to {
             ExposedTo::Variant(experiment, variant) => {
                 let e = plan.experiments.get(experiment)?;
@@ -167,15 +174,11 @@ impl<'a> Met<'a> {
             iteration,
             variant,
             unit: besides.unit,
-            unit_id: match besides.unit {
-                UnitKind::Visitor => visitor.id.as_str(),
-                UnitKind::User => visitor.user.as_deref()?,
-                UnitKind::Session => visitor.session.as_ref().map(|(id, _)| id.as_str())?,
-            },
+            unit_id: who.id(besides.unit)?,
             reason: Reason::Split.as_str(),
-            anonymous_id: Some(visitor.id.as_str()),
-            user_id: visitor.user.as_deref(),
-            at: intent.now,
+            anonymous_id: who.visitor,
+            user_id: who.user,
+            at: now,
             exposed_at: besides.at,
             fallback: false,
         })
@@ -269,6 +272,28 @@ pub struct CalledBy<'a> {
     pub session: Option<&'a str>,
 }
 
+impl<'a> CalledBy<'a> {
+    fn id(&self, unit: UnitKind) -> Option<&'a str> {
+        match unit {
+            UnitKind::Visitor => self.visitor,
+            UnitKind::User => self.user,
+            UnitKind::Session => self.session,
+        }
+    }
+
+    /// The same without a visitor id that is none: where one id is named for whichever unit an experiment has, it may be a
+    /// user's.
+    fn recordable(self, plan: &Plan) -> Self {
+        Self { visitor: self.visitor.filter(|id| named(&plan.visitor, id).is_some()), ..self }
+    }
+}
+
+/// What a browser that calls met before, and waited for consent, at a time in milliseconds since 1970.
+#[must_use]
+pub fn waited_exposure(plan: &Plan, besides: &Besides, who: CalledBy<'_>, now: i64, view: &PageView) -> Option<Event> {
+    Some(Met::of_person(who, plan, besides, now)?.event(plan, view.clone(), BTreeMap::new()))
+}
+
 /// The exposure of a decision by call, at a time in milliseconds since 1970; `None` where it assigned nothing.
 #[must_use]
 pub fn called_exposure(
@@ -280,16 +305,13 @@ pub fn called_exposure(
 ) -> Option<Event> {
     let e = plan.experiments.get(decision.experiment)?;
     let unit = decision.evidence.unit?;
+    let who = who.recordable(plan);
     let met = Met {
         experiment: &e.id,
         iteration: e.iteration,
         variant: &e.variants.get(decision.variant?)?.id,
         unit,
-        unit_id: match unit {
-            UnitKind::Visitor => who.visitor?,
-            UnitKind::User => who.user?,
-            UnitKind::Session => who.session?,
-        },
+        unit_id: who.id(unit)?,
         reason: decision.reason.as_str(),
         anonymous_id: who.visitor,
         user_id: who.user,

@@ -9,6 +9,9 @@ use std::net::IpAddr;
 /// What stands in place of a removed text.
 pub const REMOVED: &str = "[removed]";
 
+/// Why an id is refused that is personal.
+pub const NOT_OPAQUE: &str = "it looks like an e-mail address or other personal data: send an opaque key instead";
+
 /// Whether a text holds something like an e-mail address, also percent-encoded: characters, an `@`, and more of them.
 #[must_use]
 pub fn holds_email(text: &str) -> bool {

@@ -16,6 +16,10 @@ const MAX_NAME: usize = 64;
 /// The longest text, in bytes.
 const MAX_TEXT: usize = 512;
 
+/// The largest whole number that every reader of the record knows exactly: 2^53 - 1, as I-JSON has it (RFC 7493). The queue
+/// and the archive are written by JavaScript, and engines read JSON's numbers as doubles.
+const MAX_WHOLE: f64 = 9_007_199_254_740_991.0;
+
 /// The field `properties`: texts that look personal are replaced, names that do are refused.
 pub(super) fn properties(reader: &mut Reader<'_>) -> Map<String, Value> {
     let field = match reader.get("properties") {
@@ -66,6 +70,9 @@ fn cleaned(value: &Value, place: &str, depth: usize, left: &mut usize) -> Result
             refuse(format!("{} bytes are more than {MAX_TEXT}", text.len()))
         }
         Value::String(text) if is_personal(text) => Ok(REMOVED.into()),
+        Value::Number(number) if number.as_f64().is_none_or(|number| number.abs() > MAX_WHOLE) => {
+            refuse("numbers beyond 9007199254740991 (2^53 - 1) lose digits: send it as a text".to_owned())
+        }
         other => Ok(other.clone()),
     }
 }

@@ -75,8 +75,7 @@ impl Reader<'_> {
     pub(super) fn opaque(&mut self, name: &str, longest: usize) -> Option<String> {
         let text = self.text(name, longest)?;
         if super::personal::is_personal(&text) {
-            let advice = "it looks like an e-mail address or other personal data: send an opaque key instead";
-            self.complain(name, advice);
+            self.complain(name, super::personal::NOT_OPAQUE);
             return None;
         }
         Some(text)

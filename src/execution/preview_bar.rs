@@ -50,7 +50,7 @@ fn link(here: &Url<'_>, token: &str) -> String {
         query.push_str(pair);
         query.push('&');
     }
-    escaped(&format!("{}?{query}{}={token}", here.path, preview::NAME))
+    escaped(&format!("{}?{query}{}={token}", here.own_path(), preview::NAME))
 }
 
 /// Text inside a double-quoted attribute.

@@ -3,7 +3,7 @@
 
 use super::{Experiment, ExperimentAt, Experiments, PageRule, Pattern};
 use crate::document::PageSubject;
-use crate::url::Url;
+use crate::url::{Url, encode_path, is_plain_host};
 use std::collections::HashMap;
 
 /// The page that a redirect's target stands in for.
@@ -22,7 +22,7 @@ pub(super) struct Original {
 
 impl Original {
     /// Its URL, for a target at `url`; `None` where that is a page of another host, or where nobody can tell the host of
-    /// the original: none is better than a wrong one.
+    /// the original: none is better than a wrong one. It holds nothing that ends the `<…>` of a header.
     pub(super) fn of(&self, url: &Url<'_>) -> Option<String> {
         let is_on = |host: &Pattern| host.matches(url.host_name()) || host.matches(url.host);
         let is_here = self.hosts.iter().any(is_on);
@@ -34,7 +34,8 @@ impl Original {
             Some(_) if is_here => url.host,
             Some(_) => self.host.as_deref()?,
         };
-        Some(format!("{}://{host}{}", url.scheme, self.path))
+        // why: the host of a request is what its sender wrote, and the runtime hands on what no host can be
+        is_plain_host(host).then(|| format!("{}://{host}{}", url.scheme, encode_path(&self.path)))
     }
 }
 

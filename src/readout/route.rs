@@ -1,6 +1,7 @@
-//! Which page of the readout a request is for.
+//! Which page of the readout a request is for, or which action on an experiment.
 
 use crate::document::Document;
+use crate::operate;
 use serde::Serialize;
 
 /// Where the readout's pages are.
@@ -41,7 +42,14 @@ pub enum Route {
         /// The variant's.
         variant: String,
     },
-    /// Nothing that there is.
+    /// An action on an experiment.
+    Action {
+        /// The experiment's id.
+        id: String,
+        /// The action's word.
+        action: String,
+    },
+    /// Nothing that there is, or not by this method.
     Problem {
         /// The status of the answer.
         status: u16,
@@ -49,7 +57,19 @@ pub enum Route {
         title: &'static str,
         /// What to do.
         detail: &'static str,
+        /// The methods that the path takes, where it takes others.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        allow: Option<&'static str>,
     },
+}
+
+/// Which tokens the worker has: what nobody could open does not exist.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tokens {
+    /// `ADMIN_TOKEN`, for the pages.
+    pub admin: bool,
+    /// `OPERATOR_TOKEN`, for actions, and for the data that tools act by.
+    pub operator: bool,
 }
 
 /// What a name stands for in a document.
@@ -70,15 +90,32 @@ pub enum Subject {
 impl Route {
     /// What a request asks for. `path` begins with [`ROOT`].
     #[must_use]
-    pub fn of(method: &str, path: &str) -> Self {
-        if method != "GET" && method != "HEAD" {
-            return Self::Problem { status: 405, title: "Method not allowed", detail: "use GET or HEAD" };
+    pub fn of(method: &str, path: &str, tokens: Tokens) -> Self {
+        let known = path.strip_prefix(ROOT).and_then(Self::below).filter(|route| route.is_there(tokens));
+        let Some(route) = known else {
+            let detail = if tokens.operator {
+                "there is no such page or action; see docs/readout.md"
+            } else {
+                "there are experiments, experiments.json, and experiments/ID with .json and .csv"
+            };
+            return Self::Problem { status: 404, title: "Not found", detail, allow: None };
+        };
+        let (methods, allow, detail): (&[&str], _, _) = match route {
+            Self::Action { .. } => (&["POST"], "POST", "use POST"),
+            _ => (&["GET", "HEAD"], "GET, HEAD", "use GET or HEAD"),
+        };
+        if methods.contains(&method) {
+            return route;
         }
-        path.strip_prefix(ROOT).and_then(Self::below).unwrap_or(Self::Problem {
-            status: 404,
-            title: "Not found",
-            detail: "there are experiments, experiments.json, and experiments/ID with .json and .csv",
-        })
+        Self::Problem { status: 405, title: "Method not allowed", detail, allow: Some(allow) }
+    }
+
+    fn is_there(&self, tokens: Tokens) -> bool {
+        match self {
+            Self::Action { .. } => tokens.operator,
+            Self::List { form: Form::Json } | Self::Named { form: Form::Json, .. } => tokens.admin || tokens.operator,
+            _ => tokens.admin,
+        }
     }
 
     fn below(place: &str) -> Option<Self> {
@@ -92,6 +129,10 @@ impl Route {
             let variant = picture.strip_suffix(".png")?;
             return (is_id(id) && is_id(variant))
                 .then(|| Self::Picture { id: id.to_owned(), variant: variant.to_owned() });
+        }
+        if let Some((id, action)) = place.split_once('/') {
+            return (is_id(id) && operate::is_action(action))
+                .then(|| Self::Action { id: id.to_owned(), action: action.to_owned() });
         }
         let at = place.find('.').unwrap_or(place.len());
         let (id, ending) = place.split_at_checked(at)?;

@@ -456,6 +456,18 @@ describe("endpoints", () => {
     });
   }
 
+  test("a host that is none: 400, and nothing in the log", async () => {
+    for (const host of ["evil.example>", "a<b", "a b"]) {
+      for (const path of ["health", "experiments", "choose", "events", "bridge/optimizely.js"]) {
+        const answer = await world.ask(`/_sortition/${path}`, { host });
+        assert.equal(answer.status, 400, `${host} ${path}: ${answer.text}`);
+        assert.match(JSON.parse(answer.text).detail, /Host/);
+      }
+      assert.equal((await world.ask("/", { host })).status, 200, "the shop's pages are the shop's to judge");
+    }
+    assert.doesNotMatch(world.log(), /Invalid URL/);
+  });
+
   test("a path that only begins like ours is the shop's", async () => {
     assert.match((await world.ask("/_sortitionx")).text, /Welcome/);
   });

@@ -290,6 +290,33 @@ describe("a browser", () => {
     });
   }
 
+  test("that is told to wait is recorded once its visitor consents, by a call or by a page, with the time of then", async () => {
+    await world.publish({ ...DOCUMENT, consent: { cookie: "consent", granted: ["yes"], mode: "hold" } });
+    for (const [how, ask] of [
+      ["a call", (cookie) => post("/_sortition/choose", { names: ["hero"], expose: true }, { ...browser(), cookie })],
+      ["a page", (cookie) => world.ask("/", { cookie })],
+    ]) {
+      await world.forget();
+      const met = Date.now();
+      const jar = new Jar();
+      const first = jar.take(await post(`${FLAGS}/hero`, { context: { expose: true } }, browser()));
+      assert.deepEqual([first.json.metadata.reason, await exposures()], ["split", []], how);
+      const waited = jar.header;
+      await post(FLAGS, { context: {} }, { ...browser(), cookie: `${waited}; consent=yes` });
+      assert.deepEqual(await exposures(), [], `${how}: a bulk evaluation exposes nothing`);
+      await new Promise((done) => setTimeout(done, 1100));
+      await ask(`${waited}; consent=yes`);
+      const [exposed, ...more] = (await exposures()).filter(({ experiment_id }) => experiment_id === "hero");
+      assert.deepEqual([exposed?.variant, more], [first.json.metadata.variant, []], how);
+      const waitedFor = Date.parse(exposed.at) - Date.parse(exposed.exposed_at);
+      assert.ok(
+        waitedFor >= 1000 && Date.parse(exposed.exposed_at) >= met - 1000,
+        `${how}: ${JSON.stringify(exposed)}`,
+      );
+    }
+    await world.publish(DOCUMENT);
+  });
+
   test("that asks again is exposed once, as on pages", async () => {
     const first = await post(`${FLAGS}/hero`, { context: { expose: true } }, browser());
     const cookie = first.setCookies.map((line) => line.split(";")[0]).join("; ");

@@ -12,7 +12,9 @@ import { at } from "../../scripts/setup.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "sortition-deploy-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const script = ["ledgers.mjs", "deploy.mjs"].map((name) => readFileSync(at("src/cli/scripts", name), "utf8")).join("");
+const script = ["configuration.mjs", "ledgers.mjs", "deploy.mjs"]
+  .map((name) => readFileSync(at("src/cli/scripts", name), "utf8"))
+  .join("");
 const toml = readFileSync(at("wrangler.toml"), "utf8");
 
 // A wrangler whose configuration is read by the real one, and whose command notes its arguments.

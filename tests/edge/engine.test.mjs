@@ -133,7 +133,7 @@ describe("the WebAssembly for Node", () => {
   test("decides, evaluates, and heeds the kill switch", () => {
     const one = new engine.Engine(DOCUMENT);
     assert.equal(one.revision, "r7");
-    const { decisions, revision } = one.choose({ units: { visitor: "v1" } });
+    const { decisions, revision } = one.choose({ units: { visitor: "visitor-1" } });
     assert.deepEqual([decisions[0].variant, decisions[0].payload, revision], ["bold", { text: "Hello" }, "r7"]);
     const flag = one.evaluate({ targetingKey: "v1" }, "hero");
     assert.deepEqual([flag.value, flag.reason], [{ text: "Hello" }, "SPLIT"]);
@@ -150,11 +150,11 @@ describe("the WebAssembly for Node", () => {
     const one = new engine.Engine(JSON.stringify(DOCUMENT));
     assert.throws(() => one.kill([]), Error);
     assert.throws(
-      () => one.choose({ units: { visitor: "v1" }, names: ["heroo"] }),
+      () => one.choose({ units: { visitor: "visitor-1" }, names: ["heroo"] }),
       (error) => error instanceof engine.Refused && error.status === 400 && /did you mean `hero`/.test(error.message),
     );
     assert.throws(() => one.evaluate({ targetingKey: "v1" }, "nothing"), { status: 404 });
-    assert.equal(one.choose({ units: { visitor: "v1" } }).decisions.length, 1);
+    assert.equal(one.choose({ units: { visitor: "visitor-1" } }).decisions.length, 1);
   });
 
   test("has the version of the project", () => {

@@ -89,7 +89,7 @@ const basic = `Basic ${Buffer.from("me:test-admin-token").toString("base64")}`;
 /** A tool's call. */
 async function call(action, body = {}, { id = "hero", token = OPERATOR } = {}) {
   const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
-  const text = typeof body === "string" ? body : JSON.stringify(body);
+  const text = typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
   const answer = await harness.ask(at(action, id), { method: "POST", headers, body: text });
   return { ...answer, json: JSON.parse(answer.text) };
 }
@@ -251,7 +251,24 @@ describe("a tool", () => {
     ["a list", "comment", "[]", 400, /object/],
     ["a name that is none", "comment", { who: 7, text: "x" }, 400, /who/],
     ["too much", "comment", JSON.stringify({ text: "x".repeat(300_000) }), 413, /KiB/],
-    ["an action that is none", "explode", {}, 404, /no such action/],
+    ["an action that is none", "explode", {}, 404, /no such page or action/],
+    ["half of a character", "ramp", '{"percent": 75, "why": "so \\ud800"}', 400, /^why: it has half of a character/],
+    [
+      "half inside",
+      "draft",
+      '{"experiment": {"a": ["x", {"\\udc00": 1}]}}',
+      400,
+      /^experiment\.a\[1\]\.\ufffd: it has half/,
+    ],
+    ["half a name", "comment", '{"who": "\\ud83d", "text": "x"}', 400, /^who: it has half of a character/],
+    ["no UTF-8", "comment", Buffer.from('{"text": "\xff"}', "latin1"), 400, /no UTF-8/],
+    [
+      "what nests without end",
+      "draft",
+      `{"experiment": ${"[".repeat(9000)}${"]".repeat(9000)}}`,
+      400,
+      /deeper than 100/,
+    ],
   ]) {
     test(`${what}: ${status}`, async () => {
       const { status: answered, json, headers } = await call(action, body);
@@ -462,6 +479,27 @@ describe("where the document is kept in git", () => {
   });
 });
 
+describe("another method", () => {
+  for (const method of ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"]) {
+    test(`${method} of an action is told that it takes POST`, async () => {
+      for (const path of [at("kill"), at("share"), at("draft", "new")]) {
+        const { status, headers, text } = await harness.ask(path, { method, headers: { authorization: basic } });
+        assert.deepEqual([status, headers.allow], [405, "POST"], path);
+        assert.equal(headers["content-type"], "application/problem+json");
+        if (method !== "HEAD") assert.equal(JSON.parse(text).detail, "use POST");
+      }
+    });
+  }
+
+  test("POST of a page is told that it takes GET and HEAD", async () => {
+    for (const path of ["", ".json", "/hero", "/hero.json", "/hero.csv", "/hero/screens/bold.png"]) {
+      const headers = { authorization: `Bearer ${OPERATOR}` };
+      const answer = await harness.ask(`/_sortition/experiments${path}`, { method: "POST", headers, body: "{}" });
+      assert.deepEqual([answer.status, answer.headers.allow], [405, "GET, HEAD"], path);
+    }
+  });
+});
+
 describe("without ADMIN_TOKEN", () => {
   test("tools act and list, and nobody else gets in", async () => {
     const change = ({ vars }) => {
@@ -472,6 +510,9 @@ describe("without ADMIN_TOKEN", () => {
     try {
       const list = "/_sortition/experiments.json";
       assert.equal((await other.ask(list, { headers: { authorization: `Bearer ${OPERATOR}` } })).status, 200);
+      const action = await other.ask(at("kill"));
+      assert.deepEqual([action.status, action.headers.allow], [405, "POST"]);
+      assert.equal((await other.ask("/_sortition/experiments/hero")).status, 404, "pages are for people");
       for (const headers of [{}, { authorization: "Bearer wrong" }, { authorization: basic }]) {
         assert.equal((await other.ask(list, { headers })).status, 401, JSON.stringify(headers));
       }
@@ -492,7 +533,7 @@ describe("without OPERATOR_TOKEN", () => {
       const headers = { authorization: `Bearer ${OPERATOR}` };
       assert.equal((await other.ask(at("kill"), { method: "POST", headers, body: "{}" })).status, 401);
       const asAdmin = await other.ask(at("kill"), { method: "POST", headers: { authorization: basic }, body: "{}" });
-      assert.equal(asAdmin.status, 405);
+      assert.equal(asAdmin.status, 404);
       assert.equal(await other.env.CONFIG.get("kill"), null);
     } finally {
       await other.close();

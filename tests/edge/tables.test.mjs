@@ -75,11 +75,11 @@ function exposure() {
   const { anonymous_id, ...sent } = somebody("experiment_exposed", { id });
   // why: at one and the same time the variant and who it was decide which is the first; before 1970 and after 2038 no unit is spared
   const exposed = below(60) === 0 ? one([-DAY, -1, 0]) : below(3) === 0 ? FIRST : moment();
-  const own = number % 23 === 0 ? "gone" : number % 2 ? "bold" : "control";
+  const own = number % 7 === 0 ? "gone" : number % 2 ? "bold" : "control";
   const variant = below(20) === 0 ? "bold" : own;
   const visitor = below(10) > 0 ? `visitor-${number}` : anonymous_id;
-  const session = below(9) === 0 ? below(80) : number;
   const key = [id, exposed, variant, visitor, sent.user_id, sent.config_revision].join();
+  const session = by(`${key} session`, [...Array(8).fill(number), number % 80]);
   const versions = by(`${key} versions`, [undefined, { pricing: "a" }, { pricing: "b" }]);
   const fallback = by(`${key} fallback`, [undefined, undefined, true]);
   return {

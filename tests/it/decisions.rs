@@ -8,7 +8,9 @@ use sortition_engine::decisions::{
     Ask, Asked, Call, CallContext, Caller, Choose, Credentials, ErrorCode, Flag, Ofrep, Reading, Refusal, Route, Units,
     answered, bulk, decide_for_server, who_asks,
 };
+use sortition_engine::events::{CalledBy, Channel, PageView, called_exposure, reception};
 use sortition_engine::plan::{Kill, Plan};
+use sortition_engine::sender::{Proof, Sender, identify};
 use sortition_engine::url::Url;
 use sortition_engine::visitor::assignments::Assignments;
 
@@ -267,6 +269,159 @@ fn another_site_names_a_visitor_and_nobody_else() {
     assert_eq!((status, &problem["field"]), (400, &json!("units.visitor")));
     let foreign = compile(&with(document, json!({"visitor": {"cookie": "gbuuid"}})));
     assert!(read(&foreign, flag, json!({"context": {"targetingKey": "u|1"}})).is_ok(), "an id of another tool");
+}
+
+/// What is told of an id can be reported of it: `choose` took any text for a visitor id, and gave an exposure along that
+/// `conversions` refused.
+#[test]
+fn an_id_that_choose_takes_can_be_reported() {
+    let document = shop(&[
+        running("hero", json!({})),
+        running("pay", json!({"unit": "user"})),
+        running("visit", json!({"unit": "session"})),
+    ]);
+    let ours = compile(&document);
+    let foreign = compile(&with(document, json!({"visitor": {"cookie": "gbuuid"}})));
+    let long = "a".repeat(129);
+    for (plan, id, takes) in [
+        (&ours, "visitor-1", [true, true, true]),
+        (&ours, "v1", [false, true, false]),
+        (&ours, "größe-12", [false, true, false]),
+        (&ours, "a b c d e", [false, true, false]),
+        (&ours, &*long, [false, true, false]),
+        (&ours, "me@example.org", [false, false, false]),
+        (&foreign, "u|1", [true, true, false]),
+        (&foreign, "me@example.org", [false, false, false]),
+        (&foreign, "größe-12", [false, true, false]),
+    ] {
+        for (unit, takes) in ["visitor", "user", "session"].into_iter().zip(takes) {
+            let mut units = json!({"user": "user-1"});
+            units[unit] = id.into();
+            for (body, field) in [
+                (json!({"units": units}), format!("units.{unit}")),
+                (json!({"batch": [{"units": {"user": "u"}}, {"units": units}]}), format!("batch[1].units.{unit}")),
+            ] {
+                let call = Call::read(plan, Route::Choose, Caller::Server, &body.to_string());
+                let call = match (call, takes) {
+                    (Ok(call), true) => call,
+                    (Err(refused), false) => {
+                        let problem: Value = serde_json::from_str(&refused.body).unwrap();
+                        assert_eq!((refused.status, &problem["field"]), (400, &json!(field)), "{body}: {problem}");
+                        continue;
+                    }
+                    (outcome, _) => panic!("{body}: {outcome:?}"),
+                };
+                let nobody = Assignments::default();
+                let decide = |(units, facts): (&Units, &_)| {
+                    (units.clone(), decide_for_server(plan, call.asked(), (units, facts), None, &nobody, now()))
+                };
+                let decided: Vec<_> = call.units().map(decide).collect();
+                let answer: Value = serde_json::from_str(&call.answer(plan, &decided, None).body).unwrap();
+                let told = answer.pointer("/decisions").or(answer.pointer("/batch/1/decisions")).unwrap();
+                let exposures: Vec<&Value> =
+                    told.as_array().unwrap().iter().map(|one| &one["exposure"]).filter(|it| !it.is_null()).collect();
+                assert!(!exposures.is_empty(), "{body}");
+                let report = json!({"events": exposures}).to_string();
+                let drafts = reception::read(report.as_bytes(), Channel::Server, now()).unwrap();
+                let events = reception::from_server(&drafts, plan, &[7; 32], now());
+                assert_eq!(events.map(|events| events.len()), Ok(exposures.len()), "{report}");
+            }
+        }
+    }
+}
+
+/// OFREP's key may be any unit's id, so what it need not be it may not be; what is recorded is looked at all the same.
+#[test]
+fn an_evaluation_is_recorded_only_of_an_id_that_can_be_reported() {
+    let plan = compile(&shop(&[
+        running("hero", json!({})),
+        running("pay", json!({"unit": "user"})),
+        running("both", json!({"unit": "user", "else_unit": "visitor"})),
+        running("visit", json!({"unit": "session"})),
+    ]));
+    let refusal = |flag: &str, context: Value| {
+        let route = Route::Flag(flag.to_owned());
+        let call = Call::read(&plan, route, Caller::Server, &json!({"context": context}).to_string()).unwrap();
+        let refused = call.check_recordable(&plan).err()?;
+        let problem: Value = serde_json::from_str(&refused.body).unwrap();
+        assert_eq!((refused.status, &problem["errorCode"]), (400, &json!("INVALID_CONTEXT")));
+        Some(problem["errorDetails"].as_str().unwrap().split(": ").next().unwrap().to_owned())
+    };
+    let (key, own) = (Some("context.targetingKey".to_owned()), Some("context.visitor_id".to_owned()));
+    for (flag, context, expected) in [
+        ("hero", json!({"targetingKey": "u1"}), None),
+        ("hero", json!({"targetingKey": "u1", "expose": true}), key.clone()),
+        ("hero", json!({"targetingKey": "visitor-1", "expose": true}), None),
+        ("hero", json!({"targetingKey": "u1", "visitor_id": "visitor-1", "expose": true}), None),
+        ("hero", json!({"targetingKey": "visitor-1", "visitor_id": "v1", "expose": true}), own),
+        ("pay", json!({"targetingKey": "u1", "expose": true}), None),
+        ("pay", json!({"targetingKey": "me@example.org", "expose": true}), key.clone()),
+        ("pay", json!({"targetingKey": "me@example.org"}), None),
+        ("both", json!({"targetingKey": "u1", "expose": true}), None),
+        (
+            "both",
+            json!({"targetingKey": "v1", "visitor_id": "v1", "expose": true}),
+            Some("context.visitor_id".to_owned()),
+        ),
+        ("visit", json!({"targetingKey": "s1", "expose": true}), key),
+        ("visit", json!({"targetingKey": "u1", "session_id": "session-1", "expose": true}), None),
+    ] {
+        assert_eq!(refusal(flag, context.clone()), expected, "{flag} {context}");
+    }
+    // the key of a user is no visitor's id
+    let asked = Ask { names: vec!["pay".to_owned()], tags: Vec::new() }.find(&plan).unwrap();
+    let nobody = Assignments::default();
+    for (visitor, kept) in [("u1", None), ("visitor-1", Some("visitor-1"))] {
+        let units = Units { visitor: Some(visitor.to_owned()), user: Some("u1".to_owned()), session: None };
+        let decided = decide_for_server(&plan, &asked, (&units, &serde_json::Map::new()), None, &nobody, now());
+        let who = CalledBy { visitor: units.visitor.as_deref(), user: units.user.as_deref(), session: None };
+        let event = called_exposure(&plan, &decided[0], who, now(), &PageView::default()).unwrap();
+        assert_eq!((event.anonymous_id.as_deref(), event.user_id.as_deref()), (kept, Some("u1")));
+    }
+}
+
+/// Before consent what a browser's call met waits like what a page met: it is told with the consent, with its own time, and
+/// is not told twice.
+#[test]
+fn what_a_call_met_before_consent_waits_for_it() {
+    let consent = json!({"consent": {"cookie": "consent", "granted": ["yes"], "mode": "hold"}});
+    let document = with(shop(&[running("hero", json!({})), running("nav", json!({}))]), consent);
+    let plan = compile(&document);
+    let asked = |name: &str| Ask { names: vec![name.to_owned()], tags: Vec::new() }.find(&plan).unwrap();
+    let url = Url::split("https://shop.example/_sortition/choose");
+    let call = |name: &str, cookies: &str, at: i64, expose: bool| {
+        let sent = Sent::by(CHROME).header("cookie", cookies);
+        let page = Page::new(&plan, "https://shop.example/", &sent);
+        let request = page.request();
+        let Sender::Person(visitor) = identify(&plan, &asked(name).0, &request, Proof::default(), || [7; 16]) else {
+            panic!("nobody asks");
+        };
+        let person = sortition_engine::facts::Person::of(&visitor, &[]);
+        let facts = sortition_engine::facts::Facts { request: &request, person: Some(person) };
+        let asker = sortition_engine::decide::Asker::Person(person);
+        let decisions = sortition_engine::decisions::decide_call(&plan, &asked(name), None, &facts, asker, at);
+        let exposes = expose.then_some(|_: &sortition_engine::decide::Decision| true);
+        let called = sortition_engine::execution::called(&plan, &visitor, (&decisions, exposes), &url, None, at);
+        let kept = called.cookies.iter().find_map(|cookie| cookie.strip_prefix("sortition_as="));
+        let kept = kept.map(|cookie| cookie.split(';').next().unwrap().to_owned());
+        let besides: Vec<i64> = called.besides.iter().map(|one| one.at).collect();
+        (called.first.len(), besides, kept, called.shown_to_user)
+    };
+    let id = "sortition_id=visitor-1";
+    let met = now();
+    let (first, besides, kept, shown) = call("hero", id, met, true);
+    assert_eq!((first, besides, shown), (0, vec![], String::new()), "nothing is told before consent");
+    let waits = format!("{id}; sortition_as={}", kept.unwrap());
+    let (first, besides, kept, _) = call("hero", &waits, met + 60_000, true);
+    assert_eq!((first, besides, kept), (0, vec![], None), "it waits since the first time");
+    let consents = format!("{waits}; consent=yes");
+    assert_eq!(call("nav", &consents, met + 120_000, false).1, Vec::<i64>::new(), "a call that exposes nothing");
+    let (first, besides, kept, _) = call("nav", &consents, met + 120_000, true);
+    assert_eq!((first, besides), (1, vec![met]), "told with the first call that may tell, with its time");
+    let told = format!("{id}; consent=yes; sortition_as={}", kept.unwrap());
+    assert_eq!(call("hero", &told, met + 180_000, true).0, 0, "and not once more");
+    let (first, besides, ..) = call("nav", &consents, met + 86_400_001, true);
+    assert_eq!((first, besides), (1, vec![]), "after a day it is dropped");
 }
 
 #[test]

@@ -146,8 +146,8 @@ fn a_good_body_with_a_byte_changed_has_an_answer() {
     let mut random = Random(7);
     let bodies = [
         json!({"context": {"targetingKey": "visitor-17", "plan": "gold", "url": "https://shop.example/?a=1"}}),
-        json!({"units": {"visitor": "v", "user": "u"}, "names": ["hero"], "tags": ["home"], "attributes": {"a": {"b": 1}}}),
-        json!({"batch": [{"units": {"user": "u"}}, {"units": {"session": "s"}, "device": "mobile"}]}),
+        json!({"units": {"visitor": "visitor-17", "user": "u"}, "names": ["hero"], "tags": ["home"], "attributes": {"a": {"b": 1}}}),
+        json!({"batch": [{"units": {"user": "u"}}, {"units": {"session": "session-17"}, "device": "mobile"}]}),
     ];
     for _ in 0..20_000 {
         let mut bytes = bodies[random.below(3)].to_string().into_bytes();

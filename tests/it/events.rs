@@ -237,6 +237,37 @@ fn problems_name_their_fields() {
     assert_eq!(server(&both).unwrap_err().len(), 2, "all problems at once");
 }
 
+/// A whole number that JSON's readers round came rounded to the record: an order number was then another order's.
+#[test]
+fn numbers_that_readers_round_are_refused() {
+    let report = |number: &str| {
+        let body = format!(
+            r#"{{"events": [{{"type": "experiment_converted", "anonymous_id": "{VISITOR}", "conversion_event": "purchase",
+                "properties": {{"order": [0, {number}]}}}}]}}"#
+        );
+        let drafts = reception::read(body.as_bytes(), Channel::Server, NOW).map_err(|it| it[0].to_string())?;
+        let events = reception::from_server(&drafts, &plan(), &[7; 32], NOW).unwrap();
+        let told: Value = serde_json::from_str(&serde_json::to_string(&events[0]).unwrap()).unwrap();
+        Ok::<String, String>(told["properties"]["order"][1].to_string())
+    };
+    for kept in ["9007199254740991", "-9007199254740991", "0.1", "1.5e15", "-7", "0.30000000000000004"] {
+        let told = report(kept).unwrap();
+        assert_eq!(told.parse::<f64>().unwrap().to_bits(), kept.parse::<f64>().unwrap().to_bits(), "{kept}: {told}");
+    }
+    for rounded in [
+        "9007199254740992",
+        "9007199254740993",
+        "-9007199254740993",
+        "18446744073709551615",
+        "18446744073709551617",
+        "1e300",
+    ] {
+        let problem = report(rounded).unwrap_err();
+        let expected = "events[0].properties.order[1]: numbers beyond 9007199254740991 (2^53 - 1) lose digits";
+        assert!(problem.starts_with(expected), "{problem}");
+    }
+}
+
 #[test]
 fn bodies_that_are_none() {
     let cases: [(&[u8], &str); 5] = [

@@ -362,6 +362,14 @@ fn the_target_of_a_redirect_names_its_original() {
         (json!(["/a"]), json!([]), "https://m.shop.example/b", mobile, None),
         (json!(["/b"]), only, "https://m.shop.example/b", mobile, Some("https://shop.example/b")),
         (json!(["/a"]), json!([]), "/b", "https://shop.example/c", None),
+        (json!(["/a>b \"ö%20"]), json!([]), "/b", here, Some("https://shop.example/a%3Eb%20%22%C3%B6%20")),
+        (json!(["/a"]), json!([]), "/b", "http://[::1]:8787/b", Some("http://[::1]:8787/a")),
+        // a `Host` header is what its sender wrote: one of these ended the `<…>`, and the header said what they liked
+        (json!(["/a"]), json!([]), "/b", "https://evil.example>/b", None),
+        (json!(["/a"]), json!([]), "/b", "https://a\"b/b", None),
+        (json!(["/a"]), json!([]), "/b", "https://a b/b", None),
+        (json!(["/a"]), json!([]), "/b", "https://a\u{1}b/b", None),
+        (json!(["/a"]), json!([]), "/b", "https:///b", None),
     ] {
         let found = canonical(pages.clone(), hosts.clone(), to, url);
         assert_eq!(found.as_deref(), expected, "{pages} {hosts} {to} {url}");
@@ -408,6 +416,26 @@ fn tokens_are_written_anew() {
     let signed = Token { expires_at, ..read("hero:bold").unwrap() }.write(Some(secret));
     let again = Token::read(&signed, Preview::Signed, Some(secret), crate::support::now()).unwrap();
     assert_eq!(again.write(Some(secret)), signed);
+}
+
+/// The link that ends a preview leads back to the page, and never to another host: `/\evil.example/` did.
+#[test]
+fn the_end_of_a_preview_stays_on_its_host() {
+    let plan = compile(&with(shop(&[running("hero", json!({}))]), json!({"preview": "open"})));
+    for (path, expected) in [
+        ("/a/b?x=1&sortition_preview=", "/a/b?x=1"),
+        ("//evil.example/?sortition_preview=", "/evil.example/"),
+        ("/\\evil.example/?sortition_preview=", "/evil.example/"),
+        ("/\\/evil.example/?sortition_preview=", "/evil.example/"),
+    ] {
+        let sent = Sent::by(CHROME);
+        let url = format!("https://shop.example{path}");
+        let request = Page::new(&plan, &url, &sent);
+        match preview(&plan, &request.request(), None, crate::support::now()) {
+            PreviewRequest::End { clean } => assert_eq!(clean, expected, "{path}"),
+            other => panic!("{path}: {other:?}"),
+        }
+    }
 }
 
 /// Which answers are everybody's, and for how long.

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use sortition_engine::document::Document;
-use sortition_engine::readout::{Door, Entry, Form, Route, Subject, csv};
+use sortition_engine::operate::Action;
+use sortition_engine::readout::{Door, Entry, Form, Route, Subject, Tokens, csv};
 
 #[test]
 fn the_token_opens_as_password_and_as_bearer() {
@@ -44,6 +45,7 @@ fn whoever_guesses_waits_longer_each_time_until_they_are_forgiven() {
 fn every_path_is_one_page_or_a_problem() {
     let named = |id: &str, form| Route::Named { id: id.to_owned(), form };
     let status = |route: &Route| if let Route::Problem { status, .. } = route { *status } else { 0 };
+    let tokens = Tokens { admin: true, operator: false };
     for (path, expected) in [
         ("", Route::List { form: Form::Html }),
         (".json", Route::List { form: Form::Json }),
@@ -54,9 +56,8 @@ fn every_path_is_one_page_or_a_problem() {
         ("/hero/screens/bold.png", Route::Picture { id: "hero".to_owned(), variant: "bold".to_owned() }),
     ] {
         for method in ["GET", "HEAD"] {
-            assert_eq!(Route::of(method, &format!("/_sortition/experiments{path}")), expected, "{path}");
+            assert_eq!(Route::of(method, &format!("/_sortition/experiments{path}"), tokens), expected, "{path}");
         }
-        assert_eq!(status(&Route::of("POST", &format!("/_sortition/experiments{path}"))), 405);
     }
     for path in [
         ".csv",
@@ -73,8 +74,48 @@ fn every_path_is_one_page_or_a_problem() {
         "/%68ero",
         "//hero",
     ] {
-        assert_eq!(status(&Route::of("GET", &format!("/_sortition/experiments{path}"))), 404, "{path}");
+        for method in ["GET", "POST"] {
+            let route = Route::of(method, &format!("/_sortition/experiments{path}"), tokens);
+            assert_eq!(status(&route), 404, "{method} {path}");
+        }
     }
+}
+
+/// What a path takes is said of every path: a GET of an action was answered 404, and a POST of a page "no such action".
+#[test]
+fn another_method_is_told_which_the_path_takes() {
+    let both = Tokens { admin: true, operator: true };
+    let at = |method: &str, place: &str, tokens| Route::of(method, &format!("/_sortition/experiments{place}"), tokens);
+    let allowed = |route: &Route| match route {
+        Route::Problem { status: 405, allow, .. } => allow.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    for place in ["", ".json", "/hero", "/hero.json", "/hero.csv", "/programme", "/hero/screens/bold.png"] {
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
+            assert_eq!(allowed(&at(method, place, both)), "GET, HEAD", "{method} {place}");
+        }
+    }
+    for action in Action::ALL.map(|(word, _)| word).into_iter().chain(["share"]) {
+        let place = format!("/hero/{action}");
+        let expected = Route::Action { id: "hero".to_owned(), action: action.to_owned() };
+        assert_eq!(at("POST", &place, both), expected);
+        for method in ["GET", "HEAD", "PUT", "OPTIONS"] {
+            assert_eq!(allowed(&at(method, &place, both)), "POST", "{method} {place}");
+        }
+    }
+    let is_absent = |route: Route| matches!(route, Route::Problem { status: 404, .. });
+    for method in ["GET", "POST"] {
+        for place in ["/hero/stop", "/hero/Kill", "/hero/kill/", "/hero//kill", "/Hero/kill", "/hero/kill.json"] {
+            assert!(is_absent(at(method, place, both)), "{method} {place}");
+        }
+    }
+    let (people, tools) = (Tokens { operator: false, ..both }, Tokens { admin: false, ..both });
+    for method in ["GET", "POST"] {
+        assert!(is_absent(at(method, "/hero/kill", people)), "without OPERATOR_TOKEN there are no actions");
+        assert!(is_absent(at(method, "/hero", tools)), "without ADMIN_TOKEN there are no pages");
+        assert!(is_absent(at(method, ".json", Tokens::default())));
+    }
+    assert_eq!(at("GET", "/hero.json", tools), Route::Named { id: "hero".to_owned(), form: Form::Json });
 }
 
 #[test]

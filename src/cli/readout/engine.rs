@@ -1,6 +1,7 @@
 //! Engines that the tool asks itself: DuckDB over an archive, PostgreSQL and ClickHouse by their URL.
 
 use crate::cli::Failure;
+use crate::cli::installed::Package;
 use crate::cli::kv::node;
 use crate::ledger::dialect::Dialect;
 use crate::ledger::question::Table;
@@ -117,7 +118,14 @@ impl Engine {
         })?;
         let questions = statements.iter().filter(|one| matches!(one, Statement::Question { .. })).count();
         if reply.answers.len() == questions {
-            return Ok(reply);
+            // why: one that cannot be reached has answered nothing, and its page would be an empty record's
+            return match reply.answers.first() {
+                Some(Err(why)) if reply.answers.iter().all(Result::is_err) => {
+                    let advice = "it answered no question; check the address, and that the events are there";
+                    Err(Failure::Outside(format!("{} cannot be asked: {}: {advice}", self.name, why.trim())))
+                }
+                _ => Ok(reply),
+            };
         }
         let why = format!("it answered {} of {questions} questions", reply.answers.len());
         Err(Failure::Outside(format!("{} cannot be asked: {why}", self.name)))
@@ -131,6 +139,9 @@ pub(in crate::cli) fn run<T: serde::de::DeserializeOwned>(
     question: &Value,
     mut heard: impl FnMut(T) -> Result<(), String>,
 ) -> Result<(), Failure> {
+    if script == ARCHIVE {
+        Package::DuckDb.required()?;
+    }
     let unable = |why: String| Failure::Outside(format!("{name} cannot be asked: {why}"));
     let mut child = Command::new(node())
         .args(["--input-type=module", "--eval", script])

@@ -4,7 +4,6 @@
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { unstable_readConfig as readConfig } from "wrangler";
 
 const { args = [], config: file } = JSON.parse(process.env.SORTITION_SCRIPT ?? "{}");
 const resolver = createRequire(join(process.cwd(), "x.js"));
@@ -17,12 +16,11 @@ const at = (name) => {
 const [environment, configured] = [at("--env") ?? at("-e"), at("--config") ?? at("-c") ?? file];
 const dry = args.includes("--dry-run");
 const shared = [...(environment ? ["--env", environment] : []), ...(configured ? ["--config", configured] : [])];
-const config = readConfig({ env: environment, config: configured }, { hideWarnings: true });
-
 const fail = (message) => {
   console.error(`error: ${message}`);
   process.exit(1);
 };
+const config = await configurationOf({ env: environment, config: configured }).catch(({ message }) => fail(message));
 
 /** Runs wrangler; what it says is shown, and given back where it is asked for. */
 function wrangler(words, { quiet = false } = {}) {

@@ -90,12 +90,11 @@ async function configuration() {
       : failure("configuration", "there is none in this folder", advice));
   }
   try {
-    const { unstable_readConfig: readConfig } = await import("wrangler");
-    const config = readConfig({ env: settings.wranglerEnv }, { hideWarnings: true });
+    const config = await configurationOf({ env: settings.wranglerEnv });
     ok("configuration", name);
     return config;
   } catch (error) {
-    failure("configuration", `${name} cannot be read: ${String(error.message).split("\n")[0]}`, "correct it there");
+    failure("configuration", error.message, "correct it there");
   }
 }
 

@@ -3,12 +3,10 @@
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { unstable_readConfig as readConfig } from "wrangler";
 
 const { config: file, local, persistTo, apply, wranglerEnv } = JSON.parse(process.env.SORTITION_SCRIPT);
 const steps = [];
 const step = (done, said) => steps.push({ done, said });
-const config = readConfig({ config: file, env: wranglerEnv }, { hideWarnings: true });
 const resolver = createRequire(join(process.cwd(), "x.js"));
 const script = join(dirname(resolver.resolve("wrangler/package.json")), "bin", "wrangler.js");
 const where = [
@@ -21,6 +19,7 @@ const fail = (text) => {
   process.stderr.write(`${text}\n`);
   process.exit(1);
 };
+const config = await configurationOf({ config: file, env: wranglerEnv }).catch(({ message }) => fail(message));
 const migrations = (verb, binding) => {
   const args = [script, "d1", "migrations", verb, binding, ...where];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: "utf8" });

@@ -9,7 +9,7 @@ use crate::decisions::{
     who_asks,
 };
 use crate::edge::isolate::{self, Loaded};
-use crate::events::{CalledBy, Event, PageView, called_exposure};
+use crate::events::{CalledBy, Event, PageView, called_exposure, waited_exposure};
 use crate::execution::shared::is_known;
 use crate::facts::PROPERTIES;
 use crate::person::object_name;
@@ -193,7 +193,7 @@ async fn answered(
         isolate::with(|isolate| isolate.unchanged += 1);
         return CallAnswer::unchanged(plan, &tag);
     }
-    let call = Call::read(plan, route, caller, text).and_then(|call| call.check_recordable().map(|()| call));
+    let call = Call::read(plan, route, caller, text).and_then(|call| call.check_recordable(plan).map(|()| call));
     let call = match call {
         Ok(call) => call,
         Err(answer) => return answer,
@@ -225,9 +225,10 @@ async fn answered(
     let mut exposures: Vec<Event> = Vec::new();
     if call.may_expose() {
         let view = view_of(&call);
-        for Decided { units, met, decisions, .. } in &decided {
+        for Decided { units, met, besides, decisions, .. } in &decided {
             let (visitor, user) = (units.visitor.as_deref(), units.user.as_deref());
             let who = CalledBy { visitor, user, session: units.session.as_deref() };
+            exposures.extend(besides.iter().filter_map(|one| waited_exposure(plan, one, who, now, &view)));
             let exposed = met.iter().filter_map(|&position| decisions.get(position));
             exposures.extend(exposed.filter_map(|decision| called_exposure(plan, decision, who, now, &view)));
         }

@@ -1,6 +1,6 @@
 //! What a request for the readout's pages may see and is for, before any document is read.
 
-use crate::readout::{self, Door, Entry, Route};
+use crate::readout::{self, Door, Entry, Route, Tokens};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
@@ -15,10 +15,11 @@ pub fn readout_policy() -> String {
     )
 }
 
-/// Which page a request is for, as JSON: `{"page":"list","form":"html"}`, or a problem to answer with.
+/// Which page or action a request is for, as JSON: `{"page":"list","form":"html"}`, or a problem to answer with. `admin` and
+/// `operator`: which tokens the worker has.
 #[wasm_bindgen]
-pub fn readout_route(method: &str, path: &str) -> String {
-    serde_json::to_string(&Route::of(method, path)).unwrap_or_default()
+pub fn readout_route(method: &str, path: &str, admin: bool, operator: bool) -> String {
+    serde_json::to_string(&Route::of(method, path, Tokens { admin, operator })).unwrap_or_default()
 }
 
 /// A page of the download's rows (JSON) as `{"lines":"…","next":[…]}`; empty where there are no rows any more.

@@ -7,7 +7,7 @@ use crate::events::money::{Currency, DEFAULT_EXPONENT, Decimal, MoneyError};
 use crate::events::properties::{properties, versions};
 use crate::events::reader::{Clock, MAX_BEHIND, MAX_BEHIND_OF_PAGE, Reader};
 use crate::events::{Channel, Conversion, EndedEarly, Problem};
-use crate::visitor::{MAX_ID, VisitorId};
+use crate::visitor::{MAX_ID, VisitorId, no_session_id};
 use serde_json::Value;
 
 /// The longest id of a session and a transaction, in bytes.
@@ -159,7 +159,7 @@ fn converted(reader: &mut Reader<'_>, channel: Channel, clock: Clock) -> Option<
 fn session(reader: &mut Reader<'_>) -> Option<String> {
     let text = reader.text("session_id", MAX_KEY);
     if text.as_deref().is_some_and(|text| VisitorId::accept(text).is_none()) {
-        reader.complain("session_id", "it is no session id: 8 to 128 characters of A-Za-z0-9._~-");
+        reader.complain("session_id", no_session_id());
     }
     text
 }

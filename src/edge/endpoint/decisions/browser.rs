@@ -6,7 +6,7 @@ use crate::edge::endpoint::people::{self, News};
 use crate::edge::isolate::{self, Loaded, Secrets};
 use crate::edge::sender::{entropy, token_holds};
 use crate::edge::source::Incoming;
-use crate::execution::called;
+use crate::execution::{Besides, called};
 use crate::facts::{Facts, Person, Request as Facted, Source};
 use crate::plan::Plan;
 use crate::sender::{self, Sender};
@@ -24,6 +24,8 @@ pub(super) struct Decided {
     pub(super) units: Units,
     /// The decisions that count as met, by position.
     pub(super) met: Vec<usize>,
+    /// What was met before, and waited for consent.
+    pub(super) besides: Vec<Besides>,
     pub(super) decisions: Vec<Decision>,
     pub(super) cookies: Vec<String>,
     pub(super) news: Option<News>,
@@ -77,8 +79,8 @@ pub(super) async fn decide_for_browser(
     let decisions = decide_call(plan, call.asked(), meant, &facts, asker, now);
     let consents = visitor.consent == Consented::All;
     // why: a page that is only prepared for may never be seen
-    let may_be_met = consents && !sender::is_prefetch(&facted);
-    let exposes = |decision: &Decision| may_be_met && call.exposes(plan, decision);
+    let may_be_met = call.may_expose() && !sender::is_prefetch(&facted);
+    let exposes = may_be_met.then_some(|decision: &Decision| call.exposes(plan, decision));
     let followed =
         called(plan, visitor, (&decisions, exposes), &Url::split(&own), Secrets::known().own.as_deref(), now);
     let object = visitor.user.as_deref().map(|user| crate::person::object_name(&plan.project, user));
@@ -90,7 +92,7 @@ pub(super) async fn decide_for_browser(
     };
     let units = if consents { known() } else { Units::default() };
     let cookies = if caller == Caller::Browser { followed.cookies } else { Vec::new() };
-    Decided { units, met: followed.first, decisions, cookies, news, is_fleeting }
+    Decided { units, met: followed.first, besides: followed.besides, decisions, cookies, news, is_fleeting }
 }
 
 /// Who sent the call, once the runtime was asked what only it can tell: whether a user's token is signed, and what the
