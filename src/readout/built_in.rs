@@ -73,7 +73,7 @@ fn errors(experiment: &Experiment, health: &[Health], known: &Known, guardrail: 
             let (mut comparison, _) = compare(id, control, treatment, rule);
             if let Some(guardrail) = guardrail {
                 let watched = (Direction::LowerIsBetter, margin(guardrail, rule.direction).1);
-                guard(&mut comparison, control, treatment, watched, rule.alpha);
+                guard(&mut comparison, control, treatment, watched, rule.alpha, FEWEST_CLUSTERS);
             }
             metric.comparisons.push(comparison);
         }

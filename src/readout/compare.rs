@@ -220,16 +220,40 @@ pub(super) fn margin(guardrail: &Guardrail, usual: Direction) -> (Direction, f64
     }
 }
 
-/// Says of a guardrail's comparison whether it holds, at any look.
+/// Against the control, to see harm. Where all units of one arm are alike, it is taken to vary as the other one does: a
+/// treatment in which nobody buys any more does not vary, and is the first that has to be seen.
+fn watched(control: &Measured, treatment: &Measured) -> Result<stats::Comparison, Refusal> {
+    let tested = treatment.against(control);
+    let (Measured::Sums(a), Err(Refusal::ZeroVariance)) = (control, &tested) else { return tested };
+    // why: how much a ratio varies depends on how many units have one
+    if a.metric().is_ratio() {
+        return tested;
+    }
+    let (mut control, mut treatment) = (control.moments()?, treatment.moments()?);
+    let (variance, raw_variance) =
+        (control.variance.max(treatment.variance), control.raw_variance.max(treatment.raw_variance));
+    for arm in [&mut control, &mut treatment] {
+        if arm.variance <= 0.0 {
+            (arm.variance, arm.raw_variance) = (variance, raw_variance);
+        }
+    }
+    stats::Comparison::of_moments(Ok(control), Ok(treatment))
+}
+
+/// Says of a guardrail's comparison whether it holds, at any look from `fewest` units in each arm on.
 pub(super) fn guard(
     shown: &mut ComparisonResult,
     control: &Measured,
     treatment: &Measured,
     (direction, relative): (Direction, f64),
     alpha: Level,
+    fewest: i64,
 ) {
     shown.margin = Some(relative);
-    let verdict = treatment.against(control).and_then(|pair| {
+    let verdict = watched(control, treatment).and_then(|pair| {
+        if pair.control.n.min(pair.treatment.n) < fewest as f64 {
+            return Err(Refusal::TooFewUnits);
+        }
         // why: a margin of nothing at all is none, and the decision is on the absolute scale
         let absolute = (relative * pair.control.raw_mean.abs()).max(f64::MIN_POSITIVE);
         let margin = Margin::new(absolute).ok_or(Refusal::NumericOverflow)?;

@@ -331,7 +331,7 @@ impl One<'_> {
             for (variant, treatment) in variants.iter().skip(1).zip(treatments) {
                 let (mut comparison, took) = compare(&variant.id, control, treatment, rule);
                 if let Some(watched) = watched {
-                    guard(&mut comparison, control, treatment, watched, rule.alpha);
+                    guard(&mut comparison, control, treatment, watched, rule.alpha, gate::FEWEST_UNITS);
                 }
                 saved = saved.or(took);
                 comparisons.push(comparison);

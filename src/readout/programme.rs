@@ -28,7 +28,8 @@ pub struct Decided {
     /// First exposure and decision, as days since 1970.
     from: Option<i64>,
     until: Option<i64>,
-    units: i64,
+    /// How many units it had; absent: the archive has no results of it yet.
+    units: Option<i64>,
     /// Why its numbers are not to be used: a red check, or an early stop by a method that does not allow it.
     invalid: Option<String>,
     metric: String,
@@ -67,7 +68,7 @@ impl Decided {
             from: value.pointer("/days/0/day").and_then(Value::as_str).and_then(date::number),
             until: date::number(&at),
             at,
-            units: value.get("units").and_then(Value::as_i64).unwrap_or(0),
+            units: value.get("units").and_then(Value::as_i64),
             invalid: red.and_then(|gate| gate.get("title")).and_then(Value::as_str).map(str::to_owned),
             metric: metric.and_then(|one| one.get("id")).and_then(Value::as_str).unwrap_or_default().to_owned(),
             effect: metric.and_then(|metric| effect(metric, &variant, down)),
@@ -307,7 +308,7 @@ fn decisions(all: &[Decided]) -> Markup {
                 cell(&word),
                 html! { (date::long(&one.at)) @if !one.by.is_empty() { div class="soft" { (one.by) } } },
                 cell(&ran.unwrap_or_else(|| "–".to_owned())),
-                cell(&count(one.units)),
+                cell(&one.units.map_or_else(|| "–".to_owned(), count)),
                 html! { @if let Some((effect, _)) = one.effect { (lift(effect)) " " span class="soft" { (one.metric) } } @else { "–" } },
                 why(one),
             ]

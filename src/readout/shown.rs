@@ -51,7 +51,7 @@ fn reason(status: &'static str) -> &'static str {
         "NO_UNITS" => "nobody yet",
         "TOO_FEW_UNITS" => "too few yet",
         "ZERO_DENOMINATOR" => "no denominators yet",
-        "ZERO_VARIANCE" => "no two differ yet",
+        "ZERO_VARIANCE" => "all alike in a variant, so no interval",
         "ZERO_BASELINE" => "the control's mean is zero",
         _ => "cannot be computed",
     }

@@ -3,7 +3,7 @@
 use super::gate::first_red;
 use super::gate_level::{Gate, GateLevel};
 use super::number::{confidence, counted, days, lift, lifts, percent};
-use super::shown::value;
+use super::shown::{difference, value};
 use super::types::{ComparisonResult, MetricResult, MetricRole, Phase, Progress, State, Variant, Verdict};
 use crate::document::{Allocation, DecisionRecord, Method, Verdict as Decided};
 use crate::stats::Direction;
@@ -151,7 +151,9 @@ fn before_any_number(grounds: &Grounds<'_>) -> Option<Verdict> {
     if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "record" && gate.level == GateLevel::Red) {
         return Some(say(State::Untrusted, None, format!("No winner is shown: {}", lower(&gate.text))));
     }
-    (grounds.units == 0).then(|| say(State::Empty, None, "Nobody has met it yet.".to_owned()))
+    // why: who met it and is left out is told by a gate
+    let is_unmet = grounds.units == 0 && first_red(grounds.gates).is_none();
+    is_unmet.then(|| say(State::Empty, None, "Nobody has met it yet.".to_owned()))
 }
 
 fn of_decision(grounds: &Grounds<'_>, decision: &DecisionRecord) -> Verdict {
@@ -193,9 +195,7 @@ fn undecided(grounds: &Grounds<'_>, primary: &MetricResult, control: &str) -> Ve
             lifts(interval),
             counted(grounds.units, grounds.noun)
         ),
-        None => {
-            format!("{} are too few for an interval of {}", counted(grounds.units, grounds.noun), primary.id)
-        }
+        None => no_lift(grounds, primary, widest, control),
     };
     let planned = grounds.progress.map(|progress| {
         let sign = if grounds.direction == Direction::HigherIsBetter { 1.0 } else { -1.0 };
@@ -225,7 +225,39 @@ fn undecided(grounds: &Grounds<'_>, primary: &MetricResult, control: &str) -> Ve
         };
         return say(State::Inconclusive, None, text).then(next);
     }
+    let is_none = |mean: &Option<f64>| *mean == Some(0.0);
+    let differ = primary.means.first().is_some_and(|base| primary.means.iter().any(|mean| mean != base));
+    // why: a difference that is there for all to see is not said to be none
+    if widest.status == "ZERO_VARIANCE" && differ {
+        let said = say(State::Open, None, format!("No verdict can be given: {compatible}."));
+        let next = format!(
+            "Look whether every variant works, and whether its outcomes arrive: `sortition verify {} --url …`.",
+            grounds.id
+        );
+        return if primary.means.iter().any(is_none) { said.then(next) } else { said };
+    }
     say(State::Open, None, format!("No difference can be told yet: {compatible}."))
+}
+
+/// What is known where there is no interval of the lift.
+fn no_lift(grounds: &Grounds<'_>, metric: &MetricResult, one: &ComparisonResult, control: &str) -> String {
+    let units = counted(grounds.units, grounds.noun);
+    let at = grounds.variants.iter().position(|variant| variant.id == one.variant).unwrap_or(0);
+    let mean = |at: usize| metric.means.get(at).copied().flatten();
+    let (Some(treatment), Some(base)) = (mean(at), mean(0)) else {
+        return format!("not every variant has an outcome that {} could be told of, after {units}", metric.id);
+    };
+    let (shown, against) = (value(metric, treatment), value(metric, base));
+    let means = format!("{} is {shown} in {} against {against} in {control}", metric.id, one.variant);
+    match (one.status, one.interval) {
+        (_, Some([low, high])) => format!(
+            "{means}, and any difference from {} to {} is compatible with the data of {units}",
+            difference(metric, low),
+            difference(metric, high)
+        ),
+        ("ZERO_VARIANCE", None) => format!("{means}, and of what does not vary in a variant there is no interval"),
+        _ => format!("{units} are too few for an interval of {}", metric.id),
+    }
 }
 
 /// Whether it has run for less than a whole week, or than the team insists on.

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { getPlatformProxy } from "wrangler";
@@ -145,6 +145,10 @@ describe("from the archive", () => {
       list.experiments.map(({ id, units }) => [id, units]),
       [["hero", 1200]],
     );
+  });
+
+  test("a folder may be named from where one is", () => {
+    assert.equal(from(relative(at("."), archive)).units, 1200);
   });
 
   test("an engine or a place that is none is named", () => {

@@ -186,6 +186,49 @@ fn a_broken_guardrail_is_said_first() {
 }
 
 #[test]
+fn a_treatment_that_sells_nothing_breaks_its_guardrail() {
+    let broken = read(&document(|_| ()), &told(14, [Arm(500, 50, 9000), Arm(500, 0, 9000)]));
+    let text = &broken.verdict.text;
+    assert!(
+        text.starts_with("Take bold back: it breaks the guardrail revenue: revenue 0.00 EUR against 9.00 EUR"),
+        "{text}"
+    );
+    let guardrail = |arms| read(&document(|_| ()), &told(1, arms)).metrics[1].comparisons[0].guardrail;
+    assert_eq!(guardrail([Arm(110, 50, 9000), Arm(110, 0, 9000)]), Some("harm"));
+    assert_eq!(guardrail([Arm(99, 50, 9000), Arm(99, 0, 9000)]), Some("inconclusive"), "too few to say anything");
+    assert_eq!(guardrail([Arm(500, 0, 9000), Arm(500, 0, 9000)]), Some("inconclusive"), "nobody bought anything yet");
+    assert_eq!(guardrail([Arm(500, 0, 9000), Arm(500, 1, 9000)]), Some("inconclusive"));
+}
+
+#[test]
+fn where_nothing_varies_nothing_is_said_that_the_data_does_not_say() {
+    let without = |value: &mut Value| value["experiments"][0]["metrics"] = json!({"primary": "buyers"});
+    let verdict = |arms| read(&document(without), &told(14, arms)[..2]).verdict;
+    let one = verdict([Arm(500, 50, 0), Arm(500, 0, 0)]);
+    assert_eq!(one.state, State::Open);
+    assert!(
+        one.text.starts_with("No verdict can be given: buyers is 0.0 % in bold against 10.0 % in control"),
+        "{one:?}"
+    );
+    assert!(one.next.contains("`sortition verify hero --url …`"), "{one:?}");
+    let none = verdict([Arm(500, 0, 0), Arm(500, 0, 0)]);
+    assert!(none.text.starts_with("No difference can be told yet: buyers is 0.0 % in bold against 0.0 %"), "{none:?}");
+    assert!(!one.text.contains("too few") && !none.text.contains("too few"), "of 14,000");
+}
+
+#[test]
+fn who_is_left_out_has_met_it_all_the_same() {
+    for kind in ["contaminated", "unknown"] {
+        let mut answers = told(0, [Arm(0, 0, 0), Arm(0, 0, 0)]);
+        let row = json!([kind, "", "", "gone", 200, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        answers[0] = answer(&[row]);
+        let verdict = read(&document(|_| ()), &answers).verdict;
+        assert_eq!(verdict.state, State::Untrusted, "{kind}");
+        assert!(verdict.text.starts_with("No winner is shown: 200 visitors met"), "{verdict:?}");
+    }
+}
+
+#[test]
 fn a_fixed_horizon_is_read_at_its_end() {
     let early = |value: &mut Value| {
         value["experiments"][0]["analysis"] = json!({"method": "fixed", "mde": 0.02});

@@ -69,4 +69,5 @@ fn it_stands_on_the_page_and_in_the_programme() {
     let page = programme(&again, &frozen);
     assert!(page.contains("<dt>Decided</dt><dd>1 experiment</dd>"), "what is decided anew counts once: {page}");
     assert!(page.contains("After all.") && !page.contains("bold shipped"), "{page}");
+    assert!(!page.contains(">0</td>"), "how many had met it is not known before the archive has it: {page}");
 }

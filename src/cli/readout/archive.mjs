@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { DuckDBInstance } from "@duckdb/node-api";
 
@@ -53,10 +53,12 @@ const TIMED = `CASE type WHEN 'experiment_exposed' THEN exposed_at WHEN 'experim
 const GOOD = `type IN (${TYPES.map(quoted)}) AND TRY_CAST(${TIMED} AS TIMESTAMP) IS NOT NULL`;
 
 /** The archive of a folder, or of `s3://BUCKET` by the usual variables of the environment. */
-async function openArchive(folder) {
-  const remote = folder.includes("://");
-  if (!remote && !["events", "tables"].some((name) => existsSync(join(folder, name))))
-    throw new Error(`there is no ${join(folder, "events")}`);
+async function openArchive(named) {
+  const remote = named.includes("://");
+  if (!remote && !["events", "tables"].some((name) => existsSync(join(named, name))))
+    throw new Error(`there is no ${join(named, "events")}`);
+  // why: below, DuckDB would look for a relative one from the folder itself, and find nothing
+  const folder = remote ? named : resolve(named);
   const scratch = mkdtempSync(join(tmpdir(), "sortition-duckdb-"));
   const instance = await DuckDBInstance.create(join(scratch, "archive.duckdb"));
   const database = await instance.connect();
