@@ -9,7 +9,8 @@ import { gunzipSync } from "node:zlib";
 import { cpuSeconds } from "./workerd.mjs";
 
 const CONNECTIONS = 8;
-// Enough for the optimising compilers of JavaScript and wasm; counted in requests, since a busy machine is slow.
+// Enough for the optimising compiler of JavaScript, and not for that of wasm; counted in requests, since a busy machine is
+// slow.
 const WARM_UP = 300;
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -124,8 +125,8 @@ async function paced(port, { path, pace, body }, headers, seconds) {
   return requests;
 }
 
-/** CPU microseconds per request of one worker in one row. */
-export async function measure({ row, worker, server, surroundings, program, seconds }) {
+/** CPU microseconds per request of one worker in one row, after so many seconds of load that make it `warm`. */
+export async function measure({ row, worker, server, surroundings, program, seconds, warm = 0 }) {
   const headers = { ...row.headers };
   const once = () => get(server.port, row.path, headers, row.body);
   if (row.returning) headers.cookie = cookiesOf(await once());
@@ -138,6 +139,7 @@ export async function measure({ row, worker, server, surroundings, program, seco
   for (let sent = 0; sent < WARM_UP; sent += CONNECTIONS) {
     await Promise.all(Array.from({ length: CONNECTIONS }, once));
   }
+  if (warm > 0 && !row.pace) await wrk(program, server.port, row.path, headers, warm, row.body);
   await drained(server, surroundings);
   const [cpu, { messages, pages }] = [cpuSeconds(server.pid), await surroundings.messages()];
   const requests = row.pace

@@ -42,7 +42,7 @@ const besideBefore = (row) =>
     : row;
 
 /** Measures all rows; returns per row and worker the microseconds of every round. */
-export async function load({ configs, surroundings, program, rounds, processes, seconds, only = () => true }) {
+export async function load({ configs, surroundings, program, rounds, processes, seconds, warm, only = () => true }) {
   const wanted = all.filter((row) => only(row.name));
   const chosen = configs.before ? wanted.map(besideBefore) : wanted;
   const times = chosen.map((row) => Object.fromEntries(row.workers.map((worker) => [worker, []])));
@@ -50,13 +50,13 @@ export async function load({ configs, surroundings, program, rounds, processes, 
   const each = Math.ceil(rounds / processes);
   for (let first = 0; first < rounds; first += each) {
     const last = Math.min(rounds, first + each);
-    await loadProcesses({ chosen, times, first, last, rounds, configs, surroundings, program, seconds });
+    await loadProcesses({ chosen, times, first, last, rounds, configs, surroundings, program, seconds, warm });
   }
   return chosen.map((row, index) => ({ row, times: times[index] }));
 }
 
 /** Rounds `first` to `last` on processes of their own. */
-async function loadProcesses({ chosen, times, first, last, rounds, configs, surroundings, program, seconds }) {
+async function loadProcesses({ chosen, times, first, last, rounds, configs, surroundings, program, seconds, warm }) {
   const servers = {};
   try {
     for (const name of new Set(chosen.flatMap((row) => row.workers))) servers[name] = await start(configs[name]);
@@ -65,7 +65,8 @@ async function loadProcesses({ chosen, times, first, last, rounds, configs, surr
         // why: who comes first may meet a colder machine
         const order = round % 2 ? row.workers.toReversed() : row.workers;
         for (const worker of order) {
-          const { micros } = await measure({ row, worker, server: servers[worker], surroundings, program, seconds });
+          const server = servers[worker];
+          const { micros } = await measure({ row, worker, server, surroundings, program, seconds, warm });
           times[index][worker].push(micros);
         }
       }

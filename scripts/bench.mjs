@@ -4,6 +4,7 @@
 //   npm run bench -- --rows rewrite    rows whose name contains this
 //   npm run bench -- --before build    what a change costs: beside an earlier build of ours, of a folder
 //   npm run bench -- --latency         latency at a constant rate, beside the rows
+//   npm run bench -- --warm 3          so many seconds of load before each measurement: isolates that serve for a while
 //   npm run bench -- native            the parts, natively (cargo bench)
 //   npm run bench -- cost              a day of a shop, counted as Cloudflare bills it
 //   npm run bench -- archive           a readout of 10 million exposures in DuckDB; --exposures N, --raw, --all
@@ -26,6 +27,7 @@ const { values: options, positionals } = parseArgs({
     before: { type: "string" },
     starts: { type: "string", default: "7" },
     latency: { type: "boolean", default: false },
+    warm: { type: "string", default: "0" },
     visitors: { type: "string", default: "2000" },
     exposures: { type: "string", default: "10000000" },
     raw: { type: "boolean", default: false },
@@ -75,6 +77,7 @@ if (positionals.includes("cost")) {
 }
 const program = systemProgram(["wrk"], "wrk");
 const seconds = Math.min(4, Number(options.seconds));
+const warm = Math.min(10, Number(options.warm));
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 const surroundings = await surround(join(target, "bindings"), built);
 try {
@@ -84,7 +87,7 @@ try {
   const configs = configureAll({ built, before, folder, ports: surroundings.ports, compatibility });
   const only = (name) => name.includes(options.rows);
   const [rounds, processes] = [Number(options.rounds), Number(options.processes)];
-  const measured = await load({ configs, surroundings, program, rounds, processes, seconds, only });
+  const measured = await load({ configs, surroundings, program, rounds, processes, seconds, warm, only });
   const table = loadTable(measured);
   console.log(table.text);
   const started =
@@ -100,6 +103,7 @@ try {
     rounds,
     processes,
     seconds,
+    warm,
     rows: table.data,
     starts: started?.data,
     latency,
