@@ -187,9 +187,10 @@ const PACKED: [&str; 5] = ["src/pack", "src/hash", "src/condition", "src/documen
 fn fingerprint() -> Result<[u8; 16], Box<dyn Error>> {
     let mut files = BTreeSet::new();
     for path in PACKED {
-        println!("cargo:rerun-if-changed={path}");
-        gather(Path::new(path), &mut files)?;
-        gather(&Path::new(path).with_extension("rs"), &mut files)?;
+        for path in [Path::new(path), &Path::new(path).with_extension("rs")] {
+            println!("cargo:rerun-if-changed={}", path.display());
+            gather(path, &mut files)?;
+        }
     }
     let mut sums = [0xcbf2_9ce4_8422_2325_u64, 0x9e37_79b9_7f4a_7c15];
     for file in files {

@@ -237,9 +237,9 @@ impl Call {
             let bad = |path: &str, detail: &str| CallAnswer::problem(400, "Bad request", path, detail);
             let choose = Choose::parse(text, reading).map_err(|field| bad(&field.path, &field.message))?;
             for (place, one) in choose.choices.iter().enumerate() {
-                if let Some((id, message)) = one.units.wrong(&plan.visitor).next() {
+                if is_nobody(&one.units) {
                     let at = if choose.is_batch { format!("batch[{place}].") } else { String::new() };
-                    return Err(bad(&format!("{at}units.{id}"), message));
+                    return Err(bad(&format!("{at}units.visitor"), visitor::no_visitor_id(&plan.visitor)));
                 }
             }
             let asked = choose.ask.find(plan).map_err(|unknown| bad(&unknown.path, &unknown.message))?;

@@ -21,7 +21,7 @@ pub struct Units {
 }
 
 impl Units {
-    /// The ids that the record would not take, and why: what is decided for an id must be possible to report of it.
+    /// The ids that the record would not take, and why.
     pub fn wrong(&self, settings: &VisitorSettings) -> impl Iterator<Item = (&'static str, &'static str)> {
         let is = |id: &Option<String>, wrong: &dyn Fn(&str) -> bool| id.as_deref().is_some_and(wrong);
         let visitor = is(&self.visitor, &|id| visitor::named(settings, id).is_none());
