@@ -55,10 +55,10 @@ pub fn has_control(text: &str) -> bool {
 ///
 /// ```
 /// use sortition_engine::ascii;
-/// assert!(ascii::is_json_as_it_is("größe, and all else") && !ascii::is_json_as_it_is("a text of \"nine\"") && !ascii::is_json_as_it_is("C:\\"));
+/// assert!(ascii::needs_no_json_escape("größe, and all else") && !ascii::needs_no_json_escape("a text of \"nine\"") && !ascii::needs_no_json_escape("C:\\"));
 /// ```
 #[must_use]
-pub fn is_json_as_it_is(text: &str) -> bool {
+pub fn needs_no_json_escape(text: &str) -> bool {
     let (words, rest) = text.as_bytes().as_chunks::<8>();
     let mut found = 0;
     for word in words {

@@ -21,7 +21,7 @@
 // why: wasm_bindgen exports what is `pub`, and nothing here is reachable from Rust
 #![allow(unreachable_pub)]
 
-/// What gives memory out: of the allocators it is the smallest and fastest here (docs/performance.md).
+/// What gives memory out: half the size of the usual allocator, and as fast here (docs/performance.md).
 #[global_allocator]
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 

@@ -229,18 +229,18 @@ pub fn hex(bytes: &[u8]) -> String {
     let mut text = Vec::with_capacity(2 * bytes.len());
     let (fours, rest) = bytes.as_chunks::<4>();
     for four in fours {
-        text.extend_from_slice(&digits(u32::from_be_bytes(*four)));
+        text.extend_from_slice(&hex_digits(u32::from_be_bytes(*four)));
     }
     for byte in rest {
-        let [.., high, low] = digits(u32::from(*byte));
+        let [.., high, low] = hex_digits(u32::from(*byte));
         text.extend_from_slice(&[high, low]);
     }
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// The eight digits of a number.
+/// The eight hexadecimal digits of a number.
 // why: all at once, since every visit writes some forty of them before anything is optimised
-fn digits(number: u32) -> [u8; 8] {
+fn hex_digits(number: u32) -> [u8; 8] {
     let each = |byte: u8| u64::from_be_bytes([byte; 8]);
     let mut halves = u64::from(number);
     halves = (halves | halves << 16) & 0x0000_ffff_0000_ffff;

@@ -14,7 +14,7 @@ use crate::execution::shared::is_known;
 use crate::hash;
 use crate::plan::{Experiment, Plan};
 use crate::visit::encode_reply;
-use crate::visitor;
+use crate::visitor::{self, VisitorId};
 use serde_json::{Map, Value};
 
 /// Where a call goes.
@@ -236,11 +236,8 @@ impl Call {
         if route == Route::Choose {
             let bad = |path: &str, detail: &str| CallAnswer::problem(400, "Bad request", path, detail);
             let choose = Choose::parse(text, reading).map_err(|field| bad(&field.path, &field.message))?;
-            for (place, one) in choose.choices.iter().enumerate() {
-                if is_nobody(&one.units) {
-                    let at = if choose.is_batch { format!("batch[{place}].") } else { String::new() };
-                    return Err(bad(&format!("{at}units.visitor"), visitor::no_visitor_id(&plan.visitor)));
-                }
+            if let Some(place) = choose.choices.iter().position(|one| is_nobody(&one.units)) {
+                return Err(bad(&choose.path_of(place, "visitor"), visitor::no_visitor_id(&plan.visitor)));
             }
             let asked = choose.ask.find(plan).map_err(|unknown| bad(&unknown.path, &unknown.message))?;
             let (url, expose) = (choose.url.clone(), choose.expose);
@@ -306,16 +303,13 @@ impl Call {
         }
         for (place, (units, context)) in self.units().enumerate() {
             let Some((id, message)) = self.unrecordable(plan, units) else { continue };
-            return Err(match &self.route {
-                Route::Choose => {
-                    let is_batch = self.choose.as_ref().is_some_and(|choose| choose.is_batch);
-                    let at = if is_batch { format!("batch[{place}].") } else { String::new() };
-                    CallAnswer::problem(400, "Bad request", &format!("{at}units.{id}"), message)
-                }
-                route => {
+            return Err(match &self.choose {
+                Some(choose) => CallAnswer::problem(400, "Bad request", &choose.path_of(place, id), message),
+                None => {
                     let own = format!("{id}_id");
                     let field = if context.contains_key(&own) { own } else { "targetingKey".to_owned() };
-                    failure(route, &Failure::new(ErrorCode::InvalidContext, format!("context.{field}: {message}")))
+                    let wrong = Failure::new(ErrorCode::InvalidContext, format!("context.{field}: {message}"));
+                    failure(&self.route, &wrong)
                 }
             });
         }
@@ -334,11 +328,12 @@ impl Call {
             let is_of = |e: &Experiment| e.unit == kind || (e.else_unit == Some(kind) && units.user.is_none());
             self.asked.0.iter().filter_map(|&at| plan.experiments.get(at)).any(is_of)
         };
-        units.wrong(&plan.visitor).find(|(id, _)| match *id {
-            "visitor" => assigns(UnitKind::Visitor),
-            "session" => assigns(UnitKind::Session),
-            _ => true,
-        })
+        let is_wrong = |id: &Option<String>, takes: &dyn Fn(&str) -> bool| id.as_deref().is_some_and(|id| !takes(id));
+        if assigns(UnitKind::Visitor) && is_wrong(&units.visitor, &|id| visitor::named(&plan.visitor, id).is_some()) {
+            return Some(("visitor", visitor::no_visitor_id(&plan.visitor)));
+        }
+        (assigns(UnitKind::Session) && is_wrong(&units.session, &|id| VisitorId::accept(id).is_some()))
+            .then(|| ("session", visitor::no_session_id()))
     }
 
     /// The answer, by the decisions for each of [`Call::units`]; an empty one where the caller has the same already.

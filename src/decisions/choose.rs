@@ -42,6 +42,12 @@ pub struct Choose {
 }
 
 impl Choose {
+    /// The path of a unit's id in the body: `units.visitor`, `batch[3].units.visitor`.
+    #[must_use]
+    pub fn path_of(&self, place: usize, id: &str) -> String {
+        if self.is_batch { format!("batch[{place}].units.{id}") } else { format!("units.{id}") }
+    }
+
     /// Reads a body; `reading` says whose word its ids are.
     ///
     /// # Errors

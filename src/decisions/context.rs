@@ -1,11 +1,8 @@
 //! What a call says, as facts that conditions can ask for.
 
 use crate::condition::{Attributes, Fact, FactKey};
-use crate::document::VisitorSettings;
-use crate::events::personal::{NOT_OPAQUE, is_personal};
 use crate::facts::{Facts, Source};
 use crate::url::Url;
-use crate::visitor::{self, VisitorId, no_session_id, no_visitor_id};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -18,22 +15,6 @@ pub struct Units {
     pub user: Option<String>,
     /// The id of the browser session.
     pub session: Option<String>,
-}
-
-impl Units {
-    /// The ids that the record would not take, and why.
-    pub fn wrong(&self, settings: &VisitorSettings) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let is = |id: &Option<String>, wrong: &dyn Fn(&str) -> bool| id.as_deref().is_some_and(wrong);
-        let visitor = is(&self.visitor, &|id| visitor::named(settings, id).is_none());
-        let user = is(&self.user, &is_personal);
-        let session = is(&self.session, &|id| VisitorId::accept(id).is_none());
-        let all = [
-            visitor.then(|| ("visitor", no_visitor_id(settings))),
-            user.then_some(("user", NOT_OPAQUE)),
-            session.then(|| ("session", no_session_id())),
-        ];
-        all.into_iter().flatten()
-    }
 }
 
 /// What a server says. It is believed: a fact by its name, `host`, `path`, `query.*` and `utm.*` also by the `url`, and

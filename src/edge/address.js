@@ -1,11 +1,11 @@
 // URLs of requests. The runtime hands on what somebody wrote as the host, also where it is none.
 
-/** Whether a URL can be read. */
-export function isUrl(text) {
-  // why: with an old compatibility date the runtime has no URL.canParse
+/** A URL, read; undefined where it cannot be. */
+export function urlOf(text) {
+  // why: with an old compatibility date the runtime has neither URL.canParse nor URL.parse
   try {
-    return Boolean(new URL(text));
+    return new URL(text);
   } catch {
-    return false;
+    return undefined;
   }
 }

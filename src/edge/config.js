@@ -3,7 +3,7 @@
 // beside them, else what the services make of the text.
 
 import * as core from "sortition-core";
-import { isUrl } from "./address.js";
+import { urlOf } from "./address.js";
 import { wake } from "./services.js";
 import { hasQueue, pause } from "./ship.js";
 import { tell, told } from "./told.js";
@@ -90,7 +90,7 @@ export function load(env, url) {
     resolve = resolved;
   });
   // why: the copy is kept under the host
-  const done = taken(env, url && isUrl(url) ? url : undefined, resolve)
+  const done = taken(env, urlOf(url) && url, resolve)
     .catch((error) =>
       console.error(`sortition: failed in loading the document, the shop goes on: ${error?.stack ?? error}`),
     )

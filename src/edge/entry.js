@@ -2,7 +2,7 @@
 // wasm says, and answers with the origin's response whenever anything of ours fails.
 
 import * as core from "sortition-core";
-import { isUrl } from "./address.js";
+import { urlOf } from "./address.js";
 import { bridge, isBridge } from "./bridges.js";
 import { keyOf, sharedCopy } from "./cache.js";
 import { call, isCall } from "./calls.js";
@@ -459,8 +459,9 @@ function unreachable(error) {
 
 async function endpoint(request, env, ctx) {
   try {
-    if (!isUrl(request.url)) return problem(400, "Bad request", "the Host header is no host");
-    const { pathname } = new URL(request.url);
+    const url = urlOf(request.url);
+    if (!url) return problem(400, "Bad request", "the Host header is no host");
+    const { pathname } = url;
     if (isCall(pathname, request.method)) return await call(request, pathname, env, ctx, inTime);
     if (isBridge(pathname)) return await bridge(request, pathname);
     const answer = isReadout(pathname, env)

@@ -26,7 +26,7 @@ impl<'a> Object<'a> {
     pub(super) fn text(&mut self, name: &'static str, value: &str) {
         self.name(name);
         // why: most texts need no escape
-        if ascii::is_json_as_it_is(value) {
+        if ascii::needs_no_json_escape(value) {
             *self.out += value;
         } else {
             self.escaped(value);
@@ -36,8 +36,8 @@ impl<'a> Object<'a> {
 
     #[inline(never)]
     fn escaped(&mut self, value: &str) {
-        let quoted = serde_json::Value::from(value).to_string();
-        *self.out += quoted.get(1..quoted.len() - 1).unwrap_or_default();
+        let quoted = serde_json::to_string(value).unwrap_or_default();
+        *self.out += quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default();
     }
 
     /// A member that is a text or `null`.

@@ -11,7 +11,7 @@ import { unstable_readConfig as readConfig } from "wrangler";
 import { startShop } from "../../demo/shop.mjs";
 import { at } from "../../scripts/setup.mjs";
 import { until } from "./client.mjs";
-import { freePort } from "./dev.mjs";
+import { startTool } from "./dev.mjs";
 import { buildTool, tool } from "./stubbed.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "sortition-dev-"));
@@ -42,32 +42,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function startDev() {
-  const port = await freePort();
-  const args = ["dev", "--origin", shop.url, "--port", String(port), "--tied"];
-  const child = spawn(tool, args, { cwd: folder, env });
-  let log = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk) => {
-      log += chunk;
-    });
-  }
-  const ended = new Promise((resolve) => child.on("exit", resolve));
-  await until(
-    () => log.includes("Ctrl-C") || child.exitCode !== null,
-    () => `dev to start:\n${log}`,
-    180_000,
-  );
-  assert.equal(child.exitCode, null, log);
-  return {
-    url: `http://localhost:${port}`,
-    log: () => log,
-    async close() {
-      child.kill("SIGTERM");
-      await ended;
-    },
-  };
-}
+const startDev = () => startTool({ tool, cwd: folder, env, origin: shop.url });
 
 /** The configuration that wrangler runs. */
 const ran = () => JSON.parse(readFileSync(join(folder, ".wrangler", "sortition", "wrangler.json"), "utf8"));

@@ -1,5 +1,6 @@
 // The built worker in `wrangler dev`, as `npm start` runs it, on a local KV that the tool writes to.
 
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { at } from "../../scripts/setup.mjs";
@@ -52,6 +53,33 @@ export async function startDev({ folder, origin, ttlSeconds, more = {}, config }
   return {
     url,
     health,
+    log: () => log,
+    async close() {
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}
+
+/** Runs `sortition dev` by a `tool` in a project's folder, in front of an origin. */
+export async function startTool({ tool, cwd, env, origin }) {
+  const port = await freePort();
+  const child = spawn(tool, ["dev", "--origin", origin, "--port", String(port), "--tied"], { cwd, env });
+  let log = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      log += chunk;
+    });
+  }
+  const ended = new Promise((resolve) => child.on("exit", resolve));
+  await until(
+    () => log.includes("Ctrl-C") || child.exitCode !== null,
+    () => `dev to start:\n${log}`,
+    180_000,
+  );
+  assert.equal(child.exitCode, null, log);
+  return {
+    url: `http://localhost:${port}`,
     log: () => log,
     async close() {
       child.kill("SIGTERM");

@@ -13,7 +13,7 @@ import { runInNewContext } from "node:vm";
 import { startShop } from "../../demo/shop.mjs";
 import { at, output } from "../../scripts/setup.mjs";
 import { until } from "./client.mjs";
-import { freePort } from "./dev.mjs";
+import { startTool } from "./dev.mjs";
 import { buildTool, tool } from "./stubbed.mjs";
 
 const page = readFileSync(at("docs/first-experiment.md"), "utf8");
@@ -62,31 +62,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function startDev() {
-  const port = await freePort();
-  const child = spawn(tool, ["dev", "--origin", shop.url, "--port", String(port), "--tied"], { cwd: project, env });
-  let log = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk) => {
-      log += chunk;
-    });
-  }
-  const ended = new Promise((resolve) => child.on("exit", resolve));
-  await until(
-    () => log.includes("Ctrl-C") || child.exitCode !== null,
-    () => `dev to start:\n${log}`,
-    180_000,
-  );
-  assert.equal(child.exitCode, null, log);
-  return {
-    url: `http://localhost:${port}`,
-    log: () => log,
-    async close() {
-      child.kill("SIGTERM");
-      await ended;
-    },
-  };
-}
+const startDev = () => startTool({ tool, cwd: project, env, origin: shop.url });
 
 test("the page names no command that this test does not know", () => {
   const known = [

@@ -20,7 +20,7 @@ import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
 import { at, installed, output } from "../../scripts/setup.mjs";
 import { until } from "./client.mjs";
-import { freePort } from "./dev.mjs";
+import { startTool } from "./dev.mjs";
 import { workflow } from "./workflow.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "sortition-packaging-"));
@@ -180,32 +180,8 @@ test("init makes a repository that checks, deploys dry and keeps its secrets out
   assert.match(deployed.stdout, /env\.PEOPLE \(Person\)/);
 });
 
-async function startDev() {
-  const port = await freePort();
-  const args = ["dev", "--origin", origin.url, "--port", String(port), "--tied"];
-  const child = spawn(join(shop, "node_modules", ".bin", "sortition"), args, { cwd: shop, env: bare });
-  let log = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk) => {
-      log += chunk;
-    });
-  }
-  const ended = new Promise((resolve) => child.on("exit", resolve));
-  await until(
-    () => log.includes("Ctrl-C") || child.exitCode !== null,
-    () => `dev to start:\n${log}`,
-    120_000,
-  );
-  assert.equal(child.exitCode, null, log);
-  return {
-    url: `http://localhost:${port}`,
-    log: () => log,
-    async close() {
-      child.kill("SIGTERM");
-      await ended;
-    },
-  };
-}
+const startDev = () =>
+  startTool({ tool: join(shop, "node_modules", ".bin", "sortition"), cwd: shop, env: bare, origin: origin.url });
 
 test("dev puts the worker before the shop, stays on this machine, and takes up what is saved", async () => {
   dev = await startDev();

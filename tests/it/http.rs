@@ -418,6 +418,29 @@ fn tokens_are_written_anew() {
     assert_eq!(again.write(Some(secret)), signed);
 }
 
+/// The links of the bar on a previewed page stay on its host, whatever its path begins with.
+#[test]
+fn the_links_of_a_previews_bar_stay_on_their_host() {
+    let plan = compile(&with(shop(&[running("hero", json!({}))]), json!({"preview": "open"})));
+    for (path, expected) in [
+        ("/a/b?x=1", "/a/b?x=1&amp;"),
+        ("//evil.example/", "/evil.example/?"),
+        ("/\\evil.example/", "/evil.example/?"),
+        ("/\\/evil.example/", "/evil.example/?"),
+    ] {
+        let sent = Sent::by(CHROME);
+        let url = format!("https://shop.example{path}");
+        let page = Page { preview: &[(0, 1)], ..Page::new(&plan, &url, &sent) };
+        let bar = page.intent(|| [1; 16]).preview_bar(&plan, None).unwrap();
+        let links: Vec<&str> = bar.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        // another variant, and the end of the preview
+        assert_eq!(links.len(), 2, "{bar}");
+        for link in links {
+            assert!(link.starts_with(&format!("{expected}sortition_preview=")), "{path}: {link}");
+        }
+    }
+}
+
 /// The link that ends a preview leads back to the page, and never to another host: `/\evil.example/` did.
 #[test]
 fn the_end_of_a_preview_stays_on_its_host() {
