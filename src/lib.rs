@@ -16,6 +16,8 @@ pub mod suggestion;
 #[doc(hidden)]
 pub mod ascii;
 #[doc(hidden)]
+pub mod json;
+#[doc(hidden)]
 pub mod url;
 #[doc(hidden)]
 pub mod condition;

@@ -374,7 +374,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
     fn added(&self, bridge: Option<String>, bar: Option<String>, charset: Charset) -> String {
         let is_script = self.plan.bridge == Bridge::Script;
         let calls = rewriting::additions(bridge.as_deref().map(|json| (json, is_script)), bar.as_deref(), charset);
-        serde_json::to_string(&calls).unwrap_or_default()
+        rewriting::to_json(&calls)
     }
 
     /// What the body that is made of a shared copy depends on; `None` where it is no different for anybody, or not to be

@@ -24,6 +24,7 @@ mod fact_key;
 mod facts;
 mod hostile;
 mod http;
+mod json;
 mod laws;
 mod ledger;
 mod ledger_answer;
