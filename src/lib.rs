@@ -12,6 +12,8 @@ pub mod sort;
 #[doc(hidden)]
 pub mod hash;
 #[doc(hidden)]
+pub mod lower_case;
+#[doc(hidden)]
 pub mod suggestion;
 #[doc(hidden)]
 pub mod ascii;

@@ -32,6 +32,7 @@ mod ledger_homes;
 mod ledger_placement;
 mod ledger_question;
 mod ledger_union;
+mod lower_case;
 mod suggestion;
 mod operate;
 mod origin_health;
