@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { documentOf, experiment, startWorld } from "./world.mjs";
 
+const READ_BEFORE = 3;
 const READ_AGAIN = 64;
 
 const halves = (id, rewrite, rest = {}) =>
@@ -93,7 +94,7 @@ describe("every page comes out as one that is read whole", () => {
       const visitors = await mixtures(worlds.none);
       for (const name of ["strong", "weak"]) await mixtures(worlds[name]);
       for (const path of Object.keys(PAGES)) {
-        for (let round = 0; round < 3; round++) {
+        for (let round = 0; round < 5; round++) {
           for (const [told, cookie] of visitors) {
             const bodies = {};
             for (const [name, world] of Object.entries(worlds)) bodies[name] = (await world.ask(path, { cookie })).text;
@@ -143,12 +144,20 @@ describe("one tag for pages that differ", () => {
         }),
       ]),
     });
-    const page = (tag) => (request, response) => {
-      response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", ETag: tag(request) });
+    const page = (tag, more) => (_request, response) => {
+      response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", ETag: tag(), ...more });
       response.end(html(moved ? '<h2 id="headline">Tents</h2>' : '<h1 id="headline">Tents</h1>'));
     };
     world.origin.on(
       "/false",
+      page(() => '"same"'),
+    );
+    world.origin.on(
+      "/devices",
+      page(() => '"same"', { Vary: "Accept-Encoding, User-Agent" }),
+    );
+    world.origin.on(
+      "/early",
       page(() => '"same"'),
     );
     world.origin.on(
@@ -161,7 +170,7 @@ describe("one tag for pages that differ", () => {
   const isBold = async (path) => (await world.ask(path, { cookie: "sortition_id=somebody-1" })).text.includes(">Bold<");
 
   test("is found out when a page is read whole again, and not believed any more", async () => {
-    for (let n = 0; n < 3; n++) assert.ok(await isBold("/false"));
+    for (let n = 0; n < READ_BEFORE; n++) assert.ok(await isBold("/false"));
     moved = true;
     // why: so that it is seen to be asked for what was met before
     assert.ok(!(await isBold("/false")));
@@ -172,10 +181,20 @@ describe("one tag for pages that differ", () => {
     for (let n = 0; n < 3; n++) assert.ok(await isBold("/false"));
   });
 
+  test("is found out before it is believed, or not believed where pages vary", async () => {
+    for (const path of ["/early", "/devices"]) {
+      for (let n = 0; n < 4 * READ_BEFORE; n++) {
+        // why: "/early" is another page before as many were read as make it believed
+        moved = n % READ_BEFORE === 1;
+        assert.ok(await isBold(path), `${path} ${n}`);
+      }
+    }
+  });
+
   test("another tag is another page", async () => {
     for (const state of [false, true, false, true]) {
       moved = state;
-      for (let n = 0; n < 3; n++) assert.ok(await isBold("/true"), `${state} ${n}`);
+      for (let n = 0; n < 2 * READ_BEFORE; n++) assert.ok(await isBold("/true"), `${state} ${n}`);
     }
   });
 });
