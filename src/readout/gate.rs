@@ -303,9 +303,10 @@ pub(super) fn crawlers(crawlers: i64, visits: i64) -> Gate {
 pub(super) fn record(failed: usize, incomplete: &[String]) -> Gate {
     let mut missing = incomplete.to_vec();
     if failed > 0 {
-        missing.push(format!(
-            "{failed} questions to the record failed, so numbers are missing here: see the worker's log."
-        ));
+        // why: what answered only in part has said which questions it failed at
+        let log = if incomplete.is_empty() { ": see the worker's log" } else { "" };
+        let questions = counted(i64::try_from(failed).unwrap_or(i64::MAX), ("question", "questions"));
+        missing.push(format!("{questions} to the record failed, so numbers are missing here{log}."));
     }
     if missing.is_empty() {
         return gate(
