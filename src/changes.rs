@@ -65,7 +65,7 @@ impl Danger {
             Self::Control => "results are compared with another variant than before",
             Self::Unit => "everybody is assigned by another id",
             Self::Layer => "visitors leave the experiment, and others come in",
-            Self::Hash => "a reshuffle: visitors change variant, leave the experiment or come in",
+            Self::Hash => "visitors change variant, leave the experiment or come in",
             Self::Remove => "its visitors get the origin's page, and nothing more is recorded of it",
             Self::Treatment => "the data mixes what was shown before with what is shown from now on",
             Self::Project => {
