@@ -114,11 +114,7 @@ pub fn changes(old: &Document, new: &Document, now: Timestamp) -> Vec<Change> {
     }
     for (place, e) in old.experiments.iter().enumerate() {
         if !new.experiments.iter().any(|other| other.id == e.id) {
-            let running = if e.status == Status::Running {
-                "it was running: its visitors get the origin's page"
-            } else {
-                "it was not running"
-            };
+            let running = if e.status == Status::Running { "it was running" } else { "it was not running" };
             let mut change = plain(format!("experiments[{place}]"), e, format!("`{}` is removed; {running}", e.id));
             change.danger = is_running(e, now).then_some(Danger::Remove);
             changes.push(change);
