@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sortition_engine::document::TokenAlgorithm;
 use sortition_engine::events::Batch;
 use sortition_engine::execution::breaker::Breakers;
-use sortition_engine::execution::rewriting::{additions, to_json};
+use sortition_engine::execution::rewriting::additions;
 use sortition_engine::execution::{self, Answer, Charset, HeaderChange, VariantOrigin};
 use sortition_engine::visit::{
     ENDPOINTS, Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedBody, SharedCopy, VariantOriginRequest,
@@ -71,7 +71,11 @@ fn examples() -> BTreeMap<&'static str, String> {
         steps: vec![(experiment_at(3), variant_at(1)), (experiment_at(0), variant_at(2))],
         charset: Charset::Ascii,
         relabelled: Some("text/html; charset=windows-1252"),
-        additions: to_json(&additions(Some(("{}", true)), None, Charset::Ascii)),
+        additions: [
+            additions(Some(("{}", true)), Some("<i>"), Charset::Ascii),
+            additions(Some(("{}", false)), None, Charset::Ascii),
+        ]
+        .concat(),
         watched: vec![watched(3, 1, "{\"id\":\"1\"}"), watched(0, u64::MAX, "{\"id\":\"2\"}")],
         is_tagged: true,
     };
