@@ -122,6 +122,23 @@ fn what_kv_says_beside_the_document_holds_for_what_is_read_later_too() {
     assert!(killed.experiments.iter().all(|e| e.killed));
 }
 
+/// Requests under way keep their plan while another with other switches takes its place.
+#[test]
+fn a_copy_has_switches_of_its_own_whether_it_was_packed_or_compiled() {
+    let compiled = Plan::compile(&Document::parse(&everything().to_string()).unwrap()).unwrap();
+    let read = Plan::from_bytes(&packed(), "content").unwrap();
+    assert_eq!(read.experiments.iter().count(), 4);
+    for plan in [compiled, read, Plan::from_bytes(&packed(), "content").unwrap()] {
+        let mut copy = plan.clone();
+        copy.apply(&Kill::parse(r#"{"experiments": ["move"]}"#).unwrap());
+        let killed = |plan: &Plan| plan.experiments.iter().map(|e| e.killed).collect::<Vec<_>>();
+        assert_eq!(killed(&copy), [false, true, false, false]);
+        assert_eq!(killed(&plan), [false; 4]);
+        assert_eq!(killed(&copy.clone()), killed(&copy));
+        assert_eq!(plan.clone().to_bytes("content"), plan.to_bytes("content"));
+    }
+}
+
 #[test]
 fn a_plan_of_another_build_is_not_read() {
     let mut bytes = packed();
