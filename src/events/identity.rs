@@ -1,8 +1,9 @@
 //! Who a visitor is, by the origin's word: its response header `Sortition-User`.
 
-use super::{Event, What, personal};
+use super::personal;
 use crate::document::Timestamp;
 use crate::hash;
+use crate::json::write::{Object, member};
 use crate::plan::Plan;
 use crate::visitor::VisitorId;
 use std::collections::VecDeque;
@@ -10,20 +11,46 @@ use std::collections::VecDeque;
 /// The longest user id, in bytes.
 const MAX_USER: usize = 128;
 
+/// The event of an origin's word that a visitor is a user.
+#[derive(Clone, Debug)]
+pub struct Identification {
+    /// The event's id.
+    pub id: String,
+    project: Box<str>,
+    revision: Box<str>,
+    at: String,
+    visitor: Box<str>,
+    user: Box<str>,
+}
+
+impl Identification {
+    /// The event as JSON, as serde writes an [`super::Event`].
+    pub(super) fn write(&self, out: &mut String) {
+        let mut object = Object::begin(out);
+        object.text(member!("id"), &self.id);
+        object.text(member!("project"), &self.project);
+        object.text(member!("config_revision"), &self.revision);
+        object.text(member!("at"), &self.at);
+        object.text(member!("anonymous_id"), &self.visitor);
+        object.text(member!("user_id"), &self.user);
+        object.text(member!("type"), "identified");
+        object.end();
+    }
+}
+
 /// The event of an origin's word that a visitor is a user, at `now`, in milliseconds since 1970; `None` for what is no
 /// opaque key: empty, longer than 128 bytes, with control characters, or like an e-mail address or other personal data.
 #[must_use]
-pub fn identified(plan: &Plan, visitor: &VisitorId, user: &str, now: i64) -> Option<Event> {
+pub fn identified(plan: &Plan, visitor: &VisitorId, user: &str, now: i64) -> Option<Identification> {
     let user = user.trim();
     let fits = (1..=MAX_USER).contains(&user.len()) && !user.chars().any(char::is_control);
-    (fits && !personal::is_personal(user)).then(|| Event {
+    (fits && !personal::is_personal(user)).then(|| Identification {
         id: identification_id(&plan.project, visitor.as_str(), user),
-        project: plan.project.to_string(),
-        config_revision: plan.revision.to_string(),
-        at: Timestamp::from_millis(now).to_string(),
-        anonymous_id: Some(visitor.to_string()),
-        user_id: Some(user.to_owned()),
-        what: What::Identified,
+        project: (*plan.project).into(),
+        revision: (*plan.revision).into(),
+        at: Timestamp::from_millis(now).text(),
+        visitor: visitor.as_str().into(),
+        user: user.into(),
     })
 }
 
