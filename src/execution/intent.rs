@@ -122,7 +122,16 @@ impl Intent {
         self.carried_out = self.to_carry_out(plan);
         let changed = self.depends_on_visitor || !self.carried_out.is_empty();
         let shown = self.shown(plan);
-        self.validator = changed.then(|| hash::validator(&[&plan.revision, &self.told_origin, &shown]));
+        self.validator = changed.then(|| {
+            let (revision, told) = (&plan.revision, &self.told_origin);
+            // why: the origin hears of the control also where there is no consent, or a kill, and then the page's scripts
+            // are told nothing: before, a 304 kept such a page, without its bridge, after the consent
+            if self.has_bridge(plan) {
+                hash::validator(&[revision, told, &shown, &self.told_client])
+            } else {
+                hash::validator(&[revision, told, &shown])
+            }
+        });
     }
 
     /// Whether the page is shown by a preview.

@@ -5,7 +5,7 @@ use crate::support::{CHROME, GOOGLEBOT, HOME, Page, Sent, compile, html, removes
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sortition_engine::execution::{Answer, HeaderChange, Intent};
-use sortition_engine::plan::{Plan, Position};
+use sortition_engine::plan::{Kill, Plan, Position};
 use sortition_engine::visitor::VisitorId;
 
 const ENTROPY: [u8; 16] = [7; 16];
@@ -142,6 +142,39 @@ fn validators_tell_variants_and_revisions_apart() {
     for broken in ["a", "\"a", "", "W/a", "w/\"a\"", "\"é\"", "\"a\u{1f}b\"", "\"a\"b\""] {
         assert_eq!(scoped(&plan, &control, broken), None, "{broken}: no tag is better than one that lies");
     }
+}
+
+/// A page with a bridge and one without are two bodies. They had one tag where both are the control's, so whoever consented
+/// kept, by a 304, a page that tells its scripts nothing; and whoever was in a killed experiment one that still told them.
+#[test]
+fn validators_tell_pages_with_a_bridge_from_those_without() {
+    let document = |more: Value| {
+        let consent = json!({"cookie": "consent", "granted": ["yes"]});
+        with(shop(&[running("hero", more)]), json!({"bridge": "attribute", "consent": consent}))
+    };
+    let control = json!({"variants": [{"id": "control", "weight": 1}, {"id": "bold", "weight": 0}]});
+    let plan = compile(&document(control.clone()));
+    let asking = Sent::by(CHROME).header("cookie", "sortition_id=visitor-1");
+    let given = Sent::by(CHROME).header("cookie", "sortition_id=visitor-1; consent=yes");
+    let bare = scoped(&plan, &asking, "\"a\"").unwrap();
+    let told = scoped(&plan, &given, "\"a\"").unwrap();
+    assert_ne!(bare, told);
+    assert_eq!(
+        scoped(&plan, &Sent::by(GOOGLEBOT), "\"a\""),
+        Some(bare.clone()),
+        "a crawler's page is the same as theirs"
+    );
+    assert_eq!(asked(&plan, &given, &bare), None, "the page without the bridge is not good any more");
+    assert_eq!(asked(&plan, &asking, &told), None, "nor the one with it");
+    assert_eq!(asked(&plan, &given, &told).as_deref(), Some("\"a\""));
+
+    let mut both = document(control);
+    let other = running("price", json!({"variants": [{"id": "control", "weight": 1}]}));
+    both["experiments"].as_array_mut().unwrap().push(other);
+    let mut plan = compile(&both);
+    let before = scoped(&plan, &given, "\"a\"");
+    plan.apply(&Kill::parse("{\"experiments\": [\"hero\"]}").unwrap());
+    assert_ne!(scoped(&plan, &given, "\"a\""), before, "the bridge says nothing of what is killed");
 }
 
 #[test]
