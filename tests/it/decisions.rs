@@ -322,7 +322,7 @@ fn choose_decides_for_any_id_and_records_those_that_can_be_reported() {
                 assert!(!exposures.is_empty(), "{body}");
                 let report = json!({"events": exposures}).to_string();
                 let drafts = reception::read(report.as_bytes(), Channel::Server, now());
-                let events = drafts.ok().and_then(|it| reception::from_server(&it, plan, &[7; 32], now()).ok());
+                let events = drafts.ok().and_then(|it| reception::from_server(&it, plan, &[7; 32], None, now()).ok());
                 assert_eq!(events.map(|events| events.len()), takes.then_some(exposures.len()), "{report}");
             }
         }
