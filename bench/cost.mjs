@@ -1,8 +1,10 @@
 // A day of a shop through the built worker and its consumer, on wrangler's local platform, counted as Cloudflare bills it;
 // and what that comes to by the price list.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import http from "node:http";
+import { join } from "node:path";
+import { at, target } from "../scripts/setup.mjs";
 import { documentOf } from "../tests/edge/documents.mjs";
 import { startHarness } from "../tests/edge/harness.mjs";
 import { startOrigin } from "../tests/edge/origin.mjs";
@@ -87,17 +89,26 @@ function cpuMilliseconds() {
   return (ticks * 1000) / HERTZ;
 }
 
-/** Counts a day of `visitors`, with or without a record. */
-async function day({ visitors, record }) {
+/** The built worker with its counting around it, in a folder of its own. */
+function countedWorker() {
+  const folder = mkdtempSync(join(target, "cost-"));
+  cpSync(at("build"), folder, { recursive: true });
+  cpSync(at("bench", "counted.mjs"), join(folder, "counted.js"));
+  return folder;
+}
+
+/** Counts a day of `visitors`, with or without a record. `wait`: for how many seconds the consumer waits for a batch. */
+async function day({ visitors, record, wait }) {
   const origin = await startOrigin();
+  const folder = countedWorker();
   const platform = await startHarness({
     origin: origin.url,
     document: documentOf(EXPERIMENTS),
     change(config) {
-      config.main = "bench/counted.mjs";
+      config.main = join(folder, "counted.js");
       config.vars.CONFIG_TTL_SECONDS = "30";
       // why: as it is deployed
-      for (const consumer of config.queues.consumers) consumer.max_batch_timeout = 5;
+      for (const consumer of config.queues.consumers) consumer.max_batch_timeout = wait;
       if (!record) delete config.d1_databases;
     },
   });
@@ -110,9 +121,9 @@ async function day({ visitors, record }) {
     };
     await Promise.all(Array.from({ length: 24 }, walk));
     const seconds = (performance.now() - began) / 1000;
-    // the last batches: the consumer waits for five seconds, and the queue may be behind
+    // the last batches: the consumer waits for them, and the queue may be behind
     for (let before; ; ) {
-      await new Promise((resolve) => setTimeout(resolve, 8000));
+      await new Promise((resolve) => setTimeout(resolve, (wait + 3) * 1000));
       const now = JSON.stringify(await counted());
       if (now === before) break;
       before = now;
@@ -122,6 +133,7 @@ async function day({ visitors, record }) {
   } finally {
     await platform.close();
     await origin.close();
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -149,8 +161,10 @@ function perMillion({ views, counts }) {
 const thousands = (number) => Math.round(number).toLocaleString("en-US");
 
 /** Runs both days; a text for people, and the same as data. */
-export async function cost({ visitors }) {
-  const days = { with: await day({ visitors, record: true }), without: await day({ visitors, record: false }) };
+export async function cost({ visitors, wait = 5 }) {
+  const days = {};
+  for (const [name, record] of Object.entries({ with: true, without: false }))
+    days[name] = await day({ visitors, record, wait });
   const tables = { with: perMillion(days.with), without: perMillion(days.without) };
   const lines = ["| of a million page views | | USD | without D1 | USD |", "|---|---:|---:|---:|---:|"];
   for (const [at, { name, count, cost }] of tables.with.entries()) {

@@ -22,6 +22,8 @@ const measured = [
   experiment("header", "/header", {}),
   experiment("hero", "/rewrite", { rewrite: rewrite("#headline", PROMISE) }),
   experiment("hero-control", "/control", { rewrite: rewrite("#headline", PROMISE) }, [100, 0]),
+  experiment("by-tag", "/by-tag", { rewrite: rewrite("h1#headline", PROMISE) }),
+  experiment("untagged", "/untagged", { rewrite: rewrite("#headline", PROMISE) }),
   experiment("first", "/three", { rewrite: rewrite("#headline", PROMISE) }),
   experiment("second", "/three", { rewrite: rewrite("#lead", "Made to be mended.") }),
   experiment("third", "/three", { rewrite: rewrite("#note", "Free delivery.") }),

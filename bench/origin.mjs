@@ -53,6 +53,7 @@ function shop(request, response) {
     etag: '"1f2e3d4c"',
   };
   if (request.url.startsWith("/v2/")) head["x-served"] = "v2";
+  if (request.url.startsWith("/untagged")) delete head.etag;
   const zipped = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
   const body = zipped ? GZIPPED : PAGE;
   if (zipped) Object.assign(head, { "content-encoding": "gzip", vary: "Accept-Encoding" });

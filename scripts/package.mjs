@@ -210,7 +210,7 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   mkdirSync(out, { recursive: true });
   if (values.only !== "checksums") packBinary(number, platform, binaryOf(platform, values.binary));
   if (!values.only) {
-    const wrangler = "^4.90.0";
+    const wrangler = `^${JSON.parse(readFileSync(at("package.json"), "utf8")).devDependencies.wrangler}`;
     packMain(number, { wrangler });
     packEngine(number);
     packCrate(number);

@@ -32,6 +32,7 @@ mod programme;
 mod progress;
 mod published;
 mod route;
+mod sample;
 mod segment;
 mod shown;
 mod summary;

@@ -312,6 +312,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             steps: if reply.rewrite { self.steps() } else { Vec::new() },
             additions: if reply.rewrite { self.additions(reply.charset) } else { String::new() },
             watched,
+            is_tagged: answer.is_tagged(),
         });
         let (exposed, besides, changes) = (reply.exposed, reply.besides, reply.changes);
         let (not_rewritten, shown_to_user) = (reply.not_rewritten, reply.shown_to_user);

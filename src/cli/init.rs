@@ -151,8 +151,18 @@ fn filled(template: &str, values: &Values) -> String {
         .replace("@OWNER@", &values.owner)
         .replace("@ENDS@", &ends)
         .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
+        .replace("@WRANGLER@", &wrangler())
         .replace("@DATE@", COMPATIBILITY_DATE)
         .replace("@FLAGS@", &COMPATIBILITY_FLAGS.map(|flag| format!("\"{flag}\"")).join(", "))
+}
+
+/// The wrangler that this version is tested with, or a later one: the runtime of an older one does not know the date below.
+fn wrangler() -> String {
+    /// One place says it, for the project itself and for what it makes.
+    const OURS: &str = include_str!("../../package.json");
+    let ours: Option<Value> = serde_json::from_str(OURS).ok();
+    let version = ours.as_ref().and_then(|ours| ours.pointer("/devDependencies/wrangler")?.as_str());
+    version.map_or_else(|| "latest".to_owned(), |version| format!("^{version}"))
 }
 
 /// The date that this version is tested with, as in the project's own wrangler.toml.

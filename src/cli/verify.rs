@@ -14,6 +14,7 @@ use super::request::RequestArguments;
 use super::terminal::{bad, faint, good, strong};
 use super::{Failure, Report, input, script};
 use crate::document::{Document, Experiment, Problem, Protected};
+use crate::execution::rewriting::narrowed;
 use crate::url::Url;
 use clap::Args;
 use page::{Answer, Page};
@@ -106,7 +107,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, Failure> {
         if !variant.rewrite.is_empty()
             && let Some(page) = &control_page
         {
-            list.demand("selectors", Some(id), selectors(page, variant));
+            list.demand("selectors", Some(id), selectors(e, page, variant));
         }
         if id != control
             && let (Some(page), Some(control)) = (answers.page(id), &control_page)
@@ -201,16 +202,30 @@ fn shown(document: &Document, e: &Experiment, variant: &str, answer: &Answer) ->
 }
 
 /// Whether every selector of a variant meets something on the page as the control has it.
-fn selectors(control: &Page, variant: &crate::document::Variant) -> Result<String, String> {
+fn selectors(e: &Experiment, control: &Page, variant: &crate::document::Variant) -> Result<String, String> {
     let wanted: Vec<&str> = variant.rewrite.iter().map(|step| step.select.as_str()).collect();
-    let counts = control.count(&wanted)?;
-    let missing: Vec<&str> = wanted.iter().zip(&counts).filter(|(_, count)| **count == 0).map(|(it, _)| *it).collect();
+    let met = control.met(&wanted)?;
+    let missing: Vec<&str> = wanted.iter().zip(&met).filter(|(_, tags)| tags.is_empty()).map(|(it, _)| *it).collect();
     if missing.is_empty() {
-        let met: Vec<String> = wanted.iter().zip(&counts).map(|(it, count)| format!("{it} × {count}")).collect();
-        Ok(met.join(", "))
+        Ok(wanted.iter().zip(&met).map(|(it, tags)| found(e, it, tags)).collect::<Vec<_>>().join(", "))
     } else {
         Err(format!("nothing on the page is {}: mend the selector", missing.join(", nor ")))
     }
+}
+
+/// What a selector met, and how it would cost less.
+fn found(e: &Experiment, selector: &str, tags: &[String]) -> String {
+    let count = tags.len();
+    let cheaper = tags.first().filter(|tag| tags.iter().all(|it| it == *tag) && !is_protected(e, tag));
+    match cheaper.and_then(|tag| narrowed(selector, &[tag])).as_deref() {
+        Some([one]) => format!("{selector} × {count} (`{one}` costs less)"),
+        _ => format!("{selector} × {count}"),
+    }
+}
+
+/// Whether search engines read elements with this tag, so that `check` would ask for a word of `seo.allow`.
+fn is_protected(e: &Experiment, tag: &str) -> bool {
+    matches!(tag, "title" | "link" | "meta" | "script") || (tag == "h1" && e.seo.protect_h1)
 }
 
 /// Whether what search engines read is the same as on another page, but for what `seo.allow` names.

@@ -63,6 +63,12 @@ pub fn copy_answered(
     Some(vec![lifetime.fresh, lifetime.stale])
 }
 
+/// Whether an answer with this `Vary` is another for requests that differ in more than which coding they read.
+#[wasm_bindgen]
+pub fn varies(vary: &str) -> bool {
+    shared::varies(vary)
+}
+
 /// Nobody fetches the copy any more.
 #[wasm_bindgen]
 pub fn copy_settled(key: &str) {

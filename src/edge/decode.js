@@ -16,7 +16,7 @@ export function decode(text) {
         kind: "finish",
         visits: fields[1],
         rewriting: fields[2] ? rewritingOf(fields) : undefined,
-        changes: fields.slice(8),
+        changes: fields.slice(9),
       };
     case "shared_copy":
       return {
@@ -69,6 +69,7 @@ function rewritingOf(fields) {
     relabelled: fields[5],
     additions: fields[6] ? JSON.parse(fields[6]) : [],
     watched,
+    isTagged: fields[8] === "tagged",
   };
 }
 

@@ -9,6 +9,7 @@ import { call, isCall } from "./calls.js";
 import { load } from "./config.js";
 import { change, decode } from "./decode.js";
 import { answerOf, foundCopy, headOf, keep, remembered } from "./finished.js";
+import { reading } from "./narrowed.js";
 import { forget, isSigned, join, tell } from "./people.js";
 import { post } from "./post.js";
 import { problem } from "./problem.js";
@@ -173,7 +174,7 @@ async function page(request, env, ctx, method, url) {
     // why: a copy of which there is a finished body names no user, or it were none
     if (env.PEOPLE && response?.headers.has("sortition-user")) await joinByOrigin(visit, response, env, ctx);
     revive();
-    return finish(visit, got, env, ctx);
+    return finish(visit, got, url, env, ctx);
   } catch (error) {
     report("finishing the answer", error);
     // why: a finished body has a variant in it, of which nobody would be told
@@ -274,7 +275,7 @@ function ownAnswer(visit, { status, visits, changes }, env, ctx) {
   return answer;
 }
 
-function finish(visit, { response, how, finished, keep: kept }, env, ctx) {
+function finish(visit, { response, how, finished, keep: kept }, url, env, ctx) {
   const head = finished ? finished.head : headOf(response);
   const text = visit.finish(
     head.status,
@@ -298,8 +299,9 @@ function finish(visit, { response, how, finished, keep: kept }, env, ctx) {
   };
   // why: whoever changes nothing does not look whether an element is there that others wait for
   const keeps = kept && (rewriting || kept.watchable.length === 0) ? kept : undefined;
-  const transform =
-    !finished && rewriting && !isEmpty(head, response) && rewriter(rewriting, visit, met, keeps?.record);
+  const isRead = !finished && rewriting && !isEmpty(head, response);
+  const same = isRead && rewriting.isTagged ? reading(url, response) : undefined;
+  const transform = isRead && rewriter(rewriting, visit, met, keeps?.record, same);
   tellUser(visit, env, ctx);
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later
   visit.free();

@@ -3,6 +3,7 @@
 // are built once per plan.
 
 import * as core from "sortition-core";
+import { register } from "./narrowed.js";
 
 // What is kept of each plan, by its number. The newest, and the one before for visits that are under way.
 const prepared = new Map();
@@ -19,15 +20,15 @@ const MOST_SHOWN = 20;
  * `steps`: treatments (`3.1`: experiment and variant), `watched`: experiments whose selectors are to be noticed, by position
  * in the plan of the `visit`; `met` is called with the key and the exposure of such an experiment, once. `additions` are
  * further calls; `charset` says how text goes into the page. `record` takes note, for whoever gets the same body later, of
- * which of its `watchable` experiments are `met`, and of what the steps of each of the `treatments` met.
+ * which of its `watchable` experiments are `met`, and of what the steps of each of the `treatments` met. `reading` is this page
+ * among those that are the same (`narrowed.js`).
  */
-export function rewriter({ generation, charset, steps, additions, watched }, visit, met, record) {
+export function rewriter({ generation, charset, steps, additions, watched }, visit, met, record, reading) {
   const rewriter = new HTMLRewriter();
   const kept = keptOf(generation);
   let any = false;
   const on = (selector, act) => {
-    rewriter.on(selector, { element: (element) => guard(() => act(element)) });
-    any = true;
+    if (register(rewriter, reading, selector, { element: (element) => guard(() => act(element)) })) any = true;
   };
   // why: watchers come first, or a step that removes an element would hide it from them
   for (const { experiment, key, exposure } of watched) {
@@ -51,11 +52,14 @@ export function rewriter({ generation, charset, steps, additions, watched }, vis
         hits.set(step, (hits.get(step) ?? 0) + 1);
         handler.element(element);
       };
-      rewriter.on(selector, record ? { element: noted } : handler);
-      any = true;
+      if (register(rewriter, reading, selector, record ? { element: noted } : handler)) any = true;
     }
   }
-  for (const { select, method, arguments: values } of additions) on(select, caller(method, values));
+  for (const { select, method, arguments: values } of additions) {
+    const act = caller(method, values);
+    rewriter.on(select, { element: (element) => guard(() => act(element)) });
+    any = true;
+  }
   return any ? rewriter : undefined;
 }
 

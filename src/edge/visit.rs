@@ -108,6 +108,15 @@ impl Watch {
     }
 }
 
+/// The selectors, one a line, that meet what `selector` meets on a page where that are elements of these tags, which stand
+/// apart by a blank. Absent: they would be no others.
+#[wasm_bindgen]
+pub fn narrowed(selector: &str, tags: &str) -> Option<String> {
+    let tags: Vec<&str> = tags.split(' ').filter(|tag| !tag.is_empty()).collect();
+    // why: a selector may have any character in a quoted value
+    rewriting::narrowed(selector, &tags).filter(|_| !selector.contains('\n')).map(|selectors| selectors.join("\n"))
+}
+
 /// The names of headers that are for us alone.
 #[wasm_bindgen]
 pub fn header_names() -> String {

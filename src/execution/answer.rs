@@ -1,6 +1,7 @@
 //! The head of the origin's answer, and whether its page can be rewritten.
 
 use super::caching;
+use super::entity_tag::EntityTag;
 use super::media_type::{self, Charset};
 use crate::ascii;
 
@@ -46,6 +47,13 @@ pub enum NotRewritten {
 impl Answer<'_> {
     pub(super) fn is_html(&self) -> bool {
         media_type::page_charset(self.content_type).is_some()
+    }
+
+    /// Whether the origin's entity tag stands for the very bytes of its page (RFC 9110, section 8.8.1). Of a shared copy it
+    /// does not count, since it is known otherwise when that one is another.
+    #[must_use]
+    pub fn is_tagged(&self) -> bool {
+        self.copy.is_none() && self.etag.and_then(EntityTag::parse).is_some_and(|tag| !tag.is_weak)
     }
 
     /// Whether the origin was asked for it just now, so that it tells how the origin fares.

@@ -99,6 +99,51 @@ pub fn additions(bridge: Option<(&str, bool)>, bar: Option<&str>, charset: Chars
     calls
 }
 
+/// The selectors that on a page meet what `selector` meets, where the elements that it meets there have these `tags`; `None`
+/// where they would be no others. Of `h1#headline` the rewriter looks at headings only, of `#headline` at the attributes of
+/// every element, which costs more than all else that it does.
+///
+/// ```
+/// use sortition_engine::execution::rewriting::narrowed;
+/// assert_eq!(narrowed("main .card", &["div", "li"]), Some(vec!["main div.card".into(), "main li.card".into()]));
+/// assert_eq!(narrowed("#gone", &[]), Some(vec![]));
+/// assert_eq!(narrowed("h1.hero", &["h1"]), None);
+/// ```
+#[must_use]
+pub fn narrowed(selector: &str, tags: &[&str]) -> Option<Vec<String>> {
+    let at = untagged(selector)?;
+    // why: a name with other characters would need escapes
+    let is_plain = |tag: &&str| {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        tag.starts_with(|first: char| first.is_ascii_lowercase()) && tag.bytes().all(is_plain)
+    };
+    if !tags.iter().all(is_plain) {
+        return None;
+    }
+    let (before, last) = selector.split_at_checked(at)?;
+    Some(tags.iter().map(|tag| [before, tag, last].concat()).collect())
+}
+
+/// Where in a selector the part begins that an element itself must be, if that part names no tag.
+fn untagged(selector: &str) -> Option<usize> {
+    let (mut at, mut depth, mut quote, mut bytes) = (0, 0_usize, None, selector.bytes().enumerate());
+    while let Some((position, byte)) = bytes.next() {
+        match (byte, quote) {
+            (b'\\', _) => drop(bytes.next()),
+            (_, Some(open)) => quote = (byte != open).then_some(open),
+            (b'"' | b'\'', None) => quote = Some(byte),
+            (b'[' | b'(', None) => depth += 1,
+            (b']' | b')', None) => depth = depth.saturating_sub(1),
+            // why: one list of several, comments, and combinators that the rewriter may learn one day
+            (b',' | b'/' | b'+' | b'~' | b'|', None) if depth == 0 => return None,
+            (b'>', None) if depth == 0 => at = position + 1,
+            (byte, None) if depth == 0 && byte.is_ascii_whitespace() => at = position + 1,
+            _ => {}
+        }
+    }
+    matches!(selector.as_bytes().get(at), Some(b'#' | b'.' | b'[' | b':')).then_some(at)
+}
+
 /// The `class` of an element that had `old` when a class is added to it or taken away; `None`: the attribute goes. Classes
 /// are apart where HTML says so, at white space of ASCII.
 #[must_use]

@@ -73,12 +73,11 @@ impl CopyHead<'_> {
     pub fn lifetime(&self) -> Option<Lifetime> {
         let control = CacheControl::new(self.cache_control);
         let forbidden = ["private", "no-store", "no-cache"].iter().any(|name| control.has(name));
-        let varies = |name: &str| !name.is_empty() && !name.eq_ignore_ascii_case("accept-encoding");
         if self.status != 200
             || self.is_particular
             || !control.has_whole("public")
             || forbidden
-            || ascii::members(self.vary.unwrap_or("")).any(varies)
+            || varies(self.vary.unwrap_or(""))
         {
             return None;
         }
@@ -90,6 +89,12 @@ impl CopyHead<'_> {
         let bounded = |seconds: u64| u32::try_from(seconds.min(31_536_000)).unwrap_or(0);
         (fresh > 0).then(|| Lifetime { fresh: bounded(fresh), stale: bounded(stale) })
     }
+}
+
+/// Whether an answer with this `Vary` is another for requests that differ in more than which coding they read.
+#[must_use]
+pub fn varies(vary: &str) -> bool {
+    ascii::members(vary).any(|name| !name.is_empty() && !name.eq_ignore_ascii_case("accept-encoding"))
 }
 
 /// Whether the client reads gzip (RFC 9110, section 12.5.3). Where Cloudflare put an `Accept-Encoding` of its own in place

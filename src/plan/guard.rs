@@ -57,15 +57,18 @@ impl Guard {
     }
 
     /// The bounds of an experiment's variants: as written, or by the weights that were moved. Weights that do not name
-    /// every variant, or that sum to nothing, are not used.
+    /// every variant, or that sum to nothing, are not used. What the document gives nothing gets nothing: moved weights may
+    /// be of before a person took an option out.
     pub(super) fn bounds(&self, experiment: &Experiment) -> Vec<u16> {
         let written = || experiment.variants.iter().map(|variant| variant.written_below).collect();
         let Some((_, weights)) = self.weights.iter().find(|(id, _)| id.as_str() == &*experiment.id) else {
             return written();
         };
+        let mut start = 0;
         let weight = |variant: &super::Variant| {
+            let has_weight = variant.written_below > std::mem::replace(&mut start, variant.written_below);
             let found = weights.iter().find(|(id, _)| id.as_str() == &*variant.id).map(|(_, weight)| *weight)?;
-            (found.is_finite() && found >= 0.0).then_some(found)
+            (found.is_finite() && found >= 0.0).then_some(if has_weight { found } else { 0.0 })
         };
         let Some(weights) = experiment.variants.iter().map(weight).collect::<Option<Vec<f64>>>() else {
             return written();

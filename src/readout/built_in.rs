@@ -7,6 +7,7 @@
 use super::answers::Known;
 use super::compare::{Measured, Rule, compare, guard, margin};
 use super::health::{class, clusters, counts, ends};
+use super::sample::FEWEST_UNITS;
 use super::types::{Arm, ComparisonResult, Health, MetricResult, MetricRole};
 use crate::document::{self, BUILT_IN_METRICS, Experiment, Guardrail, Method, MetricKind};
 use crate::stats::{Aggregate, Direction, Level, Refusal};
@@ -63,6 +64,7 @@ fn errors(experiment: &Experiment, health: &[Health], known: &Known, guardrail: 
         alpha: Level::FIVE_PERCENT.shared_among(ids.len().saturating_sub(1)),
         scale: 1.0,
         direction: Direction::LowerIsBetter,
+        fewest: FEWEST_CLUSTERS,
     };
     let mut metric = empty("origin_error_rate", guardrail, MetricKind::Proportion, Some("%"));
     metric.variants = ids.iter().map(|id| arm(id, of(id).0, of(id).1)).collect();
@@ -151,6 +153,7 @@ fn late(known: &Known, experiment: &Experiment, variant: &str, end: f64) -> Opti
         alpha: Level::FIVE_PERCENT.shared_among(experiment.variants.len().saturating_sub(1)),
         scale: 1.0,
         direction: Direction::LowerIsBetter,
+        fewest: FEWEST_UNITS,
     };
     Some(compare(variant, &control, &measured(variant)?, rule).0.better)
 }

@@ -113,6 +113,8 @@ pub(super) struct Rule {
     pub(super) scale: f64,
     /// Whether less of the metric is better.
     pub(super) direction: Direction,
+    /// Units of each variant from which one whose units are all alike is compared.
+    pub(super) fewest: i64,
 }
 
 /// Compares a treatment with the control. Second: the share of the variance that a covariate took.
@@ -125,7 +127,7 @@ pub(super) fn compare(
     let mut shown = ComparisonResult { variant: variant.to_owned(), status: "OK", ..ComparisonResult::default() };
     shown.posterior = beta(control, treatment, rule);
     let mut saved = None;
-    let tested = treatment.against(control).and_then(|pair| {
+    let tested = pair(control, treatment, rule.fewest).and_then(|pair| {
         let (test, method) = match rule.method {
             Method::Fixed => (welch(&pair, Effect::Absolute, rule.alpha)?, stats::Method::Welch),
             Method::Sequential | Method::Bayesian => (
@@ -220,23 +222,28 @@ pub(super) fn margin(guardrail: &Guardrail, usual: Direction) -> (Direction, f64
     }
 }
 
-/// Against the control, to see harm. Where all units of one arm are alike, it is taken to vary as the other one does: a
-/// treatment in which nobody buys any more does not vary, and is the first that has to be seen.
-fn watched(control: &Measured, treatment: &Measured) -> Result<stats::Comparison, Refusal> {
+/// A treatment against the control. Where all units of one arm are alike and it has `fewest` of them, it is taken to vary as
+/// the other one does, which is what it would do if the two did not differ: a treatment in which nobody buys any more does
+/// not vary, and is the first that has to be seen. The rule is one for what decides and for what is watched. Of a quantile
+/// there is no such variance, and where neither arm varies there is none to take.
+fn pair(control: &Measured, treatment: &Measured, fewest: i64) -> Result<stats::Comparison, Refusal> {
     let tested = treatment.against(control);
-    let (Measured::Sums(a), Err(Refusal::ZeroVariance)) = (control, &tested) else { return tested };
-    // why: how much a ratio varies depends on how many units have one
-    if a.metric().is_ratio() {
+    let (Measured::Sums(a), Measured::Sums(b), Err(Refusal::ZeroVariance)) = (control, treatment, &tested) else {
+        return tested;
+    };
+    let (mut control, mut treatment) = (control.moments()?, treatment.moments()?);
+    if control.n.min(treatment.n) < fewest as f64 {
         return tested;
     }
-    let (mut control, mut treatment) = (control.moments()?, treatment.moments()?);
-    let (variance, raw_variance) =
-        (control.variance.max(treatment.variance), control.raw_variance.max(treatment.raw_variance));
-    for arm in [&mut control, &mut treatment] {
-        if arm.variance <= 0.0 {
-            (arm.variance, arm.raw_variance) = (variance, raw_variance);
-        }
-    }
+    // why: the fewer denominators a unit has, the more its ratio varies; more of them need not make it vary less
+    let thinner = |this: &Aggregate, other: &Aggregate| (other.denominators() / this.denominators()).max(1.0);
+    let (constant, variance) = match (control.variance > 0.0, treatment.variance > 0.0) {
+        (false, true) => (&mut control, treatment.variance * thinner(a, b).powi(2)),
+        (true, false) => (&mut treatment, control.variance * thinner(b, a).powi(2)),
+        // why: a covariate that says everything leaves nothing to compare, though both arms vary
+        _ => return tested,
+    };
+    (constant.variance, constant.raw_variance) = (variance, variance);
     stats::Comparison::of_moments(Ok(control), Ok(treatment))
 }
 
@@ -250,7 +257,7 @@ pub(super) fn guard(
     fewest: i64,
 ) {
     shown.margin = Some(relative);
-    let verdict = watched(control, treatment).and_then(|pair| {
+    let verdict = pair(control, treatment, fewest).and_then(|pair| {
         if pair.control.n.min(pair.treatment.n) < fewest as f64 {
             return Err(Refusal::TooFewUnits);
         }

@@ -10,7 +10,7 @@ use super::types::{
     Arm, ComparisonResult, Day, Delay, Ending, MetricResult, MetricRole, Phase, Results, Segment, Variant, noun,
 };
 use super::verdict::{Grounds, verdict};
-use super::{bandit, built_in, change, course, health, overlap, progress, segment, watch};
+use super::{bandit, built_in, change, course, health, overlap, progress, sample, segment, watch};
 use crate::document::{self, Allocation, Document, Experiment, Status, Timestamp};
 use crate::ledger::answer::{Answer, Cells, DAY};
 use crate::ledger::readout::Row;
@@ -50,8 +50,8 @@ impl One<'_> {
         let metrics = self.metrics(&variants);
         let first = self.primary();
         let shown = metrics.first().filter(|metric| metric.role == MetricRole::Primary);
-        let rule = first.map_or_else(|| self.rule(None), |(metric, answer)| self.rule(Some((metric, answer))));
-        let segments = segment::segments(e, &self.answers.units, first, rule);
+        let rule = self.rule(&variants, first);
+        let segments = segment::segments(&variants, &self.answers.units, first, rule);
         let progress = first.zip(shown).and_then(|((metric, answer), shown)| {
             let control = variants.first()?.id.as_str();
             let control = Measured::of_variant(metric, answer, control, answer.total(control));
@@ -215,8 +215,9 @@ impl One<'_> {
             gate::record(self.answers.failed + self.known.failed, &self.known.incomplete),
             ratio,
             gate::units(variants, noun),
-            gate::contamination(units, clamped(self.answers.units.contaminated), noun),
         ];
+        gates.extend(gate::without_traffic(variants, noun));
+        gates.push(gate::contamination(units, clamped(self.answers.units.contaminated), noun));
         gates.extend(gate::unknown(unknown, units, noun));
         gates.extend([
             gate::loss(sent, lost),
@@ -265,18 +266,22 @@ impl One<'_> {
     }
 
     /// How treatments are compared on a metric with its answer.
-    fn rule(&self, of: Option<(&document::Metric, &Answer)>) -> Rule {
+    fn rule(&self, variants: &[Variant], of: Option<(&document::Metric, &Answer)>) -> Rule {
+        // why: what anybody met counts as a chance to be fooled, even if it was dropped since, for it may have been dropped
+        // for what was seen; what nobody met or meets is none
+        let met = variants.iter().skip(1).filter(|variant| variant.share > 0.0 || variant.units > 0).count();
         let analysis = self.experiment.analysis.unwrap_or_default();
         let alpha = Level::new(1.0 - analysis.confidence).unwrap_or(Level::FIVE_PERCENT);
         Rule {
             method: analysis.method,
             // why: several treatments are several chances to be fooled
-            alpha: alpha.shared_among(self.experiment.variants.len().saturating_sub(1)),
+            alpha: alpha.shared_among(met),
             scale: match of.filter(|(metric, _)| is_scaled(metric)) {
                 Some((metric, answer)) => minor_units(answer.currency().or(metric.currency.as_deref())),
                 None => 1.0,
             },
             direction: of.map_or(Direction::HigherIsBetter, |(metric, _)| direction(metric)),
+            fewest: sample::FEWEST_UNITS,
         }
     }
 
@@ -291,7 +296,7 @@ impl One<'_> {
                 (false, Some(_)) if !named.secondary.contains(id) => MetricRole::Guardrail,
                 _ => MetricRole::Secondary,
             };
-            let mut rule = self.rule(Some((metric, answer)));
+            let mut rule = self.rule(variants, Some((metric, answer)));
             let watched = guardrail.map(|guardrail| margin(guardrail, rule.direction));
             if let (MetricRole::Guardrail, Some((direction, _))) = (role, watched) {
                 rule.direction = direction;
@@ -329,9 +334,13 @@ impl One<'_> {
         let mut saved: Option<f64> = None;
         if let Some((control, treatments)) = measured.split_first() {
             for (variant, treatment) in variants.iter().skip(1).zip(treatments) {
+                if sample::is_aside(variant.share, variant.units) {
+                    comparisons.push(ComparisonResult::without_traffic(&variant.id));
+                    continue;
+                }
                 let (mut comparison, took) = compare(&variant.id, control, treatment, rule);
                 if let Some(watched) = watched {
-                    guard(&mut comparison, control, treatment, watched, rule.alpha, gate::FEWEST_UNITS);
+                    guard(&mut comparison, control, treatment, watched, rule.alpha, sample::FEWEST_UNITS);
                 }
                 saved = saved.or(took);
                 comparisons.push(comparison);
@@ -366,7 +375,7 @@ impl One<'_> {
             variants: arms,
             comparisons,
             series: if self.scope == Depth::Detail && usable {
-                course::series(self.experiment, metric, answer, rule)
+                course::series(variants, metric, answer, rule)
             } else {
                 Vec::new()
             },

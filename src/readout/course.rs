@@ -2,8 +2,9 @@
 
 use super::compare::{Measured, Rule, compare};
 use super::date::{self, DAY_MS};
+use super::sample::is_aside;
 use super::types::{Day, Point, Series, Variant};
-use crate::document::{Experiment, Method, Metric, MetricKind, Timestamp};
+use crate::document::{Method, Metric, MetricKind, Timestamp};
 use crate::ledger::answer::{AGE, Answer, Cells, DAY, Sums};
 use crate::stats::{self, Effect, Level, TenureDay, Trend, novelty};
 
@@ -11,7 +12,7 @@ use crate::stats::{self, Effect, Level, TenureDay, Trend, novelty};
 const AGES: i64 = 28;
 
 /// The lift as it was of the units exposed until the end of each day, with what they did until now.
-pub(super) fn series(experiment: &Experiment, metric: &Metric, answer: &Answer, rule: Rule) -> Vec<Series> {
+pub(super) fn series(variants: &[Variant], metric: &Metric, answer: &Answer, rule: Rule) -> Vec<Series> {
     if metric.kind == MetricKind::Quantile {
         return Vec::new();
     }
@@ -20,20 +21,17 @@ pub(super) fn series(experiment: &Experiment, metric: &Metric, answer: &Answer, 
     days.sort_unstable();
     days.dedup();
     let rule = Rule { method: Method::Sequential, ..rule };
-    let mut sums = vec![Sums::default(); experiment.variants.len()];
-    let mut all: Vec<Series> = experiment
-        .variants
-        .iter()
-        .skip(1)
-        .map(|variant| Series { variant: variant.id.to_string(), points: Vec::new() })
-        .collect();
+    let mut sums = vec![Sums::default(); variants.len()];
+    let mut all: Vec<Series> =
+        variants.iter().skip(1).map(|variant| Series { variant: variant.id.clone(), points: Vec::new() }).collect();
     for day in days {
-        for (sums, variant) in sums.iter_mut().zip(&experiment.variants) {
-            *sums += answer.part(DAY, day, variant.id.as_str());
+        for (sums, variant) in sums.iter_mut().zip(variants) {
+            *sums += answer.part(DAY, day, &variant.id);
         }
         let Some((control, treatments)) = sums.split_first() else { continue };
         let control = Measured::of(metric, *control);
-        for (series, treatment) in all.iter_mut().zip(treatments) {
+        let compared = variants.iter().skip(1).map(|variant| !is_aside(variant.share, variant.units));
+        for ((series, treatment), _) in all.iter_mut().zip(treatments).zip(compared).filter(|(_, compared)| *compared) {
             let shown = compare(&series.variant, &control, &Measured::of(metric, *treatment), rule).0;
             if let Some(lift) = shown.lift {
                 series.points.push(Point { day: day.to_owned(), lift, interval: shown.lift_interval });
@@ -77,5 +75,6 @@ pub(super) fn trends(
         let days: Vec<TenureDay> = (0..AGES).map(day).collect();
         Some((variant.id.clone(), novelty(&days, Effect::Absolute, Level::ONE_IN_A_THOUSAND).ok()?.trend))
     };
-    treatments.iter().enumerate().filter_map(trend).collect()
+    let compared = |(_, variant): &(usize, &Variant)| !is_aside(variant.share, variant.units);
+    treatments.iter().enumerate().filter(compared).filter_map(trend).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::gate_level::{Gate, GateLevel};
 use super::number::{clamped, count, counted, p_value, percent};
+use super::sample::{FEWEST_UNITS, is_aside};
 use super::segment;
 use super::types::{Ending, Segment, Variant};
 use crate::document::Method;
@@ -16,9 +17,6 @@ const CONTRADICTIONS: [f64; 2] = [0.005, 0.05];
 /// The χ² test of a single look is believed on any day below this: a thousand looks then raise a false alarm once in a
 /// thousand experiments. The sequential test is slower to see a gross fault in few units.
 const GROSS: f64 = 1e-6;
-
-/// Units that each variant needs before anything is said.
-pub(super) const FEWEST_UNITS: i64 = 100;
 
 fn gate(name: &'static str, title: &'static str, level: GateLevel, text: String) -> Gate {
     Gate { name, title, level, text }
@@ -120,7 +118,26 @@ pub(super) fn treatment(contradicting: i64, units: i64, noun: (&str, &str)) -> G
 }
 
 pub(super) fn units(variants: &[Variant], noun: (&str, &str)) -> Gate {
-    let fewest = variants.iter().map(|variant| variant.units).min().unwrap_or(0);
+    const TITLE: &str = "Enough units";
+    let (control, treatments) = variants.split_first().map_or((None, variants), |(first, rest)| (Some(first), rest));
+    let aside = |variant: &Variant| is_aside(variant.share, variant.units);
+    if let Some(control) = control.filter(|control| aside(control)) {
+        let (found, many) = (counted(control.units, noun), noun.1);
+        let text = format!(
+            "Nothing can be compared: {}, the control, has weight 0, so no new {many} get it, and {found}; {FEWEST_UNITS} are the least.",
+            control.id
+        );
+        return gate("units", TITLE, GateLevel::Neutral, text);
+    }
+    if !treatments.is_empty() && treatments.iter().all(aside) {
+        let text = format!(
+            "Nothing can be compared: no treatment has a weight above 0, and none has {FEWEST_UNITS} {}.",
+            noun.1
+        );
+        return gate("units", TITLE, GateLevel::Neutral, text);
+    }
+    let compared = control.into_iter().chain(treatments.iter().filter(|variant| !aside(variant)));
+    let fewest = compared.map(|variant| variant.units).min().unwrap_or(0);
     // why: of too few nothing can be said for or against: that is no fault of the data
     let level = if fewest < FEWEST_UNITS { GateLevel::Neutral } else { GateLevel::Green };
     let text = match (level, fewest) {
@@ -129,7 +146,37 @@ pub(super) fn units(variants: &[Variant], noun: (&str, &str)) -> Gate {
         }
         _ => format!("The smallest variant has {}.", counted(fewest, noun)),
     };
-    gate("units", "Enough units", level, text)
+    gate("units", TITLE, level, text)
+}
+
+/// What is done with treatments that nobody new gets: weight 0 stops the traffic, and leaves who had it.
+pub(super) fn without_traffic(variants: &[Variant], noun: (&str, &str)) -> Option<Gate> {
+    let stopped = || variants.iter().skip(1).filter(|variant| variant.share <= 0.0);
+    let named = |is_aside_one: bool| -> Vec<String> {
+        let of = |variant: &&Variant| is_aside(variant.share, variant.units) == is_aside_one;
+        stopped().filter(of).map(|variant| format!("{} ({})", variant.id, counted(variant.units, noun))).collect()
+    };
+    let (aside, compared) = (named(true), named(false));
+    let mut said = Vec::new();
+    if !aside.is_empty() {
+        let verb = if aside.len() == 1 { "has" } else { "have" };
+        said.push(format!(
+            "{} {verb} weight 0 and fewer than {FEWEST_UNITS} {}: shown, not compared, and not waited for.",
+            aside.join(", "),
+            noun.1
+        ));
+    }
+    if !compared.is_empty() {
+        let (verb, they, their) =
+            if compared.len() == 1 { ("has", "it is", "its") } else { ("have", "they are", "their") };
+        said.push(format!(
+            "{} {verb} weight 0: {they} still compared, but {their} {} are of earlier days than those who come now, and what differs may be the days.",
+            compared.join(", "),
+            noun.1
+        ));
+    }
+    let level = if compared.is_empty() { GateLevel::Neutral } else { GateLevel::Amber };
+    (!said.is_empty()).then(|| gate("without_traffic", "Variants with traffic", level, said.join(" ")))
 }
 
 /// Whether a part of the audience lost units of one variant, after Holm over all parts.
@@ -256,9 +303,10 @@ pub(super) fn crawlers(crawlers: i64, visits: i64) -> Gate {
 pub(super) fn record(failed: usize, incomplete: &[String]) -> Gate {
     let mut missing = incomplete.to_vec();
     if failed > 0 {
-        missing.push(format!(
-            "{failed} questions to the record failed, so numbers are missing here: see the worker's log."
-        ));
+        // why: what answered only in part has said which questions it failed at
+        let log = if incomplete.is_empty() { ": see the worker's log" } else { "" };
+        let questions = counted(i64::try_from(failed).unwrap_or(i64::MAX), ("question", "questions"));
+        missing.push(format!("{questions} to the record failed, so numbers are missing here{log}."));
     }
     if missing.is_empty() {
         return gate(

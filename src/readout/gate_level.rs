@@ -19,7 +19,7 @@ pub enum GateLevel {
 /// A gate and what it says.
 #[derive(Clone, Debug, Serialize)]
 pub struct Gate {
-    /// Its name: `record`, `srm`, `units`, `contamination`, `unknown`, `loss`, `treatment`, `ended_early`, `novelty`, `parts`,
+    /// Its name: `record`, `srm`, `units`, `without_traffic`, `contamination`, `unknown`, `loss`, `treatment`, `ended_early`, `novelty`, `parts`,
     /// `simpson`, `currency`, `crawlers`.
     pub name: &'static str,
     /// Its name for people.

@@ -68,7 +68,7 @@ pub struct Arm {
 pub struct ComparisonResult {
     /// The treatment.
     pub variant: String,
-    /// `OK`, or why nothing can be inferred.
+    /// `OK`, or why nothing can be inferred: `NO_TRAFFIC`, `NO_UNITS`, `TOO_FEW_UNITS`, `ZERO_VARIANCE`, …
     pub status: &'static str,
     /// Treatment minus control.
     pub difference: Option<f64>,
@@ -97,6 +97,21 @@ pub struct ComparisonResult {
     /// The Bayesian view.
     pub posterior: Option<Posterior>,
 }
+
+impl ComparisonResult {
+    /// Of a treatment that is shown and not compared.
+    pub(super) fn without_traffic(variant: &str) -> Self {
+        Self { variant: variant.to_owned(), status: NO_TRAFFIC, ..Self::default() }
+    }
+
+    /// Whether it is a comparison at all: not of a treatment that nobody new gets and that has too few units.
+    pub(super) fn is_made(&self) -> bool {
+        self.status != NO_TRAFFIC
+    }
+}
+
+/// The status of a treatment with weight 0 and too few units.
+const NO_TRAFFIC: &str = "NO_TRAFFIC";
 
 /// The Bayesian view of a comparison.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -1,8 +1,8 @@
 //! Experiments that ran on the same units: does one change the other's effect?
 
 use super::compare::Measured;
-use super::gate::FEWEST_UNITS;
 use super::number::{clamped, percent};
+use super::sample::FEWEST_UNITS;
 use super::types::{Overlap, OverlapTest};
 use crate::document::{Document, Experiment, Metric};
 use crate::ledger::answer::{Pair, Sums};

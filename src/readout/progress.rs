@@ -1,8 +1,8 @@
 //! How far the sample is, and whether the effect it was planned for is still possible.
 
 use super::compare::{Measured, Rule};
-use super::date;
 use super::types::{ComparisonResult, Day, Progress, Variant};
+use super::{date, sample};
 use crate::document::{self, Experiment, Method, MetricKind, Timestamp};
 use crate::stats::{Baseline, Direction, Level, Tuning, days_for, mde_at, sample_size, sequential_sample_size};
 
@@ -18,7 +18,6 @@ pub(super) fn progress(
     let analysis = experiment.analysis.unwrap_or_default();
     let mde = analysis.mde?;
     let weights: Vec<f64> = variants.iter().map(|variant| variant.share).filter(|share| *share > 0.0).collect();
-    let alpha = Level::new(1.0 - analysis.confidence)?.shared_among(weights.len().saturating_sub(1));
     let power = Level::new(analysis.power)?;
     let first = variants.first()?;
     let moments = control.moments().ok()?;
@@ -30,17 +29,18 @@ pub(super) fn progress(
     let smallest = weights.iter().copied().fold(f64::INFINITY, f64::min);
     let needed = match analysis.method {
         Method::Sequential => {
-            let pair = sequential_sample_size(baseline, effect, alpha, power, Tuning::DEFAULT).ok()?;
+            let pair = sequential_sample_size(baseline, effect, rule.alpha, power, Tuning::DEFAULT).ok()?;
             // why: the variant with the smallest share decides how long it takes
             (pair as f64 / 2.0 / smallest).ceil() as u64
         }
-        Method::Fixed | Method::Bayesian => sample_size(baseline, effect, alpha, power, &weights).ok()?.total,
+        Method::Fixed | Method::Bayesian => sample_size(baseline, effect, rule.alpha, power, &weights).ok()?.total,
     };
     let units: i64 = variants.iter().map(|variant| variant.units).sum();
     let week: i64 = days.iter().rev().take(7).flat_map(|day| &day.units).sum();
     let pace = week as f64 / days.len().clamp(1, 7) as f64;
-    let least = variants.iter().skip(1).map(|variant| variant.units).min().unwrap_or(0);
-    let detectable = mde_at(baseline, alpha, power, first.units as f64, least as f64).ok().flatten();
+    let compared = variants.iter().skip(1).filter(|variant| !sample::is_aside(variant.share, variant.units));
+    let least = compared.map(|variant| variant.units).min().unwrap_or(0);
+    let detectable = mde_at(baseline, rule.alpha, power, first.units as f64, least as f64).ok().flatten();
     let days_run = days_run(days, now);
     let to_go = days_for(needed.saturating_sub(units.unsigned_abs()), pace);
     Some(Progress {
@@ -76,5 +76,6 @@ fn is_futile(mde: f64, comparisons: &[ComparisonResult], direction: Direction) -
             Direction::LowerIsBetter => low > -mde,
         })
     };
-    !comparisons.is_empty() && comparisons.iter().all(excluded)
+    let mut made = comparisons.iter().filter(|comparison| comparison.is_made()).peekable();
+    made.peek().is_some() && made.all(excluded)
 }

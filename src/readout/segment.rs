@@ -2,46 +2,58 @@
 
 use super::compare::{Measured, Rule, compare};
 use super::number::clamped;
-use super::types::{Part, Segment};
-use crate::document::{Experiment, Metric, MetricKind};
+use super::sample::{FEWEST_UNITS, is_aside};
+use super::types::{ComparisonResult, Part, Segment, Variant};
+use crate::document::{Metric, MetricKind};
 use crate::ledger::answer::{Answer, Cells, PARTS, Units};
 use crate::stats::{Level, holm, srm};
 
 /// How many parts of a dimension are shown, the largest first.
 const MOST: usize = 8;
 
-/// Units that each variant needs in a part before its lift is read.
-const FEWEST: i64 = 100;
-
 /// The parts of each dimension. `primary` is the primary metric with its answer.
 pub(super) fn segments(
-    experiment: &Experiment,
+    variants: &[Variant],
     units: &Units,
     primary: Option<(&Metric, &Answer)>,
     rule: Rule,
 ) -> Vec<Segment> {
-    let ids: Vec<&str> = experiment.variants.iter().map(|variant| variant.id.as_str()).collect();
     let versions = units.versions().into_iter().map(|name| format!("version.{name}"));
     let dimensions = PARTS.iter().map(|name| (*name).to_owned()).chain(versions);
-    let mut segments: Vec<Segment> =
-        dimensions.map(|dimension| segment(&ids, units, primary, rule, dimension)).filter(is_worth_showing).collect();
-    test_ratios(experiment, &mut segments);
+    let mut segments: Vec<Segment> = dimensions
+        .map(|dimension| segment(variants, units, primary, rule, dimension))
+        .filter(is_worth_showing)
+        .collect();
+    test_ratios(variants, &mut segments);
     segments
 }
 
-fn segment(ids: &[&str], units: &Units, primary: Option<(&Metric, &Answer)>, rule: Rule, dimension: String) -> Segment {
+fn segment(
+    variants: &[Variant],
+    units: &Units,
+    primary: Option<(&Metric, &Answer)>,
+    rule: Rule,
+    dimension: String,
+) -> Segment {
     let part = |(value, total): (String, i128)| {
-        let of = |id: &&str| clamped(units.part(&dimension, &value, id).units);
-        let by_variant: Vec<i64> = ids.iter().map(of).collect();
+        let of = |variant: &Variant| clamped(units.part(&dimension, &value, &variant.id).units);
+        let by_variant: Vec<i64> = variants.iter().map(of).collect();
         let unknown = is_unknown(&dimension, &value);
-        let small = by_variant.iter().any(|units| *units < FEWEST);
+        let aside: Vec<bool> =
+            variants.iter().zip(&by_variant).map(|(one, units)| is_aside(one.share, *units)).collect();
+        // why: nothing is compared without its control, whatever its weight
+        let waits = |(at, units): (usize, &i64)| *units < FEWEST_UNITS && (at == 0 || aside.get(at) == Some(&false));
+        let small = by_variant.iter().enumerate().any(waits);
         // why: a part's quantile would take the values of each part in their order, which no engine is asked for
         let comparisons = match primary.filter(|(metric, _)| metric.kind != MetricKind::Quantile && !unknown) {
             Some((metric, answer)) => {
                 let arm = |id: &str| Measured::of(metric, answer.part(&dimension, &value, id));
-                let (first, rest) = ids.split_first().map_or(("", &[][..]), |(first, rest)| (*first, rest));
-                let control = arm(first);
-                rest.iter().map(|id| compare(id, &control, &arm(id), rule).0).collect()
+                let control = arm(variants.first().map_or("", |control| &control.id));
+                let one = |(variant, aside): (&Variant, &bool)| match aside {
+                    true => ComparisonResult::without_traffic(&variant.id),
+                    false => compare(&variant.id, &control, &arm(&variant.id), rule).0,
+                };
+                variants.iter().zip(&aside).skip(1).map(one).collect()
             }
             None => Vec::new(),
         };
@@ -79,8 +91,8 @@ fn is_true(value: &str) -> bool {
 }
 
 /// Each part's own sample ratio test, after Holm over all of them.
-fn test_ratios(experiment: &Experiment, segments: &mut [Segment]) {
-    let weights = experiment.shares();
+fn test_ratios(variants: &[Variant], segments: &mut [Segment]) {
+    let weights: Vec<f64> = variants.iter().map(|variant| variant.share).collect();
     let test = |part: &Part| {
         let counts: Vec<f64> = part.by_variant.iter().map(|units| *units as f64).collect();
         // why: a version or a fallback may belong to one variant alone, and parts of a few units are no test

@@ -48,6 +48,7 @@ pub(super) fn lift_text(comparison: &ComparisonResult) -> String {
 /// Why nothing can be inferred, in words.
 fn reason(status: &'static str) -> &'static str {
     match status {
+        "NO_TRAFFIC" => "not compared: weight 0, and too few",
         "NO_UNITS" => "nobody yet",
         "TOO_FEW_UNITS" => "too few yet",
         "ZERO_DENOMINATOR" => "no denominators yet",

@@ -8,6 +8,9 @@ use super::types::{ComparisonResult, MetricResult, MetricRole, Phase, Progress, 
 use crate::document::{Allocation, DecisionRecord, Method, Verdict as Decided};
 use crate::stats::Direction;
 
+/// How many treatments a sentence names.
+const MOST_NAMED: usize = 5;
+
 /// What a verdict rests on.
 pub(super) struct Grounds<'a> {
     pub(super) id: &'a str,
@@ -93,19 +96,83 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
         let (caution, next) = caution(grounds, &winner.variant);
         let numbers = evidence(grounds, primary, winner);
         let text = format!("{} wins: {numbers}{caution}{}", winner.variant, haste(grounds));
-        return say(State::Winner, Some(&winner.variant), text).then(patience(grounds, next));
+        let next = if has_none(grounds, primary, winner) { look_first(grounds) } else { patience(grounds, next) };
+        return say(State::Winner, Some(&winner.variant), text).then(next);
     }
     if let Some(broken) = broken {
         return broken;
     }
     let control = grounds.variants.first().map_or("", |variant| &variant.id);
-    if let Some(loser) = primary.comparisons.iter().find(|comparison| decided(comparison) < 0) {
-        let numbers = evidence(grounds, primary, loser);
-        let text = format!("Keep {control}. {} loses: {numbers}{}", loser.variant, haste(grounds));
-        let next = format!("`sortition decide {} keep --why …` keeps the result.", grounds.id);
-        return say(State::Loser, Some(&loser.variant), text).then(patience(grounds, next));
+    let (losers, open): (Vec<_>, Vec<_>) =
+        primary.comparisons.iter().filter(|one| one.is_made()).partition(|one| decided(one) < 0);
+    if !losers.is_empty() {
+        return losing(grounds, primary, control, &losers, &open);
     }
     undecided(grounds, primary, control)
+}
+
+/// Some treatments lose and none wins: `open` are those of which nothing can be told.
+fn losing(
+    grounds: &Grounds<'_>,
+    primary: &MetricResult,
+    control: &str,
+    losers: &[&ComparisonResult],
+    open: &[&ComparisonResult],
+) -> Verdict {
+    let mut said: Vec<String> = losers
+        .iter()
+        .take(MOST_NAMED)
+        .map(|loser| format!("{} loses: {}", loser.variant, evidence(grounds, primary, loser)))
+        .collect();
+    if losers.len() > MOST_NAMED {
+        said.push(format!("{} more lose.", losers.len() - MOST_NAMED));
+    }
+    let is_settled = open.is_empty() || grounds.is_over;
+    if is_settled {
+        said.insert(0, format!("Keep {control}."));
+    }
+    let still = names(open.iter().map(|one| one.variant.as_str()));
+    if !open.is_empty() {
+        let yet = if grounds.is_over { "" } else { " yet" };
+        said.push(format!("Of {still} no difference can be told{yet}."));
+    }
+    let text = format!("{}{}", said.join(" "), haste(grounds));
+    let next = match (losers.iter().any(|one| has_none(grounds, primary, one)), is_settled) {
+        (true, _) => look_first(grounds),
+        (false, true) => patience(grounds, format!("`sortition decide {} keep --why …` keeps the result.", grounds.id)),
+        (false, false) => {
+            patience(grounds, format!("Wait for {still}, or `sortition decide {} keep --why …`.", grounds.id))
+        }
+    };
+    say(State::Loser, losers.first().map(|one| one.variant.as_str()), text).then(next)
+}
+
+/// Whether a treatment or its control has a mean of exactly nothing, which is a fault more often than a result.
+fn has_none(grounds: &Grounds<'_>, metric: &MetricResult, one: &ComparisonResult) -> bool {
+    let at = grounds.variants.iter().position(|variant| variant.id == one.variant);
+    [Some(0), at].into_iter().flatten().any(|at| metric.means.get(at).copied().flatten() == Some(0.0))
+}
+
+/// What to do where a variant has no outcome at all.
+fn look_first(grounds: &Grounds<'_>) -> String {
+    format!(
+        "Look whether every variant works, and whether its outcomes arrive: `sortition verify {} --url …`.",
+        grounds.id
+    )
+}
+
+/// A few names and how many more: `a, b and c`.
+fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
+    let mut all: Vec<String> = all.map(str::to_owned).collect();
+    if all.len() > MOST_NAMED {
+        let more = all.len() - MOST_NAMED;
+        all.truncate(MOST_NAMED);
+        all.push(format!("{more} more"));
+    }
+    match all.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => all.concat(),
+    }
 }
 
 /// What is said of a treatment that breaks a guardrail, whatever else it does.
@@ -183,20 +250,11 @@ fn bandit(grounds: &Grounds<'_>, primary: &MetricResult) -> Verdict {
 
 /// Nothing was found: not yet, not any more, or not at all.
 fn undecided(grounds: &Grounds<'_>, primary: &MetricResult, control: &str) -> Verdict {
-    let Some(widest) = primary.comparisons.first() else {
+    let made: Vec<&ComparisonResult> = primary.comparisons.iter().filter(|one| one.is_made()).collect();
+    if made.is_empty() {
         return say(State::Open, None, "There is no variant beside the control.".to_owned());
-    };
-    let compatible = match widest.lift_interval {
-        Some(interval) => format!(
-            "{} changes {} by {}, and anything from {} is compatible with the data of {}",
-            widest.variant,
-            primary.id,
-            widest.lift.map_or_else(String::new, lift),
-            lifts(interval),
-            counted(grounds.units, grounds.noun)
-        ),
-        None => no_lift(grounds, primary, widest, control),
-    };
+    }
+    let compatible = compatible(grounds, primary, control, &made);
     let planned = grounds.progress.map(|progress| {
         let sign = if grounds.direction == Direction::HigherIsBetter { 1.0 } else { -1.0 };
         (progress, lift(sign * progress.mde))
@@ -225,18 +283,38 @@ fn undecided(grounds: &Grounds<'_>, primary: &MetricResult, control: &str) -> Ve
         };
         return say(State::Inconclusive, None, text).then(next);
     }
-    let is_none = |mean: &Option<f64>| *mean == Some(0.0);
     let differ = primary.means.first().is_some_and(|base| primary.means.iter().any(|mean| mean != base));
     // why: a difference that is there for all to see is not said to be none
-    if widest.status == "ZERO_VARIANCE" && differ {
+    if differ && made.iter().all(|one| one.status == "ZERO_VARIANCE") {
         let said = say(State::Open, None, format!("No verdict can be given: {compatible}."));
-        let next = format!(
-            "Look whether every variant works, and whether its outcomes arrive: `sortition verify {} --url …`.",
-            grounds.id
-        );
-        return if primary.means.iter().any(is_none) { said.then(next) } else { said };
+        let nobody = made.iter().any(|one| has_none(grounds, primary, one));
+        return if nobody { said.then(look_first(grounds)) } else { said };
     }
     say(State::Open, None, format!("No difference can be told yet: {compatible}."))
+}
+
+/// Which effects of each treatment the data does not exclude.
+fn compatible(grounds: &Grounds<'_>, metric: &MetricResult, control: &str, treatments: &[&ComparisonResult]) -> String {
+    let units = counted(grounds.units, grounds.noun);
+    let mut known = treatments.iter().filter_map(|one| Some((one.variant.as_str(), one.lift?, one.lift_interval?)));
+    let mut clauses = Vec::new();
+    if let Some((variant, value, interval)) = known.next() {
+        clauses.push(format!(
+            "{variant} changes {} by {}, and anything from {} is compatible with the data of {units}",
+            metric.id,
+            lift(value),
+            lifts(interval)
+        ));
+        let others = known.by_ref().take(MOST_NAMED - 1);
+        clauses.extend(others.map(|(variant, value, ends)| format!("{variant} by {} ({})", lift(value), lifts(ends))));
+        let more = known.count();
+        if more > 0 {
+            clauses.push(format!("of {more} more likewise"));
+        }
+    }
+    let unknown = treatments.iter().filter(|one| one.lift.is_none() || one.lift_interval.is_none());
+    clauses.extend(unknown.take(MOST_NAMED).map(|one| no_lift(grounds, metric, one, control)));
+    clauses.join("; ")
 }
 
 /// What is known where there is no interval of the lift.

@@ -148,6 +148,11 @@ impl Aggregate {
         self.y.to_f64()
     }
 
+    /// Denominators per unit: 1 where the metric is no ratio.
+    pub(crate) fn denominators(&self) -> f64 {
+        if self.metric.is_ratio() { self.d.to_f64() / self.n.to_f64() } else { 1.0 }
+    }
+
     /// Both together, as if counted at once. The metric is that of `self`.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {

@@ -118,7 +118,8 @@ pub fn encode_question(question: &Question) -> String {
 /// What becomes of an answer, as text: `finish`, visits for the queue, then, where the body is rewritten, the number of
 /// the plan that positions are of, else nothing; steps (`3.1,5.0`: experiment and variant); `utf-8`, or `ascii` where text
 /// beyond ASCII goes in as references; the `Content-Type` for the rewriter, or nothing; further calls as JSON, or nothing;
-/// what is watched (experiment, key and exposure, experiment, …); changes of the answer.
+/// what is watched (experiment, key and exposure, experiment, …); `tagged` where the origin's tag stands for the page's very
+/// bytes; changes of the answer.
 #[must_use]
 pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
     let mut text = Text::new("finish", 2048);
@@ -134,8 +135,9 @@ pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
                 [] => text.field(""),
                 watched => text.watched(watched),
             }
+            text.field(if rewriting.is_tagged { "tagged" } else { "" });
         }
-        None => (0..6).for_each(|_| text.field("")),
+        None => (0..7).for_each(|_| text.field("")),
     }
     text.changes(&finish.changes)
 }

@@ -141,6 +141,8 @@ pub struct Rewriting {
     pub additions: String,
     /// What is to be noticed in it.
     pub watched: Vec<Watched>,
+    /// Whether the origin's tag stands for its very bytes: what is known of one page under that tag is true of all.
+    pub is_tagged: bool,
 }
 
 /// An experiment whose elements are watched for.

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { cost as counted } from "../../bench/cost.mjs";
 import { at } from "../../scripts/setup.mjs";
 import { documentOf, experiment } from "./documents.mjs";
 import { tool } from "./metrics.mjs";
@@ -14,6 +15,26 @@ const PRICES = read("prices.json");
 const MEASURED = read("measured.json");
 const HALF = ["control", "bold"].map((id) => ({ id, weight: 50 }));
 const OF_PAGES = ["requests", "cpu_ms", "kv_reads"];
+
+test("a day of a shop is counted: what docs/cost.md says comes out of it", async () => {
+  const VISITORS = 34;
+  const { data, text } = await counted({ visitors: VISITORS, wait: 1 });
+  const views = VISITORS * 5;
+  for (const [name, { counts, exposures }] of Object.entries(data.days)) {
+    assert.deepEqual(
+      Object.keys(PRICES.per_million).filter((kind) => !(kind in counts)),
+      [],
+    );
+    // two of them buy
+    assert.equal(counts.requests, views + 2, name);
+    assert.ok(counts.messages > 0 && counts.queue_operations === 3 * counts.messages, JSON.stringify(counts));
+    assert.ok(counts.r2_class_a >= 2 && counts.cpu_ms > 0, JSON.stringify(counts));
+    const rows = counts.d1_rows_written / exposures;
+    if (name === "with") assert.ok(rows >= 3 && rows < 3.5, `${rows} rows an exposure`);
+    else assert.equal(counts.d1_rows_written + counts.d1_rows_read, 0);
+  }
+  assert.match(text, /^\| D1 rows written \| [\d,]+ \| 3\.\d\d \| 0 \| 0\.00 \|$/m);
+});
 
 test("plan --cost: every count has a price, and the record is what costs", () => {
   const folder = mkdtempSync(join(tmpdir(), "sortition-cost-"));

@@ -314,7 +314,7 @@ test("doctor finds this shop in order, and names what is not", async () => {
   const config = {
     name: "w",
     main: "nothing.js",
-    compatibility_date: "2020-01-01",
+    compatibility_date: "2099-01-01",
     kv_namespaces: [{ binding: "CONFIG", id: "0".repeat(32) }],
     routes: ["shop.example/p/*"],
   };
@@ -333,6 +333,10 @@ test("doctor finds this shop in order, and names what is not", async () => {
     assert.ok(sick.stderr.includes(`error ${said}`), `${said} in ${sick.stderr}`);
   }
   assert.match(sick.stdout, /warning .*EVENTS/);
+  assert.match(
+    sick.stdout,
+    /warning .*compatibility date +2099-01-01 is newer than what .* knows \(20\d\d-\d\d-\d\d\)/,
+  );
 });
 
 test("upgrade raises the version, and says what the data needs", () => {

@@ -80,6 +80,8 @@ describe("verify", () => {
       assert.ok(lines.includes(line), `${line} in ${lines}`);
     }
     assert.ok(json.checks.every(({ fine }) => fine === true));
+    const selectors = json.checks.find(({ check }) => check === "selectors").said;
+    assert.match(selectors, /#hero-cta × 1 \(`a#hero-cta` costs less\)/);
     assert.match(json.checks.find(({ check }) => check === "event").said, /`purchase` came 2 times from the steps/);
   });
 

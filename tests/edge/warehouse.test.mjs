@@ -155,6 +155,14 @@ describe("from the archive", () => {
     const nowhere = readout("hero", "--from", `duckdb:${folder}/nowhere`);
     assert.equal(nowhere.status, 1);
     assert.match(nowhere.stderr, /DuckDB cannot be asked: there is no .*nowhere\/events/);
+    for (const kind of ["events", "messages"]) mkdirSync(join(folder, "empty", kind), { recursive: true });
+    const empty = readout("hero", "--from", `duckdb:${join(folder, "empty")}`, "--json");
+    assert.equal(empty.status, 1);
+    assert.match(
+      empty.stderr,
+      /DuckDB cannot be asked: nothing is archived in .*empty: .*the worker has the binding ARCHIVE/,
+    );
+    assert.doesNotMatch(empty.stderr + empty.stdout, /Catalog|does not exist/);
     assert.equal(readout("hero", "--from", "abacus:here").status, 2);
     assert.equal(readout("hero", "--sql", "cobol").status, 2);
     // an empty page, and an exit status of 0, came of an address that nobody answers at
@@ -221,7 +229,7 @@ describe("tables", () => {
     appendFileSync(join(place, "events/dt=2026-11-21/hour=10/a.ndjson"), '{"type": "experiment_exp');
     const told = tool("events", "compact", "--in", place);
     assert.equal(told.status, 1);
-    assert.match(told.stderr, /a\.ndjson: 1 lines cannot be read/);
+    assert.match(told.stderr, /a\.ndjson: 1 line cannot be read/);
     const manifest = JSON.parse(readFileSync(join(place, "tables/manifest.json"), "utf8"));
     assert.deepEqual(Object.keys(manifest.days), ["2026-11-22", "2026-11-23"]);
   });
@@ -258,7 +266,7 @@ describe("what is missing is named, counted, and makes the record red", () => {
   const FAULTS = {
     "half a line": [
       (place) => appendFileSync(join(place, "events/dt=2026-11-21/hour=10/a.ndjson"), '{"type": "exper'),
-      /a\.ndjson: 1 lines cannot be read/,
+      /a\.ndjson: 1 line cannot be read/,
     ],
     "text for a number": [
       (place) =>
@@ -274,13 +282,16 @@ describe("what is missing is named, counted, and makes the record red", () => {
           join(place, "events/dt=2026-11-21/hour=10/a.ndjson"),
           `{"type":"experiment_dreamt","at":"${NOW}"}\n`,
         ),
-      /1 events are of a type or a time that this version cannot read/,
+      /1 event is of a type or a time that this version cannot read/,
     ],
     "a missing day": [
       (place) => rmSync(join(place, "events/dt=2026-11-22"), { recursive: true }),
       /no whole day of 2026-11-22\./,
     ],
-    "no messages": [(place) => rmSync(join(place, "messages"), { recursive: true }), /`delivery` was not answered/],
+    "no messages": [
+      (place) => rmSync(join(place, "messages"), { recursive: true }),
+      /^The archive has nothing under .*\/messages\/, so it cannot be told what was lost[^`]*$/,
+    ],
     "tables of a later version": [
       (place) => write(join(place, "tables/manifest.json"), [{ schema: 2, days: {} }]),
       /manifest\.json is of schema 2/,

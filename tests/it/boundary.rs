@@ -73,6 +73,7 @@ fn examples() -> BTreeMap<&'static str, String> {
         relabelled: Some("text/html; charset=windows-1252"),
         additions: serde_json::to_string(&additions(Some(("{}", true)), None, Charset::Ascii)).unwrap(),
         watched: vec![watched(3, 1, "{\"id\":\"1\"}"), watched(0, u64::MAX, "{\"id\":\"2\"}")],
+        is_tagged: true,
     };
     let watching = Rewriting { watched: vec![watched(7, 0, "{}")], ..Rewriting::default() };
     let refused = forged('\u{1f}');

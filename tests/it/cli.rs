@@ -350,6 +350,30 @@ fn a_new_experiment_passes_the_check() {
 }
 
 #[test]
+fn what_init_writes_is_what_this_project_is_tested_with() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{}-init", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    assert_eq!(run(&["init", folder.to_str().unwrap(), "--origin", "https://www.shop.example"]).code, 0);
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+    let json = |path: PathBuf| -> Value { serde_json::from_str(&read(path)).unwrap() };
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let (made, ours) = (json(folder.join("package.json")), json(root.join("package.json")));
+    let asked = |name: &str| ours["devDependencies"][name].as_str().unwrap().to_owned();
+    assert_eq!(made["devDependencies"]["wrangler"], format!("^{}", asked("wrangler")));
+    let date = |text: &str| -> String {
+        let line = text.lines().find(|line| line.contains("compatibility_date")).unwrap();
+        line.chars().filter(|letter| letter.is_ascii_digit()).collect()
+    };
+    let dates = [read(folder.join("wrangler.jsonc")), read(root.join("wrangler.toml"))].map(|text| date(&text));
+    assert_eq!(dates[0], dates[1]);
+    let lock = json(root.join("package-lock.json"));
+    let runtime = lock["packages"]["node_modules/wrangler"]["dependencies"]["workerd"].as_str().unwrap().to_owned();
+    assert_eq!(runtime, asked("workerd"), "the tests' runtime is wrangler's");
+    // why: a runtime's version is 1.YYYYMMDD.n, the newest compatibility date that it knows
+    assert!(runtime.split('.').nth(1).unwrap() >= dates[0].as_str(), "{runtime} does not know {}", dates[0]);
+}
+
+#[test]
 fn a_preview_link_is_signed_and_read_by_the_worker() {
     use sortition_engine::{document::Preview, visitor::preview::Token};
     let arguments = ["preview", "hero:bold", "--hours", "2", "--url", "https://shop.example/?a=1", "--json"];

@@ -232,6 +232,20 @@ fn a_bandits_weights_move_once_a_day_and_keep_a_floor() {
 }
 
 #[test]
+fn moved_weights_give_nothing_to_what_the_document_gives_nothing() {
+    let document = document(|value| {
+        value["experiments"][0]["allocation"] = json!("bandit");
+        value["experiments"][0]["variants"] =
+            json!([{"id": "control", "weight": 50}, {"id": "calm", "weight": 0}, {"id": "bold", "weight": 50}]);
+    });
+    let mut plan = Plan::compile(&document).unwrap();
+    // as the guard wrote them before a person took `calm` out
+    plan.apply_guard(&KillGuard::parse(r#"{"weights": {"hero": {"control": 20, "calm": 60, "bold": 20}}}"#).unwrap());
+    let below: Vec<u16> = nth(&plan, 0).variants.iter().map(|variant| variant.below).collect();
+    assert_eq!(below, [5000, 5000, 10_000], "what is left is shared as the others were");
+}
+
+#[test]
 fn news_reads_as_json_and_as_a_message() {
     let document = document(|value| value["experiments"][0]["name"] = json!("A <b> & c"));
     let winning = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);

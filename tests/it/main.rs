@@ -38,6 +38,7 @@ mod packed;
 mod pages;
 mod person;
 mod readout;
+mod readout_arms;
 mod readout_decided;
 mod readout_door;
 mod readout_odd;

@@ -54,9 +54,14 @@ pub(super) fn rows(answer: Option<&String>) -> Vec<Value> {
 const FIRST_DAY: i64 = 20_758;
 
 /// The answers to the questions of an experiment with these arms, over `days` days: units, buyers, revenue.
-pub(super) fn told(days: i64, arms: [Arm; 2]) -> Vec<Option<String>> {
+pub(super) fn told(days: i64, [control, bold]: [Arm; 2]) -> Vec<Option<String>> {
+    told_of(&[("control", days, control), ("bold", days, bold)])
+}
+
+/// The same of any variants, each with its own number of days from the first on.
+pub(super) fn told_of(arms: &[(&str, i64, Arm)]) -> Vec<Option<String>> {
     let (mut units, mut buying, mut spending) = (Vec::new(), Vec::new(), Vec::new());
-    for (variant, Arm(people, buyers, cents)) in ["control", "bold"].into_iter().zip(arms) {
+    for &(variant, days, Arm(people, buyers, cents)) in arms {
         let mut add = |dimension: &str, part: &str, times: i64| {
             let (people, buyers) = (people * times, buyers * times);
             units.push(sums(dimension, part, variant, [people, 0, 0, 0]));
@@ -204,10 +209,10 @@ fn a_treatment_that_sells_nothing_breaks_its_guardrail() {
 fn where_nothing_varies_nothing_is_said_that_the_data_does_not_say() {
     let without = |value: &mut Value| value["experiments"][0]["metrics"] = json!({"primary": "buyers"});
     let verdict = |arms| read(&document(without), &told(14, arms)[..2]).verdict;
-    let one = verdict([Arm(500, 50, 0), Arm(500, 0, 0)]);
+    let one = verdict([Arm(500, 500, 0), Arm(500, 0, 0)]);
     assert_eq!(one.state, State::Open);
     assert!(
-        one.text.starts_with("No verdict can be given: buyers is 0.0 % in bold against 10.0 % in control"),
+        one.text.starts_with("No verdict can be given: buyers is 0.0 % in bold against 100.0 % in control"),
         "{one:?}"
     );
     assert!(one.next.contains("`sortition verify hero --url …`"), "{one:?}");

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sortition_engine::document::RewriteStep;
 use sortition_engine::execution::Charset;
-use sortition_engine::execution::rewriting::{Argument, Call, additions, calls, classes};
+use sortition_engine::execution::rewriting::{Argument, Call, additions, calls, classes, narrowed};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -337,4 +337,89 @@ proptest! {
         let steps = prepared(&json!([{"select": "no-such-element", "do": "remove"}, {"select": ".none", "do": "set_text", "value": "x"}]));
         prop_assert_eq!(rewritten(&steps, page.as_bytes().chunks(length)), page);
     }
+}
+
+/// The tags of the elements that a selector meets.
+fn met(selector: &str, page: &str) -> Vec<String> {
+    let mut tags = Vec::new();
+    let handler = ElementContentHandlers::default().element(|element: &mut Element<'_, '_>| {
+        tags.push(element.tag_name());
+        Ok(())
+    });
+    let settings = Settings {
+        element_content_handlers: vec![(Cow::Owned(selector.parse::<Selector>().unwrap()), handler)],
+        ..Settings::new()
+    };
+    let mut rewriter = HtmlRewriter::new(settings, |_: &[u8]| {});
+    rewriter.write(page.as_bytes()).unwrap();
+    rewriter.end().unwrap();
+    tags
+}
+
+const UNTAGGED: [&str; 12] = [
+    "#a",
+    ".a",
+    "[a]",
+    "[class~='a']",
+    ".a.b",
+    "#a.b",
+    "div .a",
+    "div > #b",
+    "div .a > [a]",
+    ".a:not(.b)",
+    ":nth-child(2)",
+    "#a :first-child",
+];
+
+/// A page of nested elements with few tags, ids and classes, so that selectors meet several.
+fn nested() -> impl Strategy<Value = String> {
+    let tag = prop::sample::select(vec!["div", "p", "h1", "LI", "my-card", "svg", "linearGradient"]);
+    let attributes = prop::sample::select(vec!["", " id=a", " id=b", " class=a", " class='b a'", " a", " ID='a' a=1"]);
+    let leaf = (tag.clone(), attributes.clone()).prop_map(|(tag, attributes)| format!("<{tag}{attributes}>t</{tag}>"));
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        (tag.clone(), attributes.clone(), prop::collection::vec(inner, 0..4))
+            .prop_map(|(tag, attributes, inner)| format!("<{tag}{attributes}>{}</{tag}>", inner.concat()))
+    })
+}
+
+proptest! {
+    /// Selectors that name the tags of what one met on a page change that page as it does.
+    #[test]
+    fn narrowed_selectors_meet_the_same(page in nested(), selector in prop::sample::select(UNTAGGED.to_vec())) {
+        let mut tags = met(selector, &page);
+        tags.sort();
+        tags.dedup();
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        let selectors = narrowed(selector, &tags).unwrap();
+        prop_assert_eq!(selectors.len(), tags.len());
+        let append = |selector: &str| {
+            let arguments = vec![Argument::Text("<i>x</i>".into()), Argument::Content { html: true }];
+            Call { select: selector.to_owned().into(), action: "append", method: "append", arguments }
+        };
+        let wide = called(&[append(selector)], encoding_rs::UTF_8, [page.as_bytes()]);
+        let calls: Vec<Call<'_>> = selectors.iter().map(|selector| append(selector)).collect();
+        let narrow = called(&calls, encoding_rs::UTF_8, [page.as_bytes()]);
+        prop_assert_eq!(narrow, wide);
+    }
+
+    /// Whatever the text, it is made narrower only by what the rewriter's own parser takes.
+    #[test]
+    fn what_is_narrowed_is_a_selector(selector in "[#.a-c \\[\\]()'\">,:*=\\\\n]{1,12}") {
+        if selector.parse::<Selector>().is_ok() {
+            for one in narrowed(&selector, &["h1"]).into_iter().flatten() {
+                prop_assert!(one.parse::<Selector>().is_ok(), "{} of {}", one, selector);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_names_its_tag_or_is_not_one_part_is_left_alone() {
+    for selector in ["h1", "h1#a", "*", "#a, .b", "div #a, h1", ".a h1", "#a/**/", "a|b", "#a + .b", "", " "] {
+        assert_eq!(narrowed(selector, &["h1"]), None, "{selector}");
+    }
+    for tag in ["", "a:b", "é", "1a", "A", "a b", "a\u{1f}"] {
+        assert_eq!(narrowed("#a", &["p", tag]), None, "{tag}");
+    }
+    assert_eq!(narrowed("[a='x y > z, #q'] .b\\,c", &["p"]), Some(vec!["[a='x y > z, #q'] p.b\\,c".to_owned()]));
 }

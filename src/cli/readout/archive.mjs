@@ -17,6 +17,7 @@ const NAMED = 5;
 const answer = (value) => process.stdout.write(`@sortition ${JSON.stringify(value)}\n`);
 const quoted = (value) => `'${String(value).replaceAll("'", "''")}'`;
 const listed = (values) => `[${values.map(quoted).join(", ")}]`;
+const counted = (number, one, many = `${one}s`) => `${number} ${Number(number) === 1 ? one : many}`;
 
 const TYPES = ["experiment_exposed", "experiment_converted", "experiment_ended_early", "identified"];
 const TEXTS = ["type", "id", "project", "config_revision", "at", "anonymous_id", "user_id", "session_id"];
@@ -136,8 +137,10 @@ async function take(archive, table, select, columns, files) {
   const bad = await rows(
     "SELECT filename, count(*) FROM lines WHERE NOT readable OR line IS NULL GROUP BY 1 ORDER BY 1",
   );
-  for (const [file, number] of bad.slice(0, NAMED)) incomplete.push(`${file}: ${number} lines cannot be read.`);
-  if (bad.length > NAMED) incomplete.push(`${bad.length - NAMED} more objects have lines that cannot be read.`);
+  for (const [file, number] of bad.slice(0, NAMED))
+    incomplete.push(`${file}: ${counted(number, "line")} cannot be read.`);
+  const more = bad.length - NAMED;
+  if (more > 0) incomplete.push(`${counted(more, "more object has", "more objects have")} lines that cannot be read.`);
   await run(`INSERT INTO ${table} SELECT ${select} FROM (SELECT ${typed.join(", ")} FROM lines WHERE readable) l`);
 }
 
@@ -176,12 +179,14 @@ async function readArchive(archive) {
   const { rows, run, incomplete, place } = archive;
   await emptyTables(run);
   const from = await sources(archive);
+  if ([from.events, from.messages, from.parts].every(({ length }) => length === 0)) throw nothingIn(archive);
   const isMessages = (path) => path.startsWith("tables/messages/");
   await take(archive, "raw_events", EVENTS, COLUMNS, from.events);
   await take(archive, "messages", MESSAGES, VISITS, from.messages);
   await readParts(archive, "messages", from.parts.filter(isMessages).map(place));
   const [[odd]] = await rows(`SELECT count(*) FROM raw_events WHERE NOT coalesce(${GOOD}, false)`);
-  if (Number(odd) > 0) incomplete.push(`${odd} events are of a type or a time that this version cannot read.`);
+  if (Number(odd) > 0)
+    incomplete.push(`${counted(odd, "event is", "events are")} of a type or a time that this version cannot read.`);
   const parts = await sound(archive, "raw_events", from.parts.filter((path) => !isMessages(path)).map(place));
   await run(`CREATE VIEW events AS ${await eventsOf(archive, parts, Number(odd) > 0)}`);
   await run(
@@ -194,10 +199,20 @@ async function readArchive(archive) {
   await missing(archive, from);
   const [[read]] = await rows("SELECT count(*) FROM events");
   const [[visits]] = await rows("SELECT count(*) FROM messages");
-  // why: without them it cannot be told what was lost
-  if (Number(visits) === 0) await run("DROP VIEW origin_health; DROP TABLE messages");
+  if (Number(visits) === 0)
+    incomplete.push(
+      `The archive has nothing under ${place("messages/")}, so it cannot be told what was lost, nor how the origin answered: copy messages/ along with events/.`,
+    );
   return Number(read);
 }
+
+/** What is said of an archive that nothing was put into, or of a place that is none. */
+const nothingIn = ({ place }) =>
+  new Error(
+    `nothing is archived in ${place("")}: there is no object under events/ or messages/, and no compacted day under tables/. ` +
+      "Look whether this is the place that holds events/, whether the worker has the binding ARCHIVE and the queue EVENTS, " +
+      "and whether anybody met an experiment since",
+  );
 
 /** The query of all events: of objects, and of the files that are compacted. */
 async function eventsOf({ rows }, parts, hasOdd) {
@@ -315,7 +330,9 @@ async function compact(archive, { until, remove }) {
     await take(archive, "messages", MESSAGES, VISITS, ofDay(from.messages));
     const [[odd]] = await rows(`SELECT count(*) FROM raw_events WHERE NOT coalesce(${GOOD}, false)`);
     if (Number(odd) > 0)
-      incomplete.push(`${name}: ${odd} events are of a type or a time that this version cannot read.`);
+      incomplete.push(
+        `${name}: ${counted(odd, "event is", "events are")} of a type or a time that this version cannot read.`,
+      );
     // why: a day that cannot be read whole stays as it lies, where its lines can still be looked at
     if (incomplete.length > wrong) continue;
     const parts = [];

@@ -180,9 +180,26 @@ function bindings({
       `with ${date} each start compiles what pages never ask for, endpoints and readout`,
       `write "compatibility_date": "${LAZY_MODULES}"`,
     );
+  else if (date > newestDate())
+    warning(
+      "compatibility date",
+      `${date} is newer than what the runtime of this wrangler knows (${newestDate()}), so dev runs with that`,
+      "npm install --save-dev wrangler@latest",
+    );
   else if (day(date) > 730)
     warning("compatibility date", `${date} is ${day(date)} days old`, `take a newer one, and try it with dev`);
   else ok("compatibility date", date);
+}
+
+/** The newest compatibility date of the runtime that comes with this wrangler: its version is 1.YYYYMMDD.n. */
+function newestDate() {
+  try {
+    const file = createRequire(join(wranglerFolder, "package.json")).resolve("workerd/package.json");
+    const [, year, month, date] = /^1\.(\d{4})(\d\d)(\d\d)\./.exec(JSON.parse(readFileSync(file, "utf8")).version);
+    return `${year}-${month}-${date}`;
+  } catch {
+    return "9999";
+  }
 }
 
 /** What is bound as the record's databases, one by one and together. */

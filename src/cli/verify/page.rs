@@ -98,22 +98,22 @@ impl Page {
         Self { body: heard.body.clone(), seo }
     }
 
-    /// How many elements each selector meets; or which one no parser reads.
-    pub(super) fn count(&self, selectors: &[&str]) -> Result<Vec<usize>, String> {
-        let counts: Vec<Rc<RefCell<usize>>> = selectors.iter().map(|_| Rc::default()).collect();
+    /// The tags of the elements that each selector meets; or which one no parser reads.
+    pub(super) fn met(&self, selectors: &[&str]) -> Result<Vec<Vec<String>>, String> {
+        let met: Vec<Rc<RefCell<Vec<String>>>> = selectors.iter().map(|_| Rc::default()).collect();
         let mut handlers = Vec::new();
-        for (selector, count) in selectors.iter().zip(&counts) {
+        for (selector, tags) in selectors.iter().zip(&met) {
             if let Err(error) = selector.parse::<lol_html::Selector>() {
                 return Err(format!("{selector}: {error}"));
             }
-            let count = Rc::clone(count);
-            handlers.push(element!(*selector, move |_| {
-                *count.borrow_mut() += 1;
+            let tags = Rc::clone(tags);
+            handlers.push(element!(*selector, move |element| {
+                tags.borrow_mut().push(element.tag_name());
                 Ok(())
             }));
         }
         rewritten(&self.body, handlers);
-        Ok(counts.iter().map(|count| *count.borrow()).collect())
+        Ok(met.iter().map(|tags| tags.take()).collect())
     }
 }
 
