@@ -54,7 +54,8 @@ impl Rows {
             // why: an id is any text, so a field in quotes may go on in the next line
             while text.len() < LONGEST_QUOTED && is_open(&text) && self.append_line(&mut text)? {}
             let trimmed = text.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']);
-            if !trimmed.is_empty() && !(line == 1 && is_header(trimmed)) {
+            let names_columns = line == 1 && is_header(trimmed);
+            if !trimmed.is_empty() && !names_columns {
                 rows.push(Row { line, text: trimmed.to_owned() });
             }
         }

@@ -104,6 +104,7 @@ fn every_problem_has_its_line_and_column() {
 
 /// The text was scanned once a problem: a document of 1,500 experiments with four warnings each took minutes.
 #[test]
+#[allow(clippy::disallowed_methods)]
 fn a_large_document_has_its_lines_at_once() {
     let step = json!([{"select": "h1", "do": "set_text", "value": "x".repeat(300)}]);
     let experiment = |n: usize| {
