@@ -68,6 +68,24 @@ pub fn needs_no_json_escape(text: &str) -> bool {
     found & eight(0x80) == 0 && !rest.iter().any(|byte| byte.is_ascii_control() || matches!(byte, b'"' | b'\\'))
 }
 
+/// Whether a text has `<`, `>` or `&`, or anything beyond ASCII.
+///
+/// ```
+/// use sortition_engine::ascii;
+/// assert!(ascii::has_markup("{\"a\":\"a <b> c\"}") && ascii::has_markup("a&b") && ascii::has_markup("gr\u{f6}\u{df}e"));
+/// assert!(!ascii::has_markup("{\"a\": [1, 2, 3]}"));
+/// ```
+#[must_use]
+pub fn has_markup(text: &str) -> bool {
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let mut found = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        found |= word | zeros(word ^ eight(b'<')) | zeros(word ^ eight(b'>')) | zeros(word ^ eight(b'&'));
+    }
+    found & eight(0x80) != 0 || rest.iter().any(|byte| !byte.is_ascii() || matches!(byte, b'<' | b'>' | b'&'))
+}
+
 /// What stands before the first such byte, and what behind it; `None` where there is none.
 ///
 /// ```

@@ -65,7 +65,7 @@ impl Danger {
             Self::Control => "results are compared with another variant than before",
             Self::Unit => "everybody is assigned by another id",
             Self::Layer => "visitors leave the experiment, and others come in",
-            Self::Hash => "a reshuffle: visitors change variant, leave the experiment or come in",
+            Self::Hash => "visitors change variant, leave the experiment or come in",
             Self::Remove => "its visitors get the origin's page, and nothing more is recorded of it",
             Self::Treatment => "the data mixes what was shown before with what is shown from now on",
             Self::Project => {
@@ -114,11 +114,7 @@ pub fn changes(old: &Document, new: &Document, now: Timestamp) -> Vec<Change> {
     }
     for (place, e) in old.experiments.iter().enumerate() {
         if !new.experiments.iter().any(|other| other.id == e.id) {
-            let running = if e.status == Status::Running {
-                "it was running: its visitors get the origin's page"
-            } else {
-                "it was not running"
-            };
+            let running = if e.status == Status::Running { "it was running" } else { "it was not running" };
             let mut change = plain(format!("experiments[{place}]"), e, format!("`{}` is removed; {running}", e.id));
             change.danger = is_running(e, now).then_some(Danger::Remove);
             changes.push(change);

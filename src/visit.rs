@@ -310,7 +310,7 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             charset: reply.charset,
             relabelled: reply.relabelled,
             steps: if reply.rewrite { self.steps() } else { Vec::new() },
-            additions: if reply.rewrite { self.additions(reply.charset) } else { String::new() },
+            additions: if reply.rewrite { self.additions(reply.charset) } else { Vec::new() },
             watched,
             is_tagged: answer.is_tagged(),
         });
@@ -364,18 +364,15 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         Some((person::object_name(&self.plan.project, user), shown.clone()))
     }
 
-    /// The calls that put the bridge and a preview's bar into the page, as JSON; empty where there are none.
-    fn additions(&self, charset: Charset) -> String {
+    /// The calls that put the bridge and a preview's bar into the page.
+    fn additions(&self, charset: Charset) -> Vec<rewriting::Call<'static>> {
         let bridge = self.intent.bridge(&self.plan);
         let bar = self.intent.preview_bar(&self.plan, self.secret.as_deref());
-        if bridge.is_none() && bar.is_none() { String::new() } else { self.added(bridge, bar, charset) }
-    }
-
-    #[inline(never)]
-    fn added(&self, bridge: Option<String>, bar: Option<String>, charset: Charset) -> String {
+        if bridge.is_none() && bar.is_none() {
+            return Vec::new();
+        }
         let is_script = self.plan.bridge == Bridge::Script;
-        let calls = rewriting::additions(bridge.as_deref().map(|json| (json, is_script)), bar.as_deref(), charset);
-        serde_json::to_string(&calls).unwrap_or_default()
+        rewriting::additions(bridge.as_deref().map(|json| (json, is_script)), bar.as_deref(), charset)
     }
 
     /// What the body that is made of a shared copy depends on; `None` where it is no different for anybody, or not to be

@@ -67,10 +67,19 @@ function rewritingOf(fields) {
     steps: fields[3] ? fields[3].split(",") : [],
     charset: fields[4],
     relabelled: fields[5],
-    additions: fields[6] ? JSON.parse(fields[6]) : [],
+    additions: additionsOf(itemsOf(fields[6])),
     watched,
     isTagged: fields[8] === "tagged",
   };
+}
+
+function additionsOf(items) {
+  const additions = [];
+  for (let i = 0; i + 4 < items.length; i += 5) {
+    const [select, method, first, second, kind] = items.slice(i, i + 5);
+    additions.push({ select, method, arguments: [first, kind ? { html: kind === "html" } : second] });
+  }
+  return additions;
 }
 
 const itemsOf = (field) => (field ? field.split(ITEM) : []);

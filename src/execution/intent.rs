@@ -254,15 +254,15 @@ impl Intent {
         for decision in self.decisions.iter().filter(served) {
             let Some(e) = plan.experiments.get(decision.experiment) else { continue };
             let Some(variant) = decision.variant.and_then(|index| e.variants.get(index)) else { continue };
-            let comma = if variants.is_empty() { "" } else { "," };
             // why: ids have no character that JSON would escape
-            variants.push_str(&format!("{comma}\"{}\":\"{}\"", e.id, variant.id));
+            let start = if variants.is_empty() { "\"" } else { ",\"" };
+            [start, &*e.id, "\":\"", &*variant.id, "\""].iter().for_each(|piece| variants.push_str(piece));
             if let Some(payload) = variant.payload.as_deref().filter(|payload| *payload != "null") {
-                let comma = if payloads.is_empty() { "" } else { "," };
-                payloads.push_str(&format!("{comma}\"{}\":{payload}", e.id));
+                let start = if payloads.is_empty() { "\"" } else { ",\"" };
+                [start, &*e.id, "\":", payload].iter().for_each(|piece| payloads.push_str(piece));
             }
         }
-        format!("{{\"variants\":{{{variants}}},\"payload\":{{{payloads}}}}}")
+        ["{\"variants\":{", &variants, "},\"payload\":{", &payloads, "}}"].concat()
     }
 
     /// How the request to the origin differs from the one that came.

@@ -3,6 +3,7 @@
 //! what stands here.
 
 use super::media_type::Charset;
+use crate::ascii;
 use crate::document::{Action, RewriteStep};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -156,6 +157,9 @@ pub fn classes(old: &str, class: &str, adds: bool) -> Option<String> {
 /// JSON in a script block that is data: nothing in it can end the block or start another.
 fn data_block(json: &str) -> String {
     let mut block = String::from("<script type=\"application/json\" id=\"sortition\">");
+    // why: most have none, and to look at each character costs more than all else that is done to them
+    let (plain, json) = if ascii::has_markup(json) { ("", json) } else { (json, "") };
+    block.push_str(plain);
     for character in json.chars() {
         match character {
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => push_json_escape(character, &mut block),

@@ -11,6 +11,7 @@
 use super::{Finish, Outcome, OwnAnswer, Question, SharedCopy, VariantOriginRequest, Watched};
 use crate::ascii;
 use crate::document::TokenAlgorithm;
+use crate::execution::rewriting::{Argument, Call};
 use crate::execution::{Charset, HeaderChange};
 use crate::plan::Position;
 use crate::plan::{ExperimentAt, VariantAt};
@@ -117,8 +118,9 @@ pub fn encode_question(question: &Question) -> String {
 
 /// What becomes of an answer, as text: `finish`, visits for the queue, then, where the body is rewritten, the number of
 /// the plan that positions are of, else nothing; steps (`3.1,5.0`: experiment and variant); `utf-8`, or `ascii` where text
-/// beyond ASCII goes in as references; the `Content-Type` for the rewriter, or nothing; further calls as JSON, or nothing;
-/// what is watched (experiment, key and exposure, experiment, …); `tagged` where the origin's tag stands for the page's very
+/// beyond ASCII goes in as references; the `Content-Type` for the rewriter, or nothing; further calls (selector, method,
+/// first argument, second argument, `html` or `text` where the first is content in place of a second, selector, …); what is
+/// watched (experiment, key and exposure, experiment, …); `tagged` where the origin's tag stands for the page's very
 /// bytes; changes of the answer.
 #[must_use]
 pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
@@ -130,7 +132,10 @@ pub fn encode_finish(finish: &Finish, generation: u32, told: &str) -> String {
             text.field(&positions(&rewriting.steps));
             text.field(if rewriting.charset == Charset::Utf8 { "utf-8" } else { "ascii" });
             text.field(rewriting.relabelled.unwrap_or_default());
-            text.field(&rewriting.additions);
+            match &rewriting.additions[..] {
+                [] => text.field(""),
+                additions => text.calls(additions),
+            }
             match &rewriting.watched[..] {
                 [] => text.field(""),
                 watched => text.watched(watched),
@@ -193,6 +198,28 @@ impl Text {
             self.piece(&format!("{:016x}", one.key));
             self.0.push_str(ITEM);
             self.piece(one.exposure.text());
+        }
+    }
+
+    /// Calls of the rewriter, as a list: selector, method, first argument, second argument, what the first is, selector, …
+    #[inline(never)]
+    fn calls(&mut self, calls: &[Call<'_>]) {
+        for (position, call) in calls.iter().enumerate() {
+            self.0.push_str(if position == 0 { FIELD } else { ITEM });
+            let text = |at: usize| match call.arguments.get(at) {
+                Some(Argument::Text(text)) => text.as_ref(),
+                _ => "",
+            };
+            let kind = match call.arguments.get(1) {
+                Some(Argument::Content { html: true }) => "html",
+                Some(Argument::Content { html: false }) => "text",
+                _ => "",
+            };
+            self.piece(&call.select);
+            for item in [call.method, text(0), text(1), kind] {
+                self.0.push_str(ITEM);
+                self.piece(item);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::document::TokenAlgorithm;
 use crate::events::Batch;
+use crate::execution::rewriting::Call;
 use crate::execution::{Besides, Charset, HeaderChange, NotRewritten, VariantOrigin};
 use crate::plan::{ExperimentAt, VariantAt};
 
@@ -137,8 +138,8 @@ pub struct Rewriting {
     pub charset: Charset,
     /// The `Content-Type` that the rewriter is given in place of the page's.
     pub relabelled: Option<&'static str>,
-    /// The calls that put the decision for the page's scripts and the bar of a preview into it, as JSON; empty: none.
-    pub additions: String,
+    /// The calls that put the decision for the page's scripts and the bar of a preview into it.
+    pub additions: Vec<Call<'static>>,
     /// What is to be noticed in it.
     pub watched: Vec<Watched>,
     /// Whether the origin's tag stands for its very bytes: what is known of one page under that tag is true of all.

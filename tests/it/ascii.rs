@@ -21,4 +21,12 @@ proptest! {
         let with = format!("{before}{}{before}", char::from(code));
         prop_assert_eq!(ascii::has_control(&with), has(&with));
     }
+
+    #[test]
+    fn markup_is_found_wherever_it_stands(text in "[\\x00-\u{ff}]{0,24}", plain in "[ -%'-;=?-~]{0,24}", code in 0_u8..0x80) {
+        let has = |text: &str| text.bytes().any(|byte| byte >= 0x80 || b"<>&".contains(&byte));
+        prop_assert_eq!(ascii::has_markup(&text), has(&text));
+        let with = format!("{plain}{}{plain}", char::from(code));
+        prop_assert_eq!(ascii::has_markup(&with), has(&with));
+    }
 }

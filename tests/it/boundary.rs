@@ -71,7 +71,11 @@ fn examples() -> BTreeMap<&'static str, String> {
         steps: vec![(experiment_at(3), variant_at(1)), (experiment_at(0), variant_at(2))],
         charset: Charset::Ascii,
         relabelled: Some("text/html; charset=windows-1252"),
-        additions: serde_json::to_string(&additions(Some(("{}", true)), None, Charset::Ascii)).unwrap(),
+        additions: [
+            additions(Some(("{}", true)), Some("<i>"), Charset::Ascii),
+            additions(Some(("{}", false)), None, Charset::Ascii),
+        ]
+        .concat(),
         watched: vec![watched(3, 1, "{\"id\":\"1\"}"), watched(0, u64::MAX, "{\"id\":\"2\"}")],
         is_tagged: true,
     };

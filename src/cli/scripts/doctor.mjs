@@ -115,7 +115,8 @@ function readDocument() {
     return;
   }
   const document = JSON.parse(readFileSync(file, "utf8"));
-  ok("document", `${file}: ${document.experiments.length} experiments`);
+  const { length: number } = document.experiments;
+  ok("document", `${file}: ${number} ${number === 1 ? "experiment" : "experiments"}`);
   return document;
 }
 
