@@ -5,6 +5,8 @@
 //! `crawler_records.bin`, the literals grouped by slot, each as `length, flags, text`; and `crawler_slots.rs`, where
 //! each slot's group begins and which beginnings of literals exist at all. Nothing here is a regex engine: alternatives and classes are multiplied out, and a pattern
 //! that cannot be (a repetition, a negated class) is accepted only when a literal found inside it already decides.
+//!
+//! It also writes `lower_case.rs`, the table of `lower_case`, from what the standard library says.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -181,7 +183,7 @@ fn needed(all: &BTreeSet<Literal>) -> Result<Vec<Literal>, String> {
 }
 
 /// What makes a packed plan: a plan of other sources is not read.
-const PACKED: [&str; 5] = ["src/pack", "src/hash", "src/condition", "src/document", "src/plan"];
+const PACKED: [&str; 6] = ["src/pack", "src/hash", "src/lower_case", "src/condition", "src/document", "src/plan"];
 
 /// A fingerprint of sources (FNV-1a of 64 bits, from two starts), for `plan::packed`.
 fn fingerprint() -> Result<[u8; 16], Box<dyn Error>> {
@@ -213,8 +215,44 @@ fn gather(path: &Path, files: &mut BTreeSet<std::path::PathBuf>) -> Result<(), B
     Ok(())
 }
 
+/// Ranges of capitals beyond ASCII, of which each is as far from its small letter as the others: where they start; twice how
+/// long they are, and one more where only every second character of them is a capital; and how far the small letters are.
+fn lower_case() -> Result<String, Box<dyn Error>> {
+    let mut ranges: Vec<(u32, u32, u32, i32)> = Vec::new();
+    for capital in '\u{80}'..=char::MAX {
+        let mut letters = capital.to_lowercase();
+        let (small, code) = (letters.next().ok_or("no letter")?, u32::from(capital));
+        // why: one capital has two letters, of which `condition::lower_case` knows
+        if letters.next().is_some() != (capital == '\u{130}') {
+            return Err(format!("{capital:?} has more letters in lower case than expected").into());
+        }
+        let shift = i32::try_from(u32::from(small))? - i32::try_from(code)?;
+        if shift == 0 {
+            continue;
+        }
+        let follows = ranges.last_mut().filter(|(_, last, step, same)| {
+            let gap = code - last;
+            *same == shift && if *step == 0 { gap <= 2 } else { gap == *step }
+        });
+        match follows {
+            Some((_, last, step, _)) => (*last, *step) = (code, code - *last),
+            None => ranges.push((code, code, 0, shift)),
+        }
+    }
+    let starts: Vec<u32> = ranges.iter().map(|(start, ..)| *start).collect();
+    let length = |(start, last, step, _): &(u32, u32, u32, i32)| (last - start + 1) * 2 + u32::from(*step == 2);
+    let lengths = ranges.iter().map(|range| u16::try_from(length(range)));
+    let lengths: Vec<u16> = lengths.collect::<Result<_, _>>()?;
+    let shifts: Vec<i32> = ranges.iter().map(|(.., shift)| *shift).collect();
+    let count = ranges.len();
+    Ok(format!(
+        "static STARTS: [u32; {count}] = {starts:?};\nstatic LENGTHS: [u16; {count}] = {lengths:?};\nstatic SHIFTS: [i32; {count}] = {shifts:?};\n"
+    ))
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     fs::write(Path::new(&env::var("OUT_DIR")?).join("plan_format.bin"), fingerprint()?)?;
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("lower_case.rs"), lower_case()?)?;
     let mut all = BTreeSet::new();
     let lists = [("fixtures/crawlers/patterns.txt", FOLDED_FROM_BYTES), ("src/visitor/crawler/tokens.txt", 0)];
     for (path, folded_from) in lists {

@@ -7,9 +7,10 @@
 
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
-import { at, installed, packages, run, target, wasmBindgen, wasmTarget } from "./setup.mjs";
+import { at, installed, output, packages, root, run, target, wasmBindgen, wasmTarget } from "./setup.mjs";
 
 // Named, so that wasm-opt uses no encoding that workerd does not read yet.
 const WASM_FEATURES = [
@@ -45,9 +46,27 @@ const SOURCES = [
   ...readdirSync(at("src/edge/bridge")).map((name) => `src/edge/bridge/${name}`),
 ];
 
+/**
+ * What the compiler calls the places of sources in messages of panics: the same on every machine, and short. Given as a
+ * setting of cargo's, which adds to `.cargo/config.toml`, where `RUSTFLAGS` would replace it.
+ */
+function shortPaths() {
+  const home = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
+  const sources = join(home, "registry", "src");
+  const registries = existsSync(sources) ? readdirSync(sources).map((name) => [join(sources, name), "crates"]) : [];
+  // why: where the standard library's sources are installed, the compiler names those rather than its own for them
+  const library = [join(output("rustc", ["--print", "sysroot"]) ?? "", "lib", "rustlib", "src", "rust"), "rust"];
+  // why: of several that fit the compiler takes the last
+  const flags = [[root.replace(/[\\/]$/, ""), "."], [home, "cargo"], ...registries, library].map(
+    ([from, to]) => `--remap-path-prefix=${from}=${to}`,
+  );
+  return ["--config", `target.wasm32-unknown-unknown.rustflags=${JSON.stringify(flags)}`];
+}
+
 /** Compiles the library with some features, in a profile of their own; the path of its wasm. */
 function compile(profile, features) {
   const cargo = [
+    ...shortPaths(),
     "rustc",
     "--profile",
     profile,

@@ -37,7 +37,7 @@ pub use governance::{
 pub use metric::{BUILT_IN_METRICS, Cuped, Direction, Metric, MetricKind, Numerator, Refunds};
 pub use page::{Page, PageMatch, PageSubject};
 pub use parse::{MAX_BYTES, Problem, Severity};
-pub use scalar::{Id, Percent, Slots, Timestamp, Weight};
+pub use scalar::{Id, JsonWebKey, Percent, Slots, Timestamp, Weight};
 #[cfg(not(target_arch = "wasm32"))]
 pub use schema::schema;
 pub use takeover::{
@@ -175,7 +175,8 @@ pub struct UserToken {
     pub alg: TokenAlgorithm,
     /// The key as a JSON Web Key (RFC 7517); absent: the secret `USER_JWT_SECRET`.
     #[serde(default)]
-    pub key: Option<serde_json::Map<String, serde_json::Value>>,
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
+    pub key: Option<JsonWebKey>,
     /// The issuer that the token must name.
     #[serde(default)]
     pub iss: Option<String>,

@@ -8,7 +8,6 @@ mod check;
 mod exposure;
 pub mod health;
 pub mod identity;
-mod json;
 pub mod limit;
 pub mod money;
 pub mod personal;

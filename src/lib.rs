@@ -12,9 +12,13 @@ pub mod sort;
 #[doc(hidden)]
 pub mod hash;
 #[doc(hidden)]
+pub mod lower_case;
+#[doc(hidden)]
 pub mod suggestion;
 #[doc(hidden)]
 pub mod ascii;
+#[doc(hidden)]
+pub mod json;
 #[doc(hidden)]
 pub mod url;
 #[doc(hidden)]

@@ -4,6 +4,7 @@
 use crate::decide::decide_compared;
 use crate::document::{Compared, UnitKind};
 use crate::facts::{Facts, Person, Request, Source};
+use crate::json::write::{Object, member};
 use crate::plan::{Experiment, ExperimentAt, Plan, VariantAt};
 use crate::sender::adoption::{adopt, ids};
 use crate::sender::{self, Proof, Sender};
@@ -11,7 +12,6 @@ use crate::url::decode_path;
 use crate::visit::{RequestKind, on_page};
 use crate::visitor::Consented;
 use crate::visitor::adopted::{Adopted, Told};
-use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// How many decisions that differ are remembered.
@@ -141,7 +141,7 @@ fn read(e: &Experiment, text: &str) -> Theirs {
 }
 
 /// How often a shadow agreed with the old tool.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Both gave the visitor the same, or nothing.
     pub agree: u64,
@@ -155,8 +155,24 @@ pub struct Counts {
     pub unidentified: u64,
 }
 
+impl Counts {
+    /// They as JSON.
+    #[must_use]
+    pub fn to_json(self) -> String {
+        let mut text = String::new();
+        let mut object = Object::begin(&mut text);
+        object.number(member!("agree"), self.agree);
+        object.number(member!("differ"), self.differ);
+        object.number(member!("unknown"), self.unknown);
+        object.number(member!("silent"), self.silent);
+        object.number(member!("unidentified"), self.unidentified);
+        object.end();
+        text
+    }
+}
+
 /// A decision that differed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     experiment: Box<str>,
     unit: Box<str>,
@@ -164,6 +180,22 @@ pub struct Difference {
     ours: Option<Box<str>>,
     reason: &'static str,
     theirs: Option<Box<str>>,
+}
+
+impl Difference {
+    /// It as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = String::new();
+        let mut object = Object::begin(&mut text);
+        object.text(member!("experiment"), &self.experiment);
+        object.text(member!("unit"), &self.unit);
+        object.maybe(member!("ours"), self.ours.as_deref());
+        object.text(member!("reason"), self.reason);
+        object.maybe(member!("theirs"), self.theirs.as_deref());
+        object.end();
+        text
+    }
 }
 
 /// What an isolate's comparisons came to, under one document.

@@ -1,5 +1,7 @@
 //! The word that was probably meant: suggestions for what a document misspells.
 
+use crate::lower_case;
+
 /// Longest word that is looked at, in characters; a longer one is no slip of the finger, and comparing costs its square.
 const LONGEST: usize = 64;
 
@@ -34,7 +36,7 @@ pub fn suggest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
 
 /// The characters to compare, or `None` where there are too many.
 fn letters(word: &str) -> Option<Vec<char>> {
-    let letters: Vec<char> = word.chars().flat_map(char::to_lowercase).take(LONGEST + 1).collect();
+    let letters: Vec<char> = lower_case::letters(word).take(LONGEST + 1).collect();
     (letters.len() <= LONGEST).then_some(letters)
 }
 

@@ -1,5 +1,6 @@
 //! Sets of values: lists of `$in`, and the named ones that conditions share.
 
+use crate::lower_case;
 use crate::pack::{Pack, Packer, Unpacker};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +9,6 @@ use serde_json::Value;
 
 use super::fact::Fact;
 use super::operator::Letters;
-use super::text;
 
 /// The saved groups that `$inGroup` and `$notInGroup` name. Conditions that use a group share its one set.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +80,7 @@ impl ValueSet {
                 Value::Bool(truth) => truths.push(*truth),
                 Value::Number(number) => numbers.extend(number.as_f64().map(one_zero)),
                 Value::String(text) if letters == Letters::Folded => {
-                    texts.push(text::folded(text).collect::<String>().into());
+                    texts.push(lower_case::letters(text).collect::<String>().into());
                 }
                 Value::String(text) => texts.push(text.as_str().into()),
                 Value::Array(_) | Value::Object(_) => {}
@@ -117,7 +117,7 @@ impl ValueSet {
     fn has_text(&self, text: &str, letters: Letters) -> bool {
         let found = match letters {
             Letters::Exact => self.texts.binary_search_by(|member| member.as_ref().cmp(text)),
-            Letters::Folded => self.texts.binary_search_by(|member| member.chars().cmp(text::folded(text))),
+            Letters::Folded => self.texts.binary_search_by(|member| member.chars().cmp(lower_case::letters(text))),
         };
         found.is_ok()
     }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::operator::{JOINING, Letters, Operator, TESTING};
 use super::tree::{Node, Test};
 use super::{Groups, MAX_CLAUSES, MAX_DEPTH, MAX_VALUES};
+use crate::lower_case;
 use crate::suggestion::suggest;
 use place::{Place, shown};
 
@@ -150,9 +151,7 @@ impl Parser<'_> {
             Value::Null => Test::Absent,
             Value::Bool(truth) => Test::Truth(*truth),
             Value::Number(number) => number.as_f64().map_or(Test::Never, Test::Number),
-            Value::String(text) if letters == Letters::Folded => {
-                Test::TextFolded(super::text::folded(text).collect::<String>().into())
-            }
+            Value::String(text) if letters == Letters::Folded => Test::TextFolded(lower_case::text(text).into()),
             Value::String(text) => Test::Text(text.as_str().into()),
             Value::Array(_) => {
                 let message = r#"a list here asks for that very list; for one of several values write {"$in": [...]}"#;

@@ -3,6 +3,7 @@
 //! Sections of ECMA-262, 2025: Number::toString 6.1.6.1.20, StringToNumber 7.1.4.1.1, IsLessThan 7.2.12.
 
 use super::decimal;
+use crate::lower_case;
 use serde_json::Number;
 use std::cmp::Ordering;
 
@@ -94,12 +95,11 @@ fn rank(c: char) -> u32 {
     }
 }
 
-/// The characters in lower case. Character by character, so that the folding of a word's end does not depend on the word.
-pub(super) fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
-    text.chars().flat_map(char::to_lowercase)
-}
-
 /// Whether `text` without regard to case is `folded_text`, which is folded already.
 pub(super) fn is_folded(text: &str, folded_text: &str) -> bool {
-    if text.is_ascii() { text.eq_ignore_ascii_case(folded_text) } else { folded(text).eq(folded_text.chars()) }
+    if text.is_ascii() {
+        text.eq_ignore_ascii_case(folded_text)
+    } else {
+        lower_case::letters(text).eq(folded_text.chars())
+    }
 }

@@ -1,6 +1,7 @@
 //! The small types that cannot hold nonsense.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::fmt;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -81,6 +82,35 @@ impl From<Id> for String {
         id.0.into()
     }
 }
+
+/// A JSON Web Key (RFC 7517), as its text: whoever checks signatures with it reads it there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Map<String, Value>", into = "Map<String, Value>")]
+pub struct JsonWebKey {
+    text: Box<str>,
+}
+
+impl JsonWebKey {
+    /// Its text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl From<Map<String, Value>> for JsonWebKey {
+    fn from(fields: Map<String, Value>) -> Self {
+        Self { text: Value::Object(fields).to_string().into() }
+    }
+}
+
+impl From<JsonWebKey> for Map<String, Value> {
+    fn from(key: JsonWebKey) -> Self {
+        serde_json::from_str(&key.text).unwrap_or_default()
+    }
+}
+
+crate::pack::packed!(struct JsonWebKey { text });
 
 /// A share in per cent, 0 to 100, in steps of a hundredth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

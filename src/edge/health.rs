@@ -1,57 +1,13 @@
 //! What `/health` says: most of it is known to the visits of pages, and the endpoint in the services only asks for it.
 
-use super::isolate::{self, NotRewrittenCounts};
+use super::isolate::{self, Isolate};
 use super::sender::millis;
-use crate::execution::shared::CopyCounts;
-use crate::shadow::{Counts, Difference};
-use serde::Serialize;
-use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use crate::json::write::{Object, member, push_text, push_texts};
+use crate::shadow::Difference;
 use wasm_bindgen::prelude::*;
 
 /// What the public learns of what is wrong: an error names experiments, fields, and what of the runtime failed.
 const SOMETHING_IS_WRONG: &str = "the document, the kill key, KV or a secret needs attention: the log says what, and so does this page to whoever has ADMIN_TOKEN";
-
-/// What `/health` says.
-#[derive(Serialize)]
-struct Health {
-    /// `ok`: a good document is in use; `unconfigured`: there is none; `degraded`: see `config_error`.
-    status: &'static str,
-    version: &'static str,
-    config_revision: Option<String>,
-    config_age_seconds: Option<f64>,
-    config_error: Option<String>,
-    experiments: usize,
-    killed_count: usize,
-    /// `kv`, or `copy`: the data centre's copy, since KV did not answer yet.
-    config_from: &'static str,
-    crawlers_served: u64,
-    visits: u64,
-    exposures: u64,
-    messages: u64,
-    /// Calls for decisions that were answered from memory: nothing had changed.
-    calls_unchanged: u64,
-    fallbacks: u64,
-    queue: bool,
-    not_rewritten: NotRewrittenCounts,
-    cache: Option<CopyCounts>,
-    /// How often experiments in shadow mode agreed with the old tool.
-    shadow: Option<Counts>,
-    #[serde(flatten)]
-    details: Option<Details>,
-}
-
-/// What only those with `ADMIN_TOKEN` learn: names and selectors.
-#[derive(Serialize)]
-struct Details {
-    killed: Vec<String>,
-    /// Those that the worker's guard ended, beside what people killed.
-    killed_by_guard: Vec<String>,
-    rewrites: Option<Box<RawValue>>,
-    shadows: BTreeMap<Box<str>, Counts>,
-    /// The last decisions in which a shadow and the old tool differed.
-    shadow_differences: Vec<Difference>,
-}
 
 /// What `/health` says, as JSON. `is_told`: to somebody with `ADMIN_TOKEN`; `exposures`, `unchanged`: those of the
 /// services; `messages`: how many visits were told of; `rewrites`: what the rewriter's steps met, as JSON.
@@ -65,47 +21,112 @@ pub fn health(
     now: f64,
 ) -> Option<String> {
     let count = |number: f64| u64::try_from(millis(number)).unwrap_or(0);
-    let health = isolate::with(|isolate| {
-        let plan = isolate.config.loaded().map(|loaded| &loaded.plan);
-        let killed = plan.map(|plan| plan.killed()).unwrap_or_default();
-        let missing = isolate.pages.missing_secrets.iter().map(ToString::to_string);
-        let errors: Vec<String> = isolate.config.error().map(str::to_owned).into_iter().chain(missing).collect();
-        Health {
-            status: match (errors.is_empty(), plan) {
-                (false, _) => "degraded",
-                (true, Some(_)) => "ok",
-                (true, None) => "unconfigured",
-            },
-            version: env!("CARGO_PKG_VERSION"),
-            config_revision: plan.map(|plan| plan.revision.to_string()),
-            config_age_seconds: isolate.config.confirmed_at().map(|at| ((now - at) / 1000.0).max(0.0)),
-            config_error: (!errors.is_empty())
-                .then(|| if is_told { errors.join("; ") } else { SOMETHING_IS_WRONG.to_owned() }),
-            experiments: plan.map_or(0, |plan| plan.experiments.len()),
-            killed_count: killed.len(),
-            config_from: if isolate.config.is_of_copy() { "copy" } else { "kv" },
-            crawlers_served: isolate.pages.counts.crawlers,
-            visits: isolate.pages.counts.visits,
-            exposures: isolate.exposures + count(exposures),
-            messages: count(messages),
-            calls_unchanged: count(unchanged),
-            fallbacks: isolate.breakers.fallbacks(),
-            queue: isolate.has_queue,
-            not_rewritten: isolate.pages.counts.not_rewritten,
-            cache: Some(isolate.pages.copies.counts).filter(CopyCounts::is_some),
-            shadow: isolate.pages.shadows.total(),
-            details: is_told.then(|| Details {
-                killed: killed.into_iter().map(str::to_owned).collect(),
-                killed_by_guard: isolate
-                    .config
-                    .guard()
-                    .map(|guard| guard.experiments.iter().map(ToString::to_string).collect())
-                    .unwrap_or_default(),
-                rewrites: RawValue::from_string(rewrites).ok(),
-                shadows: isolate.pages.shadows.by_experiment().clone(),
-                shadow_differences: isolate.pages.shadows.differences().to_vec(),
-            }),
-        }
+    isolate::with(|isolate| {
+        let counted = Counted { exposures: count(exposures), unchanged: count(unchanged), messages: count(messages) };
+        of(isolate, is_told.then_some(rewrites.as_str()), counted, millis(now))
+    })
+}
+
+/// What others counted.
+struct Counted {
+    exposures: u64,
+    /// Calls for decisions that were answered from memory: nothing had changed.
+    unchanged: u64,
+    messages: u64,
+}
+
+fn of(isolate: &Isolate, rewrites: Option<&str>, counted: Counted, now: i64) -> String {
+    let plan = isolate.config.loaded().map(|loaded| &loaded.plan);
+    let killed = plan.map(|plan| plan.killed()).unwrap_or_default();
+    let missing = isolate.pages.missing_secrets.iter().map(ToString::to_string);
+    let errors: Vec<String> = isolate.config.error().map(str::to_owned).into_iter().chain(missing).collect();
+    let status = match (errors.is_empty(), plan) {
+        (false, _) => "degraded",
+        (true, Some(_)) => "ok",
+        (true, None) => "unconfigured",
+    };
+    let mut text = String::with_capacity(1024);
+    let mut health = Object::begin(&mut text);
+    // `ok`: a good document is in use; `unconfigured`: there is none; `degraded`: see `config_error`
+    health.text(member!("status"), status);
+    health.text(member!("version"), env!("CARGO_PKG_VERSION"));
+    health.maybe(member!("config_revision"), plan.map(|plan| &*plan.revision));
+    health.json(member!("config_age_seconds"), &age(isolate.config.confirmed_at(), now));
+    let told = if rewrites.is_some() { &errors.join("; ") } else { SOMETHING_IS_WRONG };
+    health.maybe(member!("config_error"), Some(told).filter(|_| !errors.is_empty()));
+    health.number(member!("experiments"), plan.map_or(0, |plan| plan.experiments.len() as u64));
+    health.number(member!("killed_count"), killed.len() as u64);
+    // `kv`, or `copy`: the data centre's copy, since KV did not answer yet
+    health.text(member!("config_from"), if isolate.config.is_of_copy() { "copy" } else { "kv" });
+    health.number(member!("crawlers_served"), isolate.pages.counts.crawlers);
+    health.number(member!("visits"), isolate.pages.counts.visits);
+    health.number(member!("exposures"), isolate.exposures + counted.exposures);
+    health.number(member!("messages"), counted.messages);
+    health.number(member!("calls_unchanged"), counted.unchanged);
+    health.number(member!("fallbacks"), isolate.breakers.fallbacks());
+    health.json(member!("queue"), if isolate.has_queue { "true" } else { "false" });
+    let left = isolate.pages.counts.not_rewritten;
+    let left = [
+        (member!("forbidden"), left.forbidden),
+        (member!("charset"), left.charset),
+        (member!("encoding"), left.encoding),
+    ];
+    health.json(member!("not_rewritten"), &numbers(&left));
+    let copies = isolate.pages.copies.counts;
+    let cache = copies.is_some().then(|| {
+        numbers(&[
+            (member!("hits"), copies.hits),
+            (member!("stale"), copies.stale),
+            (member!("misses"), copies.misses),
+            (member!("bypassed"), copies.bypassed),
+            (member!("finished"), copies.finished),
+        ])
     });
-    serde_json::to_string(&health?).ok()
+    health.json(member!("cache"), cache.as_deref().unwrap_or("null"));
+    // how often experiments in shadow mode agreed with the old tool
+    let shadow = isolate.pages.shadows.total().map(|counts| counts.to_json());
+    health.json(member!("shadow"), shadow.as_deref().unwrap_or("null"));
+    // what only those with `ADMIN_TOKEN` learn: names and selectors
+    if let Some(rewrites) = rewrites {
+        let mut names = String::new();
+        push_texts(killed, &mut names);
+        health.list(member!("killed"), &names);
+        // those that the worker's guard ended, beside what people killed
+        let mut names = String::new();
+        let guard = isolate.config.guard().map(|guard| &*guard.experiments).unwrap_or_default();
+        push_texts(guard.iter().map(|id| id.as_str()), &mut names);
+        health.list(member!("killed_by_guard"), &names);
+        health.json(member!("rewrites"), rewrites);
+        let mut shadows = String::new();
+        for (experiment, counts) in isolate.pages.shadows.by_experiment() {
+            if !shadows.is_empty() {
+                shadows += ",";
+            }
+            push_text(experiment, &mut shadows);
+            shadows += ":";
+            shadows += &counts.to_json();
+        }
+        health.json(member!("shadows"), &["{", &shadows, "}"].concat());
+        // the last decisions in which a shadow and the old tool differed
+        let differences: Vec<String> = isolate.pages.shadows.differences().iter().map(Difference::to_json).collect();
+        health.list(member!("shadow_differences"), &differences.join(","));
+    }
+    health.end();
+    text
+}
+
+/// Counts by their names.
+fn numbers(counts: &[(&'static str, u64)]) -> String {
+    let mut text = String::new();
+    let mut object = Object::begin(&mut text);
+    counts.iter().for_each(|(name, count)| object.number(name, *count));
+    object.end();
+    text
+}
+
+/// How long ago something was, in seconds, as JSON.
+fn age(since: Option<f64>, now: i64) -> String {
+    let Some(since) = since else { return "null".to_owned() };
+    let age = now.saturating_sub(millis(since)).max(0);
+    format!("{}.{:03}", age / 1000, age % 1000)
 }

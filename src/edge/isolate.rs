@@ -93,7 +93,7 @@ pub(super) struct Counts {
 
 /// Pages that left as they came although something of them was to be rewritten.
 #[cfg(not(feature = "services"))]
-#[derive(Clone, Copy, Default, serde::Serialize)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct NotRewrittenCounts {
     /// The origin forbade it.
     pub(super) forbidden: u64,

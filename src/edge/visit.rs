@@ -5,9 +5,11 @@ use super::sender::{entropy, millis, recognised, token_holds};
 use super::source::Incoming;
 use crate::decide::Decision;
 use crate::events::health::Answered;
-use crate::events::{Batch, Event, identity};
+use crate::events::identity::Identification;
+use crate::events::{Batch, identity};
 use crate::execution::{self, Answer, Charset, NotRewritten, rewriting};
 use crate::facts::Request;
+use crate::json::write::push_texts;
 use crate::plan::{ExperimentAt, Plan, Position, VariantAt};
 use crate::sender::{Sender, handed_over};
 use crate::shadow;
@@ -284,7 +286,7 @@ impl Visit {
             && visitor.consent == Consented::All
             && let Some(event) = identified(&self.loaded, &visitor.id, user, millis(now))
         {
-            events.push(&event);
+            events.push_identification(&event);
         }
         isolate::with(|isolate| {
             self.visit.note(&mut isolate.pages.exposed, &finish.exposed);
@@ -312,7 +314,7 @@ impl Visit {
                 .get(ExperimentAt::from_number(experiment))?
                 .variants
                 .get(VariantAt::from_number(variant))?;
-            let steps = serde_json::to_string(&rewriting::calls(&variant.rewrite, charset)).ok()?;
+            let steps = rewriting::to_json(&rewriting::calls(&variant.rewrite, charset));
             // why: ids have no character that JSON would escape, and quotes stand around some in a header only
             Some(format!("{{\"name\":\"{}\",\"steps\":{steps}}}", variant.header_member.replace('"', "")))
         };
@@ -330,7 +332,9 @@ impl Visit {
                     selectors.push(&step.select);
                 }
             }
-            serde_json::to_string(&selectors).ok()
+            let mut text = String::from("[");
+            push_texts(selectors, &mut text);
+            Some(text + "]")
         };
         selectors().unwrap_or_else(|| "[]".to_owned())
     }
@@ -357,7 +361,7 @@ pub fn met(key: &str, exposure: String, now: f64) -> Option<String> {
 }
 
 /// The event of the origin's word on who a visitor is, where it is new to the isolate.
-fn identified(loaded: &Loaded, visitor: &VisitorId, user: &str, now: i64) -> Option<Event> {
+fn identified(loaded: &Loaded, visitor: &VisitorId, user: &str, now: i64) -> Option<Identification> {
     let event = identity::identified(&loaded.plan, visitor, user, now);
     if event.is_none() {
         // why: the value may be what must not be kept
@@ -376,7 +380,9 @@ pub fn identify(request: &JsValue, method: &str, url: &str, user: &str, now: f64
     match recognised(&loaded.plan, &[], &request, millis(now)) {
         Sender::Person(visitor) if visitor.returning && visitor.consent == Consented::All => {
             let event = identified(&loaded, &visitor.id, user, millis(now))?;
-            isolate::page_message(&Batch::events(&[event]), millis(now))
+            let mut events = Batch::default();
+            events.push_identification(&event);
+            isolate::page_message(&events, millis(now))
         }
         _ => None,
     }

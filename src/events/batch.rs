@@ -2,9 +2,10 @@
 
 use super::exposure::{Met, Shared};
 use super::health::OriginHealth;
-use super::json::{Object, member};
+use super::identity::Identification;
 use super::{Event, MAX_EVENTS, Served, What};
 use crate::execution::{Besides, Intent};
+use crate::json::write::{Object, member};
 use crate::plan::Plan;
 
 /// The events of one request as JSON texts. Those that do not fit one message are told as several visits.
@@ -63,6 +64,11 @@ impl Batch {
         }
     }
 
+    /// Adds the origin's word on who the visitor is.
+    pub fn push_identification(&mut self, identification: &Identification) {
+        self.add(|events| identification.write(events));
+    }
+
     /// An exposure that was written before; [`Batch::text`] gave it.
     #[must_use]
     pub fn exposure(text: String) -> Self {
@@ -94,14 +100,17 @@ impl Batch {
                 text += "\n";
             }
             let mut object = Object::begin(&mut text);
-            if let Some(served) = served.filter(|_| first).and_then(|served| serde_json::to_string(&served).ok()) {
-                object.json(member!("served"), &served);
+            if let Some(served) = served.filter(|_| first) {
+                let mut text = String::new();
+                let mut counts = Object::begin(&mut text);
+                counts.number(member!("crawlers"), served.crawlers);
+                counts.number(member!("visits"), served.visits);
+                counts.end();
+                object.json(member!("served"), &text);
             }
-            if first
-                && !health.is_empty()
-                && let Ok(health) = serde_json::to_string(health)
-            {
-                object.json(member!("health"), &health);
+            if first && !health.is_empty() {
+                let rows: Vec<String> = health.iter().map(OriginHealth::to_json).collect();
+                object.list(member!("health"), &rows.join(","));
             }
             object.list(member!("events"), events);
             object.end();

@@ -1,13 +1,13 @@
 //! Decisions → exposures.
 
 use super::bounds::{MAX_HOST, MAX_METHOD, MAX_PATH, MAX_WORD, beginning, cut};
-use super::json::{Object, member};
 use super::{Event, Exposure, PageView, What, personal};
 use crate::decide::{Decision, Reason};
 use crate::document::{Timestamp, UnitKind};
 use crate::execution::{Besides, ExposedTo, Intent};
 use crate::facts::{Request, Source};
 use crate::hash;
+use crate::json::write::{Object, member};
 use crate::plan::{MeasuredHoldout, Plan};
 use crate::visitor::named;
 use std::borrow::Cow;

@@ -5,6 +5,7 @@
 
 use crate::decide::{Decision, Reason};
 use crate::document::Timestamp;
+use crate::json::write::{Object, member};
 use crate::plan::{ExperimentAt, Plan, VariantAt};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,25 @@ pub struct OriginHealth {
     /// How many took at most 50, 100, 200, 400, 800, 1600 and 3200 milliseconds until their head was there, each counted
     /// in the first class that it fits, and how many took longer.
     pub latency: [u32; CLASSES],
+}
+
+impl OriginHealth {
+    /// It as JSON, as serde writes it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = String::with_capacity(256);
+        let mut object = Object::begin(&mut text);
+        object.text(member!("project"), &self.project);
+        object.text(member!("experiment_id"), &self.experiment_id);
+        object.number(member!("iteration"), self.iteration.into());
+        object.text(member!("variant"), &self.variant);
+        object.text(member!("hour"), &self.hour);
+        object.number(member!("requests"), self.requests.into());
+        object.number(member!("errors"), self.errors.into());
+        object.list(member!("latency"), &self.latency.map(|count| count.to_string()).join(","));
+        object.end();
+        text
+    }
 }
 
 /// One of the origin's answers.

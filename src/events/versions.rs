@@ -5,6 +5,7 @@
 //! what is no such item makes all of it count as absent, as the RFC wants.
 
 use super::personal::is_personal;
+use crate::json::write::push_text;
 use std::collections::BTreeMap;
 
 /// How many versions an exposure names.
@@ -48,12 +49,21 @@ pub fn parse(header: &str) -> BTreeMap<String, String> {
 /// The versions as JSON, as serde writes them.
 #[must_use]
 pub fn to_json(header: Option<&str>) -> String {
-    header.and_then(written).unwrap_or_else(|| "{}".to_owned())
+    header.map_or_else(|| "{}".to_owned(), written)
 }
 
 #[inline(never)]
-fn written(header: &str) -> Option<String> {
-    serde_json::to_string(&parse(header)).ok()
+fn written(header: &str) -> String {
+    let mut text = String::from("{");
+    for (name, version) in parse(header) {
+        if text.len() > 1 {
+            text += ",";
+        }
+        push_text(&name, &mut text);
+        text += ":";
+        push_text(&version, &mut text);
+    }
+    text + "}"
 }
 
 /// What is left of a header.

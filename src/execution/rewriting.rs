@@ -5,17 +5,16 @@
 use super::media_type::Charset;
 use crate::ascii;
 use crate::document::{Action, RewriteStep};
-use serde::Serialize;
+use crate::json::write::{Object, member, push_escape, push_text};
 use std::borrow::Cow;
 use std::fmt::Write;
 
 /// A call of a method of the elements that a selector matches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call<'a> {
     /// Which elements.
     pub select: Cow<'a, str>,
     /// The step's word, for people.
-    #[serde(rename = "do")]
     pub action: &'static str,
     /// The method's name, as HTMLRewriter has it; `addClass` and `removeClass`, which it has not, are [`classes`].
     pub method: &'static str,
@@ -24,8 +23,7 @@ pub struct Call<'a> {
 }
 
 /// An argument of a method.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Argument<'a> {
     /// A text.
     Text(Cow<'a, str>),
@@ -34,6 +32,35 @@ pub enum Argument<'a> {
         /// Whether it is HTML.
         html: bool,
     },
+}
+
+/// Calls as JSON: `[{"select":"h1","do":"set_text","method":"setInnerContent","arguments":["Hello",{"html":false}]}]`.
+#[must_use]
+pub fn to_json(calls: &[Call<'_>]) -> String {
+    let mut text = String::from("[");
+    for call in calls {
+        if text.len() > 1 {
+            text += ",";
+        }
+        let mut object = Object::begin(&mut text);
+        object.text(member!("select"), &call.select);
+        object.text(member!("do"), call.action);
+        object.text(member!("method"), call.method);
+        let mut arguments = String::new();
+        for argument in &call.arguments {
+            if !arguments.is_empty() {
+                arguments += ",";
+            }
+            match argument {
+                Argument::Text(text) => push_text(text, &mut arguments),
+                Argument::Content { html: true } => arguments += "{\"html\":true}",
+                Argument::Content { html: false } => arguments += "{\"html\":false}",
+            }
+        }
+        object.list(member!("arguments"), &arguments);
+        object.end();
+    }
+    text + "]"
 }
 
 /// The calls that carry out a variant's steps on a page of this charset.
@@ -162,7 +189,7 @@ fn data_block(json: &str) -> String {
     block.push_str(plain);
     for character in json.chars() {
         match character {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => push_json_escape(character, &mut block),
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => push_escape(character, &mut block),
             other => block.push(other),
         }
     }
@@ -175,16 +202,9 @@ fn ascii_json(json: &str, charset: Charset) -> Cow<'_, str> {
     }
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
-        if character.is_ascii() { text.push(character) } else { push_json_escape(character, &mut text) }
+        if character.is_ascii() { text.push(character) } else { push_escape(character, &mut text) }
     }
     text.into()
-}
-
-fn push_json_escape(character: char, out: &mut String) {
-    for unit in character.encode_utf16(&mut [0; 2]) {
-        // why: writing to a String cannot fail, here and below
-        let _ = write!(out, "\\u{unit:04x}");
-    }
 }
 
 fn attribute(value: &str, charset: Charset) -> Cow<'_, str> {
@@ -233,8 +253,9 @@ impl Place {
         let code = u32::from(character);
         match self {
             _ if character.is_ascii() => out.push(character),
+            // why: writing to a String cannot fail, here and below
             Self::Markup => drop(write!(out, "&#x{code:x};")),
-            Self::Script => push_json_escape(character, out),
+            Self::Script => push_escape(character, out),
             Self::Style => drop(write!(out, "\\{code:x} ")),
         }
     }

@@ -169,7 +169,7 @@ pub struct Copies {
 }
 
 /// How many pages came from copies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CopyCounts {
     /// From one that was fresh.
     pub hits: u64,

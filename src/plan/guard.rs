@@ -1,15 +1,16 @@
 //! What the worker's own guard ended, held or moved: the KV key `kill-guard`, beside what people wrote.
 
 use super::Experiment;
-use super::kill::KillError;
+use super::kill::{KillError, ids};
+use crate::condition::read_decimal;
 use crate::document::Id;
 use crate::hash::BUCKETS;
-use serde::{Deserialize, Serialize};
+use crate::json::{self, Value};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// What the key says. No person writes it, and it never overrides a person's `kill`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Guard {
     /// Experiments that give everybody the control.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -26,13 +27,33 @@ impl Guard {
     /// The key in KV that holds it.
     pub const KEY: &str = "kill-guard";
 
-    /// Reads the value of the key.
+    /// Reads the value of the key. What it does not know is left alone: a newer worker may have written it.
     ///
     /// # Errors
     ///
     /// What is wrong with it; what was last known stays in force then.
     pub fn parse(text: &str) -> Result<Self, KillError> {
-        serde_json::from_str(text).map_err(|error| KillError::of_guard(&error))
+        json::read(text.as_bytes()).and_then(Self::of).map_err(KillError::of_guard)
+    }
+
+    fn of(value: Value<'_>) -> Result<Self, String> {
+        let (mut experiments, mut hold, mut weights) = (None, None, None);
+        for (name, value) in json::members(value).ok_or("it is no object")? {
+            let is_first = match &*name {
+                "experiments" => experiments.replace(ids(value)?).is_none(),
+                "hold" => hold.replace(numbers(value)?).is_none(),
+                "weights" => weights.replace(by_id(value, numbers)?).is_none(),
+                _ => true,
+            };
+            if !is_first {
+                return Err(format!("`{name}` stands there twice"));
+            }
+        }
+        Ok(Self {
+            experiments: experiments.unwrap_or_default(),
+            hold: hold.unwrap_or_default(),
+            weights: weights.unwrap_or_default(),
+        })
     }
 
     /// Whether it says nothing.
@@ -75,4 +96,18 @@ impl Guard {
         };
         super::compile::bounds(&weights).unwrap_or_else(written)
     }
+}
+
+/// What an object says of ids.
+fn by_id<T>(value: Value<'_>, read: impl Fn(Value<'_>) -> Result<T, String>) -> Result<BTreeMap<Id, T>, String> {
+    let mut all = BTreeMap::new();
+    for (id, value) in json::members(value).ok_or("what should name ids is no object")? {
+        all.insert(Id::try_from(id.into_owned())?, read(value)?);
+    }
+    Ok(all)
+}
+
+/// The numbers of ids.
+fn numbers(value: Value<'_>) -> Result<BTreeMap<Id, f64>, String> {
+    by_id(value, |value| json::number(&value).and_then(read_decimal).ok_or_else(|| "an id has no number".to_owned()))
 }

@@ -1,18 +1,17 @@
 //! The kill switch: a small KV value that gives the control to everybody without touching the document.
 
 use crate::document::Id;
-use serde::{Deserialize, Serialize};
+use crate::json::{self, Value};
+use serde::Serialize;
 use std::fmt;
 
 /// What the KV key `kill` says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Kill {
     /// Every experiment.
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub all: bool,
     /// These experiments.
-    #[serde(default)]
     pub experiments: Vec<Id>,
 }
 
@@ -28,8 +27,8 @@ enum Unreadable {
 }
 
 impl KillError {
-    pub(super) fn of_guard(error: &serde_json::Error) -> Self {
-        Self(Unreadable::Guard(error.to_string()))
+    pub(super) fn of_guard(why: String) -> Self {
+        Self(Unreadable::Guard(why))
     }
 }
 
@@ -57,11 +56,27 @@ impl Kill {
     /// What is wrong with it. Whoever wrote it wanted something stopped, and the control is never wrong: use
     /// [`Kill::everything`] in its place.
     pub fn parse(text: &str) -> Result<Self, KillError> {
-        // why: serde reads a list as the fields in their order, so `[]` would kill nothing
-        if !text.trim_ascii_start().starts_with('{') {
-            return Err(KillError(Unreadable::NoObject));
+        match json::read(text.as_bytes()) {
+            Ok(Value::Object(members)) => Self::of(members).map_err(|why| KillError(Unreadable::Switch(why))),
+            Ok(_) => Err(KillError(Unreadable::NoObject)),
+            Err(why) => Err(KillError(Unreadable::Switch(why))),
         }
-        serde_json::from_str(text).map_err(|error| KillError(Unreadable::Switch(error.to_string())))
+    }
+
+    fn of(members: json::Members<'_>) -> Result<Self, String> {
+        let (mut all, mut experiments) = (None, None);
+        for (name, value) in members {
+            let is_first = match (&*name, value) {
+                ("all", Value::Bool(is_all)) => all.replace(is_all).is_none(),
+                ("all", _) => return Err("`all` is neither true nor false".to_owned()),
+                ("experiments", value) => experiments.replace(ids(value)?).is_none(),
+                (other, _) => return Err(format!("unknown field `{other}`, expected `all` or `experiments`")),
+            };
+            if !is_first {
+                return Err(format!("`{name}` stands there twice"));
+            }
+        }
+        Ok(Self { all: all.unwrap_or(false), experiments: experiments.unwrap_or_default() })
     }
 
     /// These experiments too.
@@ -86,4 +101,15 @@ impl Kill {
     pub(super) fn names(&self, experiment: &str) -> bool {
         self.experiments.iter().any(|id| id.as_str() == experiment)
     }
+}
+
+/// The ids of the field `experiments`.
+pub(super) fn ids(value: Value<'_>) -> Result<Vec<Id>, String> {
+    let Value::Array(ids) = value else { return Err("`experiments` is no list of ids".to_owned()) };
+    ids.into_iter()
+        .map(|id| match id {
+            Value::String(text) => Id::try_from(text.into_owned()),
+            _ => Err("`experiments` is no list of ids".to_owned()),
+        })
+        .collect()
 }

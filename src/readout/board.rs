@@ -6,6 +6,7 @@ use super::page::{ROOT, badges, cell, page, phase, table};
 use super::shown::lift_text;
 use super::types::{ComparisonResult, MetricRole, Phase, Results, State};
 use super::{date, plot};
+use crate::lower_case;
 use maud::{Markup, html};
 
 /// What a list is asked for, from the query parameters of its URL.
@@ -35,7 +36,7 @@ impl View {
     }
 
     fn shows(&self, results: &Results) -> bool {
-        let holds = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
+        let holds = |text: &str, part: &str| lower_case::text(text).contains(&lower_case::text(part));
         (self.status.is_empty() || phase(results).0 == self.status || (self.status == "needs you" && needs(results)))
             && (self.owner.is_empty() || holds(&results.owner, &self.owner))
             && (self.search.is_empty() || holds(&results.name, &self.search) || holds(&results.id, &self.search))
@@ -83,7 +84,7 @@ fn group(results: &Results) -> usize {
 pub fn list_page(project: &str, experiments: &[Results], view: &View) -> String {
     let mut shown: Vec<&Results> = experiments.iter().filter(|results| view.shows(results)).collect();
     match view.sort.as_str() {
-        "name" => shown.sort_by_key(|results| title(results).to_lowercase()),
+        "name" => shown.sort_by_key(|results| lower_case::text(title(results))),
         "end" => shown.sort_by_key(|results| results.ends_at.clone().unwrap_or_else(|| "9999".to_owned())),
         "units" => shown.sort_by_key(|results| std::cmp::Reverse(results.units)),
         "lift" => shown.sort_by(|a, b| best(b).total_cmp(&best(a))),

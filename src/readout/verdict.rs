@@ -410,5 +410,7 @@ fn caution(grounds: &Grounds<'_>, variant: &str) -> (String, String) {
 /// A sentence in the middle of another.
 fn lower(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+    letters
+        .next()
+        .map_or_else(String::new, |first| std::iter::once(first.to_ascii_lowercase()).chain(letters).collect())
 }

@@ -10,7 +10,7 @@ use crate::visitor::{Consented, Marks, Visitor};
 pub fn question(plan: &Plan, visitor: &mut Visitor, world: World<'_>) -> Option<Question> {
     if let (Some(token), None) = (&visitor.unproven, world.token_holds) {
         let settings = plan.visitor.user_jwt.as_ref()?;
-        let key = settings.key.as_ref().and_then(|key| serde_json::to_string(key).ok()).unwrap_or_default();
+        let key = settings.key.as_ref().map(|key| key.text().to_owned()).unwrap_or_default();
         let (signed, signature) = (token.signed.clone(), token.signature.clone());
         return Some(Question::Verify { alg: settings.alg, key, signed, signature, expires_at: token.expires_at });
     }

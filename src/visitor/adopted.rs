@@ -7,10 +7,9 @@
 use super::cookies;
 use crate::ascii;
 use crate::document::{Adopt, AdoptFrom};
+use crate::json::{self, Value};
 use crate::plan::{Experiment, Position, VariantAt};
 use crate::url::decode_path;
-use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// The longest value that is read: browsers keep about 4 KB of a cookie, and URL-encoding makes three of one byte.
 const LONGEST: usize = 12_288;
@@ -56,14 +55,6 @@ struct Saying<'a> {
     fit: u8,
 }
 
-/// A document of GrowthBook's sticky buckets.
-#[derive(Deserialize)]
-struct StickyBuckets {
-    #[serde(rename = "attributeValue")]
-    value: String,
-    assignments: BTreeMap<String, String>,
-}
-
 impl<'a> Told<'a> {
     /// Reads the cookies of these tools in a `Cookie` header. Survives any text: what cannot be read says nothing.
     #[must_use]
@@ -97,15 +88,15 @@ impl<'a> Told<'a> {
         let value = if value.contains('%') { decode_path(value) } else { value.to_owned() };
         match by.from {
             AdoptFrom::Growthbook => {
-                let Ok(buckets) = serde_json::from_str::<StickyBuckets>(&value) else { return };
+                let Some((of, assignments)) = sticky_buckets(&value) else { return };
                 let fit = match ids {
-                    Ids { visitor: Some(id), .. } if id == buckets.value => 2,
-                    Ids { user: Some(id), .. } if id == buckets.value => 3,
+                    Ids { visitor: Some(id), .. } if id == of => 2,
+                    Ids { user: Some(id), .. } if id == of => 3,
                     // why: of a browser whose id reaches the edge, other ids' buckets are other people's
                     Ids { visitor: Some(_), .. } => return,
                     Ids { visitor: None, .. } => 1,
                 };
-                for (experiment, variant) in buckets.assignments {
+                for (experiment, variant) in assignments {
                     self.push(by, experiment, Some(variant), fit);
                 }
             }
@@ -118,15 +109,16 @@ impl<'a> Told<'a> {
                 }
             }
             AdoptFrom::Optimizely => {
-                let Ok(map) = serde_json::from_str::<BTreeMap<String, serde_json::Value>>(&value) else { return };
-                for (experiment, variant) in map {
+                let Some(map) = json::object(value.as_bytes()) else { return };
+                // why: of what is said twice the last counts, and of what is kept the first
+                for (experiment, variant) in map.into_iter().rev() {
                     let variant = match variant {
-                        serde_json::Value::String(text) => text,
-                        serde_json::Value::Number(number) => number.to_string(),
+                        Value::String(text) => text.into_owned(),
+                        Value::Number((number, _)) => number.to_owned(),
                         _ => continue,
                     };
                     // why: 0 stands for who was left out by the traffic
-                    self.push(by, experiment, (variant != "0").then_some(variant), 1);
+                    self.push(by, experiment.into_owned(), (variant != "0").then_some(variant), 1);
                 }
             }
             AdoptFrom::Abtasty => {
@@ -164,6 +156,28 @@ impl<'a> Told<'a> {
         }
         best.map(|(_, adopted)| adopted)
     }
+}
+
+/// A document of GrowthBook's sticky buckets: whose they are, and which variant of which experiment.
+fn sticky_buckets(text: &str) -> Option<(String, Vec<(String, String)>)> {
+    let mut of = None;
+    let mut assignments = None;
+    for (name, value) in json::object(text.as_bytes())? {
+        let is_first = match (&*name, value) {
+            ("attributeValue", Value::String(text)) => of.replace(text.into_owned()).is_none(),
+            ("assignments", Value::Object(members)) => {
+                let texts = members.into_iter().rev().map(|(experiment, variant)| match variant {
+                    Value::String(variant) => Some((experiment.into_owned(), variant.into_owned())),
+                    _ => None,
+                });
+                assignments.replace(texts.collect::<Option<Vec<_>>>()?).is_none()
+            }
+            ("attributeValue" | "assignments", _) => false,
+            _ => true,
+        };
+        is_first.then_some(())?;
+    }
+    Some((of?, assignments?))
 }
 
 /// Whether the tool's name in the cookie is that of an experiment.

@@ -2,6 +2,7 @@
 
 use super::VisitorId;
 use crate::document::{CookieForm, CookieJson, CookieText};
+use crate::json;
 use crate::url::decode_path;
 
 /// The longest cookie that is searched for a field: browsers keep about 4 KB.
@@ -16,10 +17,9 @@ pub fn id(form: &CookieForm, value: &str) -> Option<VisitorId> {
     match form {
         CookieForm::Text(CookieText::Plain) => VisitorId::accept_foreign(value),
         CookieForm::Text(CookieText::Url) => VisitorId::accept_foreign(&decode_path(value)),
-        CookieForm::Json(CookieJson { json }) => {
+        CookieForm::Json(CookieJson { json: field }) => {
             let decoded = if value.starts_with('{') { value.to_owned() } else { decode_path(value) };
-            let object: serde_json::Value = serde_json::from_str(&decoded).ok()?;
-            VisitorId::accept_foreign(object.get(json)?.as_str()?)
+            VisitorId::accept_foreign(json::text(&json::object(decoded.as_bytes())?, field)?)
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Who the user is, where the shop can prove it: a user id with a tag, or a JSON Web Token.
 
 use super::id::is_address;
+use crate::condition::read_decimal;
 use crate::document::{TokenAlgorithm, UserToken};
 use crate::hash::{self, signature};
+use crate::json::{self, Members, Value};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Map, Value};
 use std::collections::VecDeque;
 
 /// The longest user id of a shop that is taken, in bytes.
@@ -96,7 +97,8 @@ impl UserProof {
         }
         let (signed, signature) = text.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
-        let header = object(header)?;
+        let header = decoded(header)?;
+        let header = json::object(&header)?;
         let alg = match settings.alg {
             TokenAlgorithm::HS256 => "HS256",
             TokenAlgorithm::RS256 => "RS256",
@@ -104,14 +106,15 @@ impl UserProof {
         };
         // why: a token that chooses its own algorithm chooses none, or takes a public key for a secret (RFC 8725, 2.1);
         // extensions that must be understood are not (RFC 7515, 4.1.11)
-        if header.get("alg").and_then(Value::as_str) != Some(alg) || header.contains_key("crit") {
+        if json::text(&header, "alg") != Some(alg) || json::member(&header, "crit").is_some() {
             return None;
         }
-        let claims = object(claims)?;
+        let claims = decoded(claims)?;
+        let claims = json::object(&claims)?;
         let expires_at = holds(&claims, settings, now)?;
-        let user = match claims.get(&settings.claim)? {
+        let user = match json::member(&claims, &settings.claim)? {
             Value::String(text) => user(text)?.to_owned(),
-            Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
+            Value::Number((number, _)) if is_whole(number) => (*number).to_owned(),
             _ => return None,
         };
         if settings.alg != TokenAlgorithm::HS256 {
@@ -119,7 +122,7 @@ impl UserProof {
             return Some(Self::IfSigned(Unverified { user, signed, signature, expires_at }));
         }
         let key = shared_key(settings, secret)?;
-        let tag = URL_SAFE_NO_PAD.decode(signature).ok().filter(|tag| tag.len() == 32)?;
+        let tag = decoded(signature).filter(|tag| tag.len() == 32)?;
         (!key.is_empty() && signature::verify(&key, &[signed.as_bytes()], &tag)).then_some(Self::User(user))
     }
 }
@@ -161,25 +164,25 @@ impl Verified {
 
 /// Whether the registered claims hold, and until when, in milliseconds since 1970.
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
-fn holds(claims: &Map<String, Value>, settings: &UserToken, now: i64) -> Option<i64> {
+fn holds(claims: &Members<'_>, settings: &UserToken, now: i64) -> Option<i64> {
     let seconds = now as f64 / 1000.0;
-    let time = |name: &str| match claims.get(name) {
+    let time = |name: &str| match json::member(claims, name) {
         None => Some(None),
-        Some(value) => value.as_f64().map(Some),
+        Some(value) => json::number(value).and_then(read_decimal).filter(|time| time.is_finite()).map(Some),
     };
     let (expires, not_before) = (time("exp")?, time("nbf")?);
     if expires.is_some_and(|expires| seconds >= expires) || not_before.is_some_and(|from| seconds < from - LEEWAY) {
         return None;
     }
     if let Some(issuer) = &settings.iss
-        && claims.get("iss").and_then(Value::as_str) != Some(issuer)
+        && json::text(claims, "iss") != Some(issuer)
     {
         return None;
     }
     if let Some(audience) = &settings.aud {
-        let named = match claims.get("aud")? {
+        let named = match json::member(claims, "aud")? {
             Value::String(one) => one == audience,
-            Value::Array(several) => several.iter().any(|one| one.as_str() == Some(audience)),
+            Value::Array(several) => several.iter().any(|one| json::as_text(one) == Some(audience)),
             _ => false,
         };
         if !named {
@@ -189,21 +192,24 @@ fn holds(claims: &Map<String, Value>, settings: &UserToken, now: i64) -> Option<
     Some(expires.map_or(i64::MAX, |expires| (expires * 1000.0) as i64))
 }
 
-fn object(part: &str) -> Option<Map<String, Value>> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+fn decoded(part: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(part).ok()
+}
+
+/// Whether a number is a whole one of 64 bits, so that everybody writes it the same way.
+fn is_whole(number: &str) -> bool {
+    (number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok()) && number != "-0"
 }
 
 /// The key of HS256: a JSON Web Key of type `oct`, or the secret's own bytes.
 fn shared_key(settings: &UserToken, secret: Option<&[u8]>) -> Option<Vec<u8>> {
-    let of_jwk = |key: &Map<String, Value>| {
-        let is_octets = key.get("kty").and_then(Value::as_str) == Some("oct");
-        let octets = key.get("k").and_then(Value::as_str).filter(|_| is_octets)?;
-        URL_SAFE_NO_PAD.decode(octets).ok()
+    let of_jwk = |key: &Members<'_>| {
+        let octets = json::text(key, "k").filter(|_| json::text(key, "kty") == Some("oct"))?;
+        decoded(octets)
     };
     if let Some(key) = &settings.key {
-        return of_jwk(key);
+        return of_jwk(&json::object(key.text().as_bytes())?);
     }
     let secret = secret?;
-    let jwk: Option<Map<String, Value>> = serde_json::from_slice(secret).ok();
-    jwk.as_ref().map_or_else(|| Some(secret.to_vec()), of_jwk)
+    json::object(secret).as_ref().map_or_else(|| Some(secret.to_vec()), of_jwk)
 }

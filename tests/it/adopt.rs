@@ -197,6 +197,47 @@ fn only_a_person_who_consents_brings_a_past_along() {
 }
 
 /// With a layer, what another tool gave does not bring anybody into a second experiment of it.
+/// Buckets as somebody may write them, each once in its cookie.
+#[test]
+fn buckets_that_are_not_as_they_should_be_say_nothing() {
+    let plan = adopting(json!([{"from": "growthbook"}, {"from": "optimizely"}]), json!({"key": "checkout"}));
+    let sticky = |text: &str| given(&plan, &[("gbuuid", "abc"), ("gbStickyBuckets__id||abc", text)]);
+    let good =
+        r#"{"attributeName":"id","attributeValue":"abc","more":[1e400],"assignments":{"checkout__0":"bold-key"}}"#;
+    assert_eq!(sticky(good), kept("bold"));
+    assert_eq!(
+        sticky(&good.replace("\"bold-key\"", "\"dark\",\"checkout__0\":\"bold-key\"")),
+        kept("bold"),
+        "the last counts"
+    );
+    for (from, to) in [
+        ("\"abc\"", "1"),
+        ("\"bold-key\"", "1"),
+        ("\"bold-key\"", "\"bold-key\",\"x\":null"),
+        ("\"more\"", "\"attributeValue\":\"abc\",\"more\""),
+        ("\"more\"", "\"assignments\":{},\"more\""),
+        ("\"attributeValue\"", "\"attributevalue\""),
+        ("\"assignments\"", "\"Assignments\""),
+        ("}}", "}"),
+    ] {
+        let text = good.replacen(from, to, 1);
+        assert_ne!(text, good, "{from}");
+        assert_eq!(sticky(&text), split(), "{text}");
+    }
+    let numbered = adopting(
+        json!([{"from": "optimizely", "names": {"hero": "17"}}]),
+        json!({"variants": [
+        {"id": "control", "weight": 1}, {"id": "bold", "key": "4711", "weight": 0}]}),
+    );
+    let by = |text: &str| given(&numbered, &[("optimizelyBuckets", text)]);
+    for text in ["{\"17\":4711}", "{\"17\":\"4711\",\"18\":null}", "{\"17\":1,\"17\":4711}"] {
+        assert_eq!(by(text), kept("bold"), "{text}");
+    }
+    for text in ["{\"17\":4711.5}", "{\"17\":[4711]}", "[4711]", "{\"17\":04711}"] {
+        assert_eq!(by(text), split(), "{text}");
+    }
+}
+
 #[test]
 fn a_layer_holds_against_what_is_taken_over() {
     let half = |id: &str, slots: [u16; 2]| {

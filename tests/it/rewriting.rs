@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sortition_engine::document::RewriteStep;
 use sortition_engine::execution::Charset;
-use sortition_engine::execution::rewriting::{Argument, Call, additions, calls, classes, narrowed};
+use sortition_engine::execution::rewriting::{Argument, Call, additions, calls, classes, narrowed, to_json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -232,9 +232,19 @@ fn what_is_inserted_is_right_in_every_charset() {
         {"select": "#p", "do": "append", "value": "<i>雪</i>", "html": true},
     ]));
     let calls = calls(&steps, Charset::Ascii);
-    for call in &calls {
-        assert!(serde_json::to_string(call).unwrap().is_ascii(), "{call:?}");
-    }
+    let by_serde: Vec<Value> = calls
+        .iter()
+        .map(|call| {
+            let arguments = call.arguments.iter().map(|argument| match argument {
+                Argument::Text(text) => json!(text),
+                Argument::Content { html } => json!({"html": html}),
+            });
+            let arguments: Vec<Value> = arguments.collect();
+            json!({"select": call.select, "do": call.action, "method": call.method, "arguments": arguments})
+        })
+        .collect();
+    assert_eq!(serde_json::from_str::<Value>(&to_json(&calls)).unwrap(), Value::from(by_serde));
+    assert!(to_json(&calls).is_ascii(), "{}", to_json(&calls));
     for encoding in [encoding_rs::UTF_8, encoding_rs::WINDOWS_1252, encoding_rs::ISO_8859_15, encoding_rs::GB18030] {
         let (bytes, ..) = encoding.encode(page);
         for length in [1, 7, 1024] {

@@ -5,6 +5,7 @@
 
 use super::warning::DAY_MILLIS;
 use crate::document::{BUILT_IN_METRICS, Document, Experiment, Kind, Method, Problem, Risk, Status};
+use crate::lower_case;
 use std::collections::BTreeSet;
 
 /// What an experiment lacks of its document's `policy`.
@@ -77,7 +78,7 @@ fn approvals(document: &Document, e: &Experiment, at: &str, problems: &mut Vec<P
     let wanted = document.policy.approvals;
     // why: the same person twice is one who agrees
     let by: BTreeSet<String> =
-        e.approvals.iter().map(|it| it.by().trim().to_lowercase()).filter(|it| !it.is_empty()).collect();
+        e.approvals.iter().map(|it| lower_case::text(it.by().trim())).filter(|it| !it.is_empty()).collect();
     if by.len() < wanted as usize {
         let message = format!(
             "the risk is high and {} of {wanted} people approved it that `policy.approvals` wants: name who did",

@@ -3,6 +3,8 @@
 //! Whether a selector is one at all is for the rewriter's own parser to say. This reader takes every text, and where it
 //! does not understand a part it forgets the part, so that the selector seems to match more.
 
+use crate::lower_case;
+
 /// One of the selectors between commas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Complex {
@@ -169,7 +171,7 @@ impl Reader<'_> {
         }
         self.skip(|c| c != ']');
         self.left.next();
-        (!name.is_empty()).then(|| Attribute { name, operator, value: value.to_lowercase() })
+        (!name.is_empty()).then(|| Attribute { name, operator, value: lower_case::text(&value) })
     }
 
     fn quoted(&mut self, quote: char) -> String {

@@ -3,6 +3,7 @@
 use super::http::{has_control, host_problem, is_token};
 use super::metric;
 use crate::document::{Document, Notify, Problem, TokenAlgorithm, UserToken, VERSION};
+use crate::json;
 use crate::url::Url;
 
 /// The longest texts that stand in keys and events, in bytes: a KV key has 512.
@@ -187,8 +188,8 @@ fn user_token(token: &UserToken, problems: &mut Vec<Problem>) {
             "it is empty: name the claim that is the user id, such as \"sub\"",
         ));
     }
-    let secret = token.key.as_ref().and_then(|key| key.get("d"));
-    if secret.is_some() {
+    let key = token.key.as_ref().and_then(|key| json::object(key.text().as_bytes()));
+    if key.as_ref().is_some_and(|key| json::member(key, "d").is_some()) {
         problems.push(Problem::error(
             "visitor.user_jwt.key",
             "it has the private part `d`, and this document is no place for it: write the public key",
@@ -199,7 +200,7 @@ fn user_token(token: &UserToken, problems: &mut Vec<Problem>) {
         TokenAlgorithm::RS256 => "RSA",
         TokenAlgorithm::ES256 => "EC",
     };
-    let kind = token.key.as_ref().map(|key| key.get("kty").and_then(serde_json::Value::as_str).unwrap_or_default());
+    let kind = key.as_ref().map(|key| json::text(key, "kty").unwrap_or_default());
     if kind.is_some_and(|kind| kind != wanted) {
         let message = format!("its `kty` does not fit the algorithm: {:?} needs a key of `kty` {wanted:?}", token.alg);
         problems.push(Problem::error("visitor.user_jwt.key", message));

@@ -88,3 +88,48 @@ fn a_token_of_hs256_is_believed_where_everything_of_it_holds() {
     let number = token(&head, &json!({"uid": 42}), KEY);
     assert_eq!(user(&in_header, ("authorization", &format!("Bearer {number}")), None).as_deref(), Some("42"));
 }
+
+/// Claims as somebody may write them: what is there twice counts as it does for everybody, and a number that is no whole one
+/// names nobody.
+#[test]
+fn claims_are_read_as_everybody_reads_them() {
+    let settings = json!({"user_jwt": {"cookie": "session", "alg": "HS256"}});
+    let by = |header: &str, claims: &str| {
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(sign(KEY, &[signed.as_bytes()])));
+        user(&settings, ("cookie", &format!("session={token}")), Some(KEY))
+    };
+    let head = r#"{"alg":"HS256"}"#;
+    assert_eq!(by(r#"{"alg":"none","alg":"HS256"}"#, r#"{"sub":"u-1"}"#).as_deref(), Some("u-1"));
+    assert_eq!(by(r#"{"alg":"HS256","alg":"none"}"#, r#"{"sub":"u-1"}"#), None);
+    assert_eq!(by(r#"{"alg":"HS256","cr\u0069t":null}"#, r#"{"sub":"u-1"}"#), None);
+    assert_eq!(by(r#"["HS256"]"#, r#"{"sub":"u-1"}"#), None);
+    assert_eq!(by(head, r#"{"sub":"u-1","sub":"u-2"}"#).as_deref(), Some("u-2"));
+    assert_eq!(by(head, r#" {"sub":"\u0075-1", "more": [{"x": [1.5e3, null]}]} "#).as_deref(), Some("u-1"));
+    for (number, named) in [
+        ("42", Some("42")),
+        ("-7", Some("-7")),
+        ("18446744073709551615", Some("18446744073709551615")),
+        ("18446744073709551616", None),
+        ("-9223372036854775809", None),
+        ("-0", None),
+        ("1.0", None),
+        ("1e2", None),
+        ("007", None),
+        ("true", None),
+    ] {
+        assert_eq!(by(head, &format!("{{\"sub\":{number}}}")).as_deref(), named, "{number}");
+    }
+    let seconds = crate::support::now() / 1000;
+    for (time, holds) in [
+        (format!("{}", seconds + 60), true),
+        (format!("{}.5", seconds + 60), true),
+        ("1.9e12".to_owned(), true),
+        ("1e400".to_owned(), false),
+        ("-1".to_owned(), false),
+        ("null".to_owned(), false),
+        (format!("\"{}\"", seconds + 60), false),
+    ] {
+        assert_eq!(by(head, &format!("{{\"sub\":\"u-1\",\"exp\":{time}}}")).is_some(), holds, "{time}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::{described, quoted};
 use crate::document::{Id, Percent, Slots, Timestamp, Weight};
+use crate::lower_case;
 use crate::suggestion::suggest;
 use serde_json::{Value, json};
 
@@ -150,6 +151,6 @@ pub(super) fn called(name: &str) -> String {
         "HashGate" => "gate".to_owned(),
         "HashSplit" => "split".to_owned(),
         "GitRepository" => "repository".to_owned(),
-        other => other.to_lowercase(),
+        other => lower_case::text(other),
     }
 }
