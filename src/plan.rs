@@ -35,16 +35,25 @@ use crate::url::Url;
 use index::PageIndex;
 use original::Original;
 use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// A document, compiled.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The experiments, in the document's order.
+    pub experiments: Experiments,
+    /// What no switch changes, so that plans with other switches share it.
+    fixed: Arc<Fixed>,
+}
+
+/// What a plan has beside its experiments.
+#[derive(Debug)]
+pub struct Fixed {
     /// The project, as events carry it.
     pub project: Box<str>,
     /// The revision, as events and `/health` carry it; where the document has none, a fingerprint of its content.
     pub revision: Box<str>,
-    /// The experiments, in the document's order.
-    pub experiments: Experiments,
     /// How visitors are recognised.
     pub visitor: VisitorSettings,
     /// The attributes of our cookies, on pages of https.
@@ -93,6 +102,14 @@ pub struct Plan {
     killed_by_document: bool,
     /// The groups that conditions name.
     groups: SharedSets,
+}
+
+impl Deref for Plan {
+    type Target = Fixed;
+
+    fn deref(&self) -> &Fixed {
+        &self.fixed
+    }
 }
 
 /// What is on a page.

@@ -1,7 +1,7 @@
 //! Document → plan.
 
 use super::{
-    CookieAttributes, Experiment, ExperimentAt, Experiments, Gate, Kill, LayerPart, MeasuredHoldout, PageIndex,
+    CookieAttributes, Experiment, ExperimentAt, Experiments, Fixed, Gate, Kill, LayerPart, MeasuredHoldout, PageIndex,
     PageRule, Pattern, Plan, Position, Scope, Variant, VariantAt,
 };
 use crate::condition::{Condition, FactKey, Groups};
@@ -9,6 +9,7 @@ use crate::document::{self, Audience, Compared, Document, Problem, Severity};
 use crate::hash::{self, BUCKETS, Salt};
 use crate::pack::Words;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 impl Plan {
     /// Compiles a document after checking it.
@@ -39,7 +40,7 @@ impl Plan {
         let any = |holds: fn(&Experiment) -> bool| experiments.iter().any(holds);
         let (has_sessions, assigns_sessions) = (any(Experiment::needs_session), any(Experiment::assigns_sessions));
         let (has_users, has_shadows) = (any(|e| e.unit == document::UnitKind::User), any(|e| e.shadow.is_some()));
-        let mut plan = Self {
+        let fixed = Fixed {
             project: document.project.as_str().into(),
             revision: document.revision.as_deref().map_or_else(|| content_revision(document), Into::into),
             index: PageIndex::new(&experiments),
@@ -53,7 +54,6 @@ impl Plan {
             measured_holdout: measured_holdout(document),
             layers: layers(document, &experiments),
             keyed: keyed(&experiments),
-            experiments,
             groups: groups.shared(),
             cookies: CookieAttributes::new(&document.visitor, true),
             loopback_cookies: CookieAttributes::new(&document.visitor, false),
@@ -69,6 +69,7 @@ impl Plan {
             holdout: Gate { salt: Salt::new(&format!("{salt}/holdout")), below: document.holdout.percent.buckets() },
             killed_by_document: document.kill,
         };
+        let mut plan = Self { experiments, fixed: Arc::new(fixed) };
         plan.apply(&Kill::default());
         Ok(plan)
     }

@@ -7,11 +7,30 @@ use crate::pack::{Pack, Packer, SharedValues, Unpacker, Words};
 use std::sync::{Arc, OnceLock};
 
 /// The experiments of a plan, in the document's order.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Experiments {
     read: Vec<OnceLock<Box<Experiment>>>,
     unread: Unread,
     switches: Switches,
+    /// How one is copied that was not packed, so that it cannot be read again.
+    // why: where all plans were packed, as on the way of a page, nothing names the copying, and it is left out of the wasm
+    copied: Option<fn(&Experiment) -> Experiment>,
+}
+
+/// What was packed is read again when it is asked for: after a kill, visits ask for few.
+impl Clone for Experiments {
+    fn clone(&self) -> Self {
+        let copied = |place: &OnceLock<Box<Experiment>>| {
+            let copy = self.copied.zip(place.get()).map(|(copied, experiment)| Box::new(copied(experiment)));
+            copy.map_or_else(OnceLock::new, OnceLock::from)
+        };
+        Self {
+            read: self.read.iter().map(copied).collect(),
+            unread: self.unread.clone(),
+            switches: self.switches.clone(),
+            copied: self.copied,
+        }
+    }
 }
 
 /// The experiments that are not read yet, packed.
@@ -111,7 +130,7 @@ impl Experiments {
 impl From<Vec<Experiment>> for Experiments {
     fn from(experiments: Vec<Experiment>) -> Self {
         let read = experiments.into_iter().map(|experiment| OnceLock::from(Box::new(experiment))).collect();
-        Self { read, ..Self::default() }
+        Self { read, copied: Some(Experiment::clone), ..Self::default() }
     }
 }
 
@@ -133,6 +152,6 @@ impl Pack for Experiments {
         let bytes = from.take(ends.0.last().map_or(0, |end| *end as usize))?.into();
         let read = ends.0.iter().map(|_| OnceLock::new()).collect();
         let unread = Unread { bytes, ends: Arc::new(ends), shared: from.shared.clone() };
-        Some(Self { read, unread, switches: Switches::default() })
+        Some(Self { read, unread, ..Self::default() })
     }
 }

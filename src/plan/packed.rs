@@ -1,6 +1,6 @@
 //! A plan as bytes: what `push` keeps beside a document, so that an isolate need not read and check it again.
 
-use super::{Experiment, Gate, Kill, LayerPart, MeasuredHoldout, Plan, Scope, Variant};
+use super::{Experiment, Fixed, Gate, Kill, LayerPart, MeasuredHoldout, Plan, Scope, Variant};
 use crate::pack::{Pack, Packer, Unpacker, packed};
 
 /// Stands for the source that packs and unpacks: another build's plans are not read.
@@ -51,7 +51,9 @@ fn checksum(bytes: &[u8]) -> i64 {
 
 const MULTIPLIER: i64 = 0x517c_c1b7_2722_0a95;
 
-packed!(struct Plan { project, revision, groups, experiments, visitor, cookies, loopback_cookies, has_sessions, assigns_sessions, api, consent, crawler_policy, crawler_also, crawler_except, headers, bridge, preview, cached, redirect_hosts, holdout, measured_holdout, layers, has_users, has_shadows, index, keyed, originals, killed_by_document });
+// why: experiments name groups, which are read before them
+packed!(struct Plan { fixed, experiments });
+packed!(struct Fixed { project, revision, groups, visitor, cookies, loopback_cookies, has_sessions, assigns_sessions, api, consent, crawler_policy, crawler_also, crawler_except, headers, bridge, preview, cached, redirect_hosts, holdout, measured_holdout, layers, has_users, has_shadows, index, keyed, originals, killed_by_document });
 packed!(struct Gate { salt, below });
 packed!(struct LayerPart { salt, slots, layer, holdout });
 packed!(struct MeasuredHoldout { assignment_key, codes, compared_below });
