@@ -52,10 +52,12 @@ pub use door::{Door, Entry};
 pub use gate_level::{Gate, GateLevel};
 pub use holdout::holdout;
 pub use matrix::interactions_page;
+pub use number::{counted, lift, lifts};
 pub use page::{STYLE, absent_page};
 pub use programme::{Decided, Sources, courses, programme_page};
 pub use published::{Published, Source, has_outlived, published_key, published_place};
 pub use route::{Form, ROOT, Route, Subject, Tokens};
+pub use shown::{difference, lift_text, value};
 pub use summary::summary;
 pub use types::{
     Arm, AuditEntry, Bandit, Change, ComparisonResult, Day, Delay, Ending, Health, Held, MetricResult, MetricRole,

@@ -12,7 +12,7 @@ use super::types::{
 use super::verdict::{Grounds, verdict};
 use super::{bandit, built_in, change, course, health, overlap, progress, sample, segment, watch};
 use crate::document::{self, Allocation, Document, Experiment, Status, Timestamp};
-use crate::ledger::answer::{Answer, Cells, DAY};
+use crate::ledger::answer::{Answer, Cells, DAY, Sums};
 use crate::ledger::readout::Row;
 use crate::stats::{Direction, Level, benjamini_hochberg, holm};
 
@@ -327,13 +327,21 @@ impl One<'_> {
         variants: &[Variant],
     ) -> MetricResult {
         let usable = is_usable(metric, answer);
-        let total = |variant: &Variant| if usable { answer.total(&variant.id) } else { Default::default() };
+        let total = |variant: &Variant| match (answer.total(&variant.id), usable) {
+            (sums, true) => sums,
+            // why: who met it and who bought is known, whatever the currency
+            (Sums { units, converted, waiting, .. }, false) => Sums { units, converted, waiting, ..Sums::default() },
+        };
         let measured: Vec<Measured> =
             variants.iter().map(|variant| Measured::of_variant(metric, answer, &variant.id, total(variant))).collect();
         let mut comparisons = Vec::new();
         let mut saved: Option<f64> = None;
         if let Some((control, treatments)) = measured.split_first() {
             for (variant, treatment) in variants.iter().skip(1).zip(treatments) {
+                if !usable {
+                    comparisons.push(ComparisonResult::mixed(&variant.id));
+                    continue;
+                }
                 if sample::is_aside(variant.share, variant.units) {
                     comparisons.push(ComparisonResult::without_traffic(&variant.id));
                     continue;
@@ -371,7 +379,7 @@ impl One<'_> {
             waiting: arms.iter().map(|arm| arm.waiting).sum(),
             other_currency: answer.currencies.iter().filter(|of| of.left_out).map(|of| clamped(of.outcomes)).sum(),
             saved,
-            means: measured.iter().map(|arm| arm.mean().map(|mean| mean / rule.scale)).collect(),
+            means: measured.iter().map(|arm| arm.mean().filter(|_| usable).map(|mean| mean / rule.scale)).collect(),
             variants: arms,
             comparisons,
             series: if self.scope == Depth::Detail && usable {

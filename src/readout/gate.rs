@@ -1,7 +1,7 @@
 //! Trust gates: whether the data can be believed. While one is red, no winner is shown.
 
 use super::gate_level::{Gate, GateLevel};
-use super::number::{clamped, count, counted, p_value, percent};
+use super::number::{agreed, clamped, count, counted, p_value, percent};
 use super::sample::{FEWEST_UNITS, is_aside};
 use super::segment;
 use super::types::{Ending, Segment, Variant};
@@ -13,6 +13,8 @@ use crate::stats::{self, DEFAULT_CONCENTRATION, Trend, srm, srm_sequential};
 const CONTAMINATION: [f64; 2] = [0.01, 0.1];
 const LOSS: [f64; 2] = [0.01, 0.05];
 const CONTRADICTIONS: [f64; 2] = [0.005, 0.05];
+
+const IS: (&str, &str) = ("is", "are");
 
 /// The χ² test of a single look is believed on any day below this: a thousand looks then raise a false alarm once in a
 /// thousand experiments. The sequential test is slower to see a gross fault in few units.
@@ -39,12 +41,18 @@ pub(super) fn ratio(variants: &[Variant], daily: &[Vec<f64>], is_over: bool, man
         return gate("srm", "Sample ratio", GateLevel::Neutral, format!("Not yet: there are no {many}."));
     }
     let weights: Vec<f64> = variants.iter().map(|variant| variant.share).collect();
+    if weights.iter().filter(|weight| **weight > 0.0).count() < 2 {
+        let text = "Not tested: fewer than two variants have a weight.".to_owned();
+        return gate("srm", "Sample ratio", GateLevel::Neutral, text);
+    }
     let counts: Vec<f64> = variants.iter().map(|variant| variant.units as f64).collect();
     let threshold = stats::Level::ONE_IN_A_THOUSAND;
     let once = srm(&counts, &weights, threshold);
     let daily = srm_sequential(daily, &weights, DEFAULT_CONCENTRATION, threshold);
-    let expected: Vec<String> = weights.iter().map(|share| percent(*share)).collect();
-    let found: Vec<String> = variants.iter().map(|variant| count(variant.units)).collect();
+    // why: what has no weight is not in the test
+    let tested = || variants.iter().filter(|variant| variant.share > 0.0);
+    let expected: Vec<String> = tested().map(|variant| percent(variant.share)).collect();
+    let found: Vec<String> = tested().map(|variant| count(variant.units)).collect();
     let (level, tests) = match (&once, &daily) {
         (Ok(once), Ok(daily)) => {
             let gross = once.p.is_some_and(|p| p < GROSS);
@@ -58,7 +66,7 @@ pub(super) fn ratio(variants: &[Variant], daily: &[Vec<f64>], is_over: bool, man
             let tests = format!("χ² p {}, sequential p {}", shown(once.p), shown(daily.p.last().copied()));
             (level, tests)
         }
-        _ => (GateLevel::Neutral, "no test: fewer than two variants have a weight".to_owned()),
+        _ => (GateLevel::Neutral, "no test of such numbers".to_owned()),
     };
     let text = format!("{} {many} where the weights promise {}: {tests}.", found.join(" / "), expected.join(" / "));
     gate("srm", "Sample ratio", level, text)
@@ -79,9 +87,13 @@ pub(super) fn contamination(units: i64, contaminated: i64, noun: (&str, &str)) -
             format!("Not yet: there are no {}.", noun.1),
         );
     }
-    let share = contaminated as f64 / (units + contaminated) as f64;
-    let text =
-        format!("{} met more than one variant ({}) and are left out.", counted(contaminated, noun), percent(share));
+    let share = contaminated as f64 / (units + contaminated).max(1) as f64;
+    let text = format!(
+        "{} met more than one variant ({}) and {} left out.",
+        counted(contaminated, noun),
+        percent(share),
+        agreed(contaminated, IS)
+    );
     gate("contamination", "Contamination", level(share, CONTAMINATION), text)
 }
 
@@ -91,7 +103,11 @@ pub(super) fn loss(sent: i64, lost: i64) -> Gate {
         return gate("loss", "Loss of events", GateLevel::Neutral, "Not yet: no message has arrived.".to_owned());
     }
     let share = lost as f64 / sent as f64;
-    let text = format!("At least {} of {} messages never arrived ({}).", count(lost), count(sent), percent(share));
+    let sent = counted(sent, ("message", "messages"));
+    let text = match lost {
+        0 => format!("Of {sent} none is known to be lost."),
+        _ => format!("At least {} of {sent} never arrived ({}).", count(lost), percent(share)),
+    };
     gate("loss", "Loss of events", level(share, LOSS), text)
 }
 
@@ -159,7 +175,7 @@ pub(super) fn without_traffic(variants: &[Variant], noun: (&str, &str)) -> Optio
     let (aside, compared) = (named(true), named(false));
     let mut said = Vec::new();
     if !aside.is_empty() {
-        let verb = if aside.len() == 1 { "has" } else { "have" };
+        let verb = agreed(clamped(aside.len() as i128), ("has", "have"));
         said.push(format!(
             "{} {verb} weight 0 and fewer than {FEWEST_UNITS} {}: shown, not compared, and not waited for.",
             aside.join(", "),
@@ -186,11 +202,14 @@ pub(super) fn parts(segments: &[Segment]) -> Gate {
     let found: Vec<String> = all()
         .filter(|(_, part)| part.ratio_flagged)
         .map(|(segment, part)| {
-            format!("{} {}", segment::title(&segment.dimension), segment::part_name(&segment.dimension, &part.value))
+            format!("{} ({})", segment::part_name(&segment.dimension, &part.value), segment::title(&segment.dimension))
         })
         .collect();
     let (level, text) = match (tested, found.is_empty()) {
         (0, _) => (GateLevel::Neutral, "Not yet: no part of the audience is large enough.".to_owned()),
+        (1, true) => {
+            (GateLevel::Green, "The split holds in the one part of the audience that is large enough.".to_owned())
+        }
         (_, true) => (GateLevel::Green, format!("The split holds in all {tested} parts of the audience (after Holm).")),
         (_, false) => (GateLevel::Amber, format!("The split does not hold in {} (after Holm).", found.join(", "))),
     };
@@ -202,11 +221,13 @@ pub(super) fn unknown(unknown: i64, units: i64, noun: (&str, &str)) -> Option<Ga
     if unknown == 0 {
         return None;
     }
-    let share = unknown as f64 / (units + unknown) as f64;
+    // why: what an engine answers may be below nothing, and a share of nothing is none
+    let share = unknown as f64 / (units + unknown).max(1) as f64;
     let text = format!(
-        "{} met a variant that the document does not have ({}) and are left out.",
+        "{} met a variant that the document does not have ({}) and {} left out.",
         counted(unknown, noun),
-        percent(share)
+        percent(share),
+        agreed(unknown, IS)
     );
     Some(gate("unknown", "Known variants", level(share, CONTAMINATION), text))
 }
@@ -285,8 +306,13 @@ pub(super) fn currency(metrics: &[(&str, &Answer)]) -> Gate {
     let left_out =
         |answer: &Answer| answer.currencies.iter().filter(|of| of.left_out).map(|of| clamped(of.outcomes)).sum::<i64>();
     if let Some((metric, answer)) = metrics.iter().find(|(_, answer)| left_out(answer) > 0) {
-        let text = format!("{} outcomes of {metric} are of another currency and left out.", count(left_out(answer)));
+        let outcomes = left_out(answer);
+        let (found, verb) = (counted(outcomes, ("outcome", "outcomes")), agreed(outcomes, IS));
+        let text = format!("{found} of {metric} {verb} of another currency and left out.");
         return gate("currency", TITLE, GateLevel::Amber, text);
+    }
+    if metrics.is_empty() {
+        return gate("currency", TITLE, GateLevel::Neutral, "Not asked: no metric here adds up values.".to_owned());
     }
     if metrics.iter().all(|(_, answer)| answer.currencies.is_empty()) {
         return gate("currency", TITLE, GateLevel::Neutral, "Not yet: no outcome has a value.".to_owned());
@@ -295,7 +321,8 @@ pub(super) fn currency(metrics: &[(&str, &Answer)]) -> Gate {
 }
 
 pub(super) fn crawlers(crawlers: i64, visits: i64) -> Gate {
-    let text = format!("{} requests of crawlers were kept out, beside {} of people.", count(crawlers), count(visits));
+    let (asked, verb) = (counted(crawlers, ("request", "requests")), agreed(crawlers, ("was", "were")));
+    let text = format!("{asked} of crawlers {verb} kept out, beside {} of people.", count(visits));
     gate("crawlers", "Crawlers kept out", GateLevel::Neutral, text)
 }
 

@@ -68,7 +68,7 @@ pub struct Arm {
 pub struct ComparisonResult {
     /// The treatment.
     pub variant: String,
-    /// `OK`, or why nothing can be inferred: `NO_TRAFFIC`, `NO_UNITS`, `TOO_FEW_UNITS`, `ZERO_VARIANCE`, …
+    /// `OK`, or why nothing can be inferred: `NO_TRAFFIC`, `MIXED_CURRENCIES`, `NO_UNITS`, `TOO_FEW_UNITS`, `ZERO_VARIANCE`, …
     pub status: &'static str,
     /// Treatment minus control.
     pub difference: Option<f64>,
@@ -104,6 +104,11 @@ impl ComparisonResult {
         Self { variant: variant.to_owned(), status: NO_TRAFFIC, ..Self::default() }
     }
 
+    /// Of values in several currencies, which cannot be added up.
+    pub(super) fn mixed(variant: &str) -> Self {
+        Self { variant: variant.to_owned(), status: MIXED_CURRENCIES, ..Self::default() }
+    }
+
     /// Whether it is a comparison at all: not of a treatment that nobody new gets and that has too few units.
     pub(super) fn is_made(&self) -> bool {
         self.status != NO_TRAFFIC
@@ -112,6 +117,9 @@ impl ComparisonResult {
 
 /// The status of a treatment with weight 0 and too few units.
 const NO_TRAFFIC: &str = "NO_TRAFFIC";
+
+/// The status of a metric whose values come in several currencies.
+const MIXED_CURRENCIES: &str = "MIXED_CURRENCIES";
 
 /// The Bayesian view of a comparison.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -50,16 +50,20 @@ pub(super) fn confidence(value: f64) -> String {
 }
 
 /// A change: `+3.1 %`, `−0.5 %`.
-pub(super) fn lift(value: f64) -> String {
+#[must_use]
+pub fn lift(value: f64) -> String {
     if value == 0.0 {
         return "0 %".to_owned();
     }
     let text = grouped(value * 100.0, if value.abs() < 0.001 { 2 } else { 1 });
-    if value > 0.0 { format!("+{text} %") } else { format!("{text} %") }
+    // why: what is rounded to nothing has no sign
+    let is_more = value > 0.0 && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
+    if is_more { format!("+{text} %") } else { format!("{text} %") }
 }
 
 /// From one change to another: `+0.4 % to +3.2 %`.
-pub(super) fn lifts([low, high]: [f64; 2]) -> String {
+#[must_use]
+pub fn lifts([low, high]: [f64; 2]) -> String {
     format!("{} to {}", lift(low), lift(high))
 }
 
@@ -73,9 +77,15 @@ pub(super) fn p_value(p: f64) -> String {
     if text.is_empty() { "0".to_owned() } else { text.to_owned() }
 }
 
+/// The word that goes with a number: `is` or `are`.
+pub(super) fn agreed<'w>(value: i64, (one, many): (&'w str, &'w str)) -> &'w str {
+    if value == 1 { one } else { many }
+}
+
 /// `1 visitor`, `12,345 visitors`.
-pub(super) fn counted(value: i64, (one, many): (&str, &str)) -> String {
-    format!("{} {}", count(value), if value == 1 { one } else { many })
+#[must_use]
+pub fn counted(value: i64, words: (&str, &str)) -> String {
+    format!("{} {}", count(value), agreed(value, words))
 }
 
 /// Days, in whole weeks where they are: `2 weeks`, `10 days`.

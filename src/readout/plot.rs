@@ -2,7 +2,7 @@
 //! phone, of which the style shows one.
 
 use super::date;
-use super::number::{count, grouped, lift, lifts, percent};
+use super::number::{count, counted, grouped, lift, lifts, percent};
 use super::types::{ComparisonResult, Day, Delay, Point, Series, Variant};
 use maud::{Markup, PreEscaped, html};
 use std::fmt::Write;
@@ -177,7 +177,8 @@ pub(super) fn exposures(days: &[Day], variants: &[Variant], many: &str) -> Optio
     let range = [0.0, most as f64 * 1.05];
     let mut label = format!("New {many} a day. ");
     for variant in variants {
-        let _ = write!(label, "{}: {} in {} days. ", variant.id, count(variant.units), span.last - span.first + 1);
+        let ran = counted(span.last - span.first + 1, ("day", "days"));
+        let _ = write!(label, "{}: {} in {ran}. ", variant.id, count(variant.units));
     }
     let heights = [0, most / 2, most].map(|units| (units as f64, count(units)));
     Some(twice(|canvas| {

@@ -5,7 +5,8 @@ use super::types::{ComparisonResult, MetricResult};
 use crate::document::MetricKind;
 
 /// A mean with its unit.
-pub(super) fn value(metric: &MetricResult, value: f64) -> String {
+#[must_use]
+pub fn value(metric: &MetricResult, value: f64) -> String {
     match (metric.kind, metric.unit.as_deref()) {
         (MetricKind::Proportion | MetricKind::Retention, _) | (_, Some("%")) => percent(value),
         (_, Some("count")) => grouped(value, decimals(value)),
@@ -21,7 +22,8 @@ pub(super) fn value(metric: &MetricResult, value: f64) -> String {
 }
 
 /// A difference of means with its unit.
-pub(super) fn difference(metric: &MetricResult, difference: f64) -> String {
+#[must_use]
+pub fn difference(metric: &MetricResult, difference: f64) -> String {
     match (metric.kind, metric.unit.as_deref()) {
         (MetricKind::Proportion | MetricKind::Retention, _) | (_, Some("%")) => {
             format!("{} points", grouped(difference * 100.0, 3))
@@ -36,7 +38,8 @@ fn decimals(value: f64) -> usize {
 }
 
 /// A lift with its interval, in words.
-pub(super) fn lift_text(comparison: &ComparisonResult) -> String {
+#[must_use]
+pub fn lift_text(comparison: &ComparisonResult) -> String {
     match (comparison.lift, comparison.lift_interval) {
         (Some(value), Some(ends)) => format!("{} ({})", lift(value), lifts(ends)),
         (Some(value), None) => format!("{} (control too uncertain for an interval)", lift(value)),
@@ -49,6 +52,7 @@ pub(super) fn lift_text(comparison: &ComparisonResult) -> String {
 fn reason(status: &'static str) -> &'static str {
     match status {
         "NO_TRAFFIC" => "not compared: weight 0, and too few",
+        "MIXED_CURRENCIES" => "several currencies cannot be added up",
         "NO_UNITS" => "nobody yet",
         "TOO_FEW_UNITS" => "too few yet",
         "ZERO_DENOMINATOR" => "no denominators yet",

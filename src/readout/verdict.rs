@@ -65,14 +65,17 @@ pub(super) fn verdict(grounds: &Grounds<'_>) -> Verdict {
         return broken.unwrap_or_else(|| bandit(grounds, primary));
     }
     if let Some(gate) = grounds.gates.iter().find(|gate| gate.name == "units" && gate.level == GateLevel::Neutral) {
-        return say(State::Empty, None, format!("No winner is shown: {}", lower(&gate.text)));
+        let text = match gate.text.strip_prefix("Not yet: ") {
+            Some(why) => format!("No winner is shown yet: {why}"),
+            None => format!("No winner is shown: {}", lower(&gate.text)),
+        };
+        return say(State::Empty, None, text);
     }
     if grounds.method == Method::Fixed && !grounds.is_over {
         let needed = grounds.progress.map(|progress| progress.needed as f64);
         if needed.is_none_or(|needed| (grounds.units as f64) < needed) {
-            let share = needed.map_or_else(String::new, |n| {
-                format!(" {} of the sample are here.", percent(grounds.units as f64 / n))
-            });
+            let share = needed
+                .map_or_else(String::new, |n| format!(" {} of the sample is here.", percent(grounds.units as f64 / n)));
             let text = format!("It is read once, at its planned end.{share} Until then every number here moves.");
             // why: guardrails are watched by an interval that is valid at every look, whatever the method
             return broken.unwrap_or_else(|| say(State::Open, None, text));

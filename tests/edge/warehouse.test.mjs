@@ -137,9 +137,9 @@ describe("from the archive", () => {
     const page = readout("hero", "--from", `duckdb:${archive}`, "--at", NOW, "--html", "-").stdout;
     assert.match(page, /^<!DOCTYPE html>[\s\S]*Computed by DuckDB on /);
     const lines = readout("hero", "--from", `duckdb:${archive}`, "--at", NOW).stdout;
-    assert.match(lines, /hero.*iteration 1, 1200 units, computed by DuckDB/);
-    assert.match(lines, /bold +600 units +51 converted/);
-    assert.match(lines, /bold .*─●─.* -\d\d\.\d\d % \(-/);
+    assert.match(lines, /hero.*iteration 1, 1,200 visitors, computed by DuckDB/);
+    assert.match(lines, /bold +600 visitors +51 converted +8\.50 %/);
+    assert.match(lines, /bold .*─●─.* −\d\d\.\d % \(−/);
     const list = JSON.parse(readout("--from", `duckdb:${archive}`, "--at", NOW, "--json").stdout);
     assert.deepEqual(
       list.experiments.map(({ id, units }) => [id, units]),

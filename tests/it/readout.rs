@@ -141,7 +141,9 @@ fn no_winner_while_a_gate_is_red() {
     for (name, results) in cases {
         assert_eq!(level(&results, name), if name == "units" { GateLevel::Neutral } else { GateLevel::Red }, "{name}");
         assert!(matches!(results.verdict.state, State::Untrusted | State::Empty), "{name}: {:?}", results.verdict);
-        assert!(results.verdict.text.starts_with("No winner is shown: "), "{}", results.verdict.text);
+        let yet = if name == "units" { " yet" } else { "" };
+        let text = &results.verdict.text;
+        assert!(text.starts_with(&format!("No winner is shown{yet}: ")), "{text}");
         assert!(!detail_page(&results).contains("wins"));
     }
 }

@@ -60,8 +60,9 @@ fn metric(random: &mut Random) -> Value {
 fn experiment(random: &mut Random, id: &str, metrics: &[&str]) -> Value {
     let ids = ["control", "bold", "third", "fourth"];
     let count = 1 + random.below(4);
-    let variant = |id: &&str| json!({"id": id, "weight": 1, "name": HOSTILE, "description": HOSTILE});
-    let variants: Vec<Value> = ids[..count].iter().map(variant).collect();
+    let mut variant =
+        |id: &&str| json!({"id": id, "weight": random.pick(&[1, 1, 0]), "name": HOSTILE, "description": HOSTILE});
+    let variants: Vec<Value> = ids[..count].iter().map(&mut variant).collect();
     let guardrail = |random: &mut Random| {
         let metric = random.pick(&[metrics[2], metrics[3], "origin_error_rate", "origin_latency_p95"]);
         let mut guardrail = json!({ "metric": metric });
@@ -128,7 +129,7 @@ fn told(random: &mut Random, name: &str) -> Option<String> {
             let mut row = vec![json!("sum"), json!(dimension), json!(part), json!(variant)];
             // why: sometimes of plausible people, so that pages have numbers at all
             let plain = random.below(2) == 0;
-            let n = 500 + random.below(9_000) as i64;
+            let n = random.pick(&[1, 40, 500, 5_000]) + random.below(2) as i64 * random.below(9_000) as i64;
             let y = random.below(400) as i64;
             let sane = [n, 3, y, y, y * y.max(1), n, n * 2, y, y / 2, y, y / 2, y / 3];
             row.extend((0..12).map(|at| if plain { json!(sane[at]) } else { number(random) }));
@@ -179,6 +180,19 @@ fn known(random: &mut Random) -> Known {
 #[track_caller]
 fn is_sound(page: &str, seed: u64) {
     for wrong in ["<script", "NaN", "inf %", ">inf", " inf ", "onload='x'>", "\"\" onload"] {
+        assert!(!page.contains(wrong), "{wrong} of seed {seed}: {}", around(page, wrong));
+    }
+    // why: a page has numbers of one, and numbers that are rounded to nothing
+    for many in
+        ["visitors", "users", "sessions", "messages", "requests", "outcomes", "questions", "parts", "days", "weeks"]
+    {
+        for wrong in [format!(" 1 {many}"), format!(">1 {many}")] {
+            // of a list, such as `5,000 / 1 visitors`, the last number is no number of all
+            let page = page.replace(&format!("/ 1 {many}"), "");
+            assert!(!page.contains(&wrong), "{wrong} of seed {seed}: {}", around(&page, &wrong));
+        }
+    }
+    for wrong in ["+0.0 %", "−0.0 %", "+0.00 %", "−0.00 %", "−0.00 ", ">-0", " -0"] {
         assert!(!page.contains(wrong), "{wrong} of seed {seed}: {}", around(page, wrong));
     }
     for tag in ["table", "section", "details", "svg", "div", "ul", "p"] {
@@ -281,4 +295,9 @@ fn money_in_several_currencies_is_shown_nowhere() {
     let one = results(&document, &document.experiments[0], &known, &answers, Depth::Detail, now());
     let lifts = one.segments.iter().flat_map(|segment| &segment.parts).flat_map(|part| &part.comparisons).count();
     assert_eq!((lifts, one.progress.is_none(), one.metrics[0].means[0]), (0, true, None), "nothing is added up");
+    let arm = &one.metrics[0].variants[0];
+    assert_eq!((arm.n, arm.converted, arm.sum), (900, 300, 0), "who bought is known all the same");
+    assert_eq!(one.metrics[0].comparisons[0].status, "MIXED_CURRENCIES");
+    let page = detail_page(&one);
+    assert!(page.contains("several currencies cannot be added up") && !page.contains("nobody yet"));
 }

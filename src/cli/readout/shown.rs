@@ -2,6 +2,7 @@
 
 use crate::cli::terminal::{bad, faint, good, strong};
 use crate::readout::{ComparisonResult, GateLevel, MetricResult, Results, State};
+use crate::readout::{counted, difference, lift, lift_text, lifts, noun, value};
 use std::fmt::Write as _;
 
 /// How many columns a plot has.
@@ -21,7 +22,7 @@ pub(super) fn summary(results: &Results) -> String {
         text,
         "{} {}\n  {state}",
         strong(&results.id),
-        faint(format!("iteration {}, {} units{by}", results.iteration, results.units))
+        faint(format!("iteration {}, {}{by}", results.iteration, counted(results.units, noun(results.unit))))
     );
     for gate in &results.gates {
         match gate.level {
@@ -33,13 +34,15 @@ pub(super) fn summary(results: &Results) -> String {
     for metric in &results.metrics {
         let _ = writeln!(text, "  {} {}", strong(&metric.id), faint(format!("{:?}", metric.role).to_lowercase()));
         for (arm, mean) in metric.variants.iter().zip(&metric.means) {
-            let mean = mean.map_or("–".to_owned(), |mean| format!("{mean:.4}"));
-            let waiting = if arm.waiting > 0 { format!(" {} waiting", arm.waiting) } else { String::new() };
-            let _ = writeln!(
-                text,
-                "    {:<24} {:>10} units {:>10} converted {mean:>14}{waiting}",
-                arm.variant, arm.n, arm.converted
-            );
+            let mean = mean.map_or("–".to_owned(), |mean| value(metric, mean));
+            let waiting = if arm.waiting > 0 {
+                format!(" {}", counted(arm.waiting, ("waiting", "waiting")))
+            } else {
+                String::new()
+            };
+            let people = counted(arm.n, noun(results.unit));
+            let converted = counted(arm.converted, ("converted", "converted"));
+            let _ = writeln!(text, "    {:<24} {people:>18} {converted:>20} {mean:>18}{waiting}", arm.variant);
         }
         plot(metric, &mut text);
     }
@@ -48,7 +51,8 @@ pub(super) fn summary(results: &Results) -> String {
 
 /// Lifts where all comparisons have one, else differences.
 fn plot(metric: &MetricResult, text: &mut String) {
-    let relative = metric.comparisons.iter().all(|one| one.lift.is_some() && one.lift_interval.is_some());
+    let judged = || metric.comparisons.iter().filter(|one| one.status == "OK");
+    let relative = judged().all(|one| one.lift.is_some() && one.lift_interval.is_some());
     let of = |one: &ComparisonResult| {
         let (point, ends) = if relative { (one.lift, one.lift_interval) } else { (one.difference, one.interval) };
         Some((point?, ends?)).filter(|(point, [low, high])| point.is_finite() && low.is_finite() && high.is_finite())
@@ -70,12 +74,19 @@ fn plot(metric: &MetricResult, text: &mut String) {
             }
         }
         let line: String = line.into_iter().collect();
-        let number = |value: f64| if relative { format!("{:+.2} %", value * 100.0) } else { format!("{value:+.4}") };
+        let ends = if relative {
+            format!("{} ({})", lift(point), lifts([from, to]))
+        } else {
+            format!("{} ({} to {})", difference(metric, point), difference(metric, from), difference(metric, to))
+        };
         let line = match one.better {
             1 => good(line),
             -1 => bad(line),
             _ => line,
         };
-        let _ = writeln!(text, "    {:<24} {line} {} ({} to {})", one.variant, number(point), number(from), number(to));
+        let _ = writeln!(text, "    {:<24} {line} {ends}", one.variant);
+    }
+    for one in metric.comparisons.iter().filter(|one| one.status != "OK") {
+        let _ = writeln!(text, "    {:<24} {}", one.variant, faint(lift_text(one)));
     }
 }

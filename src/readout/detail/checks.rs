@@ -1,6 +1,6 @@
 //! Whether the data can be trusted.
 
-use super::numbers::name;
+use super::numbers::{capital, name};
 use crate::readout::gate_level::GateLevel;
 use crate::readout::number::{count, percent};
 use crate::readout::page::{cell, how_many, mark, table};
@@ -44,7 +44,7 @@ pub(super) fn checks(results: &Results) -> Markup {
         })
         .collect();
     let mut many = String::from("#");
-    many.push_str(noun(results.unit).1);
+    many.push_str(&capital(noun(results.unit).1));
     html! {
         section {
             h2 { "Can the data be trusted?" }

@@ -2,7 +2,7 @@
 
 use crate::document::{Allocation, Direction, Method, MetricKind};
 use crate::readout::gate_level::GateLevel;
-use crate::readout::number::{confidence, count, counted, lift, lifts, p_value, percent};
+use crate::readout::number::{agreed, confidence, count, counted, lift, lifts, p_value, percent};
 use crate::readout::page::{cell, table};
 use crate::readout::shown::{difference, kind, lift_text, value};
 use crate::readout::types::{MetricResult, MetricRole, Phase, Results, noun};
@@ -35,10 +35,14 @@ pub(super) fn metrics(results: &Results) -> Markup {
             @for metric in &results.metrics { (one(results, metric, domain)) }
             @if !results.metrics.is_empty() {
                 p class="soft" {
-                    "Lifts are relative to the control, with " (confidence(results.confidence)) " intervals, " (look) ". The plots share one scale, from "
-                    (lift(domain[0])) " to " (lift(domain[1])) "; the dashed line is no change. Decisions are taken on the absolute difference."
+                    "Lifts are relative to the control, with " (confidence(results.confidence)) " intervals, " (look) "."
+                    @if all().any(|comparison| comparison.lift_interval.is_some()) {
+                        " The plots share one scale, from " (lift(domain[0])) " to " (lift(domain[1])) "; the dashed line is no change."
+                    }
+                    " Decisions are taken on the absolute difference."
                     @if p_means_something(results) {
-                        " p after Holm and Benjamini–Hochberg is corrected within the primary metric, and within the guardrails; intervals are not."
+                        " p after Holm and Benjamini–Hochberg is corrected within the primary metric, and within the guardrails"
+                        @if results.variants.len() > 2 { "; intervals share the error level among the treatments." } @else { "; intervals are not." }
                     }
                 }
             }
@@ -95,7 +99,7 @@ fn one(results: &Results, metric: &MetricResult, domain: plot::Domain) -> Markup
         }
         row
     }).collect();
-    let notes = notes(metric, many);
+    let notes = notes(metric, noun(results.unit));
     html! {
         div class="metric" {
             h3 { (metric.id) " " span class="soft" { (role(metric.role)) " · " (kind(metric.kind, noun(results.unit))) @if metric.direction == Direction::Down { " · less is better" } } }
@@ -119,12 +123,15 @@ fn p_means_something(results: &Results) -> bool {
 }
 
 /// What a reader must know of a metric beside its table.
-fn notes(metric: &MetricResult, many: &str) -> Vec<String> {
+fn notes(metric: &MetricResult, noun: (&str, &str)) -> Vec<String> {
+    let many = noun.1;
     let mut notes = Vec::new();
     if metric.waiting > 0 {
         notes.push(format!(
-            "{} {many} wait: their window is not over, so they are not in it yet.",
-            count(metric.waiting)
+            "{} {} for the end of the window, and {} not in it yet.",
+            counted(metric.waiting, noun),
+            agreed(metric.waiting, ("waits", "wait")),
+            agreed(metric.waiting, ("is", "are"))
         ));
     }
     if let Some(saved) = metric.saved {
@@ -135,7 +142,12 @@ fn notes(metric: &MetricResult, many: &str) -> Vec<String> {
         ));
     }
     if metric.other_currency > 0 {
-        notes.push(format!("{} outcomes of another currency are left out.", count(metric.other_currency)));
+        let verb = agreed(metric.other_currency, ("is", "are"));
+        let outcomes = counted(metric.other_currency, ("outcome", "outcomes"));
+        notes.push(format!("{outcomes} of another currency {verb} left out."));
+    }
+    if metric.means.first().copied().flatten().is_some_and(|mean| mean < 0.0) {
+        notes.push("The control's mean is below zero, so a lift is of its absolute value: plus is more.".to_owned());
     }
     notes
 }
@@ -159,7 +171,7 @@ pub(super) fn name(results: &Results, at: usize) -> Markup {
     }
 }
 
-fn capital(text: &str) -> String {
+pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters
         .next()

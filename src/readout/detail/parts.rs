@@ -1,5 +1,6 @@
 //! Parts of the audience, other experiments on the same units, and how long outcomes take.
 
+use super::numbers::capital;
 use crate::readout::number::{count, counted, lift, p_value, percent};
 use crate::readout::overlap;
 use crate::readout::page::{ROOT, cell, table};
@@ -17,7 +18,7 @@ pub(super) fn parts(results: &Results) -> Markup {
             .flat_map(|part| part.comparisons.iter().filter_map(|comparison| comparison.lift_interval)),
     );
     let mut many = String::from("#");
-    many.push_str(noun(results.unit).1);
+    many.push_str(&capital(noun(results.unit).1));
     html! {
         @if parts().next().is_some() {
             section {
