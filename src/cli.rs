@@ -262,23 +262,24 @@ fn complain(problems: &[Problem]) {
 
 /// Says what is wrong with a text; on a terminal with line and column, where people follow them.
 fn complain_in(text: &str, problems: &[Problem]) {
-    for problem in problems {
-        let place = place_of(text, problem);
+    for (problem, place) in problems.iter().zip(places_of(text, problems)) {
         let place = terminal::aside(&format!("  line {}, column {}", place.line, place.column));
         complain_line(&format!("{problem}{place}"));
     }
 }
 
-/// Where a problem of a text stands. What is no JSON has no path; the message then names the place.
-fn place_of(text: &str, problem: &Problem) -> Place {
-    let number = |after: &str| -> Option<usize> {
-        let (_, rest) = problem.message.rsplit_once(after)?;
-        rest.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+/// Where the problems of a text stand. What is no JSON has no path; the message then names the place.
+fn places_of(text: &str, problems: &[Problem]) -> Vec<Place> {
+    let named = |problem: &Problem| -> Option<Place> {
+        let number = |after: &str| -> Option<usize> {
+            let (_, rest) = problem.message.rsplit_once(after)?;
+            rest.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+        };
+        let line = number("line ").filter(|_| problem.path.is_empty())?;
+        Some(Place { line, column: number("column ").unwrap_or(1).max(1) })
     };
-    match number("line ").filter(|_| problem.path.is_empty()) {
-        Some(line) => Place { line, column: number("column ").unwrap_or(1).max(1) },
-        None => place::place_of(text, &problem.path),
-    }
+    let found = place::places_of(text, problems.iter().map(|problem| problem.path.as_str()));
+    problems.iter().zip(found).map(|(problem, place)| named(problem).unwrap_or(place)).collect()
 }
 
 fn complain_line(text: &str) {
@@ -304,8 +305,7 @@ fn line(value: &Value) -> String {
 
 /// Problems of a text as JSON, with their places.
 fn listed_in(text: &str, problems: &[Problem]) -> Value {
-    let one = |problem: &Problem| {
-        let Place { line, column } = place_of(text, problem);
+    let one = |(problem, Place { line, column }): (&Problem, Place)| {
         json!({
             "severity": word(problem.severity),
             "path": problem.path,
@@ -314,7 +314,7 @@ fn listed_in(text: &str, problems: &[Problem]) -> Value {
             "message": problem.message,
         })
     };
-    problems.iter().map(one).collect()
+    problems.iter().zip(places_of(text, problems)).map(one).collect()
 }
 
 /// Problems as JSON.

@@ -145,6 +145,8 @@ impl Plan {
     /// The experiments that are on this request's page, in the document's order, whatever their state.
     #[must_use]
     pub fn on_page(&self, method: &str, url: &Url<'_>) -> Vec<ExperimentAt> {
+        let spelled = url.upper_escapes();
+        let url = &spelled.as_deref().map_or(*url, Url::split);
         let mut found = Vec::new();
         self.index.candidates(url, &mut found);
         found.retain(|&index| self.experiments.get(index).is_some_and(|e| e.scope.contains(method, url)));
@@ -155,6 +157,8 @@ impl Plan {
     #[must_use]
     pub fn presence(&self, method: &str, url: &Url<'_>, now: i64) -> Presence {
         let mut found = Vec::new();
+        let (spelled, as_sent) = (url.upper_escapes(), url);
+        let url = &spelled.as_deref().map_or(*url, Url::split);
         self.index.candidates(url, &mut found);
         let mut presence = Presence::Nothing;
         for e in found.iter().filter_map(|&index| self.experiments.get(index)) {
@@ -167,7 +171,11 @@ impl Plan {
                 presence = Presence::Previewable;
             }
         }
-        if self.canonical_of(url, now).is_some() || self.shares(method, url) { Presence::Live } else { presence }
+        if self.canonical_of(as_sent, now).is_some() || self.shares(method, as_sent) {
+            Presence::Live
+        } else {
+            presence
+        }
     }
 
     /// Whether an experiment that is only compared with another tool is on this request's page.
@@ -181,7 +189,12 @@ impl Plan {
     /// Whether the document lets all visitors share a copy of the page.
     #[must_use]
     pub fn shares(&self, method: &str, url: &Url<'_>) -> bool {
-        !self.cached.is_empty() && method == "GET" && self.cached.iter().any(|rule| rule.matches(url))
+        if self.cached.is_empty() || method != "GET" {
+            return false;
+        }
+        let spelled = url.upper_escapes();
+        let url = &spelled.as_deref().map_or(*url, Url::split);
+        self.cached.iter().any(|rule| rule.matches(url))
     }
 
     /// The URL of the page that this one stands in for in a redirect experiment, for search engines.

@@ -87,16 +87,33 @@ pub fn identify<S: Source>(
         UserProof::IfSigned(token) => (None, Some(token)),
         UserProof::Nobody => (None, None),
     };
-    let assignments = request.cookie(assignments::COOKIE).map_or_else(Assignments::default, |value| {
-        let key = proof.secret.map(assignments::tag_key);
-        Assignments::read(value, plan, Bearer { visitor: id.as_str(), id: id_proof, key: key.as_ref() })
-    });
+    let assignments = brought_assignments(plan, request, &id, id_proof, proof.secret);
     let mut visitor = Visitor { id, returning, user, session, assignments, handover, consent, unproven };
     if !plan.visitor.adopt.is_empty() {
         let is_on = |e: &Experiment| e.is_live(proof.now) && !e.killed;
         adoption::adopt(plan, &plan.with_required(on_page), request, &mut visitor, proof.now, is_on);
     }
     Sender::Person(Box::new(visitor))
+}
+
+/// The assignments that a request brings along.
+fn brought_assignments<S: Source>(
+    plan: &Plan,
+    request: &Request<'_, S>,
+    id: &VisitorId,
+    id_proof: IdProof,
+    secret: Option<&[u8]>,
+) -> Assignments {
+    let mut values = cookies::values(request.cookie_header(), assignments::COOKIE);
+    let Some(first) = values.next() else { return Assignments::default() };
+    let key = secret.map(assignments::tag_key);
+    let bearer = Bearer { visitor: id.as_str(), id: id_proof, key: key.as_ref() };
+    let mut assignments = Assignments::read(first, plan, bearer);
+    // why: a host and its parents have few domains, and a header of thousands of them must cost nothing
+    for later in values.take(3) {
+        assignments.take_in(Assignments::read(later, plan, bearer), plan);
+    }
+    assignments
 }
 
 /// The browser session that a request brings along, whichever page it is of: what the outcomes of a page happened in.

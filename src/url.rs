@@ -39,6 +39,13 @@ impl<'a> Url<'a> {
         name.unwrap_or(self.host)
     }
 
+    /// The same URL with the digits of its escapes in upper case; `None` where they are so already. `%c3` and `%C3` are one
+    /// (RFC 3986, section 6.2.2.1): browsers write the one, and leave the other as shops link to it.
+    #[must_use]
+    pub fn upper_escapes(&self) -> Option<String> {
+        upper_escapes(self.whole)
+    }
+
     /// Whether the browser counts this as its own machine, where cookies need no `Secure`.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
@@ -133,4 +140,26 @@ pub(crate) fn encode_path(path: &str) -> String {
 
 fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// A text with the digits of its escapes in upper case; `None` where they are so already.
+#[must_use]
+pub fn upper_escapes(text: &str) -> Option<String> {
+    let first = ascii::position(text, b'%')?;
+    let mut bytes = text.as_bytes().to_vec();
+    let mut at = first;
+    let mut is_changed = false;
+    while let Some(rest) = bytes.get_mut(at..) {
+        match rest {
+            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                is_changed |= high.is_ascii_lowercase() || low.is_ascii_lowercase();
+                high.make_ascii_uppercase();
+                low.make_ascii_uppercase();
+                at += 3;
+            }
+            [_, ..] => at += 1,
+            [] => break,
+        }
+    }
+    if is_changed { String::from_utf8(bytes).ok() } else { None }
 }

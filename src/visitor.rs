@@ -78,6 +78,16 @@ pub fn named(settings: &VisitorSettings, text: &str) -> Option<VisitorId> {
     if are_ids_ours(settings) { VisitorId::accept(text) } else { VisitorId::accept_foreign(text) }
 }
 
+/// A visitor id that a server or an order reports: alone, as `Sortition-Visitor` and `sortition.visitorId` have it, or with
+/// its tag, as the cookie has it. What carries a tag must carry a right one, else it is an id that nobody has.
+#[must_use]
+pub fn reported(settings: &VisitorSettings, text: &str, secret: Option<&[u8]>) -> Option<VisitorId> {
+    match secret.filter(|_| settings.signed && VisitorId::has_tag(text)) {
+        Some(secret) => VisitorId::accept_signed(text, secret).map(|(id, _)| id),
+        None => named(settings, text),
+    }
+}
+
 /// What a visitor id is made of, for whoever named another text.
 #[must_use]
 pub fn no_visitor_id(settings: &VisitorSettings) -> &'static str {

@@ -1,7 +1,8 @@
 //! `sortition check`: every problem of a document at once.
 
+use super::place::Place;
 use super::terminal::{self, bad, good};
-use super::{clock, complain_in, count, fail, has_errors, input, line, listed_in, place_of, print, word};
+use super::{clock, complain_in, count, fail, has_errors, input, line, listed_in, places_of, print, word};
 use crate::document::{PolicyProblems, Problem, Severity, check_text, policy};
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -51,7 +52,9 @@ fn check(arguments: &Arguments, text: &str, json: bool) -> ExitCode {
         problems.iter_mut().for_each(|problem| problem.severity = Severity::Error);
     }
     if arguments.format == Format::Github {
-        let annotations: String = problems.iter().map(|problem| annotation(&arguments.file, text, problem)).collect();
+        let places = places_of(text, &problems);
+        let annotations: String =
+            problems.iter().zip(places).map(|(problem, place)| annotation(&arguments.file, problem, place)).collect();
         print(&annotations);
     }
     let of = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
@@ -78,11 +81,10 @@ fn check(arguments: &Arguments, text: &str, json: bool) -> ExitCode {
 
 /// <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>: the message escapes `%` and line
 /// ends, a property `:` and `,` too.
-fn annotation(file: &str, text: &str, problem: &Problem) -> String {
+fn annotation(file: &str, problem: &Problem, place: Place) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let path = if problem.path.is_empty() { "document" } else { &problem.path };
-    let place = place_of(text, problem);
     format!(
         "::{} file={},line={},col={},title={}::{}\n",
         word(problem.severity),

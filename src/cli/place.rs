@@ -1,5 +1,6 @@
 //! From the path of a problem to the line and column of the text that it stands on.
 
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
@@ -10,24 +11,31 @@ pub(super) struct Place {
     pub(super) column: usize,
 }
 
-/// Where the value that a path names stands, or the innermost value around it that is there. A field stands where its
-/// name does.
+/// Where the values that paths name stand, or the innermost values around them that are there, in the order of the paths.
+/// A field stands where its name does.
 ///
-/// The text is scanned rather than parsed, since it may not be JSON at all.
-pub(super) fn place_of(text: &str, path: &str) -> Place {
+/// The text is scanned rather than parsed, since it may not be JSON at all, and once for all paths: a document of 1,500
+/// experiments has thousands of warnings, and a scan for each took minutes.
+pub(super) fn places_of<'a>(text: &str, paths: impl Iterator<Item = &'a str> + Clone) -> Vec<Place> {
     let start = Place { line: 1, column: 1 };
-    let mut scan = Scan { wanted: path, rest: text.chars().peekable(), at: start, best: (0, start), open: Vec::new() };
+    let wanted = paths.clone().flat_map(outwards).map(|path| (path, None)).collect();
+    let mut scan = Scan { wanted, rest: text.chars().peekable(), at: start, open: Vec::new() };
     scan.all();
-    scan.best.1
+    paths.map(|path| outwards(path).find_map(|path| *scan.wanted.get(path)?).unwrap_or(start)).collect()
+}
+
+/// A path and the paths of the values around it, from the innermost on.
+fn outwards(path: &str) -> impl Iterator<Item = &str> {
+    let whole = Some(path).filter(|path| !path.is_empty());
+    std::iter::successors(whole, |path| Some(path.split_at_checked(path.rfind(['.', '['])?)?.0))
 }
 
 struct Scan<'a> {
-    wanted: &'a str,
+    /// The paths that are asked for, each with where it was found first.
+    wanted: BTreeMap<&'a str, Option<Place>>,
     rest: Peekable<Chars<'a>>,
     /// Where the next character stands.
     at: Place,
-    /// How much of the path was found, and where.
-    best: (usize, Place),
     open: Vec<Level>,
 }
 
@@ -112,9 +120,8 @@ impl Scan<'_> {
                 if level.path.is_empty() { key.to_owned() } else { format!("{}.{key}", level.path) }
             }
         };
-        let rest = self.wanted.strip_prefix(path.as_str());
-        if path.len() > self.best.0 && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])) {
-            self.best = (path.len(), here);
+        if let Some(place) = self.wanted.get_mut(path.as_str()) {
+            place.get_or_insert(here);
         }
         path
     }

@@ -5,11 +5,8 @@ use crate::document::Timestamp;
 use crate::hash;
 use crate::json::write::{Object, member};
 use crate::plan::Plan;
-use crate::visitor::VisitorId;
+use crate::visitor::{VisitorId, token};
 use std::collections::VecDeque;
-
-/// The longest user id, in bytes.
-const MAX_USER: usize = 128;
 
 /// The event of an origin's word that a visitor is a user.
 #[derive(Clone, Debug)]
@@ -39,12 +36,12 @@ impl Identification {
 }
 
 /// The event of an origin's word that a visitor is a user, at `now`, in milliseconds since 1970; `None` for what is no
-/// opaque key: empty, longer than 128 bytes, with control characters, or like an e-mail address or other personal data.
+/// opaque key: empty, longer than 128 bytes, with control characters or what was no UTF-8, or like an e-mail address or
+/// other personal data.
 #[must_use]
 pub fn identified(plan: &Plan, visitor: &VisitorId, user: &str, now: i64) -> Option<Identification> {
-    let user = user.trim();
-    let fits = (1..=MAX_USER).contains(&user.len()) && !user.chars().any(char::is_control);
-    (fits && !personal::is_personal(user)).then(|| Identification {
+    let user = token::user(user.trim())?;
+    (!personal::is_personal(user)).then(|| Identification {
         id: identification_id(&plan.project, visitor.as_str(), user),
         project: (*plan.project).into(),
         revision: (*plan.revision).into(),

@@ -10,7 +10,7 @@ use super::{Channel, Conversion, Event, Problem, What};
 use crate::document::Timestamp;
 use crate::hash::{self, signature};
 use crate::plan::Plan;
-use crate::visitor::{VisitorId, named};
+use crate::visitor::{VisitorId, reported};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
@@ -114,7 +114,7 @@ pub fn events(topic: &str, body: &[u8], plan: &Plan, secret: Option<&[u8]>, now:
     let payload = Payload(&value);
     if topic == "orders/paid" {
         let order = payload.number("id")?;
-        let visitor = payload.attribute(VISITOR_ATTRIBUTE).find_map(|text| visitor(&text, plan, secret));
+        let visitor = payload.attribute(VISITOR_ATTRIBUTE).find_map(|text| reported(&plan.visitor, &text, secret));
         let Some(visitor) = visitor else { return Ok(Vec::new()) };
         let sale = payload.money("total_price", payload.text("currency"))?;
         let mut event = event(plan, now, Some(visitor), "purchase", order, None, sale, payload.at(now))?;
@@ -163,13 +163,6 @@ fn refunded(refund: Payload<'_>) -> Result<Option<Money>, Problem> {
         });
     }
     Ok(total)
-}
-
-fn visitor(text: &str, plan: &Plan, secret: Option<&[u8]>) -> Option<VisitorId> {
-    match (plan.visitor.signed, secret) {
-        (true, Some(secret)) => VisitorId::accept_signed(text, secret).map(|(id, _)| id),
-        _ => named(&plan.visitor, text),
-    }
 }
 
 fn currency(code: &str) -> Result<Currency, Problem> {

@@ -74,4 +74,9 @@ impl Used {
         self.tags.push_back((now_seconds, tag));
         true
     }
+
+    /// Takes back that one was used.
+    pub fn forget(&mut self, tag: &[u8; 32]) {
+        self.tags.retain(|(_, used)| used != tag);
+    }
 }

@@ -43,12 +43,13 @@ pub(super) fn last_word(changes: &mut Vec<HeaderChange>, storage: Storage<'_>) {
 
 /// Turns the conditions of a request that is in an experiment into such as the origin understands: its own tag where what
 /// the client holds is of these variants and this revision. `is_whole`: the page is asked for in full, since it is
-/// rewritten.
+/// rewritten; `is_unmet`: whether somebody would meet something for the first time by an answer in full.
 #[inline(never)]
 pub(super) fn unscope_request<S: Source>(
     validator: &str,
     request: &Request<'_, S>,
     is_whole: bool,
+    is_unmet: impl FnOnce() -> bool,
     changes: &mut Vec<HeaderChange>,
 ) {
     if !request.only_reads() {
@@ -60,7 +61,10 @@ pub(super) fn unscope_request<S: Source>(
         return;
     }
     if let Some(tags) = request.header("if-none-match") {
-        changes.push(unscoped_condition(&tags, validator));
+        // why: a 304 exposes nobody, and only whoever is given what the browser still has of somebody before (a session, a
+        // user, a visitor without cookies) would get one: of nine sessions of a control one was recorded
+        let changed = HeaderChange::Remove("If-None-Match");
+        changes.push(if is_unmet() { changed } else { unscoped_condition(&tags, validator) });
     }
     // why: dates cannot tell variants apart
     if request.header("if-modified-since").is_some() {

@@ -122,7 +122,16 @@ impl Intent {
         self.carried_out = self.to_carry_out(plan);
         let changed = self.depends_on_visitor || !self.carried_out.is_empty();
         let shown = self.shown(plan);
-        self.validator = changed.then(|| hash::validator(&[&plan.revision, &self.told_origin, &shown]));
+        self.validator = changed.then(|| {
+            let (revision, told) = (&plan.revision, &self.told_origin);
+            // why: the origin hears of the control also where there is no consent, or a kill. A 304 on that page, once there
+            // is consent, would keep one without a bridge, and expose the treatment's visitors but not the control's
+            if self.told_client == *told {
+                hash::validator(&[revision, told, &shown])
+            } else {
+                hash::validator(&[revision, told, &shown, &self.told_client])
+            }
+        });
     }
 
     /// Whether the page is shown by a preview.
@@ -211,6 +220,16 @@ impl Intent {
             || sticky::holdout_group(plan, &self.assignments, visitor).is_some()
     }
 
+    /// Whether there is something that the visitor would meet for the first time by this answer, if it came in full.
+    fn has_unmet(&self, plan: &Plan) -> bool {
+        let Some(visitor) = self.visitor().filter(|_| !self.prefetch && !self.is_preview()) else { return false };
+        if visitor.consent == Consented::OnlyEssential || &*self.method != "GET" {
+            return false;
+        }
+        self.decisions.iter().any(|it| sticky::is_unmet(plan, &self.assignments, it, visitor, self.now))
+            || sticky::holdout_group(plan, &self.assignments, visitor).is_some()
+    }
+
     /// Takes in which user the visitor is, by the origin's word, with what they were assigned on other devices;
     /// `answer`: none came in time.
     pub fn join(&mut self, plan: &Plan, user: &str, answer: Option<&str>) {
@@ -261,7 +280,7 @@ impl Intent {
         }
         let rewrites = self.rewrites(plan);
         if let Some(validator) = &self.validator {
-            caching::unscope_request(validator, request, rewrites, &mut changes);
+            caching::unscope_request(validator, request, rewrites, || self.has_unmet(plan), &mut changes);
         }
         if rewrites {
             caching::ask_for_whole_readable_page(request, &mut changes);

@@ -128,6 +128,21 @@ pub(super) fn is_first(
     }
 }
 
+/// The same, where what waits for the visitor's consent counts as met.
+pub(super) fn is_unmet(
+    plan: &Plan,
+    assignments: &Assignments,
+    decision: &Decision,
+    visitor: &Visitor,
+    now: i64,
+) -> bool {
+    let waits = || {
+        let entry = entry_of(plan, assignments, decision, visitor, now);
+        visitor.consent == Consented::Waits && entry.is_some_and(|(_, entry)| entry.waits_since.is_some())
+    };
+    is_first(plan, assignments, decision, visitor, now) && !waits()
+}
+
 /// Whether the treatment of an experiment is to be displayed, by what was displayed before.
 pub(super) fn is_displayed(plan: &Plan, at: ExperimentAt, visitor: &Visitor, now: i64) -> bool {
     let Some(e) = plan.experiments.get(at) else { return true };

@@ -1,8 +1,9 @@
 //! Page rules, compiled: matching is a comparison of texts, a walk over a glob, or a linear-time regex.
 
 use crate::document::{Page, PageMatch, PageSubject};
-use crate::url::Url;
+use crate::url::{Url, upper_escapes};
 use regex_lite::Regex;
+use std::borrow::Cow;
 
 /// A page rule, compiled.
 #[derive(Clone, Debug)]
@@ -101,7 +102,10 @@ impl Pattern {
             PageMatch { suffix: Some(text), .. } => Self::Suffix(escape(text).into()),
             PageMatch { contains: Some(text), .. } => Self::Contains(escape(text).into()),
             PageMatch { glob: Some(text), .. } => Self::glob_of(text, rule.of),
-            PageMatch { regex: Some(text), .. } => regex(text).map_or(Self::Never, Self::Regex),
+            PageMatch { regex: Some(text), .. } => {
+                let spelled = upper_escapes(text);
+                regex(spelled.as_deref().unwrap_or(text)).map_or(Self::Never, Self::Regex)
+            }
             _ => Self::Never,
         }
     }
@@ -134,10 +138,11 @@ impl Pattern {
 /// A pattern as URLs spell it: people write `/c/größe` or `/{new}`, browsers send what the URL Standard's percent-encode
 /// sets leave of it (<https://url.spec.whatwg.org/#percent-encoded-bytes>): beside everything that is no visible ASCII,
 /// `"`, `<` and `>` are escaped anywhere, `{`, `}` and a backtick in a path, and `'` in a query. A `%` stays: what is
-/// escaped already is meant so.
+/// escaped already is meant so, in upper case as [`Plan::on_page`](super::Plan::on_page) looks for it.
 fn escape(text: &str, subject: PageSubject) -> String {
     use std::fmt::Write;
     let mut in_query = subject == PageSubject::Query;
+    let text = upper_escapes(text).map_or(Cow::Borrowed(text), Cow::Owned);
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
         in_query |= subject == PageSubject::Url && byte == b'?';
         let escaped = match byte {

@@ -160,6 +160,43 @@ impl Assignments {
         read
     }
 
+    /// Takes in what a cookie of the same name says that was made later: a browser has two of them where `visitor.domain`
+    /// changed, and sends the one that was made first before the other (RFC 6265, section 5.4), though only the other is
+    /// written any more.
+    pub fn take_in(&mut self, later: Self, plan: &Plan) {
+        let nothing = Self::default();
+        if later == nothing || *self == nothing {
+            if later != nothing {
+                *self = later;
+            }
+            return;
+        }
+        if self.session != later.session {
+            self.entries.retain(|entry| entry.unit != UnitKind::Session);
+            self.entries.iter_mut().for_each(|entry| entry.shown_in_session = false);
+        }
+        for entry in later.entries {
+            let same = |old: &&mut Entry| old.key == entry.key && old.owner == entry.owner;
+            match self.entries.iter_mut().find(same) {
+                None => self.entries.push(entry),
+                // why: what was sent or shown is not unsent because the other cookie does not know of it
+                Some(old) if old.code == entry.code => {
+                    let (exposed, shown) = (old.exposed || entry.exposed, old.shown || entry.shown);
+                    *old = Entry { exposed, shown, ..entry };
+                }
+                Some(old) if !is_known(plan, old) && is_known(plan, &entry) => *old = entry,
+                Some(_) => {}
+            }
+        }
+        let mut users = later.users;
+        for old in self.users.drain(..) {
+            if users.len() < MAX_USERS && !users.iter().any(|user| user.fingerprint == old.fingerprint) {
+                users.push(old);
+            }
+        }
+        (self.users, self.session, self.outdated) = (users, later.session, later.outdated);
+    }
+
     /// The cookie's value, at most [`MAX_BYTES`]. Where that is too little, the least valuable entries go first: those
     /// that `is_current` does not know, then the oldest.
     #[must_use]
@@ -285,6 +322,12 @@ impl Assignments {
             self.entries.iter_mut().for_each(|entry| entry.shown_in_session = false);
         }
     }
+}
+
+/// Whether the document has what the entry says.
+fn is_known(plan: &Plan, entry: &Entry) -> bool {
+    let mut experiments = plan.with_key(entry.key).filter_map(|index| plan.experiments.get(index));
+    experiments.any(|e| entry.code == e.held_out_code || e.variant_of_code(entry.code).is_some())
 }
 
 /// Whether a variant of the document is what the entry says, and one that the split gives to somebody.

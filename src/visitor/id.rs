@@ -61,6 +61,13 @@ impl VisitorId {
         Some((Self::accept(id)?, proof))
     }
 
+    /// Whether a text ends in what could be a tag, right or wrong.
+    #[must_use]
+    pub fn has_tag(text: &str) -> bool {
+        let tag = text.rsplit_once('.').and_then(|(_, tag)| URL_SAFE_NO_PAD.decode(tag).ok());
+        tag.is_some_and(|tag| tag.len() == TAG_BYTES)
+    }
+
     /// A random UUIDv4 (RFC 9562) from 16 random bytes.
     #[must_use]
     pub fn from_random(mut bytes: [u8; 16]) -> Self {

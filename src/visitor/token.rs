@@ -18,9 +18,13 @@ const MAX_TOKEN: usize = 8_192;
 const LEEWAY: f64 = 60.0;
 
 /// A user id as it may be kept: an opaque key.
+///
+/// The runtime reads headers as UTF-8, so of `Zoë` and `Zoé` in Latin-1 nothing is left that tells one from the other:
+/// who is called that is nobody, rather than somebody else.
 #[must_use]
 pub fn user(text: &str) -> Option<&str> {
-    let fits = (1..=MAX_USER).contains(&text.len()) && !is_address(text) && !text.chars().any(char::is_control);
+    let is_lost = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    let fits = (1..=MAX_USER).contains(&text.len()) && !is_address(text) && !text.chars().any(is_lost);
     fits.then_some(text)
 }
 

@@ -340,6 +340,8 @@ describe("time and validators", () => {
       headers: { "If-None-Match": 'W/"v1--st-0000000000000000"' },
     });
     assert.equal(foreign.status, 200);
+    const anew = await ask(path, { headers: { "If-None-Match": first.headers.etag } });
+    assert.equal(anew.status, 200, "to who has no cookie it is new, and a 304 would expose nobody");
   });
 
   test("when it is over the origin is asked again", async () => {

@@ -348,6 +348,23 @@ describe("what another tool or the shop calls an id", () => {
       }
     }
   });
+
+  // Of bytes that are no UTF-8 nothing is left that tells one name from another, and two users were one person.
+  test("is a user's where it is UTF-8, and nobody's where it is not", async () => {
+    const users = async (uid) => (await exposed(`tool_id=visitor-1; uid=${uid}`)).map((event) => event.user_id);
+    const bytes = (text) => Buffer.from(text).toString("latin1");
+    assert.deepEqual(await users(bytes("Zoë")), ["Zoë"]);
+    assert.deepEqual(await users("Zo\xeb"), [null]);
+    const answered = async (user) => {
+      world.origin.serve("/", { headers: ["Content-Type", "text/html", "Sortition-User", user] });
+      return (await exposed("tool_id=visitor-1")).filter((event) => event.type === "identified");
+    };
+    assert.deepEqual(
+      (await answered(bytes("Zoë"))).map((event) => event.user_id),
+      ["Zoë"],
+    );
+    assert.deepEqual(await answered("Zo\xeb"), []);
+  });
 });
 
 /** Printable noise of as many bytes, the same in every run. */

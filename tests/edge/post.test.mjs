@@ -1,6 +1,7 @@
 // Visits that come at once go to the queue as one message, and none is lost whatever becomes of it.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { until } from "./client.mjs";
 import { documentOf, experiment } from "./documents.mjs";
@@ -177,4 +178,26 @@ test("what the queue refuses again and again is set aside with its reason and a 
     assert.match(body.visits[0].events[0].anonymous_id, /poison/);
   }
   world.platform.objects.clear();
+});
+
+// The signature counted as used before anything was kept, so what came again after a 503 was refused, and lost.
+test("what a server reports may come again as it is signed where it could not be kept", async (t) => {
+  const world = await startWorld({ document: DOCUMENT, vars: { INGEST_SECRET: "ingest" } });
+  t.after(() => world.close());
+  const event = { type: "experiment_converted", conversion_event: "purchase", anonymous_id: "server-visitor" };
+  const body = JSON.stringify({ events: [event] });
+  const time = Math.floor(Date.now() / 1000);
+  const tag = createHmac("sha256", "ingest").update(`${time}.${body}`).digest("hex");
+  const headers = { "Content-Type": "application/json", "Sortition-Signature": `t=${time},v1=${tag}` };
+  const report = async () => (await world.ask("/_sortition/conversions", { method: "POST", headers, body })).status;
+  const { behaviour } = world.platform;
+  Object.assign(behaviour, { queue: "fail", r2: "fail" });
+  assert.equal(await report(), 503);
+  Object.assign(behaviour, { queue: "ok", r2: "ok" });
+  assert.equal(await report(), 202);
+  assert.equal(await report(), 401, "once it is kept, it is not taken again");
+  assert.deepEqual(
+    world.platform.messages.flatMap(({ events }) => events.map((event) => event.anonymous_id)),
+    ["server-visitor"],
+  );
 });

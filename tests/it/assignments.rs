@@ -366,3 +366,29 @@ fn variants_have_codes_of_their_own() {
     many.reverse();
     assert_eq!(codes(&many), first);
 }
+
+/// A document that names another `visitor.domain` leaves browsers with two cookies of the name, the one that nobody writes
+/// any more first. It alone was read: every view was exposed anew, and a change of weights moved people.
+#[test]
+fn two_cookies_of_one_browser_are_read_as_one() {
+    let two = |all: u32| json!([{"id": "control", "weight": 100 - all}, {"id": "bold", "weight": all}]);
+    let one = running("one", json!({"variants": two(0)}));
+    let both = |all: u32| compile(&shop(&[one.clone(), running("two", json!({"variants": two(all)}))]));
+    let mut browser = Browser::new(1);
+    browser.visit(&compile(&shop(std::slice::from_ref(&one))), HOME);
+    let stale = browser.cookies["sortition_as"].clone();
+    browser.visit(&both(0), HOME);
+    let fresh = browser.cookies["sortition_as"].clone();
+    assert_ne!(stale, fresh);
+    for (first, second) in [(&stale, &fresh), (&fresh, &stale), (&fresh, &fresh), (&"broken".to_owned(), &fresh)] {
+        let value = format!("{first}; a=b; sortition_as={second}");
+        browser.cookies.insert("sortition_as".to_owned(), value.clone());
+        let (intent, finish) = browser.visit(&both(100), HOME);
+        assert_eq!(intent.told_client, "one=control, two=control", "{value}");
+        assert!(finish.exposed.is_empty(), "{value}");
+        assert_eq!(browser.cookies["sortition_as"], value, "there is nothing new to write");
+    }
+    let none = format!("{stale}; sortition_as=broken");
+    browser.cookies.insert("sortition_as".to_owned(), none);
+    assert_eq!(browser.visit(&both(100), HOME).0.told_client, "one=control, two=bold");
+}

@@ -1,11 +1,13 @@
 //! Caches, validators and cookies: what leaves, to the letter.
 
 use crate::assignments::cases;
-use crate::support::{CHROME, GOOGLEBOT, HOME, Page, Sent, compile, html, removes, running, shop, values, with};
+use crate::support::{
+    Browser, CHROME, GOOGLEBOT, HOME, Page, Sent, compile, html, removes, running, shop, values, with,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sortition_engine::execution::{Answer, HeaderChange, Intent};
-use sortition_engine::plan::{Plan, Position};
+use sortition_engine::plan::{Kill, Plan, Position};
 use sortition_engine::visitor::VisitorId;
 
 const ENTROPY: [u8; 16] = [7; 16];
@@ -112,7 +114,7 @@ fn people(plan: &Plan) -> [Sent; 2] {
         let variant = intent(plan, &sent).decisions[0].variant.unwrap();
         found[variant.number()].get_or_insert(sent);
     }
-    found.map(Option::unwrap)
+    found.map(|sent| sent.unwrap().returning(plan))
 }
 
 #[test]
@@ -141,6 +143,61 @@ fn validators_tell_variants_and_revisions_apart() {
     }
     for broken in ["a", "\"a", "", "W/a", "w/\"a\"", "\"é\"", "\"a\u{1f}b\"", "\"a\"b\""] {
         assert_eq!(scoped(&plan, &control, broken), None, "{broken}: no tag is better than one that lies");
+    }
+}
+
+/// The page of whoever was assigned the control is another than that of whoever was not asked: only one of them has a
+/// bridge, and exposes. With one tag for both, a 304 after the consent kept the page without a bridge, and exposed those with
+/// the treatment alone, whose page is new.
+#[test]
+fn validators_tell_the_control_from_no_consent_and_from_a_kill() {
+    let control = json!({"variants": [{"id": "control", "weight": 1}, {"id": "bold", "weight": 0}]});
+    let asking = Sent::by(CHROME).header("cookie", "sortition_id=visitor-1");
+    let given = Sent::by(CHROME).header("cookie", "sortition_id=visitor-1; consent=yes");
+    for bridge in ["none", "attribute"] {
+        let both = [running("hero", control.clone()), running("price", control.clone())];
+        let consent = json!({"cookie": "consent", "granted": ["yes"]});
+        let document = with(shop(&both), json!({"bridge": bridge, "consent": consent}));
+        let mut plan = compile(&document);
+        let given = given.returning(&plan);
+        let bare = scoped(&plan, &asking, "\"a\"").unwrap();
+        let told = scoped(&plan, &given, "\"a\"").unwrap();
+        assert_ne!(bare, told);
+        let crawlers = scoped(&plan, &Sent::by(GOOGLEBOT), "\"a\"");
+        assert_eq!(crawlers.as_ref(), Some(&bare), "a crawler's page is the same as theirs");
+        assert_eq!(asked(&plan, &given, &bare), None, "after the consent the page is a new one");
+        assert_eq!(asked(&plan, &asking, &told), None, "and without it again");
+        assert_eq!(asked(&plan, &given, &told).as_deref(), Some("\"a\""));
+        plan.apply(&Kill::parse("{\"experiments\": [\"hero\"]}").unwrap());
+        let killed = scoped(&plan, &given, "\"a\"").unwrap();
+        assert!(killed != told && killed != bare, "nobody is told of what is killed");
+    }
+}
+
+/// A browser keeps a page longer than a session, a login or a cookie. Whoever was given the variant that it still had got a
+/// 304, which exposes nobody, and whoever was given another was exposed: of nine sessions of a control one was recorded.
+#[test]
+fn nobody_is_told_that_nothing_is_new_who_was_not_exposed() {
+    for (more, lost) in [
+        (json!({}), "sortition_id"),
+        (json!({"unit": "session"}), "sortition_session"),
+        (json!({"expose": "selector"}), "sortition_id"),
+    ] {
+        let mut all = more.clone();
+        all["variants"] = json!([{"id": "control", "weight": 1}, {"id": "bold", "weight": 0}]);
+        let plan = hero(all);
+        let mut browser = Browser::new(1);
+        browser.visit(&plan, HOME);
+        let with_cookies = |browser: &Browser| {
+            let pairs: Vec<String> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            Sent::by(CHROME).header("cookie", &pairs.join("; "))
+        };
+        let known = with_cookies(&browser);
+        let kept = scoped(&plan, &known, "\"a\"").unwrap();
+        let is_met = more.get("expose").is_none();
+        assert_eq!(asked(&plan, &known, &kept).is_some(), is_met, "{more}");
+        browser.cookies.remove(lost);
+        assert_eq!(asked(&plan, &with_cookies(&browser), &kept), None, "{more}: the page is new to them");
     }
 }
 
@@ -175,7 +232,7 @@ proptest! {
     #[test]
     fn tags_come_back(tags in prop::collection::vec("(W/)?\"[!#-~]{0,12}\"", 1..5)) {
         let plan = hero(json!({}));
-        let sent = Sent::by(CHROME).header("cookie", "sortition_id=visitor-1");
+        let sent = Sent::by(CHROME).header("cookie", "sortition_id=visitor-1").returning(&plan);
         let kept: Vec<String> = tags.iter().map(|tag| scoped(&plan, &sent, tag).unwrap()).collect();
         prop_assert_eq!(asked(&plan, &sent, &kept.join(", ")), Some(tags.join(", ")));
     }

@@ -178,7 +178,8 @@ fn what_is_too_much_is_refused_before_it_costs_anything() {
         ("50,000 levels", "choose", format!("{{\"units\":{}}}", deep(50_000)), 400),
         ("100 levels", FLAGS, format!("{{\"context\":{{\"targetingKey\":\"a\",\"x\":{}}}}}", deep(100)), 200),
         ("a key of 10 KB", FLAGS, format!("{{\"context\":{{\"targetingKey\":\"a\",\"{long}\":1}}}}"), 200),
-        ("an unknown field of 10 KB", FLAGS, format!("{{\"context\":{{\"targetingKey\":\"a\"}},\"{long}\":1}}"), 400),
+        ("an unknown field of 10 KB", FLAGS, format!("{{\"context\":{{\"targetingKey\":\"a\"}},\"{long}\":1}}"), 200),
+        ("an unknown field of 10 KB", "choose", format!("{{\"units\":{{\"user\":\"u\"}},\"{long}\":1}}"), 400),
         ("a targeting key of 10 KB", FLAGS, format!("{{\"context\":{{\"targetingKey\":\"{long}\"}}}}"), 400),
         ("4,000 keys", FLAGS, format!("{{\"context\":{{\"targetingKey\":\"a\",{}}}}}", keys(4_000)), 200),
         (

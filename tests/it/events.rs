@@ -35,7 +35,7 @@ fn plan() -> Plan {
 fn server(body: &Value) -> Result<Vec<Event>, Vec<String>> {
     let told = |problems: Vec<_>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     let drafts = reception::read(body.to_string().as_bytes(), Channel::Server, NOW).map_err(told)?;
-    reception::from_server(&drafts, &plan(), &[7; 32], NOW).map_err(told)
+    reception::from_server(&drafts, &plan(), &[7; 32], None, NOW).map_err(told)
 }
 
 fn converted(fields: &Value) -> Value {
@@ -246,7 +246,7 @@ fn numbers_that_readers_round_are_refused() {
                 "properties": {{"order": [0, {number}]}}}}]}}"#
         );
         let drafts = reception::read(body.as_bytes(), Channel::Server, NOW).map_err(|it| it[0].to_string())?;
-        let events = reception::from_server(&drafts, &plan(), &[7; 32], NOW).unwrap();
+        let events = reception::from_server(&drafts, &plan(), &[7; 32], None, NOW).unwrap();
         let told: Value = serde_json::from_str(&serde_json::to_string(&events[0]).unwrap()).unwrap();
         Ok::<String, String>(told["properties"]["order"][1].to_string())
     };
@@ -301,7 +301,7 @@ fn halves_of_characters_lose_no_outcome() {
         );
         let drafts = reception::read(body.as_bytes(), Channel::Server, NOW).unwrap();
         let plan = Plan::compile(&Document::parse(&document().to_string()).unwrap()).unwrap();
-        let events = reception::from_server(&drafts, &plan, &[7; 32], NOW).unwrap();
+        let events = reception::from_server(&drafts, &plan, &[7; 32], None, NOW).unwrap();
         let What::Converted(converted) = &events[0].what else { panic!("{events:?}") };
         assert_eq!(converted.properties["name"], read, "{written}");
     }
@@ -402,7 +402,7 @@ fn people_whose_ids_are_another_tools_convert_by_server_and_by_shopify() {
     for id in ["u|1", "17", &"x".repeat(200)] {
         let body = converted(&json!({"anonymous_id": id})).to_string();
         let drafts = reception::read(body.as_bytes(), Channel::Server, NOW).unwrap();
-        let events = reception::from_server(&drafts, &plan, &[7; 32], NOW).unwrap();
+        let events = reception::from_server(&drafts, &plan, &[7; 32], None, NOW).unwrap();
         assert_eq!(events[0].anonymous_id.as_deref(), Some(id));
         let order = json!({"id": 1, "total_price": "1.00", "currency": "EUR", "processed_at": "2026-11-21T10:00:00+02:00",
             "note_attributes": [{"name": "sortition_id", "value": id}]});
@@ -412,7 +412,10 @@ fn people_whose_ids_are_another_tools_convert_by_server_and_by_shopify() {
     for id in ["a b", "me@example.org", &"x".repeat(257)] {
         let body = converted(&json!({"anonymous_id": id})).to_string();
         let drafts = reception::read(body.as_bytes(), Channel::Server, NOW);
-        assert!(drafts.is_err() || reception::from_server(&drafts.unwrap(), &plan, &[7; 32], NOW).is_err(), "{id}");
+        assert!(
+            drafts.is_err() || reception::from_server(&drafts.unwrap(), &plan, &[7; 32], None, NOW).is_err(),
+            "{id}"
+        );
     }
 }
 

@@ -67,7 +67,7 @@ fn tag(plan: &Plan, sent: &Sent, etag: &str) -> String {
 #[test]
 fn every_condition_is_translated_with_the_validator() {
     let plan = rendered();
-    let (control, bold) = (person(&plan, 0), person(&plan, 1));
+    let [control, bold] = [0, 1].map(|variant| person(&plan, variant).returning(&plan));
     let kept = tag(&plan, &control, "\"v1\"");
     assert!(!kept.starts_with("W/"), "the body is the origin's, and strong conditions need a strong tag");
     let other = tag(&plan, &bold, "\"v1\"");

@@ -1,7 +1,7 @@
 //! Page rules against a slow matcher, and the page index against asking every experiment.
 
 use crate::assignments::cases;
-use crate::support::{compile, running, shop, try_compile};
+use crate::support::{compile, now, running, shop, try_compile, with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sortition_engine::document::Page;
@@ -193,4 +193,34 @@ fn what_is_not_live_does_not_apply() {
         let presence = plan.presence("GET", &url, crate::support::now());
         assert_eq!(presence == Presence::Live, expected, "{more}");
     }
+}
+
+/// `%c3` and `%C3` are one (RFC 3986, section 6.2.2.1). WordPress writes the one into its links, browsers make the other of
+/// what people type, and pages of the first were in no experiment.
+#[test]
+fn escapes_are_the_same_in_either_case() {
+    let rules = [
+        json!("/größe"),
+        json!("/gr%c3%b6%C3%9fe"),
+        json!("/gr%C3%B6*"),
+        json!({"suffix": "%9fe"}),
+        json!({"contains": "ö", "of": "url"}),
+        json!({"regex": "^/gr%c3%b6.*e$"}),
+    ];
+    for rule in rules {
+        let plan =
+            compile(&with(shop(&[running("one", json!({"pages": [&rule]}))]), json!({"cache": {"pages": [&rule]}})));
+        for path in ["/gr%C3%B6%C3%9Fe", "/gr%c3%b6%c3%9fe", "/gr%C3%b6%c3%9Fe"] {
+            let url = format!("https://shop.example{path}?q=%zz%a");
+            let url = Url::split(&url);
+            assert_eq!(plan.on_page("GET", &url).len(), 1, "{rule} at {path}");
+            assert_eq!(plan.presence("GET", &url, now()), Presence::Live, "{rule} at {path}");
+            assert!(plan.shares("GET", &url), "{rule} at {path}");
+        }
+        let other = Url::split("https://shop.example/gr%c3%a4%c3%9fe%");
+        assert_eq!(plan.on_page("GET", &other).len(), 0, "{rule}");
+    }
+    let except = json!({"pages": ["/*"], "except_pages": ["/größe"]});
+    let plan = compile(&shop(&[running("one", except)]));
+    assert!(plan.on_page("GET", &Url::split("https://shop.example/gr%c3%b6%c3%9fe")).is_empty());
 }

@@ -9,6 +9,7 @@ use sortition_engine::events::{Channel, Event, PageView, What, page_view, shopif
 use sortition_engine::execution::Intent;
 use sortition_engine::plan::{ExperimentAt, Plan};
 use sortition_engine::sender::{PreviewRequest, Proof, identify};
+use sortition_engine::visitor::VisitorId;
 
 const VISITOR: &str = "7c1f8a52-8a0e-4b6c-9d3e-1f2a3b4c5d6e";
 const KEY: &[u8] = b"ingest-key";
@@ -59,7 +60,7 @@ fn server(events: &Value) -> Result<Vec<Event>, Vec<String>> {
     let told = |problems: Vec<_>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
     let body = json!({"events": events}).to_string();
     let drafts = reception::read(body.as_bytes(), Channel::Server, now()).map_err(told)?;
-    reception::from_server(&drafts, &plan(json!({})), &[7; 32], now()).map_err(told)
+    reception::from_server(&drafts, &plan(json!({})), &[7; 32], None, now()).map_err(told)
 }
 
 fn exposed(more: Value) -> Value {
@@ -324,6 +325,37 @@ fn outcomes_say_in_which_session_they_happened() {
     let of_visitors = compile(&shop(&[running("hero", json!({"display": "once_per_visit"}))]));
     assert_eq!(session(&page_with(&of_visitors, &told, None, None).unwrap()), None);
     assert_eq!(session(&paid(&of_visitors)), None);
+}
+
+/// The cart holds what the page's script or the server knows, which is the id without its tag: where ids are signed such
+/// orders were dropped, with a 202.
+#[test]
+fn an_order_names_its_visitor_with_the_tag_or_without() {
+    let secret = Some(b"secret".as_slice());
+    let signed = compile(&with(shop(&[running("hero", json!({}))]), json!({"visitor": {"signed": true}})));
+    let paid = |plan: &Plan, id: &str| {
+        let order = json!({"id": 7, "total_price": "1.00", "currency": "EUR",
+            "note_attributes": [{"name": "sortition_id", "value": id}]});
+        let events = shopify::events("orders/paid", order.to_string().as_bytes(), plan, secret, now()).unwrap();
+        events.first().and_then(|event| event.anonymous_id.clone())
+    };
+    let tagged = VisitorId::accept(VISITOR).unwrap().signed(b"secret");
+    assert_eq!(paid(&signed, &tagged).as_deref(), Some(VISITOR));
+    assert_eq!(paid(&signed, VISITOR).as_deref(), Some(VISITOR));
+    let forged = VisitorId::accept(VISITOR).unwrap().signed(b"another");
+    assert_eq!(paid(&signed, &forged), None, "nobody has this id");
+    assert_eq!(paid(&plan(json!({})), "visitor.0001").as_deref(), Some("visitor.0001"), "a dot is no tag");
+
+    // so does a server, which has the cookie at hand
+    let told = |id: &str| {
+        let body = json!({"events": [{"type": "experiment_converted", "conversion_event": "p", "anonymous_id": id}]});
+        let drafts = reception::read(body.to_string().as_bytes(), Channel::Server, now()).unwrap();
+        reception::from_server(&drafts, &signed, &[7; 32], secret, now())
+    };
+    for id in [VISITOR, &tagged] {
+        assert_eq!(told(id).unwrap()[0].anonymous_id.as_deref(), Some(VISITOR));
+    }
+    assert_eq!(told(&forged).unwrap_err()[0].field, "events[0].anonymous_id");
 }
 
 /// Orders and refunds as Shopify's documentation shows them and as shops meet them.

@@ -151,6 +151,14 @@ impl Sent {
         self.headers.insert(name.to_owned(), value.to_owned());
         self
     }
+    /// The next request of the same browser, which has seen the page of [`HOME`].
+    pub(crate) fn returning(&self, plan: &Plan) -> Self {
+        let finish = Page::new(plan, HOME, self).visit(|| [7; 16]).finish(&html());
+        let given = values(&finish.changes, "Set-Cookie");
+        let given = given.iter().filter_map(|cookie| cookie.split(';').next());
+        let cookies: Vec<&str> = self.headers.get("cookie").map(String::as_str).into_iter().chain(given).collect();
+        self.clone().header("cookie", &cookies.join("; "))
+    }
     pub(crate) fn property(mut self, name: &str, value: &str) -> Self {
         self.properties.insert(name.to_owned(), value.to_owned());
         self

@@ -8,6 +8,9 @@ use std::io::{BufRead, BufReader, Read};
 /// A line longer than this is no decision.
 const LONGEST: u64 = 1024 * 1024;
 
+/// A field in quotes that goes on over more lines than this one is one whose quote was forgotten.
+const LONGEST_QUOTED: usize = 64 * 1024;
+
 /// A line.
 pub(super) struct Row {
     pub(super) line: u64,
@@ -44,26 +47,45 @@ impl Rows {
         let mut rows = Vec::new();
         while rows.len() < most {
             let mut text = String::new();
-            let read = self.reader.by_ref().take(LONGEST).read_line(&mut text);
-            self.line += 1;
-            match read {
-                Ok(0) => break,
-                Ok(_) if text.len() as u64 >= LONGEST => {
-                    return Err(Failure::Usage(format!("line {} is longer than a decision can be", self.line)));
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    return Err(Failure::Usage(format!("line {} cannot be read as text: {error}", self.line)));
-                }
+            if !self.append_line(&mut text)? {
+                break;
             }
+            let line = self.line;
+            // why: an id is any text, so a field in quotes may go on in the next line
+            while text.len() < LONGEST_QUOTED && is_open(&text) && self.append_line(&mut text)? {}
             let trimmed = text.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']);
-            let header = self.line == 1 && trimmed.to_ascii_lowercase().starts_with("id,key,variant");
-            if !trimmed.is_empty() && !header {
-                rows.push(Row { line: self.line, text: trimmed.to_owned() });
+            let names_columns = line == 1 && is_header(trimmed);
+            if !trimmed.is_empty() && !names_columns {
+                rows.push(Row { line, text: trimmed.to_owned() });
             }
         }
         Ok(rows)
     }
+
+    /// Puts the next line behind a text; false where there is none.
+    fn append_line(&mut self, text: &mut String) -> Result<bool, Failure> {
+        let read = self.reader.by_ref().take(LONGEST).read_line(text);
+        self.line += 1;
+        match read {
+            Ok(_) if text.len() as u64 >= LONGEST => {
+                Err(Failure::Usage(format!("line {} is longer than a decision can be", self.line)))
+            }
+            Ok(length) => Ok(length > 0),
+            Err(error) => Err(Failure::Usage(format!("line {} cannot be read as text: {error}", self.line))),
+        }
+    }
+}
+
+/// Whether a text is CSV in which a quote is open yet.
+fn is_open(text: &str) -> bool {
+    text.contains('"') && !text.trim_start().starts_with('{') && !csv::read(text).is_closed
+}
+
+/// Whether a line names the columns, as exports do with quotes and without.
+fn is_header(line: &str) -> bool {
+    let Csv { records, .. } = csv::read(line);
+    let names = records.first().into_iter().flatten().map(|name| name.trim().to_ascii_lowercase());
+    names.eq(["id", "key", "variant"])
 }
 
 impl Row {

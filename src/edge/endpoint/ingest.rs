@@ -164,7 +164,8 @@ pub(super) async fn from_server(request: &Request, env: &Env, context: &Context)
         Err(found) => return problems(&found),
     };
     let Some(loaded) = isolate::loaded() else { return unconfigured() };
-    let events = match reception::from_server(&drafts, &loaded.plan, &tag, now) {
+    let cookies = isolate::with(|isolate| isolate.secret.clone()).flatten();
+    let events = match reception::from_server(&drafts, &loaded.plan, &tag, cookies.as_deref(), now) {
         Ok(events) => events,
         Err(found) => return problems(&found),
     };
@@ -172,7 +173,12 @@ pub(super) async fn from_server(request: &Request, env: &Env, context: &Context)
         return unauthorized("this signature was used before: sign every request anew");
     }
     people::tell(crate::decisions::reported(&loaded.plan, &events), env, context);
-    keep(events, env).await
+    let answer = keep(events, env).await?;
+    if answer.status_code() >= 500 {
+        // why: what was not taken may come again as it is
+        SIGNATURES.with_borrow_mut(|used| used.forget(&tag));
+    }
+    Ok(answer)
 }
 
 /// What Shopify reports, with its signature.

@@ -7,25 +7,44 @@ use crate::events::exposure::Met;
 use crate::events::{Event, Problem};
 use crate::hash;
 use crate::plan::Plan;
-use crate::visitor::{named, no_visitor_id};
+use crate::visitor::{VisitorId, no_visitor_id, reported};
+use std::borrow::Cow;
 
-/// The events of a server's drafts. `tag` is the signature's, `now` in milliseconds since 1970.
+/// The events of a server's drafts. `tag` is the signature's, `secret` what the document's visitor ids are signed with, `now`
+/// in milliseconds since 1970.
 ///
 /// Ids that nobody gave follow from the signature, so that the same request sent twice changes nothing.
 ///
 /// # Errors
 ///
 /// Events that name nobody, or experiments and variants that do not exist, each with its field.
-pub fn from_server(drafts: &[Draft], plan: &Plan, tag: &[u8; 32], now: i64) -> Result<Vec<Event>, Vec<Problem>> {
+pub fn from_server(
+    drafts: &[Draft],
+    plan: &Plan,
+    tag: &[u8; 32],
+    secret: Option<&[u8]>,
+    now: i64,
+) -> Result<Vec<Event>, Vec<Problem>> {
     let tag = hash::hex(tag);
     let (mut events, mut problems) = (Vec::new(), Vec::new());
     for draft in drafts {
         let position = draft.position.to_string();
-        if draft.anonymous_id.as_deref().is_some_and(|id| named(&plan.visitor, id).is_none()) {
-            let field = format!("events[{position}].anonymous_id");
-            problems.push(Problem::new(field, no_visitor_id(&plan.visitor)));
-            continue;
+        let mut draft = Cow::Borrowed(draft);
+        if let Some(id) = draft.anonymous_id.as_deref() {
+            let Some(visitor) = reported(&plan.visitor, id, secret) else {
+                let field = format!("events[{position}].anonymous_id");
+                let message = match VisitorId::has_tag(id) && plan.visitor.signed {
+                    true => "its tag is not this id's: send it as the cookie has it, or the id alone",
+                    false => no_visitor_id(&plan.visitor),
+                };
+                problems.push(Problem::new(field, message));
+                continue;
+            };
+            if visitor.as_str() != id {
+                draft.to_mut().anonymous_id = Some(visitor.to_string());
+            }
         }
+        let draft = &*draft;
         let event = match &draft.claim {
             Claim::Exposed(reported) => server_exposure(draft, plan, reported, now),
             _ => {

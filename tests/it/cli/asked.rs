@@ -1,6 +1,6 @@
 //! What the tool asks an engine is what the worker asks the record, about the same experiments.
 
-use super::{document, file, hero, run};
+use super::{document, file, hero, run, run_with};
 use serde_json::{Value, json};
 use sortition_engine::document::{Document, Timestamp};
 use sortition_engine::readout::{Depth, question_names, questions};
@@ -53,4 +53,26 @@ fn the_tool_and_the_worker_ask_about_the_same_others() {
     let ids: Vec<&str> = among.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(ids, ["hero", "beside", "draft"], "the account's is alone, and a quantile has no sums");
     assert_eq!(among[0].1, [true, true, false, false, true, false]);
+}
+
+/// Exports quote what they like, the names of the columns too, and an id is any text: one that goes on in the next line was
+/// "a quote is not closed".
+#[test]
+fn recorded_decisions_are_csv_as_rfc_4180_has_it() {
+    let mut winner = hero();
+    winner["winner"] = json!("bold");
+    let document = file("compared.json", &document(&json!([winner])).to_string());
+    let document = document.to_str().unwrap();
+    for header in ["id,key,variant\n", "\"id\",\"key\",\"variant\"\r\n", "\u{feff}ID,Key,Variant\n", ""] {
+        let rows = format!(
+            "{header}plain,hero,bold\r\n\"a, \"\"b\"\"\",hero,bold\n\"two\nlines\",\"hero\",\"bold\"\nx\"y,hero,bold\n"
+        );
+        let compared = run_with(&["compare", document, "-"], &rows);
+        assert_eq!((compared.out.as_str(), compared.code), ("0 of 4 differ\n", 0), "{header:?}: {}", compared.err);
+    }
+    let differs = run_with(&["compare", document, "-"], "id,key,variant\n\"two\nlines\",hero,bold\nx,hero,control\n");
+    assert!(differs.out.contains("line 4: hero of \"x\""), "{}", differs.out);
+    let open = format!("x,hero,bold\n\"y,hero,bold\n{}", "z,hero,bold\n".repeat(100_000));
+    let refused = run_with(&["compare", document, "-"], &open);
+    assert_eq!((refused.err.as_str(), refused.code), ("error: line 2: a quote is not closed\n", 2));
 }

@@ -102,6 +102,32 @@ fn every_problem_has_its_line_and_column() {
     assert_eq!(trafic.map(|one| (&one["line"], &one["column"])), Some((&json!(5), &json!(6))));
 }
 
+/// The text was scanned once a problem: a document of 1,500 experiments with four warnings each took minutes.
+#[test]
+#[allow(clippy::disallowed_methods)]
+fn a_large_document_has_its_lines_at_once() {
+    let step = json!([{"select": "h1", "do": "set_text", "value": "x".repeat(300)}]);
+    let experiment = |n: usize| {
+        let variants = json!([{"id": "control", "weight": 1}, {"id": "bold", "weight": 1, "rewrite": step}]);
+        json!({"id": format!("e{n}"), "status": "running", "pages": [format!("/p{n}")], "variants": variants})
+    };
+    let experiments: Vec<Value> = (0..1500).map(experiment).collect();
+    let document = json!({"version": 1, "project": "shop", "experiments": experiments});
+    let text = serde_json::to_string_pretty(&document).unwrap();
+    let started = std::time::Instant::now();
+    let answer = run_with(&["check", "-", "--json"], &text).json();
+    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+    let problems = answer["problems"].as_array().unwrap();
+    assert!(problems.len() >= 4 * 1500, "{}", problems.len());
+    let lines: Vec<&str> = text.lines().collect();
+    for problem in problems {
+        let line = usize::try_from(problem["line"].as_u64().unwrap()).unwrap();
+        let number = problem["path"].as_str().unwrap()["experiments[".len()..].split_once(']').unwrap().0;
+        // the first line of an experiment's object names its id next
+        assert!(lines[line].contains(&format!("\"e{number}\"")), "{problem} stands at `{}`", lines[line]);
+    }
+}
+
 /// A terminal, as util-linux makes one.
 fn on_a_terminal(command: &str, input: &str) -> Option<String> {
     let quoted = command.replace("sortition", env!("CARGO_BIN_EXE_sortition"));

@@ -36,6 +36,13 @@ fn a_signed_user_is_believed_and_nobody_else() {
     }
 }
 
+#[test]
+fn a_user_whose_name_was_not_read_is_nobody() {
+    let settings = json!({"user_header": "X-User"});
+    assert_eq!(user(&settings, ("x-user", "Zoë"), None).as_deref(), Some("Zoë"));
+    assert_eq!(user(&settings, ("x-user", "Zo\u{fffd}"), None), None);
+}
+
 fn token(header: &Value, claims: &Value, key: &[u8]) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", part(header), part(claims));
