@@ -434,9 +434,14 @@ function toOrigin(request, env, signal) {
 }
 
 function fromOrigin(request, env, signal) {
-  const target = env.ORIGIN_URL && !env.ORIGIN ? new Request(rebased(request.url, env.ORIGIN_URL), request) : request;
   const init = signal ? { signal } : undefined;
-  return env.ORIGIN ? env.ORIGIN.fetch(target, init) : fetch(target, init);
+  try {
+    const target = env.ORIGIN_URL && !env.ORIGIN ? new Request(rebased(request.url, env.ORIGIN_URL), request) : request;
+    return env.ORIGIN ? env.ORIGIN.fetch(target, init) : fetch(target, init);
+  } catch (error) {
+    // why: an ORIGIN_URL that is no URL throws here rather than in the answer's promise, which is where it is looked for
+    return Promise.reject(error);
+  }
 }
 
 /** The URL with something before its path. */

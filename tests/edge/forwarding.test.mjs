@@ -484,20 +484,21 @@ describe("streams", () => {
 });
 
 describe("an origin that is not there", () => {
-  test("is a 502 that nobody keeps", async (t) => {
-    const port = await freePort();
-    const lonely = await startWorld({
-      document: documentOf([treatment([])]),
-      vars: { ORIGIN_URL: `http://127.0.0.1:${port}` },
+  for (const [why, url] of [
+    ["nothing listens", async () => `http://127.0.0.1:${await freePort()}`],
+    ["ORIGIN_URL is no URL", async () => "shop.example"],
+  ]) {
+    test(`is a 502 that nobody keeps: ${why}`, async (t) => {
+      const lonely = await startWorld({ document: documentOf([treatment([])]), vars: { ORIGIN_URL: await url() } });
+      t.after(() => lonely.close());
+      for (const path of ["/", "/u"]) {
+        const got = await lonely.ask(path);
+        assert.equal(got.status, 502);
+        assert.equal(got.headers["cache-control"], "no-store");
+      }
+      assert.match(lonely.log(), /the origin did not answer.*Check ORIGIN, ORIGIN_URL/);
     });
-    t.after(() => lonely.close());
-    for (const path of ["/", "/u"]) {
-      const got = await lonely.ask(path);
-      assert.equal(got.status, 502);
-      assert.equal(got.headers["cache-control"], "no-store");
-    }
-    assert.match(lonely.log(), /the origin did not answer/);
-  });
+  }
 });
 
 /** A port on which nothing listens. */
