@@ -171,11 +171,7 @@ impl Plan {
                 presence = Presence::Previewable;
             }
         }
-        if self.canonical_of(as_sent, now).is_some() || self.shares(method, as_sent) {
-            Presence::Live
-        } else {
-            presence
-        }
+        if self.canonical_of(as_sent, now).is_some() || self.shares(method, url) { Presence::Live } else { presence }
     }
 
     /// Whether an experiment that is only compared with another tool is on this request's page.

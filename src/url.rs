@@ -142,24 +142,25 @@ fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// A text with the digits of its escapes in upper case; `None` where they are so already.
+/// A text with the digits of its escapes in upper case; `None` where they are so already, which copies nothing.
 #[must_use]
 pub fn upper_escapes(text: &str) -> Option<String> {
     let first = ascii::position(text, b'%')?;
+    if !text.as_bytes().get(first..)?.windows(3).any(is_lower_escape) {
+        return None;
+    }
     let mut bytes = text.as_bytes().to_vec();
-    let mut at = first;
-    let mut is_changed = false;
-    while let Some(rest) = bytes.get_mut(at..) {
-        match rest {
-            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                is_changed |= high.is_ascii_lowercase() || low.is_ascii_lowercase();
-                high.make_ascii_uppercase();
-                low.make_ascii_uppercase();
-                at += 3;
-            }
-            [_, ..] => at += 1,
-            [] => break,
+    for at in first..bytes.len() {
+        if let Some(escape) = bytes.get_mut(at..at + 3).filter(|escape| is_lower_escape(escape)) {
+            escape.make_ascii_uppercase();
         }
     }
-    if is_changed { String::from_utf8(bytes).ok() } else { None }
+    String::from_utf8(bytes).ok()
+}
+
+/// Whether these three bytes are an escape, a digit of which is in lower case.
+// why: no `%` is a digit, so escapes do not overlap
+fn is_lower_escape(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()
+        && (high.is_ascii_lowercase() || low.is_ascii_lowercase()))
 }

@@ -300,7 +300,7 @@ function finish(visit, { response, how, finished, keep: kept }, url, env, ctx) {
   // why: whoever changes nothing does not look whether an element is there that others wait for
   const keeps = kept && (rewriting || kept.watchable.length === 0) ? kept : undefined;
   const isRead = !finished && rewriting && !isEmpty(head, response);
-  const same = isRead && rewriting.isTagged ? reading(url, response) : undefined;
+  const same = isRead && rewriting.isTagged ? reading(url, head.etag, response.headers) : undefined;
   const transform = isRead && rewriter(rewriting, visit, met, keeps?.record, same);
   tellUser(visit, env, ctx);
   // why: the finalizer would do it too, but only at a full collection, thousands of visits later

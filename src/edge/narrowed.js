@@ -19,9 +19,11 @@ const READ_AGAIN = 64;
 // was `asked` for, and whether it is `doubted`.
 const pages = new Map();
 
-/** One page on its way through a rewriter, whose origin answered so; `undefined` where it may be another than those before. */
-export function reading(url, { headers }) {
-  const tag = headers.get("etag");
+/**
+ * One page on its way through a rewriter, whose origin answered with this tag and these headers; `undefined` where it may be
+ * another than those before.
+ */
+export function reading(url, tag, headers) {
   if (url.length + tag.length > LONGEST) return undefined;
   const key = `${url} ${tag}`;
   const page = pages.get(key) ?? { selectors: new Map(), asked: 0, doubted: core.varies(headers.get("vary") ?? "") };

@@ -185,8 +185,9 @@ pub fn classes(old: &str, class: &str, adds: bool) -> Option<String> {
 fn data_block(json: &str) -> String {
     let mut block = String::from("<script type=\"application/json\" id=\"sortition\">");
     // why: most have none, and to look at each character costs more than all else that is done to them
-    let (plain, json) = if ascii::has_markup(json) { ("", json) } else { (json, "") };
-    block.push_str(plain);
+    if !ascii::has_markup(json) {
+        return block + json + "</script>";
+    }
     for character in json.chars() {
         match character {
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => push_escape(character, &mut block),

@@ -18,6 +18,7 @@ pub struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
+    /// Begins an object behind what `out` holds.
     pub fn begin(out: &'a mut String) -> Self {
         Self { out, is_first: true }
     }
@@ -60,6 +61,7 @@ impl<'a> Object<'a> {
         *self.out += "]";
     }
 
+    /// Ends it.
     pub fn end(self) {
         *self.out += "}";
     }
