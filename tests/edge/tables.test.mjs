@@ -45,6 +45,8 @@ const roll = random(SEED);
 const below = (number) => Math.floor(roll() * number);
 const one = (values) => values[below(values.length)];
 const time = (millis) => new Date(millis).toISOString();
+/** The largest amounts that a currency has: 10^15 of its smallest unit. */
+const largest = (currency) => (currency === "JPY" ? 1e15 : 1e13);
 const moment = () => FIRST + below(96) * (DAY / 24);
 
 /** An event of somebody: few visitors, fewer users, so that they meet. */
@@ -118,6 +120,7 @@ function exposure() {
 function outcome() {
   const order = below(300);
   const event = one(["purchase", "purchase", "view", "other"]);
+  const currency = one(["EUR", "EUR", "JPY", undefined]);
   return somebody("experiment_converted", {
     ...{
       id: `outcome-${below(700)}`,
@@ -125,7 +128,7 @@ function outcome() {
       converted_at: time(moment()),
       channel: one(["page", "server"]),
     },
-    ...(below(8) > 0 && { value: one([0, 0.01, 19.99, 120, -5]), currency: one(["EUR", "EUR", "JPY", undefined]) }),
+    ...(below(8) > 0 && { value: one([0, 0.01, 19.99, 120, -5, largest(currency)]), currency }),
     ...(event === "purchase" && { transaction_id: `order-${order}` }),
     ...(below(9) === 0 && { refund_of: `order-${below(300)}` }),
     ...(below(4) === 0 && { session_id: `session-${below(160)}` }),

@@ -268,6 +268,18 @@ describe("what is missing is named, counted, and makes the record red", () => {
       (place) => appendFileSync(join(place, "events/dt=2026-11-21/hour=10/a.ndjson"), '{"type": "exper'),
       /a\.ndjson: 1 line cannot be read/,
     ],
+    "half a letter, behind lines that are empty": [
+      (place) => {
+        const half = Buffer.from('\n\n{"type": "experiment_converted", "properties": {"note": "\u00fc').subarray(0, -1);
+        appendFileSync(join(place, "events/dt=2026-11-21/hour=10/a.ndjson"), half);
+      },
+      /a\.ndjson: 1 line cannot be read/,
+    ],
+    "a file of something else": [
+      (place) =>
+        writeFileSync(join(place, "events/dt=2026-11-21/hour=10/b.ndjson"), Buffer.from(Array(600).fill(0xff))),
+      /b\.ndjson: 1 line cannot be read/,
+    ],
     "text for a number": [
       (place) =>
         appendFileSync(
