@@ -62,14 +62,25 @@ fn node(of: &Node<Box<str>>) -> Result<Plain, &'static str> {
         Node::Never => Plain::Any(Vec::new()),
         Node::Fact(path, test) => {
             let path: Vec<String> = path.split('.').map(str::to_owned).collect();
+            if !path.iter().all(|name| is_writable(name)) {
+                return Err("a name that is empty, is *, or has a quote, a backslash or a control character");
+            }
             tested(&path, test)?
         }
     })
 }
 
+/// Whether every database takes the name in a path, and takes it for a name.
+fn is_writable(name: &str) -> bool {
+    !name.is_empty() && name != "*" && !name.chars().any(|letter| letter.is_control() || matches!(letter, '"' | '\\'))
+}
+
 fn tested(path: &[String], test: &Test) -> Result<Plain, &'static str> {
     let is = |matter: Matter| Plain::Is(path.to_vec(), matter);
     let any = |matters: Vec<Matter>| Plain::Any(matters.into_iter().map(is).collect());
+    if texts(test).any(|text| text.chars().any(char::is_control)) {
+        return Err("a text with a control character");
+    }
     Ok(match test {
         Test::All(tests) => Plain::All(tests.iter().map(|test| tested(path, test)).collect::<Result<_, _>>()?),
         Test::Not(test) => Plain::Not(Box::new(tested(path, test)?)),
@@ -96,7 +107,11 @@ fn tested(path: &[String], test: &Test) -> Result<Plain, &'static str> {
                 "true" => matters.push(Matter::Truth(true)),
                 "false" => matters.push(Matter::Truth(false)),
                 spelled => {
-                    let number = spelled.parse::<f64>().ok().filter(|number| text::of_number(*number) == spelled);
+                    // why: JSON has neither `NaN` nor `Infinity`, and in SQL they would be names
+                    let number = spelled
+                        .parse::<f64>()
+                        .ok()
+                        .filter(|number| number.is_finite() && text::of_number(*number) == spelled);
                     matters.extend(number.map(Matter::Number));
                 }
             }
@@ -135,6 +150,16 @@ fn tested(path: &[String], test: &Test) -> Result<Plain, &'static str> {
     })
 }
 
+/// The texts that a test compares with.
+fn texts(test: &Test) -> impl Iterator<Item = &str> {
+    let (one, many): (Option<&str>, &[Box<str>]) = match test {
+        Test::Text(text) | Test::Same(Scalar::Text(text)) | Test::Order(_, Bound::Text(text, _)) => (Some(text), &[]),
+        Test::In(Members::Listed(set) | Members::Group(_, set)) => (None, &set.texts),
+        _ => (None, &[]),
+    };
+    one.into_iter().chain(many.iter().map(|text| &**text))
+}
+
 /// Any number: it is at most one, or more.
 fn any_number(path: &[String]) -> Plain {
     let is = |matter| Plain::Is(path.to_vec(), matter);
@@ -157,6 +182,8 @@ fn order(path: &[String], relation: Relation, bound: &Bound) -> Plain {
         Bound::Number(number) => Some(*number),
         Bound::Text(_, number) => *number,
     };
+    // why: no number of JSON is infinite, so that each stands to infinity as it stands to the largest
+    let number = number.map(|number| number.clamp(f64::MIN, f64::MAX));
     let mut ways = Vec::new();
     if let Bound::Text(text, _) = bound {
         ways.push(is(Matter::TextOrder(sign, text.to_string())));

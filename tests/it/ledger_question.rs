@@ -130,6 +130,44 @@ fn a_definition_has_everything_decided() {
     assert_eq!(error, "where: `$regex` cannot be asked of a database: compare plain values");
 }
 
+#[test]
+fn numbers_that_json_does_not_have_are_in_no_question() {
+    for (name, dialect) in DIALECTS {
+        let all = json!([{"p": "NaN"}, {"p": "Infinity"}, {"p": {"$lt": "Infinity"}}, {"p": {"$gte": "-1e999"}}]);
+        let definition = metric(json!({"event": "purchase", "kind": "count", "where": {"$or": all}}));
+        let place = Place { dialect, events: "events", tables: false };
+        let sql = question::metric(iteration("hero", &["control"]), &definition, Extent::Days, place).sql;
+        let mut words = sql.split(|letter: char| !letter.is_alphanumeric() && letter != '\'');
+        assert!(words.all(|word| !["nan", "inf"].contains(&word.to_lowercase().as_str())), "{name}: {sql}");
+    }
+}
+
+#[test]
+fn what_databases_write_unlike_one_another_is_refused() {
+    let name = "where: `a name that is empty, is *, or has a quote, a backslash or a control character` cannot";
+    let text = "where: `a text with a control character` cannot";
+    for (condition, said) in [
+        (json!({"we\"ird": 1}), name),
+        (json!({"a\\b": 1}), name),
+        (json!({"a\tb": {"$exists": true}}), name),
+        (json!({"*": 1}), name),
+        (json!({"cart..items": 1}), name),
+        (json!({"$or": [{"ok": true}, {"": 1}]}), name),
+        (json!({"note": "two\nlines"}), text),
+        (json!({"note": {"$not": {"$eq": "\u{0}"}}}), text),
+        (json!({"note": {"$in": ["plain", "tab\tbed"]}}), text),
+        (json!({"note": {"$gte": "\u{7}"}}), text),
+    ] {
+        let written = json!({"event": "payment", "kind": "count", "where": condition});
+        let error = Definition::of(&serde_json::from_value::<Metric>(written.clone()).unwrap()).unwrap_err();
+        assert!(error.starts_with(said), "{written}: {error}");
+    }
+    for condition in [json!({"o'x": "it's"}), json!({"a*": "*"}), json!({"nö.$": "ünï\\\"💡"}), json!({"a b": ""})]
+    {
+        metric(json!({"event": "payment", "kind": "count", "where": condition}));
+    }
+}
+
 /// What a database makes of a condition, read by its own rules.
 fn holds(plain: &Plain, facts: &Value) -> bool {
     match plain {
@@ -200,6 +238,10 @@ fn conditions_mean_the_same_to_databases() {
     }
     tests.push(json!({"$exists": true}));
     tests.push(json!({"$exists": false}));
+    for no_number in ["NaN", "Infinity", "-Infinity", "1e999"] {
+        tests.push(json!(no_number));
+        tests.extend(["$lt", "$lte", "$gt", "$gte"].map(|operator| json!({operator: no_number})));
+    }
     let (mut asked, mut read) = (0, 0);
     for test in &tests {
         let conditions = [
