@@ -225,7 +225,7 @@ impl One<'_> {
             gate::ended_early(endings, killed, e.analysis.unwrap_or_default().method),
             gate::novelty(&trends),
             gate::parts(segments),
-            gate::simpson(segments, &overall),
+            gate::simpson(segments, &overall, units),
             gate::currency(&with_values),
             gate::crawlers(crawlers, visits),
         ]);

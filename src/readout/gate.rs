@@ -4,7 +4,7 @@ use super::gate_level::{Gate, GateLevel};
 use super::number::{agreed, clamped, count, counted, p_value, percent};
 use super::sample::{FEWEST_UNITS, is_aside};
 use super::segment;
-use super::types::{Ending, Segment, Variant};
+use super::types::{Ending, Part, Segment, Variant};
 use crate::document::Method;
 use crate::ledger::answer::Answer;
 use crate::stats::{self, DEFAULT_CONCENTRATION, Trend, srm, srm_sequential};
@@ -19,6 +19,10 @@ const IS: (&str, &str) = ("is", "are");
 /// The χ² test of a single look is believed on any day below this: a thousand looks then raise a false alarm once in a
 /// thousand experiments. The sequential test is slower to see a gross fault in few units.
 const GROSS: f64 = 1e-6;
+
+/// How many units each variant must be expected to have before the χ² test is believed: of fewer its statistic is not
+/// distributed so, and the first visitor to a variant that one in a hundred gets would be a fault.
+const FEWEST_EXPECTED: f64 = 5.0;
 
 fn gate(name: &'static str, title: &'static str, level: GateLevel, text: String) -> Gate {
     Gate { name, title, level, text }
@@ -53,18 +57,20 @@ pub(super) fn ratio(variants: &[Variant], daily: &[Vec<f64>], is_over: bool, man
     let tested = || variants.iter().filter(|variant| variant.share > 0.0);
     let expected: Vec<String> = tested().map(|variant| percent(variant.share)).collect();
     let found: Vec<String> = tested().map(|variant| count(variant.units)).collect();
+    let total: f64 = tested().map(|variant| variant.units as f64).sum();
+    let is_large = tested().all(|variant| total * variant.share >= FEWEST_EXPECTED);
     let (level, tests) = match (&once, &daily) {
         (Ok(once), Ok(daily)) => {
-            let gross = once.p.is_some_and(|p| p < GROSS);
-            let level = match (daily.flagged_at.is_some() || gross, once.flagged) {
+            let gross = is_large && once.p.is_some_and(|p| p < GROSS);
+            let level = match (daily.flagged_at.is_some() || gross, is_large && once.flagged) {
                 (true, _) => GateLevel::Red,
                 (false, true) if is_over => GateLevel::Red,
                 (false, true) => GateLevel::Amber,
                 (false, false) => GateLevel::Green,
             };
             let shown = |p: Option<f64>| p.map_or_else(|| "none".to_owned(), p_value);
-            let tests = format!("χ² p {}, sequential p {}", shown(once.p), shown(daily.p.last().copied()));
-            (level, tests)
+            let at_once = if is_large { format!("χ² p {}", shown(once.p)) } else { "too few for χ²".to_owned() };
+            (level, format!("{at_once}, sequential p {}", shown(daily.p.last().copied())))
         }
         _ => (GateLevel::Neutral, "no test of such numbers".to_owned()),
     };
@@ -267,16 +273,19 @@ pub(super) fn novelty(trends: &[(String, Trend)]) -> Gate {
     gate("novelty", "Steady effect", level, text)
 }
 
-/// Whether every part of a dimension says the opposite of the whole.
-pub(super) fn simpson(segments: &[Segment], overall: &[(String, f64, bool)]) -> Gate {
+/// Whether every part of a dimension says the opposite of the whole, which has so many units. Of few units or of whom it is not
+/// known a part says nothing, and what remains speaks for the whole where it is most of it.
+pub(super) fn simpson(segments: &[Segment], overall: &[(String, f64, bool)], units: i64) -> Gate {
     const TITLE: &str = "Same in all parts";
     let mut judged = false;
     for (position, (variant, difference, significant)) in overall.iter().enumerate() {
         for segment in segments {
-            let parts: Vec<f64> =
-                segment.parts.iter().filter_map(|part| part.comparisons.get(position)?.difference).collect();
-            judged |= parts.len() >= 2;
-            if parts.len() >= 2 && parts.iter().all(|part| part * difference < 0.0) {
+            let said = |part: &Part| part.comparisons.get(position)?.difference.filter(|_| !part.small);
+            let parts: Vec<(f64, i64)> =
+                segment.parts.iter().filter_map(|part| Some((said(part)?, part.units))).collect();
+            let is_most = 2 * parts.iter().map(|(_, units)| units).sum::<i64>() > units;
+            judged |= parts.len() >= 2 && is_most;
+            if parts.len() >= 2 && is_most && parts.iter().all(|(part, _)| part * difference < 0.0) {
                 let level = if *significant { GateLevel::Red } else { GateLevel::Amber };
                 let text = format!(
                     "{variant} against the control says the opposite in every part of {} of what it says overall: the parts are mixed unevenly.",
@@ -287,7 +296,12 @@ pub(super) fn simpson(segments: &[Segment], overall: &[(String, f64, bool)]) -> 
         }
     }
     if !judged {
-        return gate("simpson", TITLE, GateLevel::Neutral, "Not yet: no part of the audience has a result.".to_owned());
+        return gate(
+            "simpson",
+            TITLE,
+            GateLevel::Neutral,
+            "Not yet: too little of the audience is in parts that have a result.".to_owned(),
+        );
     }
     gate("simpson", TITLE, GateLevel::Green, "No part of the audience reverses the result throughout.".to_owned())
 }

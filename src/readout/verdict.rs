@@ -316,7 +316,12 @@ fn compatible(grounds: &Grounds<'_>, metric: &MetricResult, control: &str, treat
         }
     }
     let unknown = treatments.iter().filter(|one| one.lift.is_none() || one.lift_interval.is_none());
-    clauses.extend(unknown.take(MOST_NAMED).map(|one| no_lift(grounds, metric, one, control)));
+    for clause in unknown.take(MOST_NAMED).map(|one| no_lift(grounds, metric, one, control)) {
+        // why: of several treatments without an outcome the same is to be said
+        if !clauses.contains(&clause) {
+            clauses.push(clause);
+        }
+    }
     clauses.join("; ")
 }
 

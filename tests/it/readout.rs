@@ -148,6 +148,39 @@ fn no_winner_while_a_gate_is_red() {
     }
 }
 
+#[test]
+fn the_first_visitors_of_a_rare_variant_are_no_fault() {
+    let careful = document(|value| {
+        value["experiments"][0]["variants"] = json!([{"id": "control", "weight": 99}, {"id": "bold", "weight": 1}]);
+        value["experiments"][0]["rollback"] = json!({"on": ["srm"], "owner": "ada"});
+    });
+    let of = |control, bold| read(&careful, &told(1, [Arm(control, 0, 1000), Arm(bold, 0, 1000)]));
+    for (control, bold) in [(0, 1), (2, 1)] {
+        let results = of(control, bold);
+        assert_eq!(level(&results, "srm"), GateLevel::Green, "{control} and {bold}");
+        let gate = results.gates.iter().find(|gate| gate.name == "srm").unwrap();
+        assert!(gate.text.contains("1.00 %: too few for χ², sequential p "), "{}", gate.text);
+        assert!(breaches(&careful.experiments[0], &results).is_empty(), "nobody is sent away for it");
+    }
+    assert_eq!(level(&of(450, 50), "srm"), GateLevel::Red, "ten times as many are one");
+    let over = document(|value| value["experiments"][0]["status"] = json!("completed"));
+    assert_eq!(level(&read(&over, &told(1, [Arm(0, 0, 0), Arm(9, 0, 0)])), "srm"), GateLevel::Green);
+    assert_eq!(level(&read(&over, &told(1, [Arm(0, 0, 0), Arm(11, 0, 0)])), "srm"), GateLevel::Red);
+}
+
+#[test]
+fn what_is_the_same_of_several_treatments_is_said_once() {
+    let document = document(|value| {
+        value["metrics"]["buyers"] = json!({"event": "purchase", "kind": "ratio", "per": "view"});
+        value["experiments"][0]["variants"] =
+            json!(["control", "bold", "calm"].map(|id| json!({"id": id, "weight": 1})));
+    });
+    let arm = Arm(500, 0, 1000);
+    let results = read(&document, &told_of(&[("control", 14, arm), ("bold", 14, arm), ("calm", 14, arm)]));
+    let said = "No difference can be told yet: not every variant has an outcome that buyers could be told of, after 21,000 visitors.";
+    assert_eq!(results.verdict.text, said);
+}
+
 /// Answers whose buyers of each day since the exposure are these, for control and treatment.
 fn by_age(buyers: [[i64; 7]; 2]) -> Vec<Option<String>> {
     let mut answers = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
@@ -272,6 +305,32 @@ fn every_part_against_the_whole_is_told() {
     let results = read(&document(|_| ()), &answers);
     assert_eq!(level(&results, "simpson"), GateLevel::Red);
     assert_eq!(results.verdict.state, State::Untrusted);
+}
+
+#[test]
+fn a_handful_in_parts_does_not_speak_for_the_whole() {
+    // why: whoever reported the others could not tell their device
+    let of_devices = |n: i64, unknown: i64| {
+        let mut answers = told(14, [Arm(500, 50, 1000), Arm(500, 65, 1000)]);
+        let (mut units, mut buying) = (rows(answers[0].as_ref()), rows(answers[1].as_ref()));
+        units.retain(|row| row[1] != "device");
+        buying.retain(|row| row[1] != "device");
+        for (device, n, [control, bold]) in
+            [("mobile", n, [n / 5, n / 10]), ("desktop", n, [n / 5, n / 10]), ("", unknown, [500, 800])]
+        {
+            for (variant, buyers) in [("control", control), ("bold", bold)] {
+                units.push(sums("device", device, variant, [n, 0, 0, 0]));
+                buying.push(sums("device", device, variant, [n, buyers, buyers, buyers]));
+            }
+        }
+        (answers[0], answers[1]) = (answer(&units), answer(&buying));
+        read(&document(|_| ()), &answers)
+    };
+    let results = of_devices(20, 6960);
+    assert_eq!(level(&results, "simpson"), GateLevel::Neutral, "parts of 20 units say nothing");
+    assert_eq!(results.verdict.state, State::Winner);
+    assert_eq!(level(&of_devices(1000, 5000), "simpson"), GateLevel::Neutral, "two parts of seven are not the whole");
+    assert_eq!(level(&of_devices(2000, 3000), "simpson"), GateLevel::Red, "four are most of it");
 }
 
 #[test]
