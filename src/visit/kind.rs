@@ -32,8 +32,9 @@ impl RequestKind {
     pub fn of<S: Source>(request: &Request<'_, S>) -> Self {
         match request.header("sec-fetch-dest").as_deref() {
             Some("document" | "iframe" | "frame" | "fencedframe") => Self::Navigation,
-            // why: a link that is fetched ahead is a navigation that may never come
-            Some("empty") if is_ahead(request) && accepts_pages(request) => Self::Navigation,
+            // why: a link that is fetched ahead is a navigation that may never come; and one that the site's service worker
+            // passes on has lost what it is for, but not its mode
+            Some("empty") if is_ahead(request) && accepts_pages(request) || is_passed_on(request) => Self::Navigation,
             Some("empty") => Self::Fetch,
             Some(_) => Self::Resource,
             None => Self::by_accept(request),
@@ -75,6 +76,10 @@ impl RequestKind {
 
 fn is_ahead<S: Source>(request: &Request<'_, S>) -> bool {
     crate::sender::is_prefetch(request)
+}
+
+fn is_passed_on<S: Source>(request: &Request<'_, S>) -> bool {
+    request.header("sec-fetch-mode").as_deref() == Some("navigate")
 }
 
 fn accepts_pages<S: Source>(request: &Request<'_, S>) -> bool {

@@ -48,7 +48,7 @@ const UNTOUCHED = {
   "a worker": { "Sec-Fetch-Dest": "worker" },
   "a video": { "Sec-Fetch-Dest": "video" },
   "what is embedded": { "Sec-Fetch-Dest": "embed" },
-  "a script's request": { "Sec-Fetch-Dest": "empty" },
+  "a script's request": { "Sec-Fetch-Dest": "empty", "Sec-Fetch-Mode": "cors" },
   "an old browser's image": { Accept: "image/avif,image/webp,*/*;q=0.8" },
   "an old browser's style": { Accept: "text/css,*/*;q=0.1" },
   "an old browser's request of data": { Accept: "application/json" },
@@ -84,6 +84,7 @@ for (const method of ["OPTIONS", "TRACE", "POST", "PUT", "DELETE", "PATCH"]) {
 const PAGES = {
   "a navigation": { "Sec-Fetch-Dest": "document" },
   "a frame": { "Sec-Fetch-Dest": "iframe" },
+  "what a service worker passes on": { "Sec-Fetch-Dest": "empty", "Sec-Fetch-Mode": "navigate" },
   "an old browser's page": { Accept: "text/html,application/xhtml+xml,*/*;q=0.8" },
   "a client that says nothing": {},
   "a client that takes everything": { Accept: "*/*" },

@@ -223,6 +223,12 @@ fn what_a_request_is_for() {
     let ahead = [("sec-fetch-dest", "empty"), ("sec-purpose", "prefetch"), ("accept", "text/html")];
     assert_eq!(kind("GET", "/", &ahead), Navigation);
     assert_eq!(kind("GET", "/", &ahead[..2]), Fetch);
+    // what a service worker does with a navigation: `fetch(event.request)`
+    let passed_on = |mode| kind("GET", "/", &[("sec-fetch-dest", "empty"), ("sec-fetch-mode", mode)]);
+    assert_eq!(passed_on("navigate"), Navigation);
+    for mode in ["cors", "no-cors", "same-origin"] {
+        assert_eq!(passed_on(mode), Fetch, "{mode}");
+    }
 }
 
 /// Whatever is no page view passes, before anybody is given an identity: not even random numbers are asked for.
