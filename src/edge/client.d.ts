@@ -7,7 +7,7 @@ export interface Sortition {
   /** The visitor id; undefined where the cookie is kept from scripts, or there is none yet. */
   readonly visitorId: string | undefined;
   /** Reports that the visitor met a variant, once a page; without `variant` the one that they were given. */
-  trackExposure(exposure: { experiment_id: string; variant?: string }): void;
+  trackExposure(exposure: { experiment_id: string; variant?: string | number | boolean }): void;
   /** Reports an outcome. */
   trackConversion(event: string, details?: Conversion): void;
   /**

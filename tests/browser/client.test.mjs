@@ -154,28 +154,215 @@ describe("what cannot be sent waits", () => {
     await context.close();
   });
 
-  test("a beacon that the browser refuses goes as a request that outlives the page", async () => {
-    const script = "navigator.sendBeacon = () => false";
-    const { context, page, sent } = await visitor("fetch-1", { script });
-    await page.locator("#leave").click();
-    await page.waitForURL("**/p/next");
-    await until(async () => (await conversions("fetch-1")).length > 0, "the row");
-    assert.equal(sent.length, 1);
+  // why: a conversion counts for an exposure that was before it
+  test("offline: what was met keeps its time, and stays before what came of it", async () => {
+    const { context, page, id } = await visitor("order-1");
+    await context.setOffline(true);
+    await page.evaluate(() => sortition.trackExposure({ experiment_id: "hero" }));
+    await page.locator("#buy").click();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await context.setOffline(false);
+    const [{ converted_at }] = await until(async () => {
+      const found = await conversions("order-1");
+      return found.length > 0 && found;
+    }, "the row");
+    const { exposed_at } = await platform.row("SELECT exposed_at FROM exposures WHERE anonymous_id = ?", id);
+    assert.ok(exposed_at <= converted_at, `exposed ${exposed_at}, converted ${converted_at}`);
     await context.close();
   });
 
-  test("a worker that fails is asked again by the next page", async () => {
-    const script = "navigator.sendBeacon = () => false";
-    const { context, page } = await visitor("fails-1", { script });
-    await page.route("**/_sortition/events", (route) => route.fulfill({ status: 503, body: "" }));
+  for (const [what, answer] of [
+    ["a worker that fails", (route) => route.fulfill({ status: 503, body: "" })],
+    ["a worker that has too much to do", (route) => route.fulfill({ status: 429, body: "" })],
+    ["a network that fails while the browser takes it for good", (route) => route.abort()],
+  ]) {
+    test(`${what} is asked again by the next page`, async () => {
+      const order = `again-${what}`;
+      const { context, page } = await visitor(order);
+      await page.route("**/_sortition/events", answer);
+      await page.locator("#buy").click();
+      await until(async () => (await waiting(page)) === 1, "the report to wait");
+      await page.unroute("**/_sortition/events");
+      await page.reload();
+      await until(async () => (await conversions(order)).length > 0, "the row");
+      assert.equal(await waiting(page), 0);
+      await context.close();
+    });
+  }
+
+  test("a browser whose requests end with the page sends a beacon", async () => {
+    const script = `delete Request.prototype.keepalive;
+      const { sendBeacon } = navigator;
+      navigator.sendBeacon = (...given) => { window.beacons = (window.beacons ?? 0) + 1; return sendBeacon.apply(navigator, given); };`;
+    const { context, page, sent } = await visitor("beacon-1", { script });
     await page.locator("#buy").click();
-    await until(async () => (await waiting(page)) === 1, "the report to wait");
+    await until(async () => (await conversions("beacon-1")).length > 0, "the row");
+    assert.deepEqual([await page.evaluate(() => window.beacons), sent.length], [1, 1]);
+    await context.close();
+  });
+
+  for (const [what, script] of [
+    ["full", `Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); }`],
+    [
+      "blocked",
+      `Object.defineProperty(window, "localStorage", { get() { throw new DOMException("no", "SecurityError"); } })`,
+    ],
+  ]) {
+    test(`where the storage is ${what}, in the page itself`, async () => {
+      const { context, page } = await visitor(`storage-${what}`, { script });
+      await context.setOffline(true);
+      await page.locator("#buy").click();
+      await context.setOffline(false);
+      await until(async () => (await conversions(`storage-${what}`)).length > 0, "the row");
+      await context.close();
+    });
+  }
+
+  test("one after the other: where nothing arrives, one attempt a page", async () => {
+    const { context, page, sent } = await visitor("many-1");
+    await context.setOffline(true);
+    await page.evaluate(() => {
+      for (const n of [1, 2, 3]) sortition.trackConversion("many", { transaction_id: `many-1-${n}` });
+    });
+    await page.route("**/_sortition/events", (route) => route.abort());
+    await context.setOffline(false);
+    await page.reload();
+    await until(() => sent.length > 0, "an attempt");
+    const before = sent.length;
+    await page.reload();
+    await until(async () => sent.length > before && (await waiting(page)) === 3, "another");
+    assert.ok(sent.length <= before + 2, `${sent.length} after ${before}`);
     await page.unroute("**/_sortition/events");
     await page.reload();
-    await until(async () => (await conversions("fails-1")).length > 0, "the row");
+    const come = () => rows("SELECT 1 FROM conversions WHERE transaction_id LIKE 'many-1-%'");
+    await until(async () => (await come()).length === 3, "the rows");
     assert.equal(await waiting(page), 0);
     await context.close();
   });
+
+  test("and is nobody else's: whoever has the browser by then", async () => {
+    const { context, page, id } = await visitor("swapped-1");
+    await context.setOffline(true);
+    await page.locator("#buy").click();
+    await context.clearCookies();
+    await context.setOffline(false);
+    await page.goto(String(platform.url));
+    await page.evaluate(() => sortition.trackConversion("other", { transaction_id: "swapped-2" }));
+    const row = await platform.row("SELECT anonymous_id FROM conversions WHERE transaction_id = ?", "swapped-2");
+    assert.notEqual(row.anonymous_id, id);
+    assert.deepEqual(await conversions("swapped-1"), []);
+    assert.equal(await waiting(page), 0);
+    await context.close();
+  });
+
+  test("whatever stands in its place", async () => {
+    const { context, page } = await visitor("garbage-1");
+    const errors = [];
+    page.on("pageerror", (error) => errors.push(error));
+    for (const text of ["{}", "5", "null", "[null,5]", "[", '"x"']) {
+      await page.evaluate((text) => localStorage.setItem("sortition_waiting", text), text);
+      await page.reload();
+    }
+    await page.locator("#buy").click();
+    await until(async () => (await conversions("garbage-1")).length > 0, "the row");
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+});
+
+// why: Chromium renders nothing ahead while somebody drives it
+test("a page that the browser renders ahead reports once it is shown, and nothing if it never is", async () => {
+  const script = `let ahead = true;
+    Object.defineProperty(document, "prerendering", { get: () => ahead });
+    window.show = () => { ahead = false; document.dispatchEvent(new Event("prerenderingchange")); };`;
+  const { context, page, sent, id } = await visitor("ahead-1", { script });
+  await page.evaluate(() => sortition.trackExposure({ experiment_id: "hero" }));
+  await page.locator("#buy").click();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.deepEqual(sent, []);
+  const shown = Date.now();
+  await page.evaluate(() => window.show());
+  const { exposed_at } = await platform.row("SELECT exposed_at FROM exposures WHERE anonymous_id = ?", id);
+  const { converted_at } = await platform.row(
+    "SELECT converted_at FROM conversions WHERE transaction_id = ?",
+    "ahead-1",
+  );
+  for (const at of [exposed_at, converted_at]) assert.ok(Date.parse(at) >= shown - 10, `${at}, shown at ${shown}`);
+  assert.equal(sent.length, 2);
+  await context.close();
+});
+
+test("whatever a page hands over, its own work goes on", async () => {
+  const { context, page, sent } = await visitor("odd-1");
+  const complaints = [];
+  page.on("console", (message) => complaints.push(message.text()));
+  await page.evaluate(() => {
+    const circle = {};
+    circle.inside = circle;
+    sortition.trackConversion("odd", { value: 10n });
+    sortition.trackConversion("odd", { properties: circle });
+    sortition.trackConversion("odd", {
+      get value() {
+        throw new Error("no value");
+      },
+    });
+    sortition.trackExposure({ experiment_id: "theirs", variant: 0 });
+  });
+  await until(() => sent.length > 0, "the exposure");
+  assert.equal(complaints.filter((text) => text.startsWith("sortition:")).length, 3, complaints.join("\n"));
+  // why: other tools number their variants
+  assert.deepEqual(
+    sent.map((body) => JSON.parse(body).events[0].variant),
+    ["0"],
+  );
+  await context.close();
+});
+
+test("in frames: one in a sandbox has no id, one that is a text has its page's; neither fails at anything", async () => {
+  const module = `<script type=module src='/_sortition/client.js'></script>`;
+  const frames = `<iframe sandbox="allow-scripts" src="/"></iframe><iframe srcdoc="${module}"></iframe>`;
+  origin.serve("/framing", { body: `<!doctype html><title>Shop</title>${frames}` });
+  const { context, page, id } = await visitor("framed-1");
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  await page.goto(new URL("/framing", platform.url).href, { waitUntil: "load" });
+  const tell = () => {
+    sortition.trackConversion("framed", { transaction_id: "framed-1" });
+    return sortition.visitorId;
+  };
+  const [, ...framed] = page.frames();
+  assert.deepEqual(await Promise.all(framed.map((frame) => frame.evaluate(tell))), [undefined, id]);
+  const row = await platform.row("SELECT anonymous_id FROM conversions WHERE transaction_id = ?", "framed-1");
+  assert.deepEqual([row.anonymous_id, errors], [id, []]);
+  await context.close();
+});
+
+// why: the worker counts a report's time from when it was sent. A conversion right after an exposure must not be before it
+test("what happens and when it is sent is one reading of the clock", async () => {
+  const { context, page, sent } = await visitor("clock-1");
+  await page.evaluate(() => {
+    sortition.trackExposure({ experiment_id: "hero" });
+    sortition.trackConversion("clock");
+  });
+  await until(() => sent.length === 2, "both reports");
+  for (const { sent_at, events } of sent.map((body) => JSON.parse(body))) {
+    assert.equal(events[0].exposed_at ?? events[0].converted_at, sent_at);
+  }
+  await context.close();
+});
+
+test("a bundle that has the script in it reports to the page's own host", async () => {
+  const script = await platform.ask("/_sortition/client.js");
+  const page = PAGE.replace('"/_sortition/client.js"', '"https://cdn.example/bundle.js"');
+  origin.serve("/bundled", { body: page });
+  const { context, page: shown } = await visitor("bundled-1");
+  await shown.route("https://cdn.example/**", (route) =>
+    route.fulfill({ contentType: "text/javascript", body: script.text }),
+  );
+  await shown.goto(new URL("/bundled", platform.url).href);
+  await shown.locator("#buy").click();
+  await until(async () => (await conversions("bundled-1")).length > 0, "the row");
+  await context.close();
 });
 
 test("without consent nothing is assigned and nothing kept, with it everything is", async () => {
@@ -196,6 +383,28 @@ test("without consent nothing is assigned and nothing kept, with it everything i
   await until(async () => (await conversions("granted-1")).length > 0, "the row");
   assert.deepEqual(await conversions("refused-1"), []);
   await given.context.close();
+});
+
+test("what cannot be sent before consent is not kept either", async () => {
+  const consent = { cookie: "consent", granted: ["no, thanks", "granted"], mode: "hold" };
+  await platform.env.CONFIG.put("config", JSON.stringify({ ...DOCUMENT, revision: "holds", consent }));
+  await until(async () => (await platform.health()).config_revision === "holds", "the document");
+  const { context, page } = await visitor("held-1");
+  const waiting = () => page.evaluate(() => localStorage.getItem("sortition_waiting"));
+  await context.setOffline(true);
+  await page.locator("#buy").click();
+  assert.equal(await waiting(), null);
+  await page.evaluate(() => {
+    // biome-ignore lint/suspicious/noDocumentCookie: as banners do it
+    document.cookie = "consent=granted; path=/";
+    window.order = "held-2";
+  });
+  await page.locator("#buy").click();
+  assert.notEqual(await waiting(), null);
+  await context.setOffline(false);
+  await until(async () => (await conversions("held-2")).length > 0, "the row");
+  assert.deepEqual(await conversions("held-1"), []);
+  await context.close();
 });
 
 test("the script is under 2 KB, and its types name everything that it offers", async () => {

@@ -10,15 +10,21 @@ unsafe extern "C" {
     fn client_script() -> String;
 }
 
-/// What stands in the script for the cookie of the visitor id.
+/// What stands in the script for the cookie of the visitor id and what the script has to know besides.
 const COOKIE: &str = "%visitor-cookie%,";
 
 pub(super) fn client(request: &Request) -> Result<Response> {
     let script = client_script();
     let cookie = isolate::loaded().map(|loaded| {
         let settings = &loaded.plan.visitor;
-        // why: a name of a cookie is a token (RFC 6265, section 4.1.1), which has neither quotes nor commas
-        format!("{},{}", settings.cookie, if settings.signed { "1" } else { "" })
+        let mut told = format!("{},{}", escaped(&settings.cookie), if settings.signed { "1" } else { "" });
+        if let Some(consent) = &loaded.plan.consent {
+            for yes in &consent.granted {
+                told += ",";
+                told += &escaped(&format!("{}={yes}", consent.cookie));
+            }
+        }
+        told
     });
     let script = cookie.map_or_else(|| script.clone(), |cookie| script.replacen(COOKIE, &cookie, 1));
     let tag = format!("\"{}\"", crate::hash::validator(&[&script]));
@@ -34,4 +40,17 @@ pub(super) fn client(request: &Request) -> Result<Response> {
     }
     headers.set("content-type", "text/javascript; charset=utf-8")?;
     Ok(Response::from_bytes(script.into_bytes())?.with_headers(headers))
+}
+
+/// Text inside a list of a script's text, as `decodeURIComponent` reads it.
+fn escaped(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push_str(&crate::hash::hex(&[byte]));
+        }
+        out
+    })
 }
