@@ -9,6 +9,8 @@ import { register } from "./narrowed.js";
 const prepared = new Map();
 const PLANS = 2;
 
+// What elements of HTML are in, and those of drawings and formulas are not.
+const HTML = "http://www.w3.org/1999/xhtml";
 // After so many pages a step that met nothing is worth a word.
 const PAGES_BEFORE_WARNING = 20;
 // How many variants, and steps of each, `/health` shows at most.
@@ -19,9 +21,10 @@ const MOST_SHOWN = 20;
  *
  * `steps`: treatments (`3.1`: experiment and variant), `watched`: experiments whose selectors are to be noticed, by position
  * in the plan of the `visit`; `met` is called with the key and the exposure of such an experiment, once. `additions` are
- * further calls; `charset` says how text goes into the page. `record` takes note, for whoever gets the same body later, of
- * which of its `watchable` experiments are `met`, and of what the steps of each of the `treatments` met. `reading` is this page
- * among those that are the same (`narrowed.js`).
+ * further calls: of those with a selector the first that meets something, one without at the end of the page. `charset` says
+ * how text goes into the page. `record` takes note, for whoever gets the same body later, of which of its `watchable`
+ * experiments are `met`, and of what the steps of each of the `treatments` met. `reading` is this page among those that are
+ * the same (`narrowed.js`).
  */
 export function rewriter({ generation, charset, steps, additions, watched }, visit, met, record, reading) {
   const rewriter = new HTMLRewriter();
@@ -55,9 +58,17 @@ export function rewriter({ generation, charset, steps, additions, watched }, vis
       if (register(rewriter, reading, selector, record ? { element: noted } : handler)) any = true;
     }
   }
+  let added = false;
   for (const { select, method, arguments: values } of additions) {
     const act = caller(method, values);
-    rewriter.on(select, { element: (element) => guard(() => act(element)) });
+    const once = (element) => {
+      // why: a drawing has a title, too
+      if (added || element.namespaceURI !== HTML) return;
+      added = true;
+      guard(() => act(element));
+    };
+    if (select) rewriter.on(select, { element: once });
+    else rewriter.onDocument({ end: (end) => guard(() => act(end)) });
     any = true;
   }
   return any ? rewriter : undefined;

@@ -21,7 +21,8 @@ impl Intent {
         let here = Url::split(&self.url);
         let mut bar = String::from(
             "<aside id=\"sortition-preview\" aria-label=\"Preview\" style=\"position:fixed;z-index:2147483647;left:0;\
-             right:0;bottom:0;padding:.5em 1em;font:14px/1.5 system-ui,sans-serif;color:#fff;background:#1b1b2f\">\
+             right:0;bottom:0;max-height:50vh;overflow:auto;direction:ltr;box-sizing:border-box;padding:.5em 1em;\
+             font:14px/1.5 system-ui,sans-serif;text-align:left;color:#fff;background:#1b1b2f\">\
              <strong>Preview</strong>",
         );
         for decision in &self.decisions {

@@ -12,7 +12,7 @@ use std::fmt::Write;
 /// A call of a method of the elements that a selector matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call<'a> {
-    /// Which elements.
+    /// Which elements; of the end of the page, which is no element's: nothing.
     pub select: Cow<'a, str>,
     /// The step's word, for people.
     pub action: &'static str,
@@ -100,29 +100,36 @@ fn call(step: &RewriteStep, charset: Charset) -> Call<'_> {
     Call { select: step.select.as_str().into(), action: step.action.word(), method, arguments }
 }
 
-/// The calls that put something of a visit into a page: the decision for its scripts, the bar of a preview.
+/// The calls that put something of a visit into a page: the decision for its scripts, the bar of a preview. Of those of
+/// elements only the first that meets one of HTML is made: a page may leave out the tags of `<html>`, `<head>` and `<body>`, and what
+/// stands before the first of what it has is where a browser puts them.
 #[must_use]
 pub fn additions(bridge: Option<(&str, bool)>, bar: Option<&str>, charset: Charset) -> Vec<Call<'static>> {
     let mut calls = Vec::new();
     let mut add = |select: &'static str, method, arguments| {
         calls.push(Call { select: select.into(), action: "", method, arguments });
     };
+    let html = |html: &str| vec![Argument::Text(html.to_owned().into()), Argument::Content { html: true }];
     match bridge {
         Some((json, true)) => {
             let block = data_block(&ascii_json(json, charset));
-            add("head", "prepend", vec![Argument::Text(block.into()), Argument::Content { html: true }]);
+            add("head", "prepend", html(&block));
+            add("title, body", "before", html(&block));
         }
         Some((json, false)) => {
             // why: the rewriter escapes quotes in an attribute and nothing else, so `&quot;` in a payload would end its
             // string
             let json = ascii_json(json, charset).replace('&', "&amp;");
+            // why: of a second tag browsers give its attributes to the element that is there
+            let tag = format!("<html data-sortition=\"{}\">", json.replace('"', "&quot;"));
             add("html", "setAttribute", vec![Argument::Text("data-sortition".into()), Argument::Text(json.into())]);
+            add("head, title, body", "before", html(&tag));
         }
         None => {}
     }
     if let Some(bar) = bar {
-        let bar = ascii_html(bar, Place::Markup);
-        add("body", "append", vec![Argument::Text(bar.into()), Argument::Content { html: true }]);
+        // why: many pages leave out `</body>`, and some `<body>`; a browser puts what comes last into it anyway
+        add("", "append", html(&ascii_html(bar, Place::Markup)));
     }
     calls
 }

@@ -46,6 +46,15 @@ const read = `
 const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title></head><body><h1>Welcome</h1>
 <script src="/_sortition/client.js"></script><script src="/read.js"></script></body></html>`;
 
+/** What a page may leave out, browsers put in. */
+const REST = `<h1>Welcome</h1><script src="/_sortition/client.js"></script><script src="/read.js"></script>`;
+const FEW_TAGS = [
+  "<!doctype html><html lang=en><title>Shop</title>",
+  "<!doctype html><html lang=en><meta charset=utf-8><title>Shop</title>",
+  "<!doctype html><html lang=en><body>",
+  "<!doctype html><html lang=en><head><title>Shop</title></head>",
+];
+
 /** An experiment in which everybody has the payload. */
 const handing = (payload, rest = {}, rewrite = []) =>
   experiment({
@@ -63,6 +72,7 @@ before(async () => {
   world = await startWorld({ document: documentOf([]) });
   const page = ["Content-Type", "text/html; charset=utf-8", "Content-Security-Policy", POLICY];
   world.origin.serve("*", { headers: page, body: PAGE });
+  for (const [n, tags] of FEW_TAGS.entries()) world.origin.serve(`/few/${n}`, { headers: page, body: tags + REST });
   world.origin.serve("/read.js", { headers: ["Content-Type", "text/javascript; charset=utf-8"], body: read });
   world.origin.serve("/favicon.ico", { headers: ["Content-Type", "image/svg+xml"], body: "<svg/>" });
   browser = await startChromium();
@@ -107,7 +117,7 @@ for (const bridge of ["attribute", "script"]) {
   describe(`the bridge as ${bridge}`, () => {
     before(() => {
       const alone = TRICKS.map((trick, n) => handing(trick, { id: `trick-${n}`, pages: [`/trick/${n}`] }));
-      return world.publish(documentOf([handing(PAYLOAD), ...alone], { bridge }));
+      return world.publish(documentOf([handing(PAYLOAD, { pages: ["/", "/few/*"] }), ...alone], { bridge }));
     });
 
     test("the page's script reads exactly what the document says; nothing runs, nothing is complained about", async () => {
@@ -126,6 +136,16 @@ for (const bridge of ["attribute", "script"]) {
       assert.equal(seen.variant, "bold");
       assert.deepEqual(JSON.parse(seen.payload), PAYLOAD);
     });
+
+    for (const [n, tags] of FEW_TAGS.entries()) {
+      test(`on a page with few tags: ${tags}`, async () => {
+        const seen = await visit(`/few/${n}`);
+        assert.equal(seen.variant, "bold");
+        assert.deepEqual(JSON.parse(seen.payload), PAYLOAD);
+        assert.deepEqual(seen.attributes, bridge === "attribute" ? ["data-sortition", "lang"] : ["lang"]);
+        assert.deepEqual([...seen.violations, ...seen.complaints], []);
+      });
+    }
 
     for (const [n, trick] of TRICKS.entries()) {
       test(`alone: ${JSON.stringify(trick)}`, async () => {
@@ -149,4 +169,47 @@ test("a step's text and attribute cannot break out either", async () => {
   assert.equal(seen.headline, TRICKS[0]);
   assert.equal(seen.ran, undefined);
   assert.deepEqual([...seen.violations, ...seen.complaints], []);
+});
+
+describe("the bar of a preview", () => {
+  const bar = async (path, viewport) => {
+    const page = await context.newPage();
+    await page.setViewportSize(viewport);
+    await page.goto(String(new URL(`${path}?sortition_preview=hero:bold`, world.url)), { waitUntil: "load" });
+    return { page, bar: page.locator("#sortition-preview") };
+  };
+  before(() => {
+    const many = Array.from({ length: 24 }, (_, n) =>
+      experiment({ id: `an-experiment-with-a-long-name-${n}`, pages: ["/many"] }),
+    );
+    for (const path of ["/many", "/rtl"]) world.origin.serve(path, { body: PAGE.replace('lang="en"', 'dir="rtl"') });
+    world.origin.serve("/few", { body: "<title>Shop</title><h1>Welcome</h1>" });
+    return world.publish(documentOf([experiment({ pages: ["/few", "/many", "/rtl"] }), ...many], { preview: "open" }));
+  });
+
+  test("is on a page that leaves out its tags, and ends the preview there", async () => {
+    const { page, bar: shown } = await bar("/few", { width: 800, height: 600 });
+    await shown.getByText("end").click();
+    await page.waitForLoadState();
+    assert.deepEqual([new URL(page.url()).pathname, await shown.count()], ["/few", 0]);
+    await page.close();
+  });
+
+  test("leaves a small screen half of itself, and its end can be reached", async () => {
+    const viewport = { width: 320, height: 480 };
+    const { page, bar: shown } = await bar("/many", viewport);
+    const { y, width, height } = await shown.boundingBox();
+    assert.ok(y >= viewport.height / 2 && width <= viewport.width && height > 0, `${y} ${width} ${height}`);
+    await shown.getByText("end", { exact: true }).click();
+    await page.waitForLoadState();
+    assert.equal(await shown.count(), 0);
+    await page.close();
+  });
+
+  test("reads from left to right on a page that does not", async () => {
+    const { page, bar: shown } = await bar("/rtl", { width: 800, height: 600 });
+    const [title, end] = [shown.locator("strong"), shown.getByText("end", { exact: true })];
+    assert.ok((await title.boundingBox()).x < (await end.boundingBox()).x);
+    await page.close();
+  });
 });

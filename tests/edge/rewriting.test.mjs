@@ -250,6 +250,40 @@ test("a large page is rewritten to its end", async () => {
   assert.equal(got.text, body.replace(">x<", ">Hello<").replace(">end<", ">Hello<"));
 });
 
+describe("what a visit adds, on pages that leave out their tags", () => {
+  const BLOCK = `<script type="application/json" id="sortition">{"variants":{"hero":"bold"},"payload":{}}</script>`;
+  const HTML = `<html data-sortition="{&quot;variants&quot;:{&quot;hero&quot;:&quot;bold&quot;},&quot;payload&quot;:{}}">`;
+  /** A page; where a block of data goes in it, and where the attribute. */
+  const PAGES = [
+    ["<head><title>t</title></head><body>", "<head>+<title>", "+<head>"],
+    ["<!doctype html><body><p>x", "html>+<body>", "html>+<body>"],
+    ["<!doctype html><meta charset=utf-8><title>t</title><p>x", "utf-8>+<title>", "utf-8>+<title>"],
+    ["<!doctype html><title>t</title><title>u</title><body>", "html>+<title>t", "html>+<title>t"],
+    ["<svg><title>s</title></svg><body>", "</svg>+<body>", "</svg>+<body>"],
+    ["<svg><title>s</title></svg><p>x", "", ""],
+  ];
+  for (const [n, bridge] of ["script", "attribute"].entries()) {
+    test(`the bridge as ${bridge}`, async () => {
+      await world.publish(documentOf([treatment([])], { bridge }));
+      for (const [body, ...places] of PAGES) {
+        world.origin.serve("/", { body });
+        const { text } = await world.ask("/");
+        const added = places[n].replace("+", bridge === "script" ? BLOCK : HTML);
+        assert.equal(text, body.replace(places[n].replace("+", ""), added));
+      }
+    });
+  }
+
+  test("the bar of a preview, at the end", async () => {
+    await world.publish(documentOf([treatment([])], { preview: "open" }));
+    for (const [body] of PAGES) {
+      world.origin.serve("/", { body });
+      const { text } = await world.ask("/", { cookie: "sortition_preview=hero:bold" });
+      assert.ok(text.startsWith(body) && /<aside id="sortition-preview".*<\/aside>$/.test(text), text);
+    }
+  });
+});
+
 test("a selector that the rewriter does not know costs that step, not the page", async () => {
   const steps = [{ select: "h1 >> [", do: "set_text", value: "broken" }, ...HELLO];
   // why: a document with such a step may be refused altogether; then the page passes untouched

@@ -2,8 +2,10 @@
 //! chunks, the same bytes come out, and what no step touches comes out as it went in.
 
 use crate::support::{compile, nth, running, shop};
-use lol_html::html_content::{ContentType, Element};
-use lol_html::{AsciiCompatibleEncoding, ElementContentHandlers, HtmlRewriter, Selector, Settings};
+use lol_html::html_content::{ContentType, DocumentEnd, Element};
+use lol_html::{
+    AsciiCompatibleEncoding, DocumentContentHandlers, ElementContentHandlers, HtmlRewriter, Selector, Settings,
+};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -101,8 +103,9 @@ fn called<'a>(
     encoding: &'static encoding_rs::Encoding,
     chunks: impl IntoIterator<Item = &'a [u8]>,
 ) -> Vec<u8> {
-    let handlers: Vec<_> = calls
-        .iter()
+    let (of_elements, of_the_end): (Vec<_>, Vec<_>) = calls.iter().partition(|call| !call.select.is_empty());
+    let handlers: Vec<_> = of_elements
+        .into_iter()
         .map(|call| {
             let selector: Selector = call.select.parse().unwrap();
             let handler = ElementContentHandlers::default().element(move |element: &mut Element<'_, '_>| {
@@ -114,7 +117,23 @@ fn called<'a>(
         .collect();
     let mut out = Vec::new();
     let encoding = AsciiCompatibleEncoding::new(encoding).unwrap();
-    let settings = Settings { element_content_handlers: handlers, encoding, ..Settings::new() };
+    let document_content_handlers = of_the_end.into_iter().map(|call| {
+        DocumentContentHandlers::default().end(move |end: &mut DocumentEnd<'_>| {
+            match (call.method, &call.arguments[..]) {
+                ("append", [Argument::Text(html), Argument::Content { html: true }]) => {
+                    end.append(html, ContentType::Html);
+                    Ok(())
+                }
+                other => panic!("{other:?} is nothing for the end of a page"),
+            }
+        })
+    });
+    let settings = Settings {
+        element_content_handlers: handlers,
+        document_content_handlers: document_content_handlers.collect(),
+        encoding,
+        ..Settings::new()
+    };
     let mut rewriter = HtmlRewriter::new(settings, |chunk: &[u8]| out.extend_from_slice(chunk));
     for chunk in chunks {
         rewriter.write(chunk).unwrap();
@@ -292,26 +311,65 @@ fn scripts_and_style_sheets_have_their_own_escapes() {
     }
 }
 
+/// A page with what a visit adds to it: of the calls on elements the first that meets one, as the worker makes them.
+#[track_caller]
+fn added_to(page: &str, calls: &[Call<'_>]) -> String {
+    let on_elements = calls.iter().filter(|call| !call.select.is_empty());
+    let met = on_elements.flat_map(|call| {
+        let tags = call.select.split(", ").map(move |tag| (tag, call));
+        tags.filter_map(|(tag, call)| Some((page.find(&format!("<{tag}"))?, tag, call)))
+    });
+    let first =
+        met.min_by_key(|(at, ..)| *at).map(|(_, tag, call)| Call { select: tag.to_owned().into(), ..call.clone() });
+    let at_the_end = calls.iter().filter(|call| call.select.is_empty()).cloned();
+    let made: Vec<Call<'_>> = first.into_iter().chain(at_the_end).collect();
+    String::from_utf8(called(&made, encoding_rs::UTF_8, [page.as_bytes()])).unwrap()
+}
+
 /// The decision for the page's scripts and the bar of a preview, on a page of any charset.
 #[test]
 fn what_a_visit_adds_is_escaped_where_it_stands() {
     let json = "{\"a\":\"</script>&quot;é\u{2028}\"}";
     for (charset, e) in [(Charset::Utf8, "é"), (Charset::Ascii, "\\u00e9")] {
         let script = additions(Some((json, true)), None, charset);
-        let page = called(&script, encoding_rs::UTF_8, [&b"<html><head></head></html>"[..]]);
-        let page = String::from_utf8(page).unwrap();
+        let page = added_to("<html><head></head></html>", &script);
         let expected = format!(
             "<html><head><script type=\"application/json\" id=\"sortition\">{{\"a\":\"\\u003c/script\\u003e\\u0026quot;{e}\\u2028\"}}</script></head></html>"
         );
         assert_same(&page, &expected, "script");
         let attribute = additions(Some((json, false)), Some("<i>· é</i>"), charset);
-        let page = called(&attribute, encoding_rs::UTF_8, [&b"<html><body></body></html>"[..]]);
-        let page = String::from_utf8(page).unwrap();
         let u2028 = if charset == Charset::Utf8 { "\u{2028}" } else { "\\u2028" };
-        let expected = format!(
-            "<html data-sortition=\"{{&quot;a&quot;:&quot;</script>&amp;quot;{e}{u2028}&quot;}}\"><body><i>&#xb7; &#xe9;</i></body></html>"
-        );
-        assert_same(&page, &expected, "attribute and bar");
+        let html = format!("<html data-sortition=\"{{&quot;a&quot;:&quot;</script>&amp;quot;{e}{u2028}&quot;}}\">");
+        for (page, expected) in [
+            ("<html><body></body></html>", format!("{html}<body></body></html>")),
+            ("<title>t</title>", format!("{html}<title>t</title>")),
+        ] {
+            assert_same(&added_to(page, &attribute), &format!("{expected}<i>&#xb7; &#xe9;</i>"), "attribute and bar");
+        }
+    }
+}
+
+/// Tags of `<html>`, `<head>` and `<body>` may be left out, and `</body>` often is. What stands before the first of the tags
+/// that a page has, browsers put where it belongs.
+#[test]
+fn what_a_visit_adds_finds_its_place_on_a_page_with_few_tags() {
+    const BLOCK: &str = "<script type=\"application/json\" id=\"sortition\">{}</script>";
+    const HTML: &str = "<html data-sortition=\"{}\">";
+    for (page, script, attribute) in [
+        ("<html><head><title>", "<html><head>+<title>", "+<head><title>"),
+        ("<html><body><p>", "<html>+<body><p>", "+<body><p>"),
+        (
+            "<!doctype html><title>t</title><p>",
+            "<!doctype html>+<title>t</title><p>",
+            "<!doctype html>+<title>t</title><p>",
+        ),
+        ("<head><title>", "<head>+<title>", "+<head><title>"),
+        ("<body><svg><title>", "+<body><svg><title>", "+<body><svg><title>"),
+    ] {
+        let made = added_to(page, &additions(Some(("{}", true)), Some("<i></i>"), Charset::Utf8));
+        assert_same(&made, &format!("{}<i></i>", script.replace('+', BLOCK)), page);
+        let made = added_to(page, &additions(Some(("{}", false)), Some("<i></i>"), Charset::Utf8));
+        assert_same(&made, &format!("{}<i></i>", attribute.replace('+', HTML)), page);
     }
 }
 
