@@ -147,6 +147,28 @@ describe("from the archive", () => {
     );
   });
 
+  test("of an order that is told twice, alike but for its properties, the one counts that the record keeps", () => {
+    const paid = join(folder, "paid.json");
+    const metrics = { paid: { event: "purchase", kind: "count", where: { state: "paid" } } };
+    writeFileSync(paid, JSON.stringify(documentOf([experiment({ metrics: { primary: "paid" } })], { metrics })));
+    const time = "2026-11-21T12:00:00.000Z";
+    const order = { conversion_event: "purchase", transaction_id: "twice", converted_at: time, channel: "server" };
+    const told = (state) => ({
+      ...common("experiment_converted", "twice", "2026-11-21-control-1", time),
+      ...order,
+      properties: { state },
+    });
+    for (const states of [
+      ["open", "paid"],
+      ["paid", "open"],
+    ]) {
+      const place = copy(states.join("-"));
+      write(join(place, "events/dt=2026-11-21/hour=12/c.ndjson"), states.map(told));
+      const { stdout } = tool("readout", paid, "hero", "--from", `duckdb:${place}`, "--at", NOW, "--json");
+      assert.equal(JSON.parse(stdout).metrics[0].variants[0].converted, 0, "the least, in whatever order they lie");
+    }
+  });
+
   test("a folder may be named from where one is", () => {
     assert.equal(from(relative(at("."), archive)).units, 1200);
   });

@@ -42,6 +42,8 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
         "reach" => "CAST(ceil(12 * sqrt({0}) / 1000) AS BIGINT)",
         "lateral" => "CROSS JOIN",
         "many" => "",
+        // why: engines write JSON as a text in ways of their own, if at all
+        "then" => "",
         "spelled" => {
             "(CASE WHEN regexp_like({0}, '^-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?$') THEN CAST({0} AS DOUBLE) END)"
         }

@@ -8,6 +8,8 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
     Some(match name {
         // why: each use reads the few columns and kinds of events that it needs, straight from the files
         "scanned" => "NOT MATERIALIZED".to_owned(),
+        // why: of what is told alike but for its properties the record keeps the least, too, as they were written
+        "then" => fill(", CAST({0} AS VARCHAR)", arguments),
         "idiv" => fill("(({0}) // ({1}))", arguments),
         "sum_of_products" => fill("sum(CAST({0} AS HUGEINT) * ({1}))", arguments),
         "millis" => fill("epoch_ms(CAST({0} AS TIMESTAMP))", arguments),
