@@ -1,8 +1,8 @@
 //! What a user was assigned, joined over their devices: all that the Durable Object `Person` keeps and does.
 //!
-//! One object a user. It keeps for each experiment of users the assignment that was exposed first, whichever device it
-//! was on. A device says what it has shown, and takes over what it has not: nobody flips under their own eyes. The object
-//! itself only stores the text that [`merge`] returns, so that everything is here and runs natively.
+//! One object a user. It keeps what was exposed of each experiment of users, whichever device it was on. A device says what
+//! it has shown, and takes over what was exposed first where it has shown nothing: nobody flips under their own eyes. The
+//! object itself only stores the text that [`merge`] returns, so that everything is here and runs natively.
 
 use crate::document::{Status, UnitKind};
 use crate::hash::{push_digits, read_digits};
@@ -47,23 +47,24 @@ fn write(shown: impl IntoIterator<Item = Shown>) -> String {
     text
 }
 
-/// What is kept of a user after a device said what it has shown: of each experiment what was exposed first, and of one
-/// day what was told first. It is the answer to the device too.
+/// What is kept of a user after a device said what it has shown: each variant with the day of its first exposure, in the
+/// order in which they were told. It is the answer to the device too. All of an experiment's are kept, since of the first one
+/// nobody here knows whether the document still has it.
 ///
 /// ```
 /// use sortition_engine::person::merge;
 ///
 /// let phone = "AAAABBBBAAB";
 /// assert_eq!(merge("", phone), phone);
-/// assert_eq!(merge(phone, "AAAACCCCAAB"), phone, "the laptop's other variant came later");
+/// assert_eq!(merge(phone, phone), phone);
+/// assert_eq!(merge(phone, "AAAACCCCAAB"), "AAAABBBBAABAAAACCCCAAB", "the laptop's other variant came later");
 /// ```
 #[must_use]
 pub fn merge(kept: &str, shown: &str) -> String {
     let mut all: Vec<Shown> = parse(kept).collect();
     for one in parse(shown) {
-        match all.iter_mut().find(|known| known.key == one.key) {
-            Some(known) if one.day < known.day => *known = one,
-            Some(_) => {}
+        match all.iter_mut().find(|known| (known.key, known.code) == (one.key, one.code)) {
+            Some(known) => known.day = known.day.min(one.day),
             None => all.push(one),
         }
     }
@@ -87,17 +88,32 @@ pub fn is_due(plan: &Plan, assignments: &Assignments, marks: Marks) -> bool {
     plan.has_users && marks.user.is_some_and(|user| assignments.join_of(user) != Join::Done)
 }
 
+/// Whether one of these experiments is of users, and this browser has nothing of it yet that would be kept.
+#[must_use]
+pub fn is_due_again(
+    plan: &Plan,
+    assignments: &Assignments,
+    mut assigned: impl Iterator<Item = ExperimentAt>,
+    marks: Marks,
+    now: i64,
+) -> bool {
+    let is_of_users = |index| plan.experiments.get(index).is_some_and(|e| e.unit == UnitKind::User && e.sticky);
+    assigned.any(|index| is_of_users(index) && marks.kept(plan, index, assignments, now).is_none())
+}
+
 /// What this browser has shown its user, as it tells the object.
 #[must_use]
 pub fn shown(plan: &Plan, assignments: &Assignments, marks: Marks, now: i64) -> String {
     write(shown_entries(plan, assignments, marks, now).map(|entry| to_shown(&entry, now)))
 }
 
-/// What it has shown since `before`: nothing where there is no news.
+/// What it has shown since `before`, and what its user took along from whoever was not logged in: nothing where there is no
+/// news.
 #[must_use]
 #[inline(never)]
 pub fn news(plan: &Plan, before: &Assignments, after: &Assignments, marks: Marks, now: i64) -> String {
-    let old: Vec<(u32, u32)> = shown_entries(plan, before, marks, now).map(|entry| (entry.key, entry.code)).collect();
+    let own = shown_entries(plan, before, marks, now).filter(|entry| entry.owner == marks.user);
+    let old: Vec<(u32, u32)> = own.map(|entry| (entry.key, entry.code)).collect();
     let new = shown_entries(plan, after, marks, now).filter(|entry| !old.contains(&(entry.key, entry.code)));
     write(new.map(|entry| to_shown(&entry, now)))
 }
@@ -149,6 +165,30 @@ fn find(plan: &Plan, key: u32, code: u32) -> Option<(ExperimentAt, &Experiment)>
     })
 }
 
+/// Gives a user what the visitor has of the experiments of users, and puts them before the browser's other users.
+pub fn claim(plan: &Plan, assignments: &mut Assignments, marks: Marks, now: i64) {
+    let Some(user) = marks.user else { return };
+    let claimed: Vec<usize> = assignments
+        .entries()
+        .iter()
+        .filter(|entry| entry.owner.is_none())
+        .flat_map(|entry| plan.with_key(entry.key))
+        .filter(|&index| plan.experiments.get(index).is_some_and(|e| e.unit == UnitKind::User))
+        .filter_map(|index| marks.kept(plan, index, assignments, now))
+        .map(|kept| kept.position)
+        .collect();
+    // why: a user of whom nothing is kept needs no place in the cookie
+    let known = assignments.users().iter().any(|it| it.fingerprint == user);
+    if known || !claimed.is_empty() {
+        assignments.greet(user);
+    }
+    for position in claimed {
+        if let Some(entry) = assignments.entry_mut(position).filter(|entry| entry.owner.is_none()) {
+            entry.owner = Some(user);
+        }
+    }
+}
+
 /// Notes what came of asking for a user's assignments, and takes them over where there are any. `None`: no answer came in
 /// time.
 pub fn join(plan: &Plan, assignments: &mut Assignments, marks: Marks, answer: Option<&str>, now: i64) {
@@ -159,12 +199,26 @@ pub fn join(plan: &Plan, assignments: &mut Assignments, marks: Marks, answer: Op
     assignments.note_join(user, answer.is_some());
 }
 
+/// What was exposed first of each experiment, of what the document still has; of one day what was told first.
+fn first_shown(plan: &Plan, answer: &str) -> Vec<(ExperimentAt, Shown)> {
+    let mut first: Vec<(ExperimentAt, Shown)> = Vec::new();
+    for one in parse(answer) {
+        let Some((index, _)) = find(plan, one.key, one.code) else { continue };
+        match first.iter_mut().find(|(known, _)| *known == index) {
+            Some((_, known)) if one.day < known.day => *known = one,
+            Some(_) => {}
+            None => first.push((index, one)),
+        }
+    }
+    first
+}
+
 /// Takes an object's answer over: what this browser has not shown its user. Where that would bring them into a second
 /// experiment of a layer, the browser stays with the one it has.
 fn take_over(plan: &Plan, assignments: &mut Assignments, marks: Marks, answer: &str, now: i64) {
     let Some(user) = marks.user else { return };
-    for Shown { key, code, .. } in parse(answer) {
-        let Some((index, e)) = find(plan, key, code) else { continue };
+    for (index, Shown { key, code, .. }) in first_shown(plan, answer) {
+        let Some(e) = plan.experiments.get(index) else { continue };
         let kept = marks.kept(plan, index, assignments, now);
         let entry = kept.and_then(|kept| assignments.entries().get(kept.position));
         if entry.is_some_and(|entry| entry.exposed || entry.code == e.held_out_code || entry.code == code) {

@@ -30,7 +30,7 @@ pub use outcome::{
     Finish, Forward, Outcome, OwnAnswer, Question, Rewriting, SharedBody, SharedCopy, VariantOriginRequest, Watched,
 };
 use question::join_question;
-pub use question::question;
+pub use question::{question, question_of_new};
 pub use world::{Joined, World};
 
 use crate::decide::Decision;
@@ -146,6 +146,8 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             _ => None,
         };
         let visit = Self::of(plan, on_page, request, sender, world);
+        let asked_of_new = || question_of_new(&visit.plan, visit.intent.visitor()?, &visit.intent.decisions, world);
+        let question = question.or_else(asked_of_new);
         Self { question, ..visit }
     }
 

@@ -2,8 +2,9 @@
 
 use crate::decide::{Decision, Reason};
 use crate::document::{Display, Kind, UnitKind};
+use crate::person;
 use crate::plan::{Experiment, ExperimentAt, MeasuredHoldout, Plan, VariantAt};
-use crate::visitor::assignments::{Assignments, Entry, mark_of};
+use crate::visitor::assignments::{Assignments, Entry};
 use crate::visitor::{Consented, Kept, Marks, Visitor};
 
 const DAY: i64 = 86_400_000;
@@ -33,10 +34,10 @@ pub enum ExposedTo {
 #[must_use]
 pub fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, now: i64) -> Assignments {
     let mut assignments = visitor.assignments.clone();
-    if let Some(user) = visitor.user.as_deref().filter(|_| plan.has_users) {
-        log_in(plan, &mut assignments, visitor, mark_of(user), now);
-    }
     let marks = Marks::of(visitor);
+    if plan.has_users {
+        person::claim(plan, &mut assignments, marks, now);
+    }
     for decision in decisions {
         let Some(e) = plan.experiments.get(decision.experiment) else { continue };
         let Some(unit) = decision.evidence.unit else { continue };
@@ -62,30 +63,6 @@ pub fn assigned(plan: &Plan, decisions: &[Decision], visitor: &Visitor, now: i64
         assignments.put(entry, |code| code == e.held_out_code || e.variant_of_code(code).is_some());
     }
     assignments
-}
-
-/// Puts the user first, and gives them what the visitor has of the experiments of users.
-fn log_in(plan: &Plan, assignments: &mut Assignments, visitor: &Visitor, user: u32, now: i64) {
-    let marks = Marks::of(visitor);
-    let claimed: Vec<usize> = assignments
-        .entries()
-        .iter()
-        .filter(|entry| entry.owner.is_none())
-        .flat_map(|entry| plan.with_key(entry.key))
-        .filter(|&index| plan.experiments.get(index).is_some_and(|e| e.unit == UnitKind::User))
-        .filter_map(|index| marks.kept(plan, index, assignments, now))
-        .map(|kept| kept.position)
-        .collect();
-    // why: a user of whom nothing is kept needs no place in the cookie
-    let known = assignments.users().iter().any(|it| it.fingerprint == user);
-    if known || !claimed.is_empty() {
-        assignments.greet(user);
-    }
-    for position in claimed {
-        if let Some(entry) = assignments.entry_mut(position).filter(|entry| entry.owner.is_none()) {
-            entry.owner = Some(user);
-        }
-    }
 }
 
 impl Experiment {

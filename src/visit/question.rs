@@ -1,6 +1,7 @@
 //! What has to be asked of the world before it can be decided for a person.
 
 use super::{Joined, Question, World};
+use crate::decide::{Decision, Reason};
 use crate::person;
 use crate::plan::Plan;
 use crate::visitor::assignments::Assignments;
@@ -23,8 +24,23 @@ pub fn question(plan: &Plan, visitor: &mut Visitor, world: World<'_>) -> Option<
         Joined::Answer(answer) => Some(answer),
     };
     person::join(plan, &mut visitor.assignments, marks, answer, world.now);
+    if answer.is_some() {
+        // why: the object was told of it with the question
+        person::claim(plan, &mut visitor.assignments, marks, world.now);
+    }
     visitor.assignments.outdate();
     None
+}
+
+/// What to ask where the decisions assign a user what this browser has nothing of: since their devices were joined another one
+/// may have shown it.
+pub fn question_of_new(plan: &Plan, visitor: &Visitor, decisions: &[Decision], world: World<'_>) -> Option<Question> {
+    let consents = visitor.consent == Consented::All && world.joined == Joined::NotYet;
+    let user = visitor.user.as_deref().filter(|_| consents && plan.has_users)?;
+    let assigned = decisions.iter().filter(|it| matches!(it.reason, Reason::Split | Reason::Holdout));
+    let (assigned, marks) = (assigned.map(|decision| decision.experiment), Marks::of(visitor));
+    let is_due = person::is_due_again(plan, &visitor.assignments, assigned, marks, world.now);
+    is_due.then(|| join(plan, &visitor.assignments, user, Marks::of_user(user), world.now))
 }
 
 pub(super) fn join_question(
@@ -34,8 +50,12 @@ pub(super) fn join_question(
     marks: Marks,
     now: i64,
 ) -> Option<Question> {
-    person::is_due(plan, assignments, marks).then(|| Question::Join {
+    person::is_due(plan, assignments, marks).then(|| join(plan, assignments, user, marks, now))
+}
+
+fn join(plan: &Plan, assignments: &Assignments, user: &str, marks: Marks, now: i64) -> Question {
+    Question::Join {
         object: person::object_name(&plan.project, user),
         shown: person::shown(plan, assignments, marks, now),
-    })
+    }
 }

@@ -3,6 +3,7 @@
 //! audiences, kill and pause on and off, consent withdrawn and given), and after every step the laws.
 
 mod consent;
+mod devices;
 mod exported;
 mod history;
 mod joined;

@@ -13,7 +13,7 @@ use crate::sender::{self, Sender};
 use crate::url::Url;
 use crate::visit::{self, Joined, Question, World};
 use crate::visitor::assignments::Assignments;
-use crate::visitor::{Consented, named};
+use crate::visitor::{Consented, Visitor, named};
 use serde_json::{Map, Value};
 use worker::{Env, web_sys};
 
@@ -47,7 +47,17 @@ pub(super) async fn decide_for_browser(
     let own = request.url();
     let meant = call.url().map(Url::split);
     let facted = Facted::new("GET", Url::split(&own), &source, &loaded.crawlers);
-    let (mut sender, is_fleeting) = recognised(plan, call, &facted, caller, env, now).await;
+    let decided = |visitor: &Visitor| {
+        let person = Person::of(visitor, &[]);
+        let facts = Facts { request: &facted, person: Some(person) };
+        let facts = BrowserContext { facts, url: meant, attributes };
+        let asker = match visitor.consent {
+            Consented::OnlyEssential => Asker::Essential(person),
+            Consented::All | Consented::Waits => Asker::Person(person),
+        };
+        decide_call(plan, call.asked(), meant, &facts, asker, now)
+    };
+    let (mut sender, is_fleeting) = recognised(plan, call, &facted, (caller, &decided), env, now).await;
     if let (Caller::OtherSite(_), Sender::Person(visitor)) = (caller, &mut sender) {
         // why: cookies do not travel there, so it says itself who is meant
         let Some(id) = units.visitor.as_deref().and_then(|id| named(&plan.visitor, id)) else {
@@ -69,14 +79,7 @@ pub(super) async fn decide_for_browser(
             return Decided { decisions, ..Decided::default() };
         }
     };
-    let person = Person::of(visitor, &[]);
-    let facts = Facts { request: &facted, person: Some(person) };
-    let facts = BrowserContext { facts, url: meant, attributes };
-    let asker = match visitor.consent {
-        Consented::OnlyEssential => Asker::Essential(person),
-        Consented::All | Consented::Waits => Asker::Person(person),
-    };
-    let decisions = decide_call(plan, call.asked(), meant, &facts, asker, now);
+    let decisions = decided(visitor);
     let consents = visitor.consent == Consented::All;
     // why: a page that is only prepared for may never be seen
     let may_be_met = call.may_expose() && !sender::is_prefetch(&facted);
@@ -101,7 +104,7 @@ async fn recognised<S: Source>(
     plan: &Plan,
     call: &Call,
     request: &Facted<'_, S>,
-    caller: Caller<'_>,
+    (caller, decided): (Caller<'_>, impl Fn(&Visitor) -> Vec<Decision>),
     env: &Env,
     now: i64,
 ) -> (Sender, bool) {
@@ -119,7 +122,10 @@ async fn recognised<S: Source>(
     loop {
         let Sender::Person(visitor) = &mut sender else { return (sender, is_fleeting) };
         let question = visit::question(plan, visitor, world);
-        match question {
+        // why: what is not met is not kept, so it would be asked with every call
+        let asks_of_new = question.is_none() && is_joined && call.may_expose() && visitor.user.is_some();
+        let asked_of_new = || visit::question_of_new(plan, visitor, &decided(visitor), world);
+        match question.or_else(|| asks_of_new.then(asked_of_new).flatten()) {
             None => return (sender, is_fleeting),
             Some(Question::Join { object, shown }) => {
                 let answer = people::join(&[Some((object, shown))], env, now).await.pop().flatten();
