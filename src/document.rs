@@ -22,8 +22,8 @@ mod variant;
 
 pub use analysis::{Analysis, Guardrail, GuardrailAct, Method, Metrics};
 #[cfg(not(target_arch = "wasm32"))]
-pub use check::{Checked, PolicyProblems, check_text, policy};
-pub use check::{HYPOTHESIS_TEMPLATE, check, warnings};
+pub use check::{Checked, check_text};
+pub use check::{HYPOTHESIS_TEMPLATE, PolicyProblems, check, policy, warnings};
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::merge_env;
 pub use experiment::{

@@ -34,7 +34,6 @@ mod described;
 mod json;
 #[cfg(not(target_arch = "wasm32"))]
 mod meaning;
-#[cfg(not(target_arch = "wasm32"))]
 mod policy;
 #[cfg(not(target_arch = "wasm32"))]
 mod structure;
@@ -42,7 +41,6 @@ mod takeover;
 #[cfg(not(target_arch = "wasm32"))]
 mod text;
 
-#[cfg(not(target_arch = "wasm32"))]
 pub use policy::{PolicyProblems, policy};
 #[cfg(not(target_arch = "wasm32"))]
 pub use text::{Checked, check_text};

@@ -13,6 +13,7 @@ import {
   share,
 } from "sortition-readout";
 import { body } from "./bounded.js";
+import { pause } from "./ship.js";
 import { signer } from "./signer.js";
 
 // Whatever happens to the document in git, harm is stopped at once.
@@ -29,6 +30,33 @@ const MOST_DAYS = 90;
 
 // The confirmations that this isolate carried out.
 const used = new Set();
+
+// How long an action waits for the one before it, and how often it looks.
+const TURN_MS = 5000;
+const LOOK_MS = 10;
+
+/** What is under way, of the switch and of the document. */
+const underWay = {};
+
+/**
+ * Has actions on the same thing come one after another, as far as this isolate knows: of two at once the second would write
+ * what it read before the first. One that does not end is not waited for by a kill for ever.
+ */
+async function inTurn(action, act) {
+  const what = AT_ONCE.has(action) ? "switch" : "document";
+  const until = Date.now() + TURN_MS;
+  while (underWay[what] && Date.now() < until) await pause(LOOK_MS);
+  const turn = {};
+  underWay[what] = turn;
+  try {
+    return await act();
+  } finally {
+    const ended = Date.now();
+    // why: the next note is kept by its time, too
+    while (Date.now() === ended) await pause(1);
+    if (underWay[what] === turn) underWay[what] = undefined;
+  }
+}
 
 /** Why something is not done: a status, and what to say. */
 class Refused extends Error {
@@ -128,10 +156,12 @@ async function byTool({ request, env, id, action, summarise }) {
   if (typeof dry_run !== "boolean") throw new Refused(400, "Bad request", "dry_run: write true or false");
   const asked = { id, action, arguments: said, who };
   if (action === "share") return shared(request, env, id, said.days);
-  const live = await read(env, action);
-  const plan = await withSummary(asked, { env, summarise }, () => planned(live, asked));
-  if (dry_run) return { ...plan.acted, written: false };
-  return carriedOut(env, live, asked, plan);
+  return inTurn(action, async () => {
+    const live = await read(env, action);
+    const plan = await withSummary(asked, { env, summarise }, () => planned(live, asked));
+    if (dry_run) return { ...plan.acted, written: false };
+    return carriedOut(env, live, asked, plan);
+  });
 }
 
 /** A person's form: the first one is shown what it would do, the second does it. */
@@ -145,13 +175,15 @@ async function byPerson({ request, env, id, action, summarise }, wrong) {
       throw new Refused(403, "Forbidden", "This confirmation is too old, or of another page: go back and begin again.");
     }
     const { asked, base } = JSON.parse(content);
-    const live = await read(env, action);
-    if ((await baseOf(live)) !== base) {
-      throw new Refused(409, "Conflict", "Somebody changed it meanwhile: go back and look again.");
-    }
-    const plan = planned(live, asked);
-    await useOnce(env, field("token"));
-    return done_page(id, action, JSON.stringify(await carriedOut(env, live, asked, plan)));
+    return inTurn(action, async () => {
+      const live = await read(env, action);
+      if ((await baseOf(live)) !== base) {
+        throw new Refused(409, "Conflict", "Somebody changed it meanwhile: go back and look again.");
+      }
+      const plan = planned(live, asked);
+      await useOnce(env, field("token"));
+      return done_page(id, action, JSON.stringify(await carriedOut(env, live, asked, plan)));
+    });
   }
   if (!form_has(secret, id, action, "", field(`token.${action}`), Date.now())) {
     throw new Refused(403, "Forbidden", "This form is too old, or of another page: go back, reload, and try again.");

@@ -6,7 +6,7 @@ use super::switch::{Turned, told_of, turned, value_of};
 use super::text::{decided, ramped};
 use crate::changes::{Change, Danger, changes};
 use crate::document::{
-    DecisionRecord, Document, Experiment, Id, Percent, Problem, Severity, Timestamp, Verdict, warnings,
+    DecisionRecord, Document, Experiment, Id, Percent, Problem, Severity, Timestamp, Verdict, policy, warnings,
 };
 use crate::edit;
 use crate::plan::{Kill, Plan};
@@ -77,17 +77,23 @@ pub struct Acted {
 /// Why it is refused, each reason with its field.
 pub fn act(live: Live<'_>, asked: &Asked<'_>) -> Result<Acted, Vec<Problem>> {
     let one = |path: &str, message: String| vec![Problem::error(path, message)];
-    let old = Document::parse(live.config).map_err(|problem| vec![problem])?;
-    let from = old.revision.clone().unwrap_or_else(|| "unknown".to_owned());
+    let (old, unreadable) = match Document::parse(live.config) {
+        Ok(old) => (Some(old), None),
+        // why: workers go on with the document before, of which something may have to be stopped
+        Err(problem) if !asked.action.changes_document() => (None, Some(problem)),
+        Err(problem) => return Err(vec![problem]),
+    };
+    let from = old.as_ref().and_then(|old| old.revision.clone()).unwrap_or_else(|| "unknown".to_owned());
     let id = Id::new(asked.id).ok_or_else(|| one("id", format!("`{}` is no experiment's id", shown(asked.id))))?;
-    let place = old.experiments.iter().position(|e| e.id == id);
-    if place.is_none() && !matches!(asked.action, Action::Draft | Action::Lift) {
+    let place = old.as_ref().and_then(|old| old.experiments.iter().position(|e| e.id == id));
+    if old.is_some() && place.is_none() && !matches!(asked.action, Action::Draft | Action::Lift) {
         return Err(one("id", format!("no live experiment is `{id}`")));
     }
-    if asked.who.trim().is_empty() {
+    if name(asked.who).is_empty() {
         return Err(one("who", "write your name: the audit trail says who did it".to_owned()));
     }
     let mut acted = Acted { who: name(asked.who), from: from.clone(), revision: from, ..Acted::default() };
+    acted.check.extend(unreadable.map(|problem| Problem::warning(problem.path, problem.message)));
     match asked.action {
         Action::Kill | Action::Lift => switch(live, asked, &id, &mut acted)?,
         Action::Comment => {
@@ -95,9 +101,11 @@ pub fn act(live: Live<'_>, asked: &Asked<'_>) -> Result<Acted, Vec<Problem>> {
             acted.summary = vec![format!("{id}: {text}")];
         }
         _ => {
-            let path = format!("experiments[{}]", place.unwrap_or(old.experiments.len()));
-            let text = changed(live.config, &path, &old, place, asked)?;
-            document(&old, text, asked, &mut acted)?;
+            if let Some(old) = &old {
+                let path = format!("experiments[{}]", place.unwrap_or(old.experiments.len()));
+                let text = changed(live.config, &path, old, place, asked)?;
+                document(old, text, asked, &mut acted)?;
+            }
         }
     }
     // why: a decision keeps its reason itself, and the page's form sends a comment as both
@@ -112,7 +120,8 @@ pub fn act(live: Live<'_>, asked: &Asked<'_>) -> Result<Acted, Vec<Problem>> {
 
 /// Who acts, as it may stand in a note, a document and a commit: a line of bounded length.
 fn name(who: &str) -> String {
-    who.trim().chars().filter(|c| !c.is_control()).take(100).collect()
+    let line: String = who.chars().filter(|c| !c.is_control()).collect();
+    line.trim().chars().take(100).collect()
 }
 
 /// The note of who did what, when, as the tool writes it.
@@ -261,6 +270,13 @@ fn document(old: &Document, text: String, asked: &Asked<'_>, acted: &mut Acted) 
     };
     let next = Document::parse(&text).map_err(|problem| vec![problem])?;
     Plan::compile(&next)?;
+    // why: what a push would refuse does not get in by another door; what is live already may be acted on
+    let before: Vec<String> = policy(old).all().map(|problem| problem.path).collect();
+    let broken = policy(&next).all().filter(|problem| !before.contains(&problem.path));
+    let broken: Vec<Problem> = broken.map(|problem| Problem::error(problem.path, problem.message)).collect();
+    if !broken.is_empty() {
+        return Err(broken);
+    }
     acted.check = warnings(&next, asked.now);
     acted.diff = changes(old, &next, asked.now);
     let allowed: Vec<&str> = match asked.arguments.get("allow") {

@@ -18,7 +18,8 @@ pub fn decided(text: &str, path: &str, decision: &DecisionRecord) -> Option<Stri
     match decision.variant.as_ref().filter(|_| decision.what == Verdict::Ship) {
         Some(variant) => {
             let text = edit::set(&text, path, "winner", &variant.as_str().into())?;
-            // why: past its end a winner would give everybody the control
+            // why: past its end, or while it is not running, a winner would give everybody the control
+            let text = edit::set(&text, path, "status", &"running".into())?;
             edit::remove(&text, path, "ends_at")
         }
         None => edit::set(&text, path, "status", &"completed".into()),

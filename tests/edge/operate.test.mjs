@@ -180,6 +180,55 @@ describe("a tool", () => {
     assert.equal(await harness.env.CONFIG.get("config"), TEXT, "the document is not touched");
   });
 
+  test("kills several at once, and every one of them is killed and noted", async () => {
+    const ids = ["a", "b", "c", "d", "e"];
+    const each = ids.map((id) => experiment({ id, pages: [`/${id}`] }));
+    await harness.env.CONFIG.put("config", JSON.stringify(documentOf(each)));
+    const killed = await Promise.all(ids.map((id) => call("kill", {}, { id })));
+    assert.deepEqual(
+      killed.map(({ status }) => status),
+      ids.map(() => 200),
+    );
+    assert.deepEqual(JSON.parse(await harness.env.CONFIG.get("kill")).experiments.sort(), ids);
+    assert.deepEqual((await trail()).flatMap(({ experiments }) => experiments).sort(), ids);
+    const ramped = await Promise.all(ids.map((id, at) => call("ramp", { percent: at }, { id })));
+    assert.equal(new Set(ramped.map(({ json }) => json.revision)).size, ids.length);
+    const traffics = (await live()).experiments.map(({ traffic }) => traffic);
+    assert.deepEqual(traffics, [0, 1, 2, 3, 4], "none of them took another one's back");
+  });
+
+  test("kills and lifts also where what is live cannot be read, by which workers go on with what was before", async () => {
+    for (const broken of ["{ broken", JSON.stringify(documentOf([HERO], { version: 99 }))]) {
+      await harness.env.CONFIG.put("config", broken);
+      const killed = await call("kill");
+      assert.equal(killed.status, 200, killed.text);
+      assert.equal(killed.json.check.length, 1, "it says what is wrong with the document");
+      assert.deepEqual(JSON.parse(await harness.env.CONFIG.get("kill")), { experiments: ["hero"] });
+      assert.equal((await call("comment", { text: "Who wrote this?" })).status, 200);
+      assert.equal((await call("lift")).status, 200);
+      assert.equal(await harness.env.CONFIG.get("kill"), null);
+      assert.equal((await call("ramp", { percent: 5 })).status, 422);
+      assert.equal(await harness.env.CONFIG.get("config"), broken);
+    }
+  });
+
+  test("turns nothing on that a push would refuse", async () => {
+    const risky = experiment({ id: "risky", status: "draft", risk: "high", pages: ["/risky"] });
+    const write = (more) =>
+      harness.env.CONFIG.put(
+        "config",
+        JSON.stringify(documentOf([HERO, { ...risky, ...more }], { policy: { approvals: 2 } })),
+      );
+    await write({});
+    const refused = await call("resume", {}, { id: "risky" });
+    assert.deepEqual([refused.status, refused.json.errors[0].path], [422, "experiments[1].approvals"]);
+    assert.equal((await live()).experiments[1].status, "draft");
+    await write({ approvals: ["mia", "tom"] });
+    assert.equal((await call("resume", {}, { id: "risky" })).status, 200);
+    await write({ status: "running" });
+    assert.equal((await call("ramp", { percent: 1 }, { id: "risky" })).status, 200, "what is live can be turned down");
+  });
+
   test("pauses, resumes, decides, comments", async () => {
     assert.equal((await call("pause")).status, 200);
     assert.equal((await live()).experiments[0].status, "paused");

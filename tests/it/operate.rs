@@ -48,6 +48,15 @@ fn a_ramp_is_a_small_change_with_a_note() {
     assert_eq!((&entry["who"], &entry["action"], &entry["from"]), (&json!("Mia"), &json!("ramp"), &json!("1")));
 }
 
+/// While it is not running a winner would give everybody the control.
+#[test]
+fn what_ships_is_on() {
+    let shipped = done(Action::Decide, "nav", json!({"what": "ship", "variant": "bold", "why": "It sells more."}));
+    let value: Value = serde_json::from_str(&shipped.config.unwrap()).unwrap();
+    let nav = &value["experiments"][1];
+    assert_eq!((&nav["winner"], &nav["status"]), (&json!("bold"), &json!("running")));
+}
+
 #[test]
 fn git_keeps_its_document_without_a_revision_of_ours() {
     let acted = asked(Action::Ramp, "hero", json!({"percent": 75}), true).unwrap();
@@ -64,6 +73,38 @@ fn the_switch_knows_what_else_is_killed() {
     assert!(done(Action::Lift, "hero", json!({})).unchanged);
 }
 
+/// Workers go on with the document before, of which something may have to be stopped.
+#[test]
+fn what_is_live_need_not_be_readable_to_stop_something() {
+    let act = |action, id: &str| {
+        let live = Live { config: "{ broken", kill: None, guard: None };
+        act(
+            live,
+            &Asked { action, id, arguments: &Map::new(), who: "Mia", now: at("2026-11-27T02:00:00Z"), in_git: false },
+        )
+    };
+    let acted = act(Action::Kill, "hero").unwrap_or_else(|problems| panic!("{}", problems[0]));
+    assert_eq!(acted.kill, Some(Some(json!({"experiments": ["hero"]}))));
+    assert_eq!((acted.check.len(), acted.revision.as_str()), (1, "unknown"));
+    assert_eq!(act(Action::Kill, "../hero").unwrap_err()[0].path, "id");
+    assert!(act(Action::Pause, "hero").is_err());
+}
+
+/// What `push` would refuse.
+#[test]
+fn what_is_risky_is_not_turned_on_without_approvals() {
+    let resumed = |more: Value| {
+        let risky = running("risky", with(json!({"status": "draft", "risk": "high"}), more));
+        let config = with(shop(&[risky]), json!({"policy": {"approvals": 1}})).to_string();
+        let live = Live { config: &config, kill: None, guard: None };
+        let (arguments, now) = (Map::new(), at("2026-11-27T02:00:00Z"));
+        act(live, &Asked { action: Action::Resume, id: "risky", arguments: &arguments, who: "Mia", now, in_git: false })
+    };
+    assert_eq!(resumed(json!({})).unwrap_err()[0].path, "experiments[0].approvals");
+    assert!(resumed(json!({"approvals": ["tom"]})).is_ok());
+    assert!(resumed(json!({"status": "paused"})).is_ok(), "what a push let through");
+}
+
 #[test]
 fn what_cannot_be_done_says_why() {
     let why = |action, id: &str, arguments: Value| asked(action, id, arguments, false).unwrap_err()[0].path.clone();
@@ -73,6 +114,16 @@ fn what_cannot_be_done_says_why() {
     assert_eq!(why(Action::Pause, "nav", json!({})), "status");
     assert_eq!(why(Action::Decide, "hero", json!({"what": "keep", "why": " "})), "why");
     assert_eq!(why(Action::Comment, "hero", json!({"text": "x".repeat(3_000)})), "text");
+    let nobody = Asked {
+        action: Action::Kill,
+        id: "hero",
+        arguments: &Map::new(),
+        who: "\u{7}\n \u{7}",
+        now: at("2026-11-27T02:00:00Z"),
+        in_git: false,
+    };
+    let live = Live { config: &config(), kill: None, guard: None };
+    assert_eq!(act(live, &nobody).unwrap_err()[0].path, "who", "of these characters nothing is left in a note");
     assert_eq!(why(Action::Draft, "nav", json!({"experiment": {}})), "id");
     assert_eq!(why(Action::Draft, "new", json!({"experiment": {"id": "other"}})), "experiment");
 }

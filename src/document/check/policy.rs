@@ -1,7 +1,7 @@
 //! What the team insists on, held against its experiments.
 //!
-//! Only the tool asks: a rule that is broken keeps a document from being pushed, and nothing that is live from running,
-//! being ramped down or ended.
+//! Whoever changes what is live asks, the worker that reads it does not: a rule that is broken keeps a document from being
+//! pushed and an experiment from being turned on, and nothing that is live from running, being ramped down or ended.
 
 use super::warning::DAY_MILLIS;
 use crate::document::{BUILT_IN_METRICS, Document, Experiment, Kind, Method, Problem, Risk, Status};
