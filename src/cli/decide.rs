@@ -217,9 +217,19 @@ pub(super) fn end(arguments: &EndArguments) -> Result<Report, Failure> {
         "ended_reason": why, "ended_at": at,
     });
     let mut store = Store::open(&arguments.kv)?;
-    store.run(&[(ENDING, json!([id, project, arguments.experiment, why, at.to_string()]))])?;
-    store.put(&archived(&id, at), &format!("{event}\n"))?;
-    report.text.push_str(&format!("recorded: {} ended early: {why}\n", arguments.experiment));
+    let (has_record, has_archive) = (store.databases()? > 0, store.has_archive()?);
+    if has_record {
+        store.run(&[(ENDING, json!([id, project, arguments.experiment, why, at.to_string()]))])?;
+    }
+    if has_archive {
+        store.put(&archived(&id, at), &format!("{event}\n"))?;
+    }
+    if has_record || has_archive {
+        report.text.push_str(&format!("recorded: {} ended early: {why}\n", arguments.experiment));
+    } else {
+        let message = "neither LEDGER nor ARCHIVE is bound, so nothing keeps why it ended";
+        report.problems.push(Problem::warning(path, message));
+    }
     set(&mut report.json, "event", event);
     Ok(report)
 }

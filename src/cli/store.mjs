@@ -57,6 +57,7 @@ const operations = {
     if (missing) throw new Error(`the configuration binds ${there.at(-1)}, and no ${missing}`);
     return there.length;
   },
+  archive: () => Boolean(platform.env.ARCHIVE),
   async list({ prefix }) {
     const keys = [];
     let cursor;

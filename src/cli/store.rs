@@ -87,6 +87,11 @@ impl Store {
         Ok(databases)
     }
 
+    /// Whether there is a bucket: a worker may do without one.
+    pub(super) fn has_archive(&mut self) -> Result<bool, Failure> {
+        self.ask(&json!({"op": "archive"}), "look for the archive")
+    }
+
     /// The keys of the bucket that begin with a text.
     pub(super) fn list(&mut self, prefix: &str) -> Result<Vec<String>, Failure> {
         self.ask(&json!({"op": "list", "prefix": prefix}), "list the archive")

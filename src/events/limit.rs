@@ -86,7 +86,8 @@ impl Counts {
         let limited = [visitor, network].into_iter().flatten();
         // why: each is counted, also where the one before it is over
         let over = limited.filter(|(key, most)| self.count(key) > *most).count() > 0;
-        if over { Err((MINUTE_MS - now.rem_euclid(MINUTE_MS)).div_euclid(1000).max(1)) } else { Ok(()) }
+        // why: rounded up, or whoever keeps to it comes a moment too early
+        if over { Err((MINUTE_MS - now.rem_euclid(MINUTE_MS) + 999).div_euclid(1000)) } else { Ok(()) }
     }
 
     /// Counts a key; how often it was counted this minute, this time included.

@@ -277,6 +277,8 @@ fn a_flood_is_kept_out() {
         assert_eq!(counts.admit(&one, start + 15_000), Ok(()));
     }
     assert_eq!(counts.admit(&one, start + 15_000), Err(45));
+    assert_eq!(counts.admit(&one, start + 15_001), Err(45), "the minute is over when they come");
+    assert_eq!(counts.admit(&one, start + 59_999), Err(1));
     let neighbour = Keys::new(Some("another-visitor"), Some("203.0.113.200"));
     assert_eq!(counts.admit(&neighbour, start + 15_000), Ok(()));
     assert_eq!(counts.admit(&one, start + 60_000), Ok(()), "another minute");

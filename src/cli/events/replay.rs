@@ -40,10 +40,12 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<Report, Failure> {
             take(&mut store, waiting, databases)?;
         }
     }
-    let verdict = match (arguments.dry_run, databases > 1) {
+    let verdict = match (arguments.dry_run, databases) {
+        (true, 0) => "would be in the archive",
         (true, _) => "would be in the record",
-        (false, false) => "in the record",
-        (false, true) => "on the way into the record, with the next run of the schedule,",
+        (false, 0) => "in the archive",
+        (false, 1) => "in the record",
+        (false, _) => "on the way into the record, with the next run of the schedule,",
     };
     let text = format!("{} {} with {}\n", good(verdict), strong(count(messages, "message")), count(events, "event"));
     let kept: Vec<Value> = problems.iter().map(|it| json!({"key": it.path, "reason": it.message})).collect();
@@ -88,11 +90,15 @@ fn take(store: &mut Store, waiting: Vec<Waiting>, databases: u8) -> Result<(), F
     }
     let (keys, messages): (Vec<_>, Vec<_>) = waiting.into_iter().map(|it| (it.key, it.message)).unzip();
     let now = clock::now().to_string();
-    if let Some((key, lines)) = ledger::archive(&messages, &now) {
+    for (key, lines) in
+        [ledger::archive(&messages, &now), ledger::archive_visits(&messages, &now)].into_iter().flatten()
+    {
         store.put(&key, &lines)?;
     }
-    let statements = ledger::statements(&messages, &now);
-    let statements: Vec<_> = statements.iter().map(|it| (it.sql.as_str(), json!([it.rows]))).collect();
-    store.run(&statements)?;
+    if databases > 0 {
+        let statements = ledger::statements(&messages, &now);
+        let statements: Vec<_> = statements.iter().map(|it| (it.sql.as_str(), json!([it.rows]))).collect();
+        store.run(&statements)?;
+    }
     store.delete(&keys)
 }
