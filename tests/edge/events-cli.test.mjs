@@ -1,8 +1,8 @@
 // `sortition events` against wrangler's local D1 and R2: dead letters come back, a person is forgotten, an iteration goes.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -188,6 +188,28 @@ test("forget: a person goes from the record and the archive with all their devic
   const only = await sortition("forget", "shared-kiosk-1", "--only");
   assert.equal(only.status, 0, only.stderr);
   assert.deepEqual(only.json.record, { exposures: 1, conversions: 0, identities: 2 });
+});
+
+test("forget without a record asks the archive, where a day without visitors and messages that are not there are no obstacle", () => {
+  const place = mkdtempSync(join(tmpdir(), "sortition-archive-"));
+  try {
+    for (const [day, visitor] of ["2026-11-21", "2026-11-23"].map((day, at) => [day, `quiet-visitor-${at}`])) {
+      const hour = join(place, "events", `dt=${day}`, "hour=10");
+      mkdirSync(hour, { recursive: true });
+      const lines = [exposed(visitor), identified(visitor, `user-of-${visitor}`)];
+      writeFileSync(join(hour, "a.ndjson"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    }
+    const question = { op: "people", folder: place, unit: "quiet-visitor-1", only: false, project: null };
+    const script = join(root, "src", "cli", "readout", "archive.mjs");
+    const { stdout } = spawnSync(process.execPath, [script], { input: JSON.stringify(question), encoding: "utf8" });
+    const told = JSON.parse(stdout.replace("@sortition ", ""));
+    assert.deepEqual(
+      [told.users, [...new Set(told.ids)].sort(), told.incomplete],
+      [["user-of-quiet-visitor-1"], ["quiet-visitor-1", "user-of-quiet-visitor-1"], []],
+    );
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
 });
 
 test("drop: an iteration goes into a file and out of the record; a live one stays, and so does an older file", async () => {
