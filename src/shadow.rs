@@ -91,6 +91,7 @@ impl Watch {
             };
             match shadow {
                 Compared::Tool(tool) => watch.settled.push((compare, by_tool(told.of(e, Some(*tool))))),
+                Compared::Nothing => watch.settled.push((compare, Theirs::Silent)),
                 Compared::Cookie(name) => {
                     let said = request.cookie(name).map_or(Theirs::Silent, |text| read(e, text));
                     watch.settled.push((compare, said));

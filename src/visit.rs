@@ -52,6 +52,9 @@ use std::ops::Deref;
 /// The circuit of the objects that keep what users were assigned.
 pub const PEOPLE: &str = "PEOPLE";
 
+/// The circuit of redirects whose target sends visitors back.
+const REDIRECTS: &str = "redirects";
+
 /// Response headers that an origin sends for us alone, in lower case.
 pub const INTERNAL_HEADERS: [&str; 5] =
     ["sortition-user", "sortition-expose", "sortition-versions", "sortition-visitor", "sortition-handover"];
@@ -176,13 +179,15 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         if let Some(exposed) = exposed {
             intent.recall(&plan, exposed);
         }
+        // why: it may withdraw what the origin would be told
+        let early = intent.early(&plan, request, secret);
         let mut for_origin = intent.for_origin(&plan, request);
         intent.hand_over(&plan, secret, &mut for_origin);
         let page_view =
             if intent.may_expose(&plan) { page_view(&plan, &intent, request).to_json() } else { String::new() };
         let shared = intent.shared(&plan, request);
         Self {
-            early: intent.early(&plan, secret),
+            early,
             for_origin,
             // why: what is the same for everybody is the copy itself, and a preview is nobody else's
             reads_gzip: (shared.is_some() && intent.depends_on_visitor && !intent.is_preview())
@@ -240,6 +245,9 @@ impl<P: Deref<Target = Plan>> Visit<P> {
             Some(question) if breakers.admits(PEOPLE, now) => return Outcome::Ask(question),
             _ => {}
         }
+        if self.intent.take_came_back() {
+            breakers.fell_back(REDIRECTS);
+        }
         if self.early.is_none()
             && let Some(origin) = self.intent.variant_origin(&self.plan)
         {
@@ -266,22 +274,24 @@ impl<P: Deref<Target = Plan>> Visit<P> {
         }
     }
 
-    /// Takes note that the variant origin answered, with less than a 5xx.
-    pub fn variant_origin_answered(&self, breakers: &mut Breakers, now: f64) {
+    /// Takes note of what the variant origin answered; `status`: 0 where no answer came. Returns whether that is the
+    /// visitor's answer; else it goes on with [`Visit::variant_origin_failed`].
+    pub fn variant_origin_answered(&self, breakers: &mut Breakers, status: u16, now: f64) -> bool {
         if let Some(origin) = self.intent.variant_origin(&self.plan) {
-            breakers.settle(&Breakers::circuit(origin.base.as_deref(), &origin.path_prefix), true, now);
+            let circuit = Breakers::circuit(origin.base.as_deref(), &origin.path_prefix);
+            breakers.settle(&circuit, (1..500).contains(&status), now);
         }
+        self.intent.is_answered(status)
     }
 
     /// Takes the experiment out whose variant origin did not serve: [`Visit::next`] goes to the control origin then.
     /// `tried`: it was asked, and failed; else the request could not be sent twice. Returns the decisions whose groups
     /// met the failure, for the origin's health.
-    pub fn variant_origin_failed(&mut self, breakers: &mut Breakers, tried: bool, now: f64) -> Vec<Decision> {
+    pub fn variant_origin_failed(&mut self, breakers: &mut Breakers, tried: bool) -> Vec<Decision> {
         let Some(origin) = self.intent.variant_origin(&self.plan) else { return Vec::new() };
         let circuit = Breakers::circuit(origin.base.as_deref(), &origin.path_prefix);
         let mut met = Vec::new();
         if tried {
-            breakers.settle(&circuit, false, now);
             met.extend(self.intent.decisions.iter().filter(|it| it.experiment == origin.experiment).copied());
         }
         breakers.fell_back(&circuit);

@@ -7,6 +7,7 @@ pub mod cookies;
 pub mod crawler;
 pub mod foreign;
 pub mod handover;
+pub mod hops;
 mod id;
 pub mod kept;
 pub mod preview;

@@ -16,6 +16,7 @@ packed!(
         Cookie(name) = 0,
         Header(name) = 1,
         Tool(tool) = 2,
+        Nothing = 3,
     }
 );
 packed!(

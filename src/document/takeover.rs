@@ -198,6 +198,8 @@ pub enum Compared {
     Header(Box<str>),
     /// In a tool's own cookies.
     Tool(AdoptFrom),
+    /// Nowhere: it is decided, and counted as if the other tool said nothing.
+    Nothing,
 }
 
 impl Compared {

@@ -90,15 +90,26 @@ function pairsOf(fields, from) {
   return pairs;
 }
 
+// What is removed in one go, by its text: there are a handful of such lists.
+const lists = new Map();
+
+function listed(text) {
+  let names = lists.get(text);
+  if (!names) {
+    names = text.slice(1).split(",");
+    lists.set(text, names);
+  }
+  return names;
+}
+
 /** Changes headers as the changes of an outcome say: what is done and the name, the value, and so on. */
 export function change(headers, changes) {
   // why: every visit has a dozen, and an object for each would cost more than they do
   for (let i = 0; i + 1 < changes.length; i += 2) {
     const sign = changes[i].charCodeAt(0);
-    const name = changes[i].slice(1);
-    if (sign === SET) headers.set(name, changes[i + 1]);
-    else if (sign === APPEND) headers.append(name, changes[i + 1]);
+    if (sign === SET) headers.set(changes[i].slice(1), changes[i + 1]);
+    else if (sign === APPEND) headers.append(changes[i].slice(1), changes[i + 1]);
     // why: most are not there, and to ask for one costs a third of deleting it
-    else if (headers.has(name)) headers.delete(name);
+    else for (const name of listed(changes[i])) if (headers.has(name)) headers.delete(name);
   }
 }

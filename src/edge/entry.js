@@ -337,7 +337,8 @@ function remade(response, transform, type) {
 
 /**
  * The answer of a variant's own origin, or what the outcome after it asks for where that one fails: it does not connect,
- * takes too long, or answers with a 5xx. A body that is too long to keep can be sent only once, so it is not tried.
+ * takes too long, or answers with a 5xx. A request that may not be repeated goes to another origin only where this one never
+ * had it. A body that is too long to keep can be sent only once, so it is not tried.
  */
 async function fromVariantOrigin(outcome, visit, request, env) {
   const { base, prefix, timeout, keptBody, isTrusted, changes } = outcome;
@@ -345,19 +346,22 @@ async function fromVariantOrigin(outcome, visit, request, env) {
   const again = () => (body === undefined ? request : new Request(request, { body }));
   if (body !== undefined) {
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), timeout);
+    const timer = timeout > 0 && setTimeout(() => abort.abort(), timeout);
+    const isAnswer = (status) => {
+      const note = () => visit.variant_origin_answered(status, Date.now());
+      // why: what may not be repeated has no time limit either
+      return attempt("noting what a variant origin answered", note, !timeout || (status > 0 && status < 500));
+    };
     try {
       const asked = changed(again(), changes, prefix && prefixed(request.url, prefix));
       const response = await (base
         ? fetch(new Request(rebased(asked.url, base), asked), { signal: abort.signal })
         : toOrigin(asked, env, abort.signal));
-      if (response.status < 500) {
-        attempt("noting that a variant origin works", () => visit.variant_origin_answered(Date.now()));
-        return { response: isTrusted ? response : withoutClaims(response) };
-      }
+      if (isAnswer(response.status)) return { response: isTrusted ? response : withoutClaims(response) };
       response.body?.cancel();
     } catch (error) {
       report(`asking the variant origin ${base}${prefix}`, error);
+      if (isAnswer(0)) return { response: unreachable(error) };
     } finally {
       clearTimeout(timer);
     }

@@ -222,14 +222,14 @@ impl Visit {
         self.news.as_ref().map(|(object, shown)| [object, "\n", shown].concat())
     }
 
-    /// Takes note that the variant origin answered.
-    pub fn variant_origin_answered(&self, now: f64) {
-        isolate::with(|isolate| self.visit.variant_origin_answered(&mut isolate.breakers, now));
+    /// Takes note of what the variant origin answered, 0 where no answer came; returns whether that is the visitor's answer.
+    pub fn variant_origin_answered(&self, status: u16, now: f64) -> bool {
+        isolate::with(|isolate| self.visit.variant_origin_answered(&mut isolate.breakers, status, now)).unwrap_or(true)
     }
 
     /// Takes note that the variant origin did not serve, and says what to do next. `tried`: it was asked.
     pub fn variant_origin_failed(&mut self, tried: bool, now: f64) -> String {
-        let met = isolate::with(|isolate| self.visit.variant_origin_failed(&mut isolate.breakers, tried, now));
+        let met = isolate::with(|isolate| self.visit.variant_origin_failed(&mut isolate.breakers, tried));
         self.count(&met.unwrap_or_default(), 502, millis(now));
         self.next(now)
     }

@@ -69,7 +69,7 @@ impl Breakers {
         self.of(circuit).fallbacks += 1;
     }
 
-    /// How many requests control origins answered in the place of variant origins.
+    /// How many requests control origins answered in the place of variant origins, or of redirects that led back.
     #[must_use]
     pub fn fallbacks(&self) -> u64 {
         self.0.values().map(|breaker| breaker.fallbacks).sum()

@@ -18,8 +18,18 @@ pub(super) enum Storage<'a> {
     Never,
 }
 
-/// Headers that override `Cache-Control` in the caches they are meant for.
-const OVERRIDING: [&str; 3] = ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"];
+/// Headers that override `Cache-Control` in the caches they are meant for (RFC 9213): of Cloudflare, and of what a shop may have
+/// in front of it: Fastly and Varnish, Akamai, Netlify, Vercel, nginx.
+const OVERRIDING: [&str; 8] = [
+    "CDN-Cache-Control",
+    "Cloudflare-CDN-Cache-Control",
+    "Surrogate-Control",
+    "Akamai-Cache-Control",
+    "Edge-Control",
+    "Netlify-CDN-Cache-Control",
+    "Vercel-CDN-Cache-Control",
+    "X-Accel-Expires",
+];
 
 /// Says, behind every other change of an answer, what caches may do with it: what a variant's headers say of that is
 /// taken out, whoever wrote them.

@@ -2,11 +2,12 @@
 
 use super::caching::{self, Storage};
 use super::{Answer, Besides, HeaderChange, Intent};
+use crate::facts::{Request, Source};
 use crate::plan::Plan;
 use crate::sender::PreviewRequest;
 use crate::url::Url;
 use crate::visitor::cookies::Jar;
-use crate::visitor::preview;
+use crate::visitor::{hops, preview};
 
 /// An answer of our own, without a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,12 +28,19 @@ impl Intent {
     /// The answer, where the origin need not be asked.
     #[must_use]
     #[inline(never)]
-    pub fn early(&self, plan: &Plan, secret: Option<&[u8]>) -> Option<Early> {
+    pub fn early<S: Source>(&mut self, plan: &Plan, request: &Request<'_, S>, secret: Option<&[u8]>) -> Option<Early> {
         if matches!(self.preview, PreviewRequest::Start { .. } | PreviewRequest::End { .. }) {
             return self.preview_answer(plan, secret);
         }
-        let (status, location) = self.redirect(plan)?;
-        Some(self.redirect_answer(plan, secret, status, location))
+        let redirect = self.redirect(plan)?;
+        let page = [request.url.host, request.url.path].concat();
+        match hops::next(request.cookie(hops::COOKIE).unwrap_or_default(), &page) {
+            Some(hops) => Some(self.redirect_answer(plan, secret, redirect, &hops)),
+            None => {
+                self.stay(plan);
+                None
+            }
+        }
     }
 
     /// The answer to the link that starts or ends a preview.
@@ -63,11 +71,19 @@ impl Intent {
 
     /// The answer that leads to a variant's page.
     #[inline(never)]
-    fn redirect_answer(&self, plan: &Plan, secret: Option<&[u8]>, status: u16, location: String) -> Early {
+    fn redirect_answer(
+        &self,
+        plan: &Plan,
+        secret: Option<&[u8]>,
+        (status, location): (u16, String),
+        hops: &str,
+    ) -> Early {
         let answer = Answer { status, ..Answer::default() };
         let reply = self.reply_stored(plan, &answer, secret, Storage::Never);
         let mut changes = reply.changes;
         changes.push(HeaderChange::Set("Location", location));
+        let jar = Jar::new(plan, &Url::split(&self.url));
+        changes.push(HeaderChange::Append("Set-Cookie", jar.brief(hops::COOKIE, hops, hops::SECONDS)));
         let (besides, shown_to_user) = (reply.besides, reply.shown_to_user);
         Early { status, changes: of_nothing(changes), exposed: reply.exposed, besides, shown_to_user }
     }

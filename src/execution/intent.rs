@@ -43,6 +43,8 @@ pub struct Intent {
     pub(super) exposed_before: Vec<usize>,
     /// The experiments whose variant could not be served, by position in the plan.
     pub(super) fallen_back: Vec<ExperimentAt>,
+    /// Whether a redirect led here again and again, and is not carried out for that.
+    pub(super) came_back: bool,
     /// The treatments, as experiment and variant by position, those of higher priority first.
     carried_out: Vec<(ExperimentAt, VariantAt)>,
     /// What the visitor is assigned from now on, before anything of this request is exposed.
@@ -104,6 +106,7 @@ impl Intent {
             validator: None,
             exposed_before: Vec::new(),
             fallen_back: Vec::new(),
+            came_back: false,
             carried_out: Vec::new(),
             assignments,
             sender,

@@ -1,7 +1,8 @@
 //! Redirect experiments: to another page, never permanently, never in a loop.
 
 use super::Intent;
-use crate::plan::Plan;
+use super::intent::Treatment;
+use crate::plan::{ExperimentAt, Plan};
 use crate::url::Url;
 
 /// How far redirects are followed in search of a way back. A checked document has no loop; this makes certain that none
@@ -18,6 +19,22 @@ impl Intent {
         }
         let redirects = self.treatments(plan).filter_map(|treatment| treatment.variant.redirect.as_ref());
         redirects.filter_map(|redirect| Some((redirect.status, self.target(plan, &redirect.to)?))).next()
+    }
+
+    /// Sends nobody away, where the page that a redirect leads to sends them back: its experiments are withdrawn.
+    #[inline(never)]
+    pub(super) fn stay(&mut self, plan: &Plan) {
+        let leads = |it: &Treatment<'_>| it.variant.redirect.is_some();
+        let leading: Vec<ExperimentAt> = self.treatments(plan).filter(leads).map(|it| it.experiment).collect();
+        for experiment in leading {
+            self.withdraw(plan, experiment);
+        }
+        self.came_back = true;
+    }
+
+    /// Whether a redirect was not carried out since it led here again and again; told once.
+    pub fn take_came_back(&mut self) -> bool {
+        core::mem::take(&mut self.came_back)
     }
 
     /// Where a redirect leads, if the visitor may be sent there.

@@ -6,6 +6,11 @@ use crate::plan::{ExperimentAt, Plan};
 use crate::url::Url;
 use std::borrow::Cow;
 
+/// What Cloudflare answers for an origin that refused the connection, could not be found, or had no certificate that holds:
+/// it never had the request. 520, 522 and 524 leave that open.
+/// <https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/>
+const NEVER_REACHED: [u16; 5] = [521, 523, 525, 526, 530];
+
 /// Another place to fetch the page from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VariantOrigin {
@@ -15,8 +20,8 @@ pub struct VariantOrigin {
     pub base: Option<Box<str>>,
     /// What goes before the page's path.
     pub path_prefix: Box<str>,
-    /// How long it may take to answer, in milliseconds.
-    pub timeout_ms: u32,
+    /// How long it may take to answer, in milliseconds; `None`: as long as it likes, since the request cannot be repeated.
+    pub timeout_ms: Option<u32>,
     /// Whether it may see the shop's cookies and credentials.
     pub trusted: bool,
 }
@@ -32,10 +37,28 @@ impl Intent {
                 experiment: treatment.experiment,
                 base: origin.url.as_deref().map(Into::into),
                 path_prefix: origin.path_prefix.as_deref().unwrap_or("").trim_end_matches('/').into(),
-                timeout_ms: origin.timeout_ms,
+                // why: an order that is given up may still be taken
+                timeout_ms: self.is_repeatable().then_some(origin.timeout_ms),
                 trusted: origin.url.as_deref().is_none_or(|url| is_trusted(url, &here, plan)),
             })
         })
+    }
+
+    /// Whether the request may be sent to another origin after one has had it (RFC 9110, section 9.2.2): a POST that is sent
+    /// twice may order twice.
+    fn is_repeatable(&self) -> bool {
+        matches!(&*self.method, "GET" | "HEAD" | "PUT" | "DELETE")
+    }
+
+    /// Whether what a variant origin answered is the visitor's answer, or the control origin has to be asked. `status`: 0
+    /// where no answer came.
+    #[must_use]
+    pub fn is_answered(&self, status: u16) -> bool {
+        match status {
+            1..500 => true,
+            _ if self.is_repeatable() => false,
+            status => !NEVER_REACHED.contains(&status),
+        }
     }
 
     /// Takes an experiment out whose variant could not be served: nothing of it is done or told. The visitor keeps the

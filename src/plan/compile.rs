@@ -227,8 +227,11 @@ impl<'a> Compiler<'a> {
 
 /// With what an experiment in shadow mode is compared.
 fn shadow(e: &document::Experiment) -> Option<Compared> {
-    let shadow = e.shadow.as_ref().filter(|_| e.mode == document::Mode::Shadow)?;
-    Compared::parse(&shadow.compare)
+    match &e.shadow {
+        _ if e.mode != document::Mode::Shadow => None,
+        None => Some(Compared::Nothing),
+        Some(shadow) => Compared::parse(&shadow.compare),
+    }
 }
 
 #[inline(never)]

@@ -41,7 +41,7 @@ pub fn is_header_value(text: &str) -> bool {
 /// ```text
 /// answer         status, visits, changes of the answer
 /// forward        changes of the request
-/// variant_origin base URL or nothing, path prefix, milliseconds, longest body to keep, `trusted` or `foreign`, changes
+/// variant_origin base URL or nothing, path prefix, milliseconds or nothing, longest body to keep, `trusted` or `foreign`, changes
 /// shared_copy    variants, what tells its finished body from others or nothing, the experiments that wait for an element
 ///                (`3,0`), `gzip` where the client reads that, `conditional` where a copy that it has may be answered with
 ///                a 304, changes of the request where there is no copy
@@ -72,7 +72,7 @@ fn encode_variant_origin(variant: &VariantOriginRequest) -> String {
     let mut text = Text::new("variant_origin", 512);
     text.field(origin.base.as_deref().unwrap_or_default());
     text.field(&origin.path_prefix);
-    text.field(&origin.timeout_ms.to_string());
+    text.field(&origin.timeout_ms.map(|most| most.to_string()).unwrap_or_default());
     text.field(&KEPT_BODY_BYTES.to_string());
     text.field(if origin.trusted { "trusted" } else { "foreign" });
     text.changes(&variant.changes)
@@ -232,10 +232,20 @@ impl Text {
         }
     }
 
-    /// Changes of headers, two fields each: the name after `=` (set), `+` (add) or `-` (remove), and the value.
+    /// Changes of headers, two fields each: the name after `=` (set), `+` (add) or `-` (remove), and the value; of what is
+    /// removed in one go the names with commas between them, and no value.
     fn changes(mut self, changes: &[HeaderChange]) -> String {
+        let mut removes = false;
         for change in changes {
+            let removed_before = core::mem::replace(&mut removes, matches!(change, HeaderChange::Remove(_)));
             match change {
+                HeaderChange::Remove(name) if removed_before => {
+                    // why: behind the field of the value, which is empty
+                    self.0.pop();
+                    self.0.push(',');
+                    self.0.push_str(name);
+                    self.0.push_str(FIELD);
+                }
                 HeaderChange::Set(name, value) => self.set(name, value),
                 HeaderChange::SetNamed(name, value) => self.set(name, value),
                 HeaderChange::Append(name, value) if is_header_value(value) => self.change(APPEND, name, value),

@@ -62,6 +62,12 @@ impl<'a> Jar<'a> {
         written(name, value, &self.attributes.until_closed)
     }
 
+    /// A `Set-Cookie` value that lives for so many seconds, for the server only.
+    #[must_use]
+    pub fn brief(&self, name: &str, value: &str, seconds: u32) -> String {
+        [&written(name, value, &self.attributes.until_closed), "; Max-Age=", &seconds.to_string()].concat()
+    }
+
     /// A `Set-Cookie` value that deletes the cookie.
     #[must_use]
     pub fn delete(&self, name: &str) -> String {

@@ -30,10 +30,14 @@ describe("execution", () => {
       document: documentOf(
         [
           all("move", ["/old"], { redirect: { to: "/moved?own=1" } }),
+          all("back", ["/there"], { redirect: { to: "/and-back" } }),
           all("away", ["/away"], { redirect: { to: "https://evil.example/" } }),
           all("prefix", ["/prefix"], { origin: { path_prefix: "/v2" } }),
           all("broken", ["/broken"], { origin: { path_prefix: "/fails" } }),
           all("slow", ["/slow"], { origin: { path_prefix: "/hangs", timeout_ms: 300 } }),
+          ...["order-fails", "order-takes-long", "order-breaks-off", "order-unreached"].map((id) =>
+            all(id, [`/${id}`], { origin: { path_prefix: "/new", timeout_ms: 300 } }, { methods: ["GET", "POST"] }),
+          ),
           all("shy", ["/shy"], { rewrite: [{ select: ".rare", do: "set_text", value: "x" }] }, { expose: "selector" }),
           all("seen", ["/seen"], { rewrite: [step] }, { expose: "selector" }),
           {
@@ -97,18 +101,71 @@ describe("execution", () => {
     ["broken", "/broken"],
     ["slow", "/slow"],
   ]) {
-    test(`where the variant origin is ${id}, the control origin answers, with the body intact, and nothing is exposed`, async () => {
-      const answer = await world.ask(path, { method: "POST", body: "order=1" });
+    test(`where the variant origin is ${id}, the control origin answers, and is not told of the variant`, async () => {
+      const answer = await world.ask(path);
       assert.equal(answer.status, 200);
       assert.match(answer.text, /Welcome/);
       assert.equal(answer.headers["sortition-variants"], undefined);
       const [seen] = world.origin.of(path);
-      await seen.whole;
-      assert.equal(seen.body.toString(), "order=1");
       assert.equal(seen.headers["sortition-variants"], undefined);
-      assert.equal(exposed(id).length, 0);
+      await until(() => exposed(id).length === 1, "the exposure");
+      assert.equal(exposed(id)[0].fallback, true);
     });
   }
+
+  describe("a form that a variant origin had is sent to no other, where it might be done twice", () => {
+    const order = (id) => world.ask(`/${id}`, { method: "POST", body: "order=1" });
+    const had = async (path) => {
+      const seen = world.origin.of(path);
+      await Promise.all(seen.map(({ whole }) => whole));
+      return seen.map(({ body }) => body.toString());
+    };
+
+    test("it fails: that is the answer", async () => {
+      world.origin.serve("/new/order-fails", { status: 500, body: "perhaps" });
+      const answer = await order("order-fails");
+      assert.deepEqual([answer.status, answer.text], [500, "perhaps"]);
+      assert.deepEqual([await had("/new/order-fails"), await had("/order-fails")], [["order=1"], []]);
+    });
+
+    test("it takes longer than a page may: it is waited for", async () => {
+      world.origin.on("/new/order-takes-long", (_, response) => setTimeout(() => response.end("ordered"), 900));
+      assert.equal((await order("order-takes-long")).text, "ordered");
+      assert.deepEqual([await had("/new/order-takes-long"), await had("/order-takes-long")], [["order=1"], []]);
+    });
+
+    test("it breaks off without an answer: 502, as where the control origin does", async () => {
+      world.origin.on("/new/order-breaks-off", (request) => request.socket.destroy());
+      assert.equal((await order("order-breaks-off")).status, 502);
+      assert.deepEqual(await had("/order-breaks-off"), []);
+    });
+
+    test("Cloudflare says that it was never reached: the control origin answers, with the body intact", async () => {
+      world.origin.serve("/new/order-unreached", { status: 521, body: "refused" });
+      const answer = await order("order-unreached");
+      assert.equal(answer.status, 200);
+      assert.match(answer.text, /Welcome/);
+      assert.deepEqual(await had("/order-unreached"), ["order=1"]);
+    });
+  });
+
+  test("a redirect whose target the origin sends back ends with the page, before a browser gives up", async () => {
+    world.origin.serve("/and-back", { status: 302, headers: ["Location", "/there"], body: "" });
+    const { fallbacks } = await world.health();
+    const jar = new Jar();
+    const way = [];
+    let answer;
+    for (let path = "/there"; path && way.length < 20; path = answer.headers.location) {
+      way.push(path);
+      answer = jar.take(await world.ask(path, { cookie: jar.header }));
+    }
+    assert.equal(answer.status, 200);
+    assert.match(answer.text, /Welcome/);
+    assert.equal(way.length, 9);
+    assert.equal(answer.headers["sortition-variants"], undefined);
+    assert.equal((await world.health()).fallbacks, fallbacks + 1);
+    assert.equal((await world.ask("/old", { cookie: jar.header })).status, 302, "other pages are redirected");
+  });
 
   test("a variant origin that keeps failing is not asked for a while", async () => {
     for (let i = 0; i < 6; i++) await world.ask("/broken");

@@ -24,6 +24,7 @@ fn changes() -> Vec<HeaderChange> {
         HeaderChange::Append("Set-Cookie", "a=1; Path=/".to_owned()),
         HeaderChange::Append("Set-Cookie", "b=".to_owned()),
         HeaderChange::Remove("Last-Modified"),
+        HeaderChange::Remove("Expires"),
     ]
 }
 
@@ -46,7 +47,7 @@ fn examples() -> BTreeMap<&'static str, String> {
         experiment: experiment_at(3),
         base: base.map(Into::into),
         path_prefix: prefix.into(),
-        timeout_ms: 500,
+        timeout_ms: Some(500),
         trusted,
     };
     let variant_origin = |origin| Outcome::VariantOrigin(VariantOriginRequest { origin, changes: changes.clone() });

@@ -62,7 +62,7 @@ fn no_other_header_makes_it_public() {
     let plan = hero(json!({}));
     for agent in [CHROME, GOOGLEBOT] {
         let reply = intent(&plan, &Sent::by(agent)).reply(&plan, &html(), None);
-        for name in ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"] {
+        for name in ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control", "Edge-Control"] {
             assert!(removes(&reply.changes, name), "{name}");
         }
         assert_eq!(values(&reply.changes, "Cache-Control"), ["private"]);

@@ -299,10 +299,51 @@ fn what_is_not_finished_or_not_the_origins_is_not_kept() {
     }
     let variants = json!([{"id": "control", "weight": 0}, {"id": "b", "weight": 1, "redirect": {"to": "/b"}}]);
     let plan = compile(&shop(&[running("moved", json!({"pages": ["/"], "variants": variants}))]));
-    let early = intent(&plan, "GET", &Sent::by(CHROME)).early(&plan, None).unwrap();
+    let sent = Sent::by(CHROME);
+    let page = Page::new(&plan, HOME, &sent);
+    let visit = page.visit(|| ENTROPY);
+    let early = visit.early().unwrap();
     assert_eq!(values(&early.changes, "Cache-Control"), ["private, no-store"]);
     // why: an answer of our own has no header that could be removed
     assert_eq!(values(&early.changes, "CDN-Cache-Control"), [""; 0]);
+}
+
+/// An origin may send the page that a redirect leads to back to where it came from, which no document shows.
+#[test]
+fn a_redirect_that_leads_back_is_given_up_for_that_page_and_browser() {
+    let variants = json!([{"id": "control", "weight": 0}, {"id": "b", "weight": 1, "redirect": {"to": "/b"}}]);
+    let plan = compile(&shop(&[running("moved", json!({"pages": ["/sale*"], "variants": variants}))]));
+    let hops = |url: &str, cookie: &str| {
+        let sent = Sent::by(CHROME).header("cookie", &format!("sortition_hops={cookie}"));
+        let page = Page::new(&plan, url, &sent);
+        let visit = page.visit(|| ENTROPY);
+        let told = &visit.intent().told_origin;
+        assert_eq!(told.is_empty(), visit.early().is_none(), "who is not sent away is told the control");
+        let cookies = values(&visit.early()?.changes, "Set-Cookie");
+        let cookie = cookies.iter().find_map(|it| it.strip_prefix("sortition_hops="))?;
+        let (value, attributes) = cookie.split_once(';').unwrap();
+        assert_eq!(attributes.trim(), "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=10");
+        Some(value.to_owned())
+    };
+    let sale = |cookie: &str| hops("https://shop.example/sale?a=1", cookie);
+    let mut cookie = String::new();
+    for _ in 0..4 {
+        cookie = sale(&cookie).unwrap();
+    }
+    assert_eq!(sale(&cookie), None);
+    let other = hops("https://shop.example/sale/boots", &cookie).unwrap();
+    assert_eq!(sale(&other), None, "two pages that lead to each other");
+    for number in 0..40 {
+        cookie = hops(&format!("https://shop.example/sale/{number}"), &cookie).unwrap();
+        assert!(cookie.len() < 24, "{cookie}");
+    }
+    for junk in ["", ".", "1", "abcd", "abcd9", "€€€€1", "ab,c1", "\"<b>1", "abcd256", &"abcd1.".repeat(500)] {
+        let next = sale(junk).unwrap();
+        assert!(
+            next.len() < 24 && next.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)),
+            "{next}"
+        );
+    }
 }
 
 /// An origin that sends back what it was told tells crawlers nothing.

@@ -51,6 +51,18 @@ fn a_shadow_changes_nothing() {
     assert!(intent.told_origin.starts_with("price="), "{}", intent.told_origin);
 }
 
+/// The mode is enough: with nothing to compare it with, a shadow is decided all the same, and counted as unanswered.
+#[test]
+fn a_shadow_of_nothing_is_decided_and_counted() {
+    let mut alone = hero(json!({}));
+    alone.as_object_mut().unwrap().remove("shadow");
+    let plan = compile(&shop(&[alone]));
+    let (intent, _) = Browser::new(1).visit(&plan, HOME);
+    assert!(intent.decisions.is_empty());
+    let counts = counts(&plan, "old=B; sortition_id=visitor-0001", &[]);
+    assert_eq!(counts, Counts { silent: 1, ..Counts::default() });
+}
+
 #[test]
 fn live_experiments_do_not_see_a_shadow() {
     // a conflict, a layer and a requirement with a shadow: as if it were a draft
@@ -169,6 +181,6 @@ fn a_shadow_says_with_what_it_is_compared() {
     for compare in ["cookie.", "cookie.a b", "header.x\ny", "mixpanel", "", "url"] {
         assert!(refused(json!({"shadow": {"compare": compare}})), "{compare}");
     }
-    assert!(refused(json!({"shadow": null})));
+    assert!(!refused(json!({"shadow": null})));
     assert!(refused(json!({"assigned_by": "growthbook"})));
 }

@@ -10,7 +10,7 @@ use crate::url::Url;
 const LONGEST_NAME: usize = 200;
 
 /// The cookies of ours whose names the document cannot choose.
-const OWN_COOKIES: [&str; 2] = ["sortition_as", "sortition_session"];
+const OWN_COOKIES: [&str; 3] = ["sortition_as", "sortition_session", "sortition_hops"];
 
 #[inline(never)]
 pub(super) fn check(document: &Document, problems: &mut Vec<Problem>) {

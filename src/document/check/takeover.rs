@@ -110,22 +110,14 @@ fn has_version(name: &str) -> bool {
     })
 }
 
-/// A shadow says what it is compared with, in words that mean something.
+/// What a shadow is compared with is said in words that mean something.
 fn shadow(experiment: &Experiment, at: &str, problems: &mut Vec<Problem>) {
-    let Some(shadow) = &experiment.shadow else {
-        if experiment.mode == Mode::Shadow {
-            let message =
-                "it says not with what its decisions are compared: write `\"shadow\": {\"compare\": \"cookie.NAME\"}`";
-            problems.push(Problem::error(format!("{at}.shadow"), message));
-        }
-        return;
-    };
     if experiment.assigned_by.is_some() {
         let message =
             "an experiment that another tool assigns decides nothing that could be compared: leave `assigned_by` out";
         problems.push(Problem::error(format!("{at}.assigned_by"), message));
     }
-    if Compared::parse(&shadow.compare).is_none() {
+    if let Some(shadow) = experiment.shadow.as_ref().filter(|it| Compared::parse(&it.compare).is_none()) {
         let message = format!(
             "{:?} is neither `cookie.NAME` nor `header.NAME` nor a tool of `visitor.adopt` (growthbook, vwo, convert, optimizely, abtasty)",
             shadow.compare

@@ -9,7 +9,7 @@ mod worth;
 pub use worth::HYPOTHESIS_TEMPLATE;
 
 use super::http::Destination;
-use crate::document::{Bridge, Document, Experiment, Expose, Kind, Problem, Risk, Status, Timestamp, UnitKind};
+use crate::document::{Bridge, Document, Experiment, Expose, Kind, Mode, Problem, Risk, Status, Timestamp, UnitKind};
 
 /// From how far away on an end looks like none.
 const FAR_END_DAYS: i64 = 90;
@@ -125,6 +125,13 @@ fn effects(document: &Document, experiment: &Experiment, report: &mut impl FnMut
     }
     if experiment.expose == Expose::Selector && experiment.variants.iter().all(|variant| variant.rewrite.is_empty()) {
         report("expose", "no variant rewrites anything, so nobody is ever exposed: write \"page\"".to_owned());
+    }
+    if experiment.mode == Mode::Shadow && experiment.shadow.is_none() {
+        report(
+            "shadow",
+            "its decisions are compared with nothing, and only counted: to compare them, write `\"shadow\": {\"compare\": \"cookie.NAME\"}`"
+                .to_owned(),
+        );
     }
     for (index, variant) in experiment.variants.iter().enumerate() {
         if variant.payload.is_some() && document.bridge == Bridge::None {
