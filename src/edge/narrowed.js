@@ -45,7 +45,10 @@ export function register(rewriter, reading, selector, handler) {
   return true;
 }
 
-/** The handler, which also notes the tags of what it meets until the page has come to its end. */
+/**
+ * The handler, which also notes the tags of what it meets until the page has come to its end; not of what it says that it has no
+ * use for, by `false`.
+ */
 function noting(rewriter, reading, selector, handler) {
   if (!reading.met) {
     reading.met = new Map();
@@ -55,8 +58,8 @@ function noting(rewriter, reading, selector, handler) {
   reading.met.set(selector, tags);
   return {
     element(element) {
-      tags.add(element.tagName);
-      handler.element(element);
+      const { tagName } = element;
+      if (handler.element(element) !== false) tags.add(tagName);
     },
   };
 }

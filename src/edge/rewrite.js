@@ -63,12 +63,13 @@ export function rewriter({ generation, charset, steps, additions, watched }, vis
     const act = caller(method, values);
     const once = (element) => {
       // why: a drawing has a title, too
-      if (added || element.namespaceURI !== HTML) return;
+      if (added || element.namespaceURI !== HTML) return false;
       added = true;
       guard(() => act(element));
+      return true;
     };
-    if (select) rewriter.on(select, { element: once });
-    else rewriter.onDocument({ end: (end) => guard(() => act(end)) });
+    if (!select) rewriter.onDocument({ end: (end) => guard(() => act(end)) });
+    else register(rewriter, reading, select, { element: once });
     any = true;
   }
   return any ? rewriter : undefined;
